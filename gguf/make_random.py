@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Writes GGUF files of the Qwen3-VL architecture with fixed-seed random weights (README.md)."""
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+from gguf import GGMLQuantizationType as Q
+from gguf import LlamaFileType
+
+import container
+from bpe import Vocabulary
+from random_weights import Plain, Wired
+from shapes import SIZES, TINY_MOE, TINY_TEXT, TINY_VISION
+
+HERE = Path(__file__).resolve().parent
+MERGES = 4000
+SEED = 20264
+
+
+def kinds(quantisation: str):
+    """How each matrix is stored; what does not divide into blocks stays F16."""
+    block = {"f16": Q.F16, "q8_0": Q.Q8_0, "q4_k": Q.Q4_K}[quantisation]
+
+    def kind(name: str, shape: tuple[int, ...]) -> Q:
+        wide = quantisation == "q4_k" and name in ("token_embd", "output")
+        chosen = Q.Q6_K if wide else block
+        size = {Q.F16: 1, Q.Q8_0: 32}.get(chosen, 256)
+        return chosen if shape[-1] % size == 0 else Q.F16
+
+    return kind
+
+
+FILE_TYPES = {
+    "f16": LlamaFileType.MOSTLY_F16,
+    "q8_0": LlamaFileType.MOSTLY_Q8_0,
+    "q4_k": LlamaFileType.MOSTLY_Q4_K_M,
+}
+
+
+def vocabulary() -> tuple[Vocabulary, str]:
+    text = (HERE / "vocabulary.txt").read_text(encoding="utf-8")
+    template = (HERE / "chat_template.jinja").read_text(encoding="utf-8")
+    return Vocabulary(text, MERGES), template.strip()
+
+
+def write_small(out: Path) -> list[Path]:
+    words, template = vocabulary()
+    kind, file_type = kinds("q8_0"), FILE_TYPES["q8_0"]
+    paths = []
+    for stem, shape in (("random-qwen3vl", TINY_TEXT), ("random-qwen3vlmoe", TINY_MOE)):
+        paths.append(out / f"{stem}.gguf")
+        values = Wired(SEED, shape.embedding, shape, words)
+        deepstack = len(TINY_VISION.deepstack)
+        name = "Prompt Calibrator random judge"
+        container.write_text(paths[-1], name, shape, deepstack, words, template, kind, file_type, values)
+    paths.append(write_small_projector(out / "random-mmproj.gguf", TINY_TEXT.embedding))
+    return paths
+
+
+def write_small_projector(path: Path, embedding: int) -> Path:
+    words, _ = vocabulary()
+    values = Wired(SEED, embedding, TINY_TEXT, words)
+    name = "Prompt Calibrator random projector"
+    container.write_vision(path, name, TINY_VISION, embedding, kinds("q8_0"), FILE_TYPES["q8_0"], values)
+    return path
+
+
+def write_size(out: Path, size: str, quantisation: str) -> list[Path]:
+    text, vision = SIZES[size]
+    words, template = vocabulary()
+    values = Plain(SEED)
+    paths = [out / f"random-{size}-{quantisation}.gguf", out / f"random-{size}-mmproj-f16.gguf"]
+    name = f"Random weights in the shape of Qwen3-VL {size}"
+    kind, file_type = kinds(quantisation), FILE_TYPES[quantisation]
+    container.write_text(paths[0], name, text, len(vision.deepstack), words, template, kind, file_type, values)
+    container.write_vision(paths[1], name, vision, text.embedding, kinds("f16"), FILE_TYPES["f16"], values)
+    return paths
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=HERE, help="folder for the files (default: beside this script)")
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--size", choices=SIZES, help="the shape of a published size instead of the small files")
+    choice.add_argument("--embedding", type=int, help="only a small projector of this width (one that does not fit)")
+    parser.add_argument("--quant", choices=FILE_TYPES, default="q8_0", help="for --size (default: q8_0)")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.size:
+        paths = write_size(options.out, options.size, options.quant)
+    elif options.embedding:
+        path = options.out / f"random-mmproj-{options.embedding}.gguf"
+        paths = [write_small_projector(path, options.embedding)]
+    else:
+        paths = write_small(options.out)
+    for path in paths:
+        print(f"{sha256(path)}  {path.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Shapes of Qwen3-VL models: the small ones that ship, and those of the published sizes (for timings)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TextShape:
+    """The language model. `experts` 0 means dense; with experts `feed_forward` is the width of one expert."""
+
+    embedding: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    feed_forward: int
+    vocabulary: int = 0  # padded with unused tokens up to this; 0: no padding
+    experts: int = 0
+    experts_used: int = 0
+    tied: bool = False
+    context: int = 262144
+    rope_base: float = 5e6
+
+    @property
+    def architecture(self) -> str:
+        return "qwen3vlmoe" if self.experts else "qwen3vl"
+
+    @property
+    def rope_sections(self) -> list[int]:
+        """Time, height, width, unused: pairs of a head, in the proportion 24:20:20 of the real models."""
+        pairs = self.head_dim // 2
+        side = pairs * 20 // 64
+        return [pairs - 2 * side, side, side, 0]
+
+
+@dataclass(frozen=True)
+class VisionShape:
+    """The picture encoder; its outputs are as wide as the language model's embedding."""
+
+    width: int
+    layers: int
+    heads: int
+    feed_forward: int
+    deepstack: tuple[int, ...]
+    image_size: int = 768
+    patch: int = 16
+    merge: int = 2
+
+    @property
+    def positions(self) -> int:
+        return (self.image_size // self.patch) ** 2
+
+
+TINY_TEXT = TextShape(128, 3, 4, 2, 64, 256, context=32768)
+TINY_MOE = TextShape(128, 3, 4, 2, 64, 96, experts=6, experts_used=2, context=32768)
+TINY_VISION = VisionShape(128, 3, 2, 256, (0, 1), image_size=256)
+
+_VISION_SMALL = VisionShape(1024, 24, 16, 4096, (5, 11, 17))
+_VISION_LARGE = VisionShape(1152, 27, 16, 4304, (8, 16, 24))
+_VOCABULARY = 151936
+
+# "0.6b" is not a published Qwen3-VL size: it is Qwen3-0.6B with the smaller picture encoder.
+SIZES = {
+    "0.6b": (TextShape(1024, 28, 16, 8, 128, 3072, _VOCABULARY, tied=True), _VISION_SMALL),
+    "2b": (TextShape(2048, 28, 16, 8, 128, 6144, _VOCABULARY, tied=True), _VISION_SMALL),
+    "4b": (TextShape(2560, 36, 32, 8, 128, 9728, _VOCABULARY, tied=True), _VISION_SMALL),
+    "8b": (TextShape(4096, 36, 32, 8, 128, 12288, _VOCABULARY), _VISION_LARGE),
+    "32b": (TextShape(5120, 64, 64, 8, 128, 25600, _VOCABULARY), _VISION_LARGE),
+    "30b-a3b": (TextShape(2048, 48, 32, 4, 128, 768, _VOCABULARY, 128, 8), _VISION_LARGE),
+}

@@ -1,0 +1,491 @@
+//! Answering an [`Ask`]: lay out the prefix, fork a sequence per branch, read the logits.
+
+use std::path::Path;
+use std::time::Instant;
+
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
+
+use super::StopFlag;
+use super::forks::Forks;
+use super::raw::{self, Context, ContextSize, Entry, Vision};
+use super::tokens::{Step, Tokens};
+use super::vision::{Pixels, Shelf, embed};
+use crate::judge::engine::{
+    Answer, Answers, Ask, Branch, Cost, EngineError, EngineInfo, Layout, MAX_BRANCHES, ModelSpec,
+    PixelKey, Want,
+};
+
+/// The sequence that keeps the base prefix between asks.
+const BASE: i32 = 0;
+/// The sequence that holds the prefix of the present ask.
+const WORK: i32 = 1;
+/// The first sequence of the branches.
+const FIRST_BRANCH: i32 = 2;
+
+/// What a prefix sequence holds: its steps, and the position after each.
+#[derive(Default)]
+struct Chain {
+    steps: Vec<Step>,
+    ends: Vec<i32>,
+}
+
+impl Chain {
+    fn end(&self) -> i32 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    fn common(&self, steps: &[Step]) -> usize {
+        self.steps
+            .iter()
+            .zip(steps)
+            .take_while(|(a, b)| a == b)
+            .count()
+    }
+
+    fn cut(&self, steps: usize) -> Chain {
+        Chain {
+            steps: self.steps[..steps].to_vec(),
+            ends: self.ends[..steps].to_vec(),
+        }
+    }
+}
+
+/// A loaded judge. Lives on one thread of the judge process.
+pub struct LlamaEngine<'m> {
+    // Dropped in this order: context, projector; the model is borrowed and outlives both.
+    context: Option<(Layout, Context<'m>)>,
+    vision: Vision<'m>,
+    model: &'m LlamaModel,
+    tokens: Tokens,
+    shelf: Shelf,
+    base: Chain,
+    work: Chain,
+    stop: StopFlag,
+    threads: i32,
+    gpu: bool,
+    info: EngineInfo,
+}
+
+/// Loads the language model. `report` gets progress in `[0, 1]`.
+pub fn load_model(
+    backend: &LlamaBackend,
+    spec: &ModelSpec,
+    stop: &StopFlag,
+    mut report: impl FnMut(f32) + 'static,
+) -> Result<LlamaModel, EngineError> {
+    readable("model", &spec.model)?;
+    readable("projector", &spec.mmproj)?;
+    let mut params = LlamaModelParams::default();
+    if let Some(layers) = spec.gpu_layers {
+        params = params.with_n_gpu_layers(layers);
+    }
+    let flag = stop.clone();
+    let params = params.with_progress_callback(move |progress| {
+        report(progress);
+        !flag.is_set()
+    });
+    LlamaModel::load_from_file(backend, &spec.model, &params).map_err(|error| {
+        if stop.is_set() {
+            EngineError::Cancelled
+        } else {
+            EngineError::Load {
+                what: "model".into(),
+                path: spec.model.clone(),
+                reason: format!("it is damaged, incomplete or not a GGUF file ({error})"),
+            }
+        }
+    })
+}
+
+fn readable(what: &str, path: &Path) -> Result<(), EngineError> {
+    let failed = |reason: String| EngineError::File {
+        what: what.into(),
+        path: path.into(),
+        reason,
+    };
+    let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
+    let meta = file.metadata().map_err(|e| failed(e.to_string()))?;
+    if meta.is_file() {
+        Ok(())
+    } else {
+        Err(failed("it is not a file".into()))
+    }
+}
+
+impl<'m> LlamaEngine<'m> {
+    /// Loads the projector beside a loaded model. `report` gets progress in `[0, 1]`.
+    pub fn new(
+        model: &'m LlamaModel,
+        spec: &ModelSpec,
+        stop: &StopFlag,
+        mut report: impl FnMut(f32),
+    ) -> Result<Self, EngineError> {
+        let tokens = Tokens::of(model)?;
+        let threads = spec.threads.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
+        });
+        let threads = i32::try_from(threads.max(1)).unwrap_or(1);
+        let device = gpu_name().filter(|_| spec.gpu_layers != Some(0));
+        let gpu = device.is_some();
+        let mut go_on = |progress| {
+            report(progress);
+            !stop.is_set()
+        };
+        let vision = Vision::load(
+            model,
+            &spec.mmproj,
+            spec.image_tokens,
+            threads,
+            gpu,
+            stop,
+            &mut go_on,
+        )
+        .map_err(|error| if stop.is_set() { EngineError::Cancelled } else { error })?;
+        let architecture = model
+            .meta_val_str("general.architecture")
+            .unwrap_or_else(|_| "unknown".into());
+        let info = EngineInfo {
+            known_architecture: architecture.starts_with("qwen3vl"),
+            architecture,
+            name: model.meta_val_str("general.name").ok(),
+            parameters: model.n_params(),
+            bytes: model.size(),
+            backend: device.unwrap_or_else(|| "CPU".into()),
+            engine: format!("llama.cpp {}", raw::version()),
+            trained: model
+                .meta_val_str("prompt_calibrator.trained")
+                .map_or(true, |v| v != "false"),
+            closes_thinking: tokens.closes_thinking,
+        };
+        Ok(Self {
+            context: None,
+            vision,
+            model,
+            tokens,
+            shelf: Shelf::default(),
+            base: Chain::default(),
+            work: Chain::default(),
+            stop: stop.clone(),
+            threads,
+            gpu,
+            info,
+        })
+    }
+
+    /// What was loaded.
+    pub fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    /// Answers an ask. `pixels` holds the pictures that came with it; those that are neither
+    /// there nor on the shelf are asked for with [`EngineError::NeedPixels`].
+    pub fn ask(
+        &mut self,
+        ask: &Ask,
+        pixels: &[(PixelKey, Pixels)],
+    ) -> Result<Answers, EngineError> {
+        let result = self.try_ask(ask, pixels);
+        if result.is_err() {
+            // What the context holds after a failure is not known: start afresh next time.
+            self.base = Chain::default();
+            self.work = Chain::default();
+            if let Some((_, context)) = &mut self.context {
+                context.clear();
+            }
+        }
+        result
+    }
+
+    fn try_ask(&mut self, ask: &Ask, pixels: &[(PixelKey, Pixels)]) -> Result<Answers, EngineError> {
+        let mut cost = Cost::default();
+        let base = self.tokens.steps(&self.model.vocab(), &ask.base);
+        let prefix = self.tokens.steps(&self.model.vocab(), &ask.prefix);
+        let branches = self.branch_tokens(ask)?;
+        self.check_system(&base, &ask.layout)?;
+        self.check_system(&prefix, &ask.layout)?;
+        self.embed_missing(ask, pixels, &mut cost)?;
+        self.prepare(&ask.layout)?;
+
+        let started = Instant::now();
+        self.lay_base(&base, &mut cost)?;
+        self.lay_work(&prefix, &mut cost)?;
+        cost.prefill_s = started.elapsed().as_secs_f64();
+        let answers = self.answer(&ask.branches, &branches, &mut cost)?;
+        Ok(Answers { answers, cost })
+    }
+
+    fn branch_tokens(&self, ask: &Ask) -> Result<Vec<Vec<LlamaToken>>, EngineError> {
+        let layout = &ask.layout;
+        let count = u32::try_from(ask.branches.len()).unwrap_or(u32::MAX);
+        if layout.branches > MAX_BRANCHES || count > layout.branches {
+            return Err(EngineError::TooLong {
+                what: "the list of questions".into(),
+                tokens: count,
+                limit: layout.branches.min(MAX_BRANCHES),
+            });
+        }
+        let vocabulary = self.model.vocab();
+        ask.branches
+            .iter()
+            .map(|branch| {
+                let tokens = self.tokens.branch(&vocabulary, &branch.text);
+                let answer = match branch.want {
+                    Want::Text { max_tokens } => max_tokens,
+                    Want::Digits | Want::YesNo => 1,
+                };
+                let size = u32::try_from(tokens.len()).unwrap_or(u32::MAX).saturating_add(answer);
+                if size > layout.branch_tokens {
+                    return Err(EngineError::TooLong {
+                        what: format!("the question \"{}\"", branch.text),
+                        tokens: size,
+                        limit: layout.branch_tokens,
+                    });
+                }
+                Ok(tokens)
+            })
+            .collect()
+    }
+
+    fn check_system(&self, steps: &[Step], layout: &Layout) -> Result<(), EngineError> {
+        let tokens: usize = steps
+            .iter()
+            .map(|step| match step {
+                Step::Tokens(tokens) => tokens.len(),
+                Step::Image(_) => 0,
+            })
+            .sum();
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+        if tokens > layout.system_tokens {
+            return Err(EngineError::TooLong {
+                what: "the rubric's text".into(),
+                tokens,
+                limit: layout.system_tokens,
+            });
+        }
+        Ok(())
+    }
+
+    fn embed_missing(
+        &mut self,
+        ask: &Ask,
+        pixels: &[(PixelKey, Pixels)],
+        cost: &mut Cost,
+    ) -> Result<(), EngineError> {
+        let mut wanted: Vec<PixelKey> = ask.base.images.clone();
+        for key in &ask.prefix.images {
+            if !wanted.contains(key) {
+                wanted.push(key.clone());
+            }
+        }
+        let missing: Vec<PixelKey> = wanted
+            .iter()
+            .filter(|key| !self.shelf.touch(key))
+            .cloned()
+            .collect();
+        let absent: Vec<PixelKey> = missing
+            .iter()
+            .filter(|key| !pixels.iter().any(|(k, _)| k == *key))
+            .cloned()
+            .collect();
+        if !absent.is_empty() {
+            return Err(EngineError::NeedPixels(absent));
+        }
+        let started = Instant::now();
+        for key in missing {
+            let Some((_, picture)) = pixels.iter().find(|(k, _)| *k == key) else {
+                continue;
+            };
+            let embedded = embed(&mut self.vision, picture, ask.layout.image_tokens)?;
+            self.shelf.put(key, embedded, &wanted);
+            cost.images_encoded += 1;
+        }
+        cost.encode_s = started.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Creates the context when there is none of this layout.
+    fn prepare(&mut self, layout: &Layout) -> Result<(), EngineError> {
+        if self.context.as_ref().is_some_and(|(l, _)| l == layout) {
+            return Ok(());
+        }
+        // Freed before the new one is made, so that both never exist at once.
+        self.context = None;
+        self.base = Chain::default();
+        self.work = Chain::default();
+        // Base (system + 1 picture) and work (2 pictures more) and all branches.
+        let cells = layout.system_tokens * 2
+            + layout.image_tokens * 3
+            + layout.branches * layout.branch_tokens;
+        let size = ContextSize {
+            cells: cells.next_multiple_of(256),
+            sequences: layout.branches + 2,
+            threads: self.threads,
+            gpu: self.gpu,
+        };
+        self.context = Some((*layout, Context::new(self.model, size, &self.stop)?));
+        Ok(())
+    }
+
+    /// Makes the base sequence hold exactly `steps`, laid from the first cell.
+    ///
+    /// A base that differs is laid anew after clearing everything: where cells lie decides the
+    /// order of sums, so the layout must not depend on what ran before.
+    fn lay_base(&mut self, steps: &[Step], cost: &mut Cost) -> Result<(), EngineError> {
+        if self.base.steps == steps {
+            return Ok(());
+        }
+        self.base = Chain::default();
+        self.work = Chain::default();
+        if let Some((_, context)) = &mut self.context {
+            context.clear();
+        }
+        let chain = self.extend(BASE, Chain::default(), steps, cost)?;
+        self.base = chain;
+        Ok(())
+    }
+
+    /// Makes the work sequence hold exactly `steps`, sharing what it can with what is there.
+    fn lay_work(&mut self, steps: &[Step], cost: &mut Cost) -> Result<(), EngineError> {
+        let going_on = self.work.common(steps);
+        let chain = if going_on == self.work.steps.len() && going_on > self.base.common(steps) {
+            std::mem::take(&mut self.work)
+        } else {
+            let shared = self.base.cut(self.base.common(steps));
+            self.work = Chain::default();
+            if let Some((_, context)) = &mut self.context {
+                context.remove(WORK);
+                if shared.end() > 0 {
+                    context.share(BASE, WORK, shared.end());
+                }
+            }
+            shared
+        };
+        cost.reused_tokens += tokens_of(&chain.steps);
+        let rest = steps.get(chain.steps.len()..).unwrap_or(&[]).to_vec();
+        let chain = self.extend(WORK, chain, &rest, cost)?;
+        self.work = chain;
+        Ok(())
+    }
+
+    fn extend(
+        &mut self,
+        sequence: i32,
+        mut chain: Chain,
+        steps: &[Step],
+        cost: &mut Cost,
+    ) -> Result<Chain, EngineError> {
+        for step in steps {
+            if self.stop.is_set() {
+                return Err(EngineError::Cancelled);
+            }
+            let (_, context) = self.context.as_mut().ok_or_else(no_context)?;
+            let mut position = chain.end();
+            match step {
+                Step::Tokens(tokens) => {
+                    position = decode_text(context, tokens, position, sequence)?;
+                    cost.prefill_tokens += u32::try_from(tokens.len()).unwrap_or(0);
+                }
+                Step::Image(key) => {
+                    let picture = self.shelf.get_mut(key).ok_or_else(|| {
+                        EngineError::Protocol("a picture left the shelf while in use".into())
+                    })?;
+                    position = decode_text(context, &picture.before, position, sequence)?;
+                    position = context.decode_image(
+                        &mut self.vision,
+                        &picture.chunk,
+                        &mut picture.embedding,
+                        position,
+                        sequence,
+                    )?;
+                    position = decode_text(context, &picture.after, position, sequence)?;
+                    cost.prefill_tokens += picture.tokens;
+                }
+            }
+            chain.steps.push(step.clone());
+            chain.ends.push(position);
+        }
+        Ok(chain)
+    }
+
+    fn answer(
+        &mut self,
+        branches: &[Branch],
+        tokens: &[Vec<LlamaToken>],
+        cost: &mut Cost,
+    ) -> Result<Vec<Answer>, EngineError> {
+        let start = self.work.end();
+        let vocabulary = self.model.vocab();
+        let (_, context) = self.context.as_mut().ok_or_else(no_context)?;
+        let sequences: Vec<i32> = (FIRST_BRANCH..).take(branches.len()).collect();
+        for &sequence in &sequences {
+            context.share(WORK, sequence, start);
+        }
+        let result = Forks {
+            context,
+            tokens: &self.tokens,
+            vocabulary: &vocabulary,
+            stop: &self.stop,
+            start,
+            sequences: &sequences,
+        }
+        .run(branches, tokens, cost);
+        for &sequence in &sequences {
+            context.remove(sequence);
+        }
+        result
+    }
+}
+
+fn no_context() -> EngineError {
+    EngineError::Protocol("there is no context".into())
+}
+
+fn tokens_of(steps: &[Step]) -> u32 {
+    let tokens: usize = steps
+        .iter()
+        .map(|s| match s {
+            Step::Tokens(t) => t.len(),
+            Step::Image(_) => 0,
+        })
+        .sum();
+    u32::try_from(tokens).unwrap_or(u32::MAX)
+}
+
+fn gpu_name() -> Option<String> {
+    list_llama_ggml_backend_devices()
+        .into_iter()
+        .find(|d| {
+            matches!(
+                d.device_type,
+                LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
+            )
+        })
+        .map(|d| d.name)
+}
+
+fn decode_text(
+    context: &mut Context<'_>,
+    tokens: &[LlamaToken],
+    mut position: i32,
+    sequence: i32,
+) -> Result<i32, EngineError> {
+    for part in tokens.chunks(context.batch_size().max(1)) {
+        let entries: Vec<Entry> = part
+            .iter()
+            .zip(position..)
+            .map(|(&token, position)| Entry {
+                token,
+                position,
+                sequence,
+                logits: false,
+            })
+            .collect();
+        context.decode(&entries)?;
+        position += i32::try_from(part.len()).unwrap_or(0);
+    }
+    Ok(position)
+}

@@ -1,0 +1,225 @@
+//! The branches: one sequence each behind the shared prefix, decoded together.
+
+use std::time::Instant;
+
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::vocab::LlamaVocab;
+
+use super::StopFlag;
+use super::raw::{Context, Entry};
+use super::tokens::Tokens;
+use crate::judge::engine::{Answer, Branch, Cost, EngineError, Want};
+
+pub struct Forks<'a, 'm> {
+    pub context: &'a mut Context<'m>,
+    pub tokens: &'a Tokens,
+    pub vocabulary: &'a LlamaVocab<'a>,
+    pub stop: &'a StopFlag,
+    /// The position after the shared prefix.
+    pub start: i32,
+    /// One per branch; already sharing the prefix.
+    pub sequences: &'a [i32],
+}
+
+/// A text answer being decoded.
+struct Growing {
+    branch: usize,
+    tokens: Vec<LlamaToken>,
+    position: i32,
+    limit: usize,
+}
+
+impl Forks<'_, '_> {
+    pub fn run(
+        mut self,
+        branches: &[Branch],
+        tokens: &[Vec<LlamaToken>],
+        cost: &mut Cost,
+    ) -> Result<Vec<Answer>, EngineError> {
+        let started = Instant::now();
+        let mut answers: Vec<Option<Answer>> = vec![None; branches.len()];
+        let mut growing = Vec::new();
+        self.questions(branches, tokens, &mut answers, &mut growing)?;
+        let fed: usize = tokens.iter().map(Vec::len).sum();
+        cost.branch_s = started.elapsed().as_secs_f64();
+
+        let started = Instant::now();
+        let decoded = self.grow(growing, &mut answers)?;
+        cost.decode_s = started.elapsed().as_secs_f64();
+        cost.branch_tokens = u32::try_from(fed + decoded).unwrap_or(u32::MAX);
+        answers
+            .into_iter()
+            .map(|a| a.ok_or_else(|| EngineError::Protocol("a branch got no answer".into())))
+            .collect()
+    }
+
+    /// Feeds all questions, several per batch, each batch as full as whole questions allow.
+    fn questions(
+        &mut self,
+        branches: &[Branch],
+        tokens: &[Vec<LlamaToken>],
+        answers: &mut [Option<Answer>],
+        growing: &mut Vec<Growing>,
+    ) -> Result<(), EngineError> {
+        let capacity = self.context.batch_size();
+        let mut first = 0;
+        while first < branches.len() {
+            let mut entries: Vec<Entry> = Vec::new();
+            let mut rows = Vec::new();
+            let mut next = first;
+            while let Some(question) = tokens.get(next) {
+                if !entries.is_empty() && entries.len() + question.len() > capacity {
+                    break;
+                }
+                for (i, (&token, position)) in question.iter().zip(self.start..).enumerate() {
+                    entries.push(Entry {
+                        token,
+                        position,
+                        sequence: self.sequences[next],
+                        logits: i + 1 == question.len(),
+                    });
+                }
+                rows.push((next, entries.len() - 1));
+                next += 1;
+            }
+            self.check()?;
+            self.context.decode(&entries)?;
+            for (branch, row) in rows {
+                let logits = self.context.logits(row)?;
+                let length = i32::try_from(tokens[branch].len()).unwrap_or(0);
+                match branches[branch].want {
+                    Want::Digits => answers[branch] = Some(self.digits(logits)?),
+                    Want::YesNo => answers[branch] = Some(self.yes_no(logits)?),
+                    Want::Text { max_tokens } => growing.push(Growing {
+                        branch,
+                        tokens: vec![best(logits)?],
+                        position: self.start + length,
+                        limit: max_tokens as usize,
+                    }),
+                }
+            }
+            first = next;
+        }
+        Ok(())
+    }
+
+    /// Decodes all text answers together, a token each a step.
+    fn grow(
+        &mut self,
+        mut growing: Vec<Growing>,
+        answers: &mut [Option<Answer>],
+    ) -> Result<usize, EngineError> {
+        let mut decoded = 0;
+        loop {
+            growing.retain(|g| match self.finished(g) {
+                Some(answer) => {
+                    answers[g.branch] = Some(answer);
+                    false
+                }
+                None => true,
+            });
+            if growing.is_empty() {
+                return Ok(decoded);
+            }
+            self.check()?;
+            let entries: Vec<Entry> = growing
+                .iter()
+                .filter_map(|g| {
+                    g.tokens.last().map(|&token| Entry {
+                        token,
+                        position: g.position,
+                        sequence: self.sequences[g.branch],
+                        logits: true,
+                    })
+                })
+                .collect();
+            self.context.decode(&entries)?;
+            decoded += entries.len();
+            for (row, g) in growing.iter_mut().enumerate() {
+                g.tokens.push(best(self.context.logits(row)?)?);
+                g.position += 1;
+            }
+        }
+    }
+
+    fn finished(&self, g: &Growing) -> Option<Answer> {
+        let last = g.tokens.last().copied()?;
+        let end = self.vocabulary.is_eog(last);
+        let said = &g.tokens[..g.tokens.len() - usize::from(end)];
+        let bytes = self.vocabulary.detokenize(said, false, false);
+        let text = String::from_utf8_lossy(&bytes);
+        let text = text.trim_start();
+        let line = text.lines().next().unwrap_or("").trim().to_owned();
+        let ended = end || (!line.is_empty() && text.contains('\n'));
+        (ended || g.tokens.len() >= g.limit).then_some(Answer::Text { text: line, ended })
+    }
+
+    fn digits(&self, logits: &[f32]) -> Result<Answer, EngineError> {
+        let total = log_sum_exp(logits)?;
+        Ok(Answer::Digits {
+            log_probs: self
+                .tokens
+                .digits
+                .map(|token| f64::from(logit(logits, token)) - total),
+        })
+    }
+
+    fn yes_no(&self, logits: &[f32]) -> Result<Answer, EngineError> {
+        let total = log_sum_exp(logits)?;
+        let mass = |tokens: &[LlamaToken]| -> f64 {
+            tokens
+                .iter()
+                .map(|&t| (f64::from(logit(logits, t)) - total).exp())
+                .sum()
+        };
+        Ok(Answer::YesNo {
+            yes: mass(&self.tokens.yes),
+            no: mass(&self.tokens.no),
+        })
+    }
+
+    fn check(&self) -> Result<(), EngineError> {
+        if self.stop.is_set() {
+            Err(EngineError::Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn logit(logits: &[f32], token: LlamaToken) -> f32 {
+    usize::try_from(token.0)
+        .ok()
+        .and_then(|i| logits.get(i))
+        .copied()
+        .unwrap_or(f32::NEG_INFINITY)
+}
+
+fn not_finite() -> EngineError {
+    EngineError::NotFinite("language model".into())
+}
+
+/// `ln Σ exp(x)`, summed in index order so that equal logits give equal bits.
+fn log_sum_exp(logits: &[f32]) -> Result<f64, EngineError> {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if !max.is_finite() || logits.iter().any(|x| x.is_nan()) {
+        return Err(not_finite());
+    }
+    let max = f64::from(max);
+    let sum: f64 = logits.iter().map(|&x| (f64::from(x) - max).exp()).sum();
+    Ok(max + sum.ln())
+}
+
+/// The most likely token; the lowest id wins a tie.
+fn best(logits: &[f32]) -> Result<LlamaToken, EngineError> {
+    let mut best = (0usize, f32::NEG_INFINITY);
+    for (i, &x) in logits.iter().enumerate() {
+        if x.is_nan() {
+            return Err(not_finite());
+        }
+        if x > best.1 {
+            best = (i, x);
+        }
+    }
+    i32::try_from(best.0).map(LlamaToken).map_err(|_| not_finite())
+}

@@ -1,0 +1,121 @@
+//! The few tokens the protocol reads, and the markup around a turn.
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::vocab::LlamaVocab;
+
+use crate::judge::engine::{EngineError, Prefix};
+
+/// Token ids and markup of one model.
+pub struct Tokens {
+    /// The single tokens `0` … `9`.
+    pub digits: [LlamaToken; 10],
+    /// Every single token that reads as yes.
+    pub yes: Vec<LlamaToken>,
+    /// Every single token that reads as no.
+    pub no: Vec<LlamaToken>,
+    /// Whether the template opens a thinking block.
+    pub closes_thinking: bool,
+    suffix: Vec<LlamaToken>,
+}
+
+/// One step of a prefix: tokens, or the n-th picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    Tokens(Vec<LlamaToken>),
+    Image(crate::judge::engine::PixelKey),
+}
+
+impl Tokens {
+    pub fn of(model: &LlamaModel) -> Result<Self, EngineError> {
+        let vocabulary = model.vocab();
+        let single = |text: &str| -> Option<LlamaToken> {
+            match vocabulary.tokenize(text.as_bytes(), false, false)[..] {
+                [token] => Some(token),
+                _ => None,
+            }
+        };
+        let mut digits = [LlamaToken(0); 10];
+        for (value, slot) in digits.iter_mut().enumerate() {
+            *slot = single(&value.to_string()).ok_or_else(|| {
+                EngineError::Unsuitable(format!("the digit {value} is not one token of it"))
+            })?;
+        }
+        let spellings = |words: &[&str]| -> Vec<LlamaToken> {
+            let mut found: Vec<LlamaToken> = words.iter().filter_map(|w| single(w)).collect();
+            found.sort_unstable_by_key(|t| t.0);
+            found.dedup();
+            found
+        };
+        let yes = spellings(&["yes", "Yes", "YES", " yes", " Yes"]);
+        let no = spellings(&["no", "No", "NO", " no", " No"]);
+        if yes.is_empty() || no.is_empty() {
+            return Err(EngineError::Unsuitable(
+                "it has no single token for yes or for no".into(),
+            ));
+        }
+        for marker in ["<|im_start|>", "<|im_end|>"] {
+            if vocabulary.tokenize(marker.as_bytes(), false, true).len() != 1 {
+                return Err(EngineError::Unsuitable(format!(
+                    "its vocabulary has no {marker} token, so its chat format is not ChatML"
+                )));
+            }
+        }
+        let closes_thinking = opens_thinking(model);
+        let mut suffix = markup(&vocabulary, "<|im_end|>\n<|im_start|>assistant\n");
+        if closes_thinking {
+            suffix.extend(markup(&vocabulary, "<think>\n\n</think>\n\n"));
+        }
+        Ok(Self {
+            digits,
+            yes,
+            no,
+            closes_thinking,
+            suffix,
+        })
+    }
+
+    /// The prefix as steps: one user turn with neutrally labelled pictures.
+    pub fn steps(&self, vocabulary: &LlamaVocab<'_>, prefix: &Prefix) -> Vec<Step> {
+        let mut head = markup(vocabulary, "<|im_start|>system\n");
+        head.extend(plain(vocabulary, &prefix.system));
+        head.extend(markup(vocabulary, "<|im_end|>\n<|im_start|>user\n"));
+        let mut steps = vec![Step::Tokens(head)];
+        for (i, key) in prefix.images.iter().enumerate() {
+            steps.push(Step::Tokens(plain(
+                vocabulary,
+                &format!("Image {}: ", i + 1),
+            )));
+            steps.push(Step::Image(key.clone()));
+            steps.push(Step::Tokens(plain(vocabulary, "\n")));
+        }
+        steps
+    }
+
+    /// A branch: the question as plain text, then the markup that opens the answer.
+    pub fn branch(&self, vocabulary: &LlamaVocab<'_>, text: &str) -> Vec<LlamaToken> {
+        let mut tokens = plain(vocabulary, text);
+        tokens.extend_from_slice(&self.suffix);
+        tokens
+    }
+}
+
+fn plain(vocabulary: &LlamaVocab<'_>, text: &str) -> Vec<LlamaToken> {
+    vocabulary.tokenize(text.as_bytes(), false, false)
+}
+
+fn markup(vocabulary: &LlamaVocab<'_>, text: &str) -> Vec<LlamaToken> {
+    vocabulary.tokenize(text.as_bytes(), false, true)
+}
+
+/// A template whose generation prompt holds `<think>` would make the next token a thought.
+fn opens_thinking(model: &LlamaModel) -> bool {
+    let Ok(template) = model.chat_template(None) else {
+        return false;
+    };
+    let Ok(text) = template.to_str() else {
+        return false;
+    };
+    text.rsplit_once("add_generation_prompt")
+        .is_some_and(|(_, tail)| tail.contains("<think>"))
+}

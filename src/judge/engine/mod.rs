@@ -1,0 +1,282 @@
+//! What the judge asks of a vision-language model, and how it answers.
+//!
+//! One operation: [`Ask`] names a shared prefix (a system prompt and pictures) and many short
+//! [`Branch`]es that continue it; the engine answers them all from one prefill. Probabilities
+//! are *read* from the logits, never sampled.
+
+pub mod llama;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Sha-256 (hex) of a fitted picture's width, height and RGB bytes.
+///
+/// It names the pixels the model sees, not the file they came from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PixelKey(pub String);
+
+/// A system prompt and up to three pictures, shared by all branches of an [`Ask`].
+///
+/// The engine renders it as one user turn: `Image 1: <picture>`, `Image 2: <picture>`, ….
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prefix {
+    /// The system prompt: task, axes and scale.
+    pub system: String,
+    /// The pictures in order; neutral labels only.
+    pub images: Vec<PixelKey>,
+}
+
+/// What a branch wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Want {
+    /// The probabilities of the ten digit tokens as the next token.
+    Digits,
+    /// The probabilities of yes and no as the next token.
+    YesNo,
+    /// Greedily decoded text of at most this many tokens, up to the end of the first line.
+    Text {
+        /// Upper bound, in tokens.
+        max_tokens: u32,
+    },
+}
+
+/// One question put behind the shared prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Branch {
+    /// The question, without any chat markup. It is tokenised as plain text, so nothing in it
+    /// can pass for a control token.
+    pub text: String,
+    /// What is wanted.
+    pub want: Want,
+}
+
+/// The shape of the work, from which the context is sized once per rubric and model.
+///
+/// Two asks of the same layout see the same context, so equal inputs give equal bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// Upper bound of the system prompt, in tokens.
+    pub system_tokens: u32,
+    /// Upper bound of one picture, in tokens.
+    pub image_tokens: u32,
+    /// Most branches in one ask (at most [`MAX_BRANCHES`]).
+    pub branches: u32,
+    /// Upper bound of one branch with its answer, in tokens.
+    pub branch_tokens: u32,
+}
+
+/// llama.cpp holds at most 256 sequences; two are the prefixes.
+pub const MAX_BRANCHES: u32 = 254;
+
+/// A request to an engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The prefix that stays in memory between asks (`[system, reference]`). Everything else is
+    /// laid out behind it, so that the layout does not depend on what ran before.
+    pub base: Prefix,
+    /// The prefix the branches continue.
+    pub prefix: Prefix,
+    /// The questions.
+    pub branches: Vec<Branch>,
+    /// The shape of the work.
+    pub layout: Layout,
+}
+
+/// The answer to one branch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// Natural-log probabilities of the tokens `0` … `9`, over the whole vocabulary.
+    Digits {
+        /// Indexed by digit.
+        log_probs: [f64; 10],
+    },
+    /// Probabilities in `[0, 1]` over the whole vocabulary, summed over spellings (yes, Yes, …).
+    YesNo {
+        /// Probability of yes.
+        yes: f64,
+        /// Probability of no.
+        no: f64,
+    },
+    /// Decoded text, trimmed.
+    Text {
+        /// The text; empty when the model ended at once.
+        text: String,
+        /// Whether the model ended by itself within the limit.
+        ended: bool,
+    },
+}
+
+/// Where an ask's time went, and how much of it was reused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Seconds in the vision encoder.
+    pub encode_s: f64,
+    /// Seconds decoding prefixes.
+    pub prefill_s: f64,
+    /// Seconds decoding branches up to their first answer token.
+    pub branch_s: f64,
+    /// Seconds decoding text answers.
+    pub decode_s: f64,
+    /// Pictures encoded in this ask.
+    pub images_encoded: u32,
+    /// Prefix tokens decoded in this ask.
+    pub prefill_tokens: u32,
+    /// Prefix tokens taken from memory.
+    pub reused_tokens: u32,
+    /// Branch tokens decoded, answers included.
+    pub branch_tokens: u32,
+}
+
+impl Cost {
+    /// Adds another ask's cost.
+    pub fn add(&mut self, other: &Cost) {
+        self.encode_s += other.encode_s;
+        self.prefill_s += other.prefill_s;
+        self.branch_s += other.branch_s;
+        self.decode_s += other.decode_s;
+        self.images_encoded += other.images_encoded;
+        self.prefill_tokens += other.prefill_tokens;
+        self.reused_tokens += other.reused_tokens;
+        self.branch_tokens += other.branch_tokens;
+    }
+}
+
+/// The answers to an [`Ask`], in the order of its branches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    /// One per branch.
+    pub answers: Vec<Answer>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// Which model to load and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSpec {
+    /// The language model, a GGUF file.
+    pub model: PathBuf,
+    /// Its vision projector, a GGUF file.
+    pub mmproj: PathBuf,
+    /// Most tokens a picture may take.
+    pub image_tokens: u32,
+    /// Threads; `None` lets the engine take the machine's cores.
+    pub threads: Option<u32>,
+    /// Layers to place on the GPU; `None` places all of them when there is a GPU backend.
+    pub gpu_layers: Option<u32>,
+}
+
+/// What is known of a loaded model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineInfo {
+    /// `general.architecture`, such as `qwen3vl` or `qwen3vlmoe`.
+    pub architecture: String,
+    /// `general.name`, when the file has one.
+    pub name: Option<String>,
+    /// Parameters of the language model.
+    pub parameters: u64,
+    /// Bytes of the language model's tensors.
+    pub bytes: u64,
+    /// The device that runs it, such as `CPU` or `CUDA0`.
+    pub backend: String,
+    /// llama.cpp's version.
+    pub engine: String,
+    /// False when the file says that its weights are random: its scores mean nothing.
+    pub trained: bool,
+    /// Whether the model's template opens a thinking block, which is then closed empty.
+    pub closes_thinking: bool,
+    /// Whether this architecture is one the protocol was made for (Qwen3-VL).
+    pub known_architecture: bool,
+}
+
+/// Why an engine could not answer. Serialisable, because the engine runs in a child process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+pub enum EngineError {
+    /// A model file is missing or unreadable.
+    #[error("the judge's {what} {path} cannot be read: {reason}")]
+    File {
+        /// "model" or "projector".
+        what: String,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
+    /// llama.cpp refused to load a file.
+    #[error("llama.cpp could not load the judge's {what} {path}: {reason}")]
+    Load {
+        /// "model" or "projector".
+        what: String,
+        /// The file.
+        path: PathBuf,
+        /// What is known of the reason.
+        reason: String,
+    },
+    /// The model lacks something that judging needs.
+    #[error("the judge's model cannot be used: {0}")]
+    Unsuitable(String),
+    /// The context could not be created, usually for want of memory.
+    #[error("a context of {cells} tokens could not be created (out of memory?)")]
+    Context {
+        /// Tokens asked for.
+        cells: u32,
+    },
+    /// A prompt is larger than the layout it was announced with.
+    #[error("{what} takes {tokens} tokens, more than the {limit} planned for it")]
+    TooLong {
+        /// What is too long.
+        what: String,
+        /// Its size.
+        tokens: u32,
+        /// The planned size.
+        limit: u32,
+    },
+    /// The engine needs pixels it no longer holds.
+    #[error("pixels of {} picture(s) are needed", .0.len())]
+    NeedPixels(Vec<PixelKey>),
+    /// The vision encoder failed.
+    #[error("the picture could not be encoded (code {0})")]
+    Encode(i32),
+    /// Decoding failed.
+    #[error("llama.cpp could not decode (code {0})")]
+    Decode(i32),
+    /// The model produced numbers that are not finite: corrupt weights or a wrong projector.
+    #[error("the judge's model produced values that are not numbers (in the {0})")]
+    NotFinite(String),
+    /// The caller cancelled.
+    #[error("the judgement was cancelled")]
+    Cancelled,
+    /// Two ends of the worker disagree, which is a defect.
+    #[error("the judge process was asked for something it cannot do: {0}")]
+    Protocol(String),
+}
+
+impl EngineError {
+    /// What to do next, for an agent.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::File { .. } => {
+                "Check the path given with --model / --mmproj; `prompt-calibrator doctor` shows what is configured.".into()
+            }
+            Self::Load { what, .. } if what == "projector" => {
+                "Use the mmproj file that belongs to this model (same repository, same size) and check that its download is complete.".into()
+            }
+            Self::Load { .. } => {
+                "Check that the file is a complete Qwen3-VL GGUF (compare its size with the hub's); a truncated download is the usual cause.".into()
+            }
+            Self::Unsuitable(_) => "Choose a Qwen3-VL GGUF and its mmproj.".into(),
+            Self::Context { .. } => {
+                "Free memory (close other programs, or let ComfyUI unload its models), choose a smaller model or fewer --image-tokens.".into()
+            }
+            Self::TooLong { .. } => "Shorten the rubric's definitions or use fewer axes.".into(),
+            Self::NotFinite(_) => {
+                "The model file is damaged or the projector belongs to another model: verify both files.".into()
+            }
+            Self::Cancelled => "Nothing was recorded; ask again when wanted.".into(),
+            Self::NeedPixels(_) | Self::Encode(_) | Self::Decode(_) | Self::Protocol(_) => {
+                "Ask again; if it happens twice, run `prompt-calibrator doctor` and report the message.".into()
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The judge process: reads requests from its standard input, answers on its standard output.
+//!
+//! It ends when its input ends, so that it never outlives the server.
+
+use std::io::{self, Stdout};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::{LogOptions, send_logs_to_tracing};
+
+use super::frame::{self, Reply, Request};
+use crate::judge::engine::llama::{LlamaEngine, StopFlag, load_model};
+use crate::judge::engine::{EngineError, ModelSpec};
+
+/// Which request runs and which was cancelled last. Requests count from 1; 0 is none.
+#[derive(Clone, Default)]
+struct Turn {
+    running: Arc<AtomicU64>,
+    cancelled: Arc<AtomicU64>,
+    stop: StopFlag,
+}
+
+impl Turn {
+    fn begin(&self, id: u64) {
+        self.stop.clear();
+        self.running.store(id, Ordering::SeqCst);
+        // A cancellation can arrive before its request is taken up.
+        if self.cancelled.load(Ordering::SeqCst) == id {
+            self.stop.stop();
+        }
+    }
+
+    fn cancel(&self, id: u64) {
+        self.cancelled.store(id, Ordering::SeqCst);
+        if self.running.load(Ordering::SeqCst) == id {
+            self.stop.stop();
+        }
+    }
+
+    fn end(&self) {
+        self.running.store(0, Ordering::SeqCst);
+    }
+}
+
+#[derive(Clone)]
+struct Out(Arc<Mutex<Stdout>>);
+
+impl Out {
+    fn reply(&self, reply: &Reply) {
+        let mut out = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A closed pipe means that the server is gone; the reader thread ends the process.
+        let _ = frame::write(&mut *out, reply, &[]);
+    }
+}
+
+/// Runs the judge process until its input ends.
+///
+/// # Errors
+/// When the backend cannot start or a frame is malformed.
+pub fn run() -> anyhow::Result<()> {
+    send_logs_to_tracing(LogOptions::default());
+    let out = Out(Arc::new(Mutex::new(io::stdout())));
+    let turn = Turn::default();
+    let requests = read_requests(turn.clone());
+    let backend = LlamaBackend::init()?;
+
+    let Ok((Request::Load { id, spec }, _)) = requests.recv() else {
+        return Ok(());
+    };
+    turn.begin(id);
+    if let Err(error) = serve(&backend, &spec, id, &requests, &turn, &out) {
+        out.reply(&Reply::Failed { id, error });
+    }
+    Ok(())
+}
+
+/// Loads, says so, and answers asks until the input ends. An error is a failed load.
+fn serve(
+    backend: &LlamaBackend,
+    spec: &ModelSpec,
+    id: u64,
+    requests: &mpsc::Receiver<(Request, Vec<u8>)>,
+    turn: &Turn,
+    out: &Out,
+) -> Result<(), EngineError> {
+    // The projector is the smaller part of the load; it takes the last tenth of the progress.
+    const MODEL_PART: f32 = 0.9;
+    let told = out.clone();
+    let mut last = -1.0f32;
+    let model = load_model(backend, spec, &turn.stop, move |progress| {
+        if progress - last >= 0.01 {
+            last = progress;
+            let fraction = progress * MODEL_PART;
+            told.reply(&Reply::Loading { id, fraction });
+        }
+    })?;
+    let mut engine = LlamaEngine::new(&model, spec, &turn.stop, |progress| {
+        let fraction = MODEL_PART + progress * (1.0 - MODEL_PART);
+        out.reply(&Reply::Loading { id, fraction });
+    })?;
+    turn.end();
+    out.reply(&Reply::Loaded {
+        id,
+        info: engine.info().clone(),
+    });
+    while let Ok((request, blob)) = requests.recv() {
+        let Request::Ask { id, ask, pictures } = request else {
+            continue;
+        };
+        turn.begin(id);
+        let result = frame::pictures(pictures, &blob)
+            .map_err(|e| EngineError::Protocol(e.to_string()))
+            .and_then(|pictures| engine.ask(&ask, &pictures));
+        turn.end();
+        out.reply(&match result {
+            Ok(answers) => Reply::Answered { id, answers },
+            Err(error) => Reply::Failed { id, error },
+        });
+    }
+    Ok(())
+}
+
+/// Reads on a thread of its own, so that a cancellation arrives while the engine works.
+fn read_requests(turn: Turn) -> mpsc::Receiver<(Request, Vec<u8>)> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        loop {
+            match frame::read::<Request>(&mut input) {
+                Ok(Some((Request::Cancel { id }, _))) => turn.cancel(id),
+                Ok(Some(message)) => {
+                    if sender.send(message).is_err() {
+                        return;
+                    }
+                }
+                Ok(None) => std::process::exit(0),
+                Err(error) => {
+                    tracing::error!(%error, "the server's requests cannot be read");
+                    std::process::exit(1);
+                }
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,302 @@
+//! One judge process: its pipes, its requests, its end.
+
+use std::collections::VecDeque;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::frame::{self, PictureHead, Reply, Request};
+use super::{KeyedPixels, SUBCOMMAND, WorkerConfig, WorkerError};
+use crate::judge::engine::{Answers, Ask, EngineError, EngineInfo, PixelKey};
+
+/// How long a cancelled process may take to stop before it is killed. The engine looks at the flag
+/// every few milliseconds on a CPU and between decodes on a GPU.
+const GRACE: Duration = Duration::from_millis(800);
+/// Lines of the process's log that are kept for an error message.
+const LAST_LINES: usize = 4;
+
+/// A process with a loaded model.
+pub struct Process {
+    link: Link,
+    info: EngineInfo,
+}
+
+/// A process and the pipes to it.
+struct Link {
+    child: Child,
+    input: ChildStdin,
+    // Behind a task, because a read of half a frame must not be cancelled.
+    replies: tokio::sync::mpsc::Receiver<Reply>,
+    log: Arc<Mutex<VecDeque<String>>>,
+    next_id: u64,
+    gone: bool,
+}
+
+impl Process {
+    /// Starts a process and loads the model; `loading` gets the part done, in `[0, 1]`.
+    pub async fn start(
+        config: &WorkerConfig,
+        cancel: &CancellationToken,
+        mut loading: impl FnMut(f32),
+    ) -> Result<Self, WorkerError> {
+        let mut link = Link::open(config)?;
+        let id = link.take_id();
+        let load = Request::Load {
+            id,
+            spec: config.spec.clone(),
+        };
+        link.send(&load, &[]).await?;
+        loop {
+            match link.reply(id, cancel).await? {
+                Reply::Loading { fraction, .. } => loading(fraction),
+                Reply::Loaded { info, .. } => return Ok(Self { link, info }),
+                Reply::Failed { error, .. } => return Err(link.explain(error).into()),
+                Reply::Answered { .. } => return Err(unexpected()),
+            }
+        }
+    }
+
+    pub fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.link.child.id().unwrap_or(0)
+    }
+
+    /// Whether the process ended or was killed by us.
+    pub fn is_gone(&self) -> bool {
+        self.link.gone
+    }
+
+    /// Whether the process has ended by itself or was killed from outside.
+    pub fn has_exited(&mut self) -> bool {
+        self.link.gone || !matches!(self.link.child.try_wait(), Ok(None))
+    }
+
+    pub async fn ask(
+        &mut self,
+        ask: &Ask,
+        pictures: &[KeyedPixels],
+        cancel: &CancellationToken,
+    ) -> Result<Answers, WorkerError> {
+        let mut wanted: Vec<PixelKey> = Vec::new();
+        // At most two rounds: the second one carries every picture the process missed.
+        for _ in 0..2 {
+            match self.ask_with(ask, pictures, &wanted, cancel).await {
+                Err(WorkerError::Engine(EngineError::NeedPixels(keys))) => wanted = keys,
+                other => return other,
+            }
+        }
+        Err(unexpected())
+    }
+
+    async fn ask_with(
+        &mut self,
+        ask: &Ask,
+        pictures: &[KeyedPixels],
+        wanted: &[PixelKey],
+        cancel: &CancellationToken,
+    ) -> Result<Answers, WorkerError> {
+        let sent: Vec<&KeyedPixels> = pictures.iter().filter(|p| wanted.contains(&p.key)).collect();
+        let blob: Vec<u8> = sent.iter().flat_map(|p| p.pixels.rgb.iter().copied()).collect();
+        let id = self.link.take_id();
+        let request = Request::Ask {
+            id,
+            ask: ask.clone(),
+            pictures: sent
+                .iter()
+                .map(|p| PictureHead {
+                    key: p.key.clone(),
+                    width: p.pixels.width,
+                    height: p.pixels.height,
+                })
+                .collect(),
+        };
+        self.link.send(&request, &blob).await?;
+        match self.link.reply(id, cancel).await? {
+            Reply::Answered { answers, .. } if answers.answers.len() == ask.branches.len() => Ok(answers),
+            Reply::Failed { error, .. } => Err(error.into()),
+            Reply::Answered { .. } | Reply::Loading { .. } | Reply::Loaded { .. } => Err(unexpected()),
+        }
+    }
+
+    /// Ends the process and waits until it is gone, so that its memory is free afterwards.
+    pub async fn end(mut self) {
+        if let Err(error) = self.link.child.kill().await {
+            tracing::warn!(%error, "the judge process could not be ended");
+        }
+    }
+
+}
+
+impl Link {
+    fn open(config: &WorkerConfig) -> Result<Self, WorkerError> {
+        let spawn = |e: std::io::Error| WorkerError::Spawn(format!("{}: {e}", config.program.display()));
+        let mut child = Command::new(&config.program)
+            .arg(SUBCOMMAND)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(spawn)?;
+        let missing = || WorkerError::Spawn("its pipes are missing".into());
+        let input = child.stdin.take().ok_or_else(missing)?;
+        let output = child.stdout.take().ok_or_else(missing)?;
+        let errors = child.stderr.take().ok_or_else(missing)?;
+        let log = Arc::new(Mutex::new(VecDeque::new()));
+        tokio::spawn(keep_log(BufReader::new(errors), Arc::clone(&log)));
+        Ok(Self {
+            child,
+            input,
+            replies: read_replies(output),
+            log,
+            next_id: 1,
+            gone: false,
+        })
+    }
+
+    fn take_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    async fn send(&mut self, request: &Request, blob: &[u8]) -> Result<(), WorkerError> {
+        match frame::send(&mut self.input, request, blob).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.died().await),
+        }
+    }
+
+    /// The next reply to request `id`. On cancellation the process is told, and killed when it
+    /// does not stop in time.
+    async fn reply(&mut self, id: u64, cancel: &CancellationToken) -> Result<Reply, WorkerError> {
+        let received = tokio::select! {
+            biased;
+            reply = self.replies.recv() => reply,
+            () = cancel.cancelled() => {
+                let told = Request::Cancel { id };
+                let stopped = frame::send(&mut self.input, &told, &[]).await.is_ok()
+                    && timeout(GRACE, self.final_reply(id)).await.is_ok_and(|got| got);
+                if !stopped {
+                    self.gone = true;
+                    let _ = self.child.kill().await;
+                }
+                return Err(EngineError::Cancelled.into());
+            }
+        };
+        match received {
+            Some(reply) if number(&reply) == id => Ok(reply),
+            Some(_) => Err(unexpected()),
+            None => Err(self.died().await),
+        }
+    }
+
+    /// Waits for the last reply to `id`; false when the process ends instead.
+    async fn final_reply(&mut self, id: u64) -> bool {
+        while let Some(reply) = self.replies.recv().await {
+            if number(&reply) == id && !matches!(reply, Reply::Loading { .. }) {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn died(&mut self) -> WorkerError {
+        self.gone = true;
+        let _ = self.child.start_kill();
+        let status = match self.child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        WorkerError::Died {
+            status,
+            log: self.last_lines(),
+        }
+    }
+
+    fn last_lines(&self) -> String {
+        let log = self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        log.iter().cloned().collect::<Vec<_>>().join(" | ")
+    }
+
+    /// Adds what llama.cpp logged to a failed load.
+    fn explain(&self, error: EngineError) -> EngineError {
+        let log = self.last_lines();
+        match error {
+            EngineError::Load { what, path, reason } if !log.is_empty() => EngineError::Load {
+                what,
+                path,
+                reason: format!("{reason}. llama.cpp said: {log}"),
+            },
+            other => other,
+        }
+    }
+}
+
+fn number(reply: &Reply) -> u64 {
+    match reply {
+        Reply::Loading { id, .. }
+        | Reply::Loaded { id, .. }
+        | Reply::Answered { id, .. }
+        | Reply::Failed { id, .. } => *id,
+    }
+}
+
+fn unexpected() -> WorkerError {
+    EngineError::Protocol("its reply does not belong to the question".into()).into()
+}
+
+fn read_replies(mut output: ChildStdout) -> tokio::sync::mpsc::Receiver<Reply> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(16);
+    tokio::spawn(async move {
+        loop {
+            match frame::receive::<Reply>(&mut output).await {
+                Ok(Some(reply)) => {
+                    if sender.send(reply).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the judge process sent something malformed");
+                    return;
+                }
+            }
+        }
+    });
+    receiver
+}
+
+/// Passes the process's log on and keeps its last lines that speak of errors.
+async fn keep_log(
+    mut lines: BufReader<tokio::process::ChildStderr>,
+    log: Arc<Mutex<VecDeque<String>>>,
+) {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match lines.read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim();
+        if text.is_empty() {
+            continue;
+        }
+        tracing::debug!(target: "judge_process", "{text}");
+        let mut log = log.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if log.len() == LAST_LINES {
+            log.pop_front();
+        }
+        log.push_back(text.chars().take(300).collect());
+    }
+}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
+from gguf.quants import quant_shape_to_byte_shape
 
 from bpe import SPECIALS, Vocabulary
 from shapes import TextShape, VisionShape
@@ -25,6 +26,22 @@ class Tensor:
 
 Kind = Callable[[str, tuple[int, ...]], GGMLQuantizationType]
 Values = Callable[[Tensor], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What goes into a file: its name, how each matrix is stored (and the label for that), and the numbers."""
+
+    name: str
+    kind: Kind
+    file_type: LlamaFileType
+    values: Values
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    vocabulary: Vocabulary
+    template: str
 
 
 def text_tensors(shape: TextShape, rows: int, kind: Kind) -> Iterator[Tensor]:
@@ -99,17 +116,18 @@ def vision_tensors(shape: VisionShape, embedding: int, kind: Kind) -> Iterator[T
         yield from linear(f"v.deepstack.{i}.fc2", embedding, merged)
 
 
-def _general(writer: GGUFWriter, kind: str, name: str, file_type: LlamaFileType) -> None:
+def _general(writer: GGUFWriter, kind: str, filling: Filling) -> None:
     writer.add_type(kind)
-    writer.add_name(name)
+    writer.add_name(filling.name)
     writer.add_description("Fixed-seed random weights in the architecture of Qwen3-VL. It sees nothing.")
     writer.add_tags(["random-weights", "test-fixture"])
-    writer.add_file_type(file_type)
+    writer.add_file_type(filling.file_type)
     writer.add_quantization_version(2)
     writer.add_bool("prompt_calibrator.trained", False)
 
 
-def _vocabulary(writer: GGUFWriter, vocabulary: Vocabulary, rows: int, template: str) -> None:
+def _tokenizer(writer: GGUFWriter, tokenizer: Tokenizer, rows: int) -> None:
+    vocabulary = tokenizer.vocabulary
     unused = [f"[PAD{i}]" for i in range(len(vocabulary.tokens), rows)]
     kinds = [TokenType.NORMAL] * len(vocabulary.ordinary) + [TokenType.CONTROL] * len(SPECIALS)
     writer.add_tokenizer_model("gpt2")
@@ -121,7 +139,7 @@ def _vocabulary(writer: GGUFWriter, vocabulary: Vocabulary, rows: int, template:
     writer.add_eos_token_id(vocabulary.ids["<|im_end|>"])
     writer.add_pad_token_id(vocabulary.ids["<|endoftext|>"])
     writer.add_add_bos_token(False)
-    writer.add_chat_template(template)
+    writer.add_chat_template(tokenizer.template)
 
 
 def _write(writer: GGUFWriter, tensors: list[Tensor], values: Values) -> None:
@@ -130,8 +148,6 @@ def _write(writer: GGUFWriter, tensors: list[Tensor], values: Values) -> None:
         dtype = {F32: np.float32, GGMLQuantizationType.F16: np.float16}.get(tensor.kind)
         elements = int(np.prod(tensor.shape))
         if dtype is None:
-            from gguf.quants import quant_shape_to_byte_shape
-
             shape = quant_shape_to_byte_shape(tensor.shape, tensor.kind)
             writer.add_tensor_info(tensor.name, shape, np.dtype(np.uint8), int(np.prod(shape)), tensor.kind)
         else:
@@ -145,20 +161,10 @@ def _write(writer: GGUFWriter, tensors: list[Tensor], values: Values) -> None:
     writer.close()
 
 
-def write_text(
-    path: Path,
-    name: str,
-    shape: TextShape,
-    deepstack_layers: int,
-    vocabulary: Vocabulary,
-    template: str,
-    kind: Kind,
-    file_type: LlamaFileType,
-    values: Values,
-) -> None:
-    rows = max(shape.vocabulary, len(vocabulary.tokens))
+def write_text(path: Path, shape: TextShape, deepstack_layers: int, tokenizer: Tokenizer, filling: Filling) -> None:
+    rows = max(shape.vocabulary, len(tokenizer.vocabulary.tokens))
     writer = GGUFWriter(path, shape.architecture)
-    _general(writer, "model", name, file_type)
+    _general(writer, "model", filling)
     writer.add_block_count(shape.layers)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.embedding)
@@ -176,21 +182,13 @@ def write_text(
         writer.add_expert_count(shape.experts)
         writer.add_expert_used_count(shape.experts_used)
         writer.add_expert_feed_forward_length(shape.feed_forward)
-    _vocabulary(writer, vocabulary, rows, template)
-    _write(writer, list(text_tensors(shape, rows, kind)), values)
+    _tokenizer(writer, tokenizer, rows)
+    _write(writer, list(text_tensors(shape, rows, filling.kind)), filling.values)
 
 
-def write_vision(
-    path: Path,
-    name: str,
-    shape: VisionShape,
-    embedding: int,
-    kind: Kind,
-    file_type: LlamaFileType,
-    values: Values,
-) -> None:
+def write_vision(path: Path, shape: VisionShape, embedding: int, filling: Filling) -> None:
     writer = GGUFWriter(path, "clip")
-    _general(writer, "mmproj", name, file_type)
+    _general(writer, "mmproj", filling)
     writer.add_clip_has_vision_encoder(True)
     writer.add_clip_projector_type("qwen3vl_merger")
     writer.add_vision_use_gelu(True)
@@ -206,4 +204,4 @@ def write_vision(
     writer.add_vision_image_mean([0.5, 0.5, 0.5])
     writer.add_vision_image_std([0.5, 0.5, 0.5])
     writer.add_vision_is_deepstack_layers([i in shape.deepstack for i in range(shape.layers)])
-    _write(writer, list(vision_tensors(shape, embedding, kind)), values)
+    _write(writer, list(vision_tensors(shape, embedding, filling.kind)), filling.values)

@@ -16,7 +16,7 @@ from shapes import SIZES, TINY_MOE, TINY_TEXT, TINY_VISION
 
 HERE = Path(__file__).resolve().parent
 MERGES = 4000
-SEED = 20264
+SEED = 20263
 
 
 def kinds(quantisation: str):
@@ -39,43 +39,40 @@ FILE_TYPES = {
 }
 
 
-def vocabulary() -> tuple[Vocabulary, str]:
+def filling(name: str, quantisation: str, values: container.Values) -> container.Filling:
+    return container.Filling(name, kinds(quantisation), FILE_TYPES[quantisation], values)
+
+
+def tokenizer() -> container.Tokenizer:
     text = (HERE / "vocabulary.txt").read_text(encoding="utf-8")
     template = (HERE / "chat_template.jinja").read_text(encoding="utf-8")
-    return Vocabulary(text, MERGES), template.strip()
+    return container.Tokenizer(Vocabulary(text, MERGES), template.strip())
 
 
 def write_small(out: Path) -> list[Path]:
-    words, template = vocabulary()
-    kind, file_type = kinds("q8_0"), FILE_TYPES["q8_0"]
+    tokens = tokenizer()
     paths = []
     for stem, shape in (("random-qwen3vl", TINY_TEXT), ("random-qwen3vlmoe", TINY_MOE)):
         paths.append(out / f"{stem}.gguf")
-        values = Wired(SEED, shape.embedding, shape, words)
-        deepstack = len(TINY_VISION.deepstack)
-        name = "Prompt Calibrator random judge"
-        container.write_text(paths[-1], name, shape, deepstack, words, template, kind, file_type, values)
-    paths.append(write_small_projector(out / "random-mmproj.gguf", TINY_TEXT.embedding))
+        content = filling("Prompt Calibrator random judge", "q8_0", Wired(SEED, shape, tokens.vocabulary))
+        container.write_text(paths[-1], shape, len(TINY_VISION.deepstack), tokens, content)
+    paths.append(write_small_projector(out / "random-mmproj.gguf", TINY_TEXT.embedding, tokens))
     return paths
 
 
-def write_small_projector(path: Path, embedding: int) -> Path:
-    words, _ = vocabulary()
-    values = Wired(SEED, embedding, TINY_TEXT, words)
-    name = "Prompt Calibrator random projector"
-    container.write_vision(path, name, TINY_VISION, embedding, kinds("q8_0"), FILE_TYPES["q8_0"], values)
+def write_small_projector(path: Path, embedding: int, tokens: container.Tokenizer) -> Path:
+    content = filling("Prompt Calibrator random projector", "q8_0", Wired(SEED, TINY_TEXT, tokens.vocabulary))
+    container.write_vision(path, TINY_VISION, embedding, content)
     return path
 
 
 def write_size(out: Path, size: str, quantisation: str) -> list[Path]:
     text, vision = SIZES[size]
-    words, template = vocabulary()
-    values = Plain(SEED)
     paths = [out / f"random-{size}-{quantisation}.gguf", out / f"random-{size}-mmproj-f16.gguf"]
-    name = f"Random weights in the shape of Qwen3-VL {size}"
-    kind, file_type = kinds(quantisation), FILE_TYPES[quantisation]
-    container.write_text(paths[0], name, text, len(vision.deepstack), words, template, kind, file_type, values)
-    container.write_vision(paths[1], name, vision, text.embedding, kinds("f16"), FILE_TYPES["f16"], values)
+    name, values = f"Random weights in the shape of Qwen3-VL {size}", Plain(SEED)
+    content = filling(name, quantisation, values)
+    container.write_text(paths[0], text, len(vision.deepstack), tokenizer(), content)
+    container.write_vision(paths[1], vision, text.embedding, filling(name, "f16", values))
     return paths
 
 
@@ -97,7 +94,7 @@ def main() -> int:
         paths = write_size(options.out, options.size, options.quant)
     elif options.embedding:
         path = options.out / f"random-mmproj-{options.embedding}.gguf"
-        paths = [write_small_projector(path, options.embedding)]
+        paths = [write_small_projector(path, options.embedding, tokenizer())]
     else:
         paths = write_small(options.out)
     for path in paths:

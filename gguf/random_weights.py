@@ -134,9 +134,8 @@ def token_class(token: str, words: set[str]) -> str:
 class Wired:
     """The small models. Sizes below are standard deviations unless they say otherwise."""
 
-    def __init__(self, seed: int, embedding: int, text: TextShape, vocabulary: Vocabulary):
+    def __init__(self, seed: int, text: TextShape, vocabulary: Vocabulary):
         self._seed = seed
-        self._n = embedding
         self._text = text
         self._vocabulary = vocabulary
         self._classes = [token_class(token, vocabulary.words) for token in vocabulary.tokens]

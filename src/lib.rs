@@ -1,1 +1,11 @@
+//! Prompt Calibrator: an agent calibrates an image prompt against a reference picture.
+//!
+//! Data flows one way: [`cli`] → [`mcp`] → [`session`] → [`judge`] | [`comfy`] | [`history`].
+
+pub mod comfy;
+pub mod config;
+pub mod history;
 pub mod judge;
+pub mod picture;
+pub mod progress;
+pub mod telemetry;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prompt_calibrator::judge::engine::llama::Pixels;
 use prompt_calibrator::judge::engine::{
-    Answer, Answers, Ask, Branch, EngineError, Layout, ModelSpec, PixelKey, Prefix, Want,
+    Answer, Answers, Ask, Branch, EngineError, Layout, ModelSpec, PixelKey, Want,
 };
 use prompt_calibrator::judge::worker::{KeyedPixels, Worker, WorkerConfig, WorkerError, WorkerState};
 use tokio::time::timeout;
@@ -25,7 +25,7 @@ fn worker_on(model: PathBuf, mmproj: PathBuf) -> Worker {
             model,
             mmproj,
             image_tokens: 64,
-            threads: Some(2),
+            threads: Some(1),
             gpu_layers: Some(0),
         },
     })
@@ -50,18 +50,12 @@ fn picture(name: &str, rgb: [u8; 3]) -> KeyedPixels {
     }
 }
 
-fn prefix(images: &[&KeyedPixels]) -> Prefix {
-    Prefix {
-        system: "You compare two pictures on one axis at a time. Answer with one digit.".into(),
-        images: images.iter().map(|p| p.key.clone()).collect(),
-    }
-}
-
-fn ask(base: &[&KeyedPixels], images: &[&KeyedPixels]) -> Ask {
+fn ask(base: &KeyedPixels, images: &[&KeyedPixels]) -> Ask {
     let question = |text: &str, want| Branch { text: text.into(), want };
     Ask {
-        base: prefix(base),
-        prefix: prefix(images),
+        system: "You compare two pictures on one axis at a time. Answer with one digit.".into(),
+        base: base.key.clone(),
+        images: images.iter().map(|p| p.key.clone()).collect(),
         branches: vec![
             question("framing: how alike?", Want::Digits),
             question("subject_count: how alike?", Want::Digits),
@@ -71,8 +65,9 @@ fn ask(base: &[&KeyedPixels], images: &[&KeyedPixels]) -> Ask {
         layout: Layout {
             system_tokens: 256,
             image_tokens: 80,
+            more_images: 2,
             branches: 8,
-            branch_tokens: 64,
+            branch_tokens: 256,
         },
     }
 }
@@ -100,7 +95,7 @@ async fn dense_and_moe_answer_every_branch_with_probabilities() {
     for model in ["random-qwen3vl.gguf", "random-qwen3vlmoe.gguf"] {
         let worker = worker_on(gguf(model), gguf("random-mmproj.gguf"));
         let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-        let got = answer(&worker, &ask(&[&a], &[&a, &b]), &[&a, &b]).await.expect(model);
+        let got = answer(&worker, &ask(&a, &[&a, &b]), &[&a, &b]).await.expect(model);
         assert_eq!(got.answers.len(), 4, "{model}");
         for row in digits(&got) {
             let mass: f64 = row.iter().map(|x| x.exp()).sum();
@@ -122,16 +117,16 @@ async fn equal_inputs_give_equal_bits_whatever_ran_before() {
     let worker = dense();
     let (a, b, c) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]), picture("c", [9, 90, 9]));
     let all = [&a, &b, &c];
-    let wanted = ask(&[&a], &[&a, &b]);
+    let wanted = ask(&a, &[&a, &b]);
     let cold = answer(&worker, &wanted, &all).await.unwrap();
     // Warm, after an extension of another prefix, after another base, and in a fresh process.
     let warm = answer(&worker, &wanted, &all).await.unwrap();
     assert_eq!(warm.cost.images_encoded, 0);
     assert!(warm.cost.reused_tokens > 0);
-    answer(&worker, &ask(&[&a], &[&c]), &all).await.unwrap();
-    answer(&worker, &ask(&[&a], &[&c, &a]), &all).await.unwrap();
+    answer(&worker, &ask(&a, &[&c]), &all).await.unwrap();
+    answer(&worker, &ask(&a, &[&c, &a]), &all).await.unwrap();
     let after_others = answer(&worker, &wanted, &all).await.unwrap();
-    answer(&worker, &ask(&[&b], &[&b, &c]), &all).await.unwrap();
+    answer(&worker, &ask(&b, &[&b, &c]), &all).await.unwrap();
     let after_base = answer(&worker, &wanted, &all).await.unwrap();
     let fresh = answer(&dense(), &wanted, &all).await.unwrap();
     for (name, other) in [("warm", warm), ("others", after_others), ("base", after_base), ("fresh", fresh)] {
@@ -143,9 +138,9 @@ async fn equal_inputs_give_equal_bits_whatever_ran_before() {
 async fn an_extended_prefix_gives_the_same_bits_as_a_fresh_one() {
     let worker = dense();
     let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    answer(&worker, &ask(&[&a], &[&b]), &[&a, &b]).await.unwrap();
-    let extended = answer(&worker, &ask(&[&a], &[&b, &a]), &[&a, &b]).await.unwrap();
-    let fresh = answer(&dense(), &ask(&[&a], &[&b, &a]), &[&a, &b]).await.unwrap();
+    answer(&worker, &ask(&a, &[&b]), &[&a, &b]).await.unwrap();
+    let extended = answer(&worker, &ask(&a, &[&b, &a]), &[&a, &b]).await.unwrap();
+    let fresh = answer(&dense(), &ask(&a, &[&b, &a]), &[&a, &b]).await.unwrap();
     assert!(extended.cost.reused_tokens > fresh.cost.reused_tokens);
     assert_eq!(extended.answers, fresh.answers);
 }
@@ -154,9 +149,9 @@ async fn an_extended_prefix_gives_the_same_bits_as_a_fresh_one() {
 async fn what_is_seen_decides_and_so_does_the_order() {
     let worker = dense();
     let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    let ab = answer(&worker, &ask(&[&a], &[&a, &b]), &[&a, &b]).await.unwrap();
-    let ba = answer(&worker, &ask(&[&a], &[&b, &a]), &[&a, &b]).await.unwrap();
-    let aa = answer(&worker, &ask(&[&a], &[&a, &a]), &[&a, &b]).await.unwrap();
+    let ab = answer(&worker, &ask(&a, &[&a, &b]), &[&a, &b]).await.unwrap();
+    let ba = answer(&worker, &ask(&a, &[&b, &a]), &[&a, &b]).await.unwrap();
+    let aa = answer(&worker, &ask(&a, &[&a, &a]), &[&a, &b]).await.unwrap();
     assert_ne!(digits(&ab), digits(&ba));
     assert_ne!(digits(&ab), digits(&aa));
 }
@@ -165,7 +160,7 @@ async fn what_is_seen_decides_and_so_does_the_order() {
 async fn a_killed_process_is_an_error_and_the_next_call_works() {
     let worker = dense();
     let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    let wanted = ask(&[&a], &[&a, &b]);
+    let wanted = ask(&a, &[&a, &b]);
     let before = answer(&worker, &wanted, &[&a, &b]).await.unwrap();
     let WorkerState::Ready { pid, .. } = worker.state().borrow().clone() else {
         panic!("not ready")
@@ -189,7 +184,7 @@ async fn a_killed_process_is_an_error_and_the_next_call_works() {
 async fn a_cancelled_ask_stops_and_the_next_one_works() {
     let worker = dense();
     let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    let wanted = ask(&[&a], &[&a, &b]);
+    let wanted = ask(&a, &[&a, &b]);
     let cancel = CancellationToken::new();
     cancel.cancel();
     let result = timeout(LIMIT, worker.ask(wanted.clone(), vec![a.clone(), b.clone()], &cancel)).await.unwrap();
@@ -210,7 +205,7 @@ async fn a_cancelled_ask_stops_and_the_next_one_works() {
 async fn unloading_ends_the_process() {
     let worker = dense();
     let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    answer(&worker, &ask(&[&a], &[&a, &b]), &[&a, &b]).await.unwrap();
+    answer(&worker, &ask(&a, &[&a, &b]), &[&a, &b]).await.unwrap();
     let WorkerState::Ready { pid, .. } = worker.state().borrow().clone() else {
         panic!("not ready")
     };
@@ -239,7 +234,7 @@ async fn damaged_and_mismatched_files_are_clear_errors() {
     ];
     let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
     for (name, model, mmproj) in cases {
-        let error = answer(&worker_on(model, mmproj), &ask(&[&a], &[&a, &b]), &[&a, &b]).await.unwrap_err();
+        let error = answer(&worker_on(model, mmproj), &ask(&a, &[&a, &b]), &[&a, &b]).await.unwrap_err();
         eprintln!("{name}: {error}");
         assert!(
             matches!(&error, WorkerError::Engine(EngineError::Load { .. }) | WorkerError::Died { .. }),
@@ -248,7 +243,7 @@ async fn damaged_and_mismatched_files_are_clear_errors() {
         assert!(!error.hint().is_empty());
     }
     let missing = folder.path().join("none.gguf");
-    let error = answer(&worker_on(missing, gguf("random-mmproj.gguf")), &ask(&[&a], &[&a, &b]), &[&a, &b]).await;
+    let error = answer(&worker_on(missing, gguf("random-mmproj.gguf")), &ask(&a, &[&a, &b]), &[&a, &b]).await;
     assert!(matches!(error, Err(WorkerError::Engine(EngineError::File { .. }))));
 }
 
@@ -256,12 +251,13 @@ async fn damaged_and_mismatched_files_are_clear_errors() {
 async fn a_question_longer_than_planned_is_refused() {
     let worker = dense();
     let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    let mut long = ask(&[&a], &[&a, &b]);
+    let mut long = ask(&a, &[&a, &b]);
     long.branches[0].text = "framing ".repeat(200);
     let error = answer(&worker, &long, &[&a, &b]).await.unwrap_err();
     assert!(matches!(error, WorkerError::Engine(EngineError::TooLong { .. })), "{error}");
-    let mut many = ask(&[&a], &[&a, &b]);
+    let mut many = ask(&a, &[&a, &b]);
     many.branches = vec![many.branches[0].clone(); 9];
+    many.layout.branch_tokens = 1024;
     let error = answer(&worker, &many, &[&a, &b]).await.unwrap_err();
     assert!(matches!(error, WorkerError::Engine(EngineError::TooLong { .. })), "{error}");
 }

@@ -1,2 +1,459 @@
+//! The judge: observes two pictures and scores them, and nothing else.
+//!
+//! [`Judge`] runs the protocol of `protocol.rs` on a [`worker::Worker`] and turns the readings
+//! into a [`verdict::Verdict`] with the pure rules of `score.rs`. What need not be computed
+//! again (the frozen reference values, ceilings and floors, the self-check) is kept in a
+//! [`cache::Memory`] that the caller provides.
+
+pub mod bank;
+pub mod cache;
 pub mod engine;
+mod error;
+pub mod guard;
+mod identity;
+pub mod protocol;
+pub mod rubric;
+pub mod score;
+mod selfcheck;
+mod steps;
+pub mod verdict;
 pub mod worker;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use tokio::sync::{Mutex, OnceCell, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
+
+pub use error::JudgeError;
+pub use identity::Identity;
+pub use selfcheck::SelfCheck;
+
+use crate::picture::{Picture, Signals, TokenBudget, fit, shape_mismatch};
+use crate::progress::{Done, Meter, Progress, Teller};
+use cache::{Kind, Memory, MemoryKey};
+use engine::llama::Pixels;
+use engine::{Cost, EngineError, EngineInfo, PixelKey};
+use guard::{Refusal, Side};
+use identity::Fingerprints;
+use protocol::{AxisValue, Evidence};
+use rubric::Rubric;
+use score::Scale;
+use steps::{Seen, Steps};
+use verdict::{Flag, Observed, Verdict};
+use worker::{KeyedPixels, Worker, WorkerConfig, WorkerState};
+
+/// Judgements that may wait for their turn; more are told to come back.
+const MAX_WAITING: usize = 8;
+
+/// A judge: a model, a way of asking, and a memory.
+pub struct Judge {
+    worker: Worker,
+    config: WorkerConfig,
+    evidence: Evidence,
+    memory: Arc<dyn Memory>,
+    files: OnceCell<Fingerprints>,
+    turn: tokio::sync::Semaphore,
+    waiting: AtomicUsize,
+    checked: Mutex<HashMap<String, SelfCheck>>,
+}
+
+/// Two pictures to compare.
+#[derive(Clone, Copy)]
+pub struct Pair<'a> {
+    /// What is aimed at.
+    pub reference: &'a Picture,
+    /// What was made.
+    pub generated: &'a Picture,
+}
+
+/// What every call needs beside the pictures.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// The axes.
+    pub rubric: &'a Rubric,
+    /// Whether the adults-only guard applies ([`guard::applies`]).
+    pub guarded: bool,
+    /// Where progress is told.
+    pub teller: &'a Teller,
+    /// Cancels the work.
+    pub cancel: &'a CancellationToken,
+}
+
+/// What a reference shows: the target of a calibration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// One entry an axis, in the rubric's order.
+    pub values: Vec<AxisValue>,
+    /// Whether an agent edited them.
+    pub edited: bool,
+    /// What to know before trusting them.
+    pub flags: Vec<Flag>,
+    /// The judge's hash.
+    pub judge: String,
+}
+
+impl Judge {
+    /// A judge that loads its model on first use. Needs a tokio runtime.
+    #[must_use]
+    pub fn new(config: WorkerConfig, evidence: Evidence, memory: Arc<dyn Memory>) -> Self {
+        Self {
+            worker: Worker::new(config.clone()),
+            config,
+            evidence,
+            memory,
+            files: OnceCell::new(),
+            turn: tokio::sync::Semaphore::new(1),
+            waiting: AtomicUsize::new(0),
+            checked: Mutex::default(),
+        }
+    }
+
+    /// The worker behind the judge.
+    #[must_use]
+    pub fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
+    /// Loads the model if needed and says what it is.
+    ///
+    /// # Errors
+    /// [`JudgeError`].
+    pub async fn info(&self, cancel: &CancellationToken) -> Result<EngineInfo, JudgeError> {
+        Ok(self.worker.info(cancel).await?)
+    }
+
+    /// Who judges with this rubric. Loads the model if needed.
+    ///
+    /// # Errors
+    /// [`JudgeError`].
+    pub async fn identity(&self, rubric: &Rubric, cancel: &CancellationToken) -> Result<Identity, JudgeError> {
+        let info = self.worker.info(cancel).await?;
+        let files = self.files.get_or_try_init(|| self.fingerprints()).await?;
+        let tokens = self.config.spec.image_tokens;
+        Ok(Identity::new(files, &info, tokens, rubric.hash().to_string(), self.evidence))
+    }
+
+    async fn fingerprints(&self) -> Result<Fingerprints, JudgeError> {
+        let spec = self.config.spec.clone();
+        let read = tokio::task::spawn_blocking(move || Fingerprints::of(&spec.model, &spec.mmproj)).await;
+        match read {
+            Ok(Ok(files)) => Ok(files),
+            Ok(Err(error)) => Err(JudgeError::Files(error.to_string())),
+            Err(error) => Err(JudgeError::Files(error.to_string())),
+        }
+    }
+
+    /// Compares a pair and scores it.
+    ///
+    /// # Errors
+    /// [`JudgeError`]; a refusal of the guard among them.
+    pub async fn compare(&self, pair: Pair<'_>, call: Call<'_>) -> Result<Verdict, JudgeError> {
+        let started = Instant::now();
+        let _turn = self.take_turn(&call).await?;
+        let prepared = self.prepare(pair.reference, &call).await?;
+        let generated = self.fitted(pair.generated)?;
+        let mut cost = Cost::default();
+        self.guard(&prepared, Some(&generated), &call, &mut cost).await?;
+        let target = self.target_values(&prepared, &call, &mut cost).await?;
+        let scale = self.scale(&prepared, &target.values, &call, &mut cost).await?;
+
+        let asks = 1 + Steps::asks_per_reading(self.evidence);
+        let meter = Meter::new(call.teller, "comparing", asks);
+        let mut steps = self.steps(&prepared, &call, &meter);
+        let values = steps.values(&generated).await?;
+        let readings = steps
+            .readings(
+                Seen { pixels: &prepared.reference, values: &target.values },
+                Seen { pixels: &generated, values: &values },
+            )
+            .await?;
+        cost.add(&steps.cost);
+
+        let scored = verdict::score(&Observed {
+            rubric: call.rubric,
+            reference: &target.values,
+            generated: &values,
+            readings: &readings,
+            scale: &scale,
+        });
+        let mut flags = target.flags;
+        flags.extend(verdict::shape_flag(shape_mismatch(pair.reference, pair.generated)));
+        flags.extend(pair.generated.flags().iter().map(|f| Flag::Generated(*f)));
+        if scored.overall_score.is_none() {
+            flags.push(Flag::NothingCounts);
+        }
+        Ok(Verdict {
+            overall_score: scored.overall_score,
+            overall_ci: scored.overall_ci,
+            overall_raw: scored.overall_raw,
+            axes: scored.axes,
+            signals: Signals::between(pair.reference, pair.generated)?,
+            flags,
+            judge: prepared.judge,
+            cost,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// What a reference shows; computed once for a reference and a judge, then frozen.
+    ///
+    /// # Errors
+    /// [`JudgeError`]; a refusal of the guard among them.
+    pub async fn target(&self, reference: &Picture, call: Call<'_>) -> Result<Target, JudgeError> {
+        let _turn = self.take_turn(&call).await?;
+        let prepared = self.prepare(reference, &call).await?;
+        let mut cost = Cost::default();
+        self.guard(&prepared, None, &call, &mut cost).await?;
+        self.target_values(&prepared, &call, &mut cost).await
+    }
+
+    /// The self-check of this judge with a rubric, computed once and stored.
+    ///
+    /// # Errors
+    /// [`JudgeError`].
+    pub async fn self_check(&self, call: Call<'_>) -> Result<SelfCheck, JudgeError> {
+        let _turn = self.take_turn(&call).await?;
+        let judge = self.identity(call.rubric, call.cancel).await?.hash();
+        self.checked(&judge, &call).await
+    }
+
+    /// Ends the judge process; all its memory is free afterwards.
+    pub async fn unload(&self) {
+        self.worker.unload().await;
+    }
+
+    async fn take_turn(&self, call: &Call<'_>) -> Result<SemaphorePermit<'_>, JudgeError> {
+        if let Ok(turn) = self.turn.try_acquire() {
+            return Ok(turn);
+        }
+        let line = Line::join(&self.waiting)?;
+        call.teller.send_replace(Progress::words(format!("waiting for the judge, {} ahead", line.ahead)));
+        tokio::select! {
+            turn = self.turn.acquire() => turn.map_err(|_| JudgeError::Busy { waiting: 0 }),
+            () = call.cancel.cancelled() => Err(EngineError::Cancelled.into()),
+        }
+    }
+
+    /// Loads the model, tells its progress, and fits the reference.
+    async fn prepare(&self, reference: &Picture, call: &Call<'_>) -> Result<Prepared, JudgeError> {
+        let mut state = self.worker.state();
+        let info = {
+            let mut info = std::pin::pin!(self.worker.info(call.cancel));
+            loop {
+                tokio::select! {
+                    info = &mut info => break info?,
+                    Ok(()) = state.changed() => {
+                        if let WorkerState::Loading(fraction) = *state.borrow_and_update() {
+                            call.teller.send_replace(Progress {
+                                done: Done::Fraction(f64::from(fraction)),
+                                message: "loading the judge's model".into(),
+                            });
+                        }
+                    }
+                }
+            }
+        };
+        let judge = self.identity(call.rubric, call.cancel).await?.hash();
+        let check = self.checked(&judge, call).await?;
+        let mut flags = Vec::new();
+        if !info.trained {
+            flags.push(Flag::UntrainedModel);
+        }
+        if !check.passed {
+            flags.push(Flag::SelfCheckFailed);
+        }
+        if !info.known_architecture {
+            flags.push(Flag::UnknownArchitecture);
+        }
+        if info.closes_thinking {
+            flags.push(Flag::ThinkingClosed);
+        }
+        flags.extend(reference.flags().iter().map(|f| Flag::Reference(*f)));
+        Ok(Prepared {
+            reference: self.fitted(reference)?,
+            reference_hash: reference.hash().to_string(),
+            judge,
+            trusted: info.trained && check.passed,
+            flags,
+            system: protocol::system(call.rubric),
+        })
+    }
+
+    fn fitted(&self, picture: &Picture) -> Result<KeyedPixels, JudgeError> {
+        keyed(picture, self.config.spec.image_tokens)
+    }
+
+    fn steps<'a>(&'a self, prepared: &'a Prepared, call: &Call<'a>, meter: &'a Meter) -> Steps<'a> {
+        Steps {
+            worker: &self.worker,
+            rubric: call.rubric,
+            evidence: self.evidence,
+            layout: protocol::layout(call.rubric, self.config.spec.image_tokens),
+            system: &prepared.system,
+            base: &prepared.reference,
+            cancel: call.cancel,
+            meter,
+            cost: Cost::default(),
+        }
+    }
+
+    async fn guard(
+        &self,
+        prepared: &Prepared,
+        generated: Option<&KeyedPixels>,
+        call: &Call<'_>,
+        cost: &mut Cost,
+    ) -> Result<(), JudgeError> {
+        if !call.guarded {
+            return Ok(());
+        }
+        if !prepared.trusted {
+            return Err(Refusal::JudgeUntrusted.into());
+        }
+        let meter = Meter::new(call.teller, "checking that only adults are shown", 2);
+        let mut steps = self.steps(prepared, call, &meter);
+        steps.age(&prepared.reference, Side::Reference).await??;
+        if let Some(generated) = generated {
+            steps.age(generated, Side::Generated).await??;
+        }
+        cost.add(&steps.cost);
+        Ok(())
+    }
+
+    async fn target_values(
+        &self,
+        prepared: &Prepared,
+        call: &Call<'_>,
+        cost: &mut Cost,
+    ) -> Result<Target, JudgeError> {
+        let key = prepared.key(Kind::ReferenceValues, call.rubric);
+        let mut flags = prepared.flags.clone();
+        let judge = prepared.judge.clone();
+        if let Some(kept) = self.memory.load(&key).await?
+            && let Ok(values) = serde_json::from_value::<Vec<AxisValue>>(kept.value)
+            && values.len() == call.rubric.axes.len()
+        {
+            if kept.edited {
+                flags.push(Flag::EditedReference);
+            }
+            return Ok(Target { values, edited: kept.edited, flags, judge });
+        }
+        let meter = Meter::new(call.teller, "reading the reference", 1);
+        let mut steps = self.steps(prepared, call, &meter);
+        let values = steps.values(&prepared.reference).await?;
+        cost.add(&steps.cost);
+        self.memory.store(&key, to_json(&values)?).await?;
+        Ok(Target { values, edited: false, flags, judge })
+    }
+
+    /// Ceiling and floor of every axis, once per reference and judge.
+    async fn scale(
+        &self,
+        prepared: &Prepared,
+        values: &[AxisValue],
+        call: &Call<'_>,
+        cost: &mut Cost,
+    ) -> Result<Vec<Scale>, JudgeError> {
+        let key = prepared.key(Kind::Scale, call.rubric);
+        if let Some(kept) = self.memory.load(&key).await?
+            && let Ok(scale) = serde_json::from_value::<Vec<Scale>>(kept.value)
+            && scale.len() == call.rubric.axes.len()
+        {
+            return Ok(scale);
+        }
+        let bank = selfcheck::bank(self.config.spec.image_tokens)?;
+        let per_picture = Steps::asks_per_reading(self.evidence) + u64::from(Steps::needs_values(self.evidence));
+        let total = Steps::asks_per_reading(self.evidence) + bank.len() as u64 * per_picture;
+        let meter = Meter::new(call.teller, "measuring the reference's scale", total);
+        let mut steps = self.steps(prepared, call, &meter);
+        let reference = Seen { pixels: &prepared.reference, values };
+        let ceilings = steps.readings(reference, reference).await?;
+        let mut floors = vec![0.0; call.rubric.axes.len()];
+        for picture in &bank {
+            let shown = if Steps::needs_values(self.evidence) {
+                steps.values(picture).await?
+            } else {
+                Vec::new()
+            };
+            let readings = steps.readings(reference, Seen { pixels: picture, values: &shown }).await?;
+            for (floor, reading) in floors.iter_mut().zip(&readings) {
+                *floor += reading.raw / bank.len() as f64;
+            }
+        }
+        cost.add(&steps.cost);
+        let scale: Vec<Scale> =
+            ceilings.iter().zip(floors).map(|(c, floor)| Scale { ceiling: c.raw, floor }).collect();
+        self.memory.store(&key, to_json(&scale)?).await?;
+        Ok(scale)
+    }
+}
+
+/// A reference ready to be compared with.
+struct Prepared {
+    reference: KeyedPixels,
+    reference_hash: String,
+    judge: String,
+    trusted: bool,
+    flags: Vec<Flag>,
+    system: String,
+}
+
+impl Prepared {
+    fn key(&self, kind: Kind, rubric: &Rubric) -> MemoryKey {
+        MemoryKey {
+            kind,
+            picture: self.reference_hash.clone(),
+            judge: self.judge.clone(),
+            rubric: rubric.hash().to_string(),
+        }
+    }
+}
+
+/// A place in the line of those who wait; left when dropped.
+struct Line<'a> {
+    waiting: &'a AtomicUsize,
+    ahead: usize,
+}
+
+impl<'a> Line<'a> {
+    fn join(waiting: &'a AtomicUsize) -> Result<Self, JudgeError> {
+        let ahead = waiting.fetch_add(1, Ordering::SeqCst);
+        let line = Self { waiting, ahead: ahead + 1 };
+        if ahead >= MAX_WAITING {
+            return Err(JudgeError::Busy { waiting: ahead });
+        }
+        Ok(line)
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Fits a picture to the budget and names its pixels.
+fn keyed(picture: &Picture, image_tokens: u32) -> Result<KeyedPixels, JudgeError> {
+    use sha2::{Digest, Sha256};
+    let fitted = fit(picture, TokenBudget::new(image_tokens)?)?;
+    let mut hash = Sha256::new();
+    hash.update(fitted.width.to_le_bytes());
+    hash.update(fitted.height.to_le_bytes());
+    hash.update(&fitted.rgb);
+    Ok(KeyedPixels {
+        key: PixelKey(identity::hex(&hash.finalize())),
+        pixels: Arc::new(Pixels {
+            width: fitted.width,
+            height: fitted.height,
+            rgb: fitted.rgb,
+        }),
+    })
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value, JudgeError> {
+    serde_json::to_value(value)
+        .map_err(|e| EngineError::Protocol(format!("a result cannot be written down: {e}")).into())
+}

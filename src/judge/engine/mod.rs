@@ -16,17 +16,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PixelKey(pub String);
 
-/// A system prompt and up to three pictures, shared by all branches of an [`Ask`].
-///
-/// The engine renders it as one user turn: `Image 1: <picture>`, `Image 2: <picture>`, ….
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prefix {
-    /// The system prompt: task, axes and scale.
-    pub system: String,
-    /// The pictures in order; neutral labels only.
-    pub images: Vec<PixelKey>,
-}
-
 /// What a branch wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Want {
@@ -56,13 +45,15 @@ pub struct Branch {
 /// Two asks of the same layout see the same context, so equal inputs give equal bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
-    /// Upper bound of the system prompt, in tokens.
+    /// Upper bound of the system prompt with the pictures' labels, in tokens.
     pub system_tokens: u32,
     /// Upper bound of one picture, in tokens.
     pub image_tokens: u32,
+    /// Most pictures in a prompt beside the base picture.
+    pub more_images: u32,
     /// Most branches in one ask (at most [`MAX_BRANCHES`]).
     pub branches: u32,
-    /// Upper bound of one branch with its answer, in tokens.
+    /// Upper bound of all branches of one ask together, answers included, in tokens.
     pub branch_tokens: u32,
 }
 
@@ -70,13 +61,18 @@ pub struct Layout {
 pub const MAX_BRANCHES: u32 = 254;
 
 /// A request to an engine.
+///
+/// The engine renders it as a system turn and one user turn, `Image 1: <picture>`,
+/// `Image 2: <picture>`, …, which every branch continues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
-    /// The prefix that stays in memory between asks (`[system, reference]`). Everything else is
-    /// laid out behind it, so that the layout does not depend on what ran before.
-    pub base: Prefix,
-    /// The prefix the branches continue.
-    pub prefix: Prefix,
+    /// The system prompt: task, axes and scale.
+    pub system: String,
+    /// The picture whose prefix (`[system, base]`) stays in memory between asks. Everything else
+    /// is laid out behind it, so that the layout does not depend on what ran before.
+    pub base: PixelKey,
+    /// The pictures of the prompt, in order, under neutral labels.
+    pub images: Vec<PixelKey>,
     /// The questions.
     pub branches: Vec<Branch>,
     /// The shape of the work.

@@ -202,11 +202,11 @@ impl<'m> LlamaEngine<'m> {
 
     fn try_ask(&mut self, ask: &Ask, pixels: &[(PixelKey, Pixels)]) -> Result<Answers, EngineError> {
         let mut cost = Cost::default();
-        let base = self.tokens.steps(&self.model.vocab(), &ask.base);
-        let prefix = self.tokens.steps(&self.model.vocab(), &ask.prefix);
+        let vocabulary = self.model.vocab();
+        let base = self.tokens.steps(&vocabulary, &ask.system, std::slice::from_ref(&ask.base));
+        let prefix = self.tokens.steps(&vocabulary, &ask.system, &ask.images);
         let branches = self.branch_tokens(ask)?;
-        self.check_system(&base, &ask.layout)?;
-        self.check_system(&prefix, &ask.layout)?;
+        check_prefix(&prefix, &ask.layout)?;
         self.embed_missing(ask, pixels, &mut cost)?;
         self.prepare(&ask.layout)?;
 
@@ -229,44 +229,26 @@ impl<'m> LlamaEngine<'m> {
             });
         }
         let vocabulary = self.model.vocab();
-        ask.branches
+        let tokens: Vec<Vec<LlamaToken>> =
+            ask.branches.iter().map(|branch| self.tokens.branch(&vocabulary, &branch.text)).collect();
+        let answers: u32 = ask
+            .branches
             .iter()
-            .map(|branch| {
-                let tokens = self.tokens.branch(&vocabulary, &branch.text);
-                let answer = match branch.want {
-                    Want::Text { max_tokens } => max_tokens,
-                    Want::Digits | Want::YesNo => 1,
-                };
-                let size = u32::try_from(tokens.len()).unwrap_or(u32::MAX).saturating_add(answer);
-                if size > layout.branch_tokens {
-                    return Err(EngineError::TooLong {
-                        what: format!("the question \"{}\"", branch.text),
-                        tokens: size,
-                        limit: layout.branch_tokens,
-                    });
-                }
-                Ok(tokens)
-            })
-            .collect()
-    }
-
-    fn check_system(&self, steps: &[Step], layout: &Layout) -> Result<(), EngineError> {
-        let tokens: usize = steps
-            .iter()
-            .map(|step| match step {
-                Step::Tokens(tokens) => tokens.len(),
-                Step::Image(_) => 0,
+            .map(|branch| match branch.want {
+                Want::Text { max_tokens } => max_tokens,
+                Want::Digits | Want::YesNo => 1,
             })
             .sum();
-        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
-        if tokens > layout.system_tokens {
+        let fed: usize = tokens.iter().map(Vec::len).sum();
+        let size = u32::try_from(fed).unwrap_or(u32::MAX).saturating_add(answers);
+        if size > layout.branch_tokens {
             return Err(EngineError::TooLong {
-                what: "the rubric's text".into(),
-                tokens,
-                limit: layout.system_tokens,
+                what: "the questions on all axes together".into(),
+                tokens: size,
+                limit: layout.branch_tokens,
             });
         }
-        Ok(())
+        Ok(tokens)
     }
 
     fn embed_missing(
@@ -275,8 +257,8 @@ impl<'m> LlamaEngine<'m> {
         pixels: &[(PixelKey, Pixels)],
         cost: &mut Cost,
     ) -> Result<(), EngineError> {
-        let mut wanted: Vec<PixelKey> = ask.base.images.clone();
-        for key in &ask.prefix.images {
+        let mut wanted: Vec<PixelKey> = vec![ask.base.clone()];
+        for key in &ask.images {
             if !wanted.contains(key) {
                 wanted.push(key.clone());
             }
@@ -316,12 +298,12 @@ impl<'m> LlamaEngine<'m> {
         self.context = None;
         self.base = Chain::default();
         self.work = Chain::default();
-        // Base (system + 1 picture) and work (2 pictures more) and all branches.
-        let cells = layout.system_tokens * 2
-            + layout.image_tokens * 3
-            + layout.branches * layout.branch_tokens;
+        // The base picture and the others share the system prompt's cells; the branches share both.
+        let cells = layout.system_tokens
+            .saturating_add(layout.image_tokens.saturating_mul(layout.more_images + 1))
+            .saturating_add(layout.branch_tokens);
         let size = ContextSize {
-            cells: cells.next_multiple_of(256),
+            cells: cells.checked_next_multiple_of(256).unwrap_or(cells),
             sequences: layout.branches + 2,
             threads: self.threads,
             gpu: self.gpu,
@@ -440,19 +422,38 @@ impl<'m> LlamaEngine<'m> {
     }
 }
 
+/// Text of the prefix must stay within its plan, or the context could run full halfway.
+fn check_prefix(steps: &[Step], layout: &Layout) -> Result<(), EngineError> {
+    let tokens = tokens_of(steps);
+    if tokens > layout.system_tokens {
+        return Err(EngineError::TooLong {
+            what: "the rubric's text".into(),
+            tokens,
+            limit: layout.system_tokens,
+        });
+    }
+    let images = steps.iter().filter(|s| matches!(s, Step::Image(_))).count();
+    let images = u32::try_from(images).unwrap_or(u32::MAX);
+    if images > layout.more_images {
+        return Err(EngineError::TooLong {
+            what: "the list of pictures".into(),
+            tokens: images,
+            limit: layout.more_images,
+        });
+    }
+    Ok(())
+}
+
 fn no_context() -> EngineError {
     EngineError::Protocol("there is no context".into())
 }
 
 fn tokens_of(steps: &[Step]) -> u32 {
-    let tokens: usize = steps
-        .iter()
-        .map(|s| match s {
-            Step::Tokens(t) => t.len(),
-            Step::Image(_) => 0,
-        })
-        .sum();
-    u32::try_from(tokens).unwrap_or(u32::MAX)
+    let text = steps.iter().map(|step| match step {
+        Step::Tokens(tokens) => tokens.len(),
+        Step::Image(_) => 0,
+    });
+    u32::try_from(text.sum::<usize>()).unwrap_or(u32::MAX)
 }
 
 fn gpu_name() -> Option<String> {

@@ -4,7 +4,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::vocab::LlamaVocab;
 
-use crate::judge::engine::{EngineError, Prefix};
+use crate::judge::engine::{EngineError, PixelKey};
 
 /// Token ids and markup of one model.
 pub struct Tokens {
@@ -23,7 +23,7 @@ pub struct Tokens {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     Tokens(Vec<LlamaToken>),
-    Image(crate::judge::engine::PixelKey),
+    Image(PixelKey),
 }
 
 impl Tokens {
@@ -76,12 +76,12 @@ impl Tokens {
     }
 
     /// The prefix as steps: one user turn with neutrally labelled pictures.
-    pub fn steps(&self, vocabulary: &LlamaVocab<'_>, prefix: &Prefix) -> Vec<Step> {
+    pub fn steps(&self, vocabulary: &LlamaVocab<'_>, system: &str, images: &[PixelKey]) -> Vec<Step> {
         let mut head = markup(vocabulary, "<|im_start|>system\n");
-        head.extend(plain(vocabulary, &prefix.system));
+        head.extend(plain(vocabulary, system));
         head.extend(markup(vocabulary, "<|im_end|>\n<|im_start|>user\n"));
         let mut steps = vec![Step::Tokens(head)];
-        for (i, key) in prefix.images.iter().enumerate() {
+        for (i, key) in images.iter().enumerate() {
             steps.push(Step::Tokens(plain(
                 vocabulary,
                 &format!("Image {}: ", i + 1),

@@ -1,0 +1,396 @@
+//! The calls of ComfyUI's HTTP API that are used here, typed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::client::Client;
+use super::error::{ComfyError, NodeProblem};
+use super::images::{ImageRef, OutputImage};
+use super::rejection;
+
+/// How many node definitions are asked for at a time.
+const PARALLEL_DEFINITIONS: usize = 8;
+
+/// Largest refusal that is read, in bytes: it may list every file of a folder for every node.
+const REFUSAL_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// What `GET /system_stats` says of the server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SystemStats {
+    /// Version of ComfyUI, or `stand-in`; empty if the server does not say.
+    pub version: String,
+    /// Version of Python; empty if the server does not say.
+    pub python: String,
+    /// The devices, the one that renders first.
+    pub devices: Vec<Device>,
+}
+
+/// One device of the server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Device {
+    /// Its name, such as `cuda:0 NVIDIA …`.
+    pub name: String,
+    /// `cuda`, `cpu`, `mps` …
+    pub kind: String,
+    /// Memory in bytes.
+    pub vram_total: u64,
+    /// Free memory in bytes.
+    pub vram_free: u64,
+}
+
+/// What became of a graph that the server queued.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "a partly accepted graph is queued and has to be cancelled"]
+pub enum Submitted {
+    /// All of it will run.
+    Whole,
+    /// Some outputs were refused and the others will run: to be cancelled and told as a failure.
+    Partly {
+        /// What is wrong with the refused outputs; never empty.
+        problems: Vec<NodeProblem>,
+    },
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueState {
+    /// Waiting; `position` 1 is next among those that wait.
+    Pending {
+        /// Place among the waiting runs, from 1.
+        position: usize,
+    },
+    /// Being executed.
+    Running,
+    /// Not in the queue: finished, removed, lost or never there.
+    Absent,
+}
+
+/// The server's queue: ids with their graphs, in the order of execution.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Queue {
+    /// What is being executed.
+    pub running: Vec<QueueItem>,
+    /// What waits, next first.
+    pub pending: Vec<QueueItem>,
+}
+
+/// One run in the queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueItem {
+    /// Its id as the server has it; runs of other clients need not have a UUID.
+    pub prompt_id: String,
+    /// Its graph in API format.
+    pub graph: Value,
+}
+
+impl Queue {
+    /// Where a run is in this queue.
+    pub fn state(&self, prompt_id: Uuid) -> QueueState {
+        let id = prompt_id.to_string();
+        if self.running.iter().any(|item| item.prompt_id == id) {
+            return QueueState::Running;
+        }
+        match self.pending.iter().position(|item| item.prompt_id == id) {
+            Some(ahead) => QueueState::Pending { position: ahead + 1 },
+            None => QueueState::Absent,
+        }
+    }
+
+    fn from_json(answer: &Value) -> Option<Self> {
+        Some(Self {
+            running: queue_items(answer.get("queue_running")?)?,
+            pending: queue_items(answer.get("queue_pending")?)?,
+        })
+    }
+}
+
+impl Client {
+    /// Version and devices of the server.
+    ///
+    /// # Errors
+    /// Any transport error; [`ComfyError::BadAnswer`] when this is not a ComfyUI server.
+    pub async fn system_stats(&self) -> Result<SystemStats, ComfyError> {
+        let answer = self.json(self.request(Method::GET, &["system_stats"], &[])).await?;
+        let system = answer
+            .get("system")
+            .and_then(Value::as_object)
+            .ok_or_else(|| ComfyError::BadAnswer {
+                what: "the answer to GET /system_stats".into(),
+                detail: "it has no `system`".into(),
+            })?;
+        let text =
+            |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let bytes = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_u64).unwrap_or_default();
+        let devices = answer
+            .get("devices")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        Ok(SystemStats {
+            version: text(system, "comfyui_version"),
+            python: text(system, "python_version"),
+            devices: devices
+                .iter()
+                .filter_map(Value::as_object)
+                .map(|device| Device {
+                    name: text(device, "name"),
+                    kind: text(device, "type"),
+                    vram_total: bytes(device, "vram_total"),
+                    vram_free: bytes(device, "vram_free"),
+                })
+                .collect(),
+        })
+    }
+
+    /// The definitions of node classes (`input`, `output`, `output_node` …); `None` for a class the server lacks.
+    ///
+    /// Each class is asked for once and then served from the client's cache; classes that were not found are asked
+    /// for again, since a node may be installed meanwhile.
+    ///
+    /// # Errors
+    /// Any transport error.
+    pub async fn object_info_for(&self, classes: &[&str]) -> Result<BTreeMap<String, Option<Arc<Value>>>, ComfyError> {
+        stream::iter(classes.iter().map(|class| (*class).to_owned()))
+            .map(|class| async move { self.definition(&class).await.map(|found| (class, found)) })
+            .buffer_unordered(PARALLEL_DEFINITIONS)
+            .try_collect()
+            .await
+    }
+
+    /// Empties the cache of node definitions, so that new models and nodes are seen.
+    pub fn forget_object_info(&self) {
+        self.with_definitions(|cache| cache.clear());
+    }
+
+    async fn definition(&self, class: &str) -> Result<Option<Arc<Value>>, ComfyError> {
+        if let Some(known) = self.with_definitions(|cache| cache.get(class).cloned()) {
+            return Ok(Some(known));
+        }
+        let answer = match self.json(self.request(Method::GET, &["object_info", class], &[])).await {
+            Err(ComfyError::Http { status: 404, .. }) => return Ok(None),
+            answer => answer?,
+        };
+        let Some(found) = answer.get(class).map(|definition| Arc::new(definition.clone())) else {
+            return Ok(None);
+        };
+        self.with_definitions(|cache| cache.insert(class.to_owned(), Arc::clone(&found)));
+        Ok(Some(found))
+    }
+
+    /// Submits a graph under an id of the caller's choice. Never repeats the request.
+    ///
+    /// # Errors
+    /// [`ComfyError::Validation`] when the graph is refused. When [`ComfyError::is_uncertain`], the job may be queued:
+    /// look the id up before anything else.
+    pub async fn submit(&self, prompt_id: Uuid, graph: &Value, client_id: &str) -> Result<Submitted, ComfyError> {
+        let body = json!({"prompt": graph, "client_id": client_id, "prompt_id": prompt_id.to_string()});
+        let answer = self
+            .send(self.request(Method::POST, &["prompt"], &[]).with_json(&body))
+            .await?;
+        let status = answer.status();
+        if status == 400 {
+            let body = answer.bytes(REFUSAL_LIMIT).await?;
+            let told = serde_json::from_slice(&body).unwrap_or(Value::Null);
+            let problems = rejection::problems(&told, graph);
+            return Err(if problems.is_empty() {
+                let body = rejection::shorten(&String::from_utf8_lossy(&body));
+                ComfyError::Http {
+                    request: "POST /prompt".into(),
+                    status,
+                    body,
+                }
+            } else {
+                ComfyError::Validation { problems }
+            });
+        }
+        let told = answer.success().await?.json().await?;
+        let problems = rejection::problems(&told, graph);
+        if !problems.is_empty() {
+            return Ok(Submitted::Partly { problems });
+        }
+        match told.get("prompt_id").and_then(Value::as_str) {
+            Some(given) if given == prompt_id.to_string() => Ok(Submitted::Whole),
+            other => Err(ComfyError::BadAnswer {
+                what: "the answer to POST /prompt".into(),
+                detail: format!("it names the id {other:?} instead of {prompt_id}"),
+            }),
+        }
+    }
+
+    /// The server's record of a finished run, `None` while there is none: `{prompt, outputs, status, meta}`.
+    ///
+    /// # Errors
+    /// Any transport error.
+    pub async fn history(&self, prompt_id: Uuid) -> Result<Option<Value>, ComfyError> {
+        let id = prompt_id.to_string();
+        let mut answer = self.json(self.request(Method::GET, &["history", &id], &[])).await?;
+        match answer.as_object_mut() {
+            Some(records) => Ok(records.remove(&id)),
+            None => Err(ComfyError::BadAnswer {
+                what: format!("the answer to GET /history/{id}"),
+                detail: "it is not an object".into(),
+            }),
+        }
+    }
+
+    /// The graph that the server finished last, in API format; `None` when its history is empty.
+    ///
+    /// # Errors
+    /// Any transport error.
+    pub async fn last_graph(&self) -> Result<Option<Value>, ComfyError> {
+        let mut answer = self
+            .json(self.request(Method::GET, &["history"], &[("max_items", "1")]))
+            .await?;
+        let newest = answer
+            .as_object_mut()
+            .and_then(|records| records.values_mut().next_back());
+        Ok(newest
+            .and_then(|record| record.pointer_mut("/prompt/2"))
+            .map(Value::take))
+    }
+
+    /// What runs and what waits.
+    ///
+    /// # Errors
+    /// Any transport error; [`ComfyError::BadAnswer`].
+    pub async fn queue(&self) -> Result<Queue, ComfyError> {
+        let answer = self.json(self.request(Method::GET, &["queue"], &[])).await?;
+        Queue::from_json(&answer).ok_or_else(|| ComfyError::BadAnswer {
+            what: "the answer to GET /queue".into(),
+            detail: "it lacks the lists queue_running and queue_pending of [number, id, graph, …]".into(),
+        })
+    }
+
+    /// Where one run is.
+    ///
+    /// # Errors
+    /// As [`Client::queue`].
+    pub async fn queue_state(&self, prompt_id: Uuid) -> Result<QueueState, ComfyError> {
+        Ok(self.queue().await?.state(prompt_id))
+    }
+
+    /// Removes a waiting run; a run that is not waiting is left as it is. The server does not say which it was.
+    ///
+    /// # Errors
+    /// Any transport error.
+    pub async fn delete_pending(&self, prompt_id: Uuid) -> Result<(), ComfyError> {
+        let body = json!({"delete": [prompt_id.to_string()]});
+        self.accepted(self.request(Method::POST, &["queue"], &[]).with_json(&body))
+            .await
+    }
+
+    /// Interrupts this run if it is the one being executed; other runs are never touched.
+    ///
+    /// # Errors
+    /// Any transport error.
+    pub async fn interrupt(&self, prompt_id: Uuid) -> Result<(), ComfyError> {
+        let body = json!({"prompt_id": prompt_id.to_string()});
+        self.accepted(self.request(Method::POST, &["interrupt"], &[]).with_json(&body))
+            .await
+    }
+
+    /// Asks the server to give memory back before its next run; it does so when idle, without saying when.
+    ///
+    /// # Errors
+    /// Any transport error.
+    pub async fn free(&self, unload_models: bool, free_memory: bool) -> Result<(), ComfyError> {
+        let body = json!({"unload_models": unload_models, "free_memory": free_memory});
+        self.accepted(self.request(Method::POST, &["free"], &[]).with_json(&body))
+            .await
+    }
+
+    /// The bytes of an image as the server has them on disk, at most `limit_bytes`.
+    ///
+    /// # Errors
+    /// [`ComfyError::ImageGone`], [`ComfyError::TooLarge`], [`ComfyError::BadAnswer`] for an empty or cut answer, or any
+    /// transport error.
+    pub async fn view(&self, image: &ImageRef, limit_bytes: u64) -> Result<Vec<u8>, ComfyError> {
+        let query = [
+            ("filename", image.filename.as_str()),
+            ("subfolder", image.subfolder.as_str()),
+            ("type", image.kind.as_str()),
+        ];
+        let answer = self.send(self.request(Method::GET, &["view"], &query)).await?;
+        if answer.status() == 404 {
+            return Err(ComfyError::ImageGone {
+                filename: image.filename.clone(),
+                cached: false,
+            });
+        }
+        let bytes = answer.success().await?.bytes(limit_bytes).await?;
+        if bytes.is_empty() {
+            return Err(ComfyError::BadAnswer {
+                what: format!("the image {}", image.filename),
+                detail: "it is empty".into(),
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// The bytes of an image of a finished run; says so when the file of a cached result is gone.
+    ///
+    /// # Errors
+    /// As [`Client::view`].
+    pub async fn output_image(&self, image: &OutputImage, limit_bytes: u64) -> Result<Vec<u8>, ComfyError> {
+        self.view(&image.reference(), limit_bytes)
+            .await
+            .map_err(|error| match error {
+                ComfyError::ImageGone { filename, .. } => ComfyError::ImageGone {
+                    filename,
+                    cached: image.cached,
+                },
+                other => other,
+            })
+    }
+
+    /// Uploads an image into the server's input folder and returns the name to use in `LoadImage`.
+    ///
+    /// The server picks another name when `name` is taken by other content.
+    ///
+    /// # Errors
+    /// Any transport error; [`ComfyError::BadAnswer`].
+    pub async fn upload_image(&self, name: &str, bytes: Vec<u8>) -> Result<String, ComfyError> {
+        let form = Form::new()
+            .part("image", Part::bytes(bytes).file_name(name.to_owned()))
+            .text("type", "input");
+        let mut request = self.request(Method::POST, &["upload", "image"], &[]);
+        request.builder = request.builder.multipart(form);
+        let answer = self.json(request).await?;
+        let part = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
+        match (part("name"), part("subfolder")) {
+            ("", _) => Err(ComfyError::BadAnswer {
+                what: "the answer to POST /upload/image".into(),
+                detail: "it does not name the file".into(),
+            }),
+            (name, "") => Ok(name.to_owned()),
+            (name, folder) => Ok(format!("{folder}/{name}")),
+        }
+    }
+}
+
+/// The items `[number, id, graph, …]` in order of execution: by number, which may be a fraction.
+fn queue_items(list: &Value) -> Option<Vec<QueueItem>> {
+    let mut items = list
+        .as_array()?
+        .iter()
+        .map(|item| {
+            let number = item.get(0)?.as_f64()?;
+            let prompt_id = item.get(1)?.as_str()?.to_owned();
+            Some((
+                number,
+                QueueItem {
+                    prompt_id,
+                    graph: item.get(2)?.clone(),
+                },
+            ))
+        })
+        .collect::<Option<Vec<_>>>()?;
+    items.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Some(items.into_iter().map(|(_, item)| item).collect())
+}

@@ -1,0 +1,304 @@
+//! The connection to one ComfyUI server: address, credentials, limits, and the reading of answers.
+//!
+//! The calls themselves are in [`super::calls`], the WebSocket in [`super::socket`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, redirect};
+use serde_json::Value;
+use url::Url;
+
+use super::error::ComfyError;
+use super::rejection::shorten;
+
+/// Largest JSON answer that is read, in bytes: a queue of many large graphs stays below it.
+const JSON_LIMIT: u64 = 64 * 1024 * 1024;
+/// How much of the body of a failed answer is read, in bytes.
+const ERROR_BODY_LIMIT: u64 = 1024 * 1024;
+
+/// How to reach one ComfyUI server.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// `http` or `https` address; it may have a path prefix (`https://host/comfy/`).
+    pub base_url: Url,
+    /// Limit for making a connection.
+    pub connect_timeout: Duration,
+    /// Limit for one request with its answer.
+    pub request_timeout: Duration,
+    /// Credentials for a proxy in front of ComfyUI, which has none of its own.
+    pub auth: Auth,
+}
+
+impl ClientConfig {
+    /// Five seconds to connect, thirty for a request, no credentials.
+    pub fn new(base_url: Url) -> Self {
+        Self {
+            base_url,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(30),
+            auth: Auth::None,
+        }
+    }
+}
+
+/// Credentials sent with every request. `Debug` does not show them.
+#[derive(Clone, Default)]
+pub enum Auth {
+    /// None.
+    #[default]
+    None,
+    /// `Authorization: Bearer …`
+    Bearer(String),
+    /// `Authorization: Basic …`
+    Basic {
+        /// User name.
+        user: String,
+        /// Password.
+        password: String,
+    },
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Bearer(_) => "Bearer(..)",
+            Self::Basic { .. } => "Basic(..)",
+        })
+    }
+}
+
+/// A client of one ComfyUI server. Cloning is cheap and shares connections and the cache of node definitions.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: ClientConfig,
+    http: reqwest::Client,
+    definitions: Mutex<HashMap<String, Arc<Value>>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base_url", &self.url_for_people())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Prepares a client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ComfyError::Config`] when the address is not http(s) or the TLS setup fails.
+    pub fn new(config: ClientConfig) -> Result<Self, ComfyError> {
+        if !matches!(config.base_url.scheme(), "http" | "https") || config.base_url.host().is_none() {
+            let detail = format!("{} is not an http:// or https:// address", config.base_url);
+            return Err(ComfyError::Config { detail });
+        }
+        // No proxy from the environment (the library reads none) and no redirects: they would carry a prompt elsewhere.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .http1_only()
+            .connect_timeout(config.connect_timeout)
+            .build()
+            .map_err(|error| ComfyError::Config { detail: chain(&error) })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                http,
+                definitions: Mutex::default(),
+            }),
+        })
+    }
+
+    /// The base address without credentials, for messages.
+    pub fn url_for_people(&self) -> String {
+        let mut url = self.inner.config.base_url.clone();
+        // Neither can fail for an http address with a host, which `new` made sure of.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.to_string()
+    }
+
+    /// Limit for one request, as configured.
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.inner.config.request_timeout
+    }
+
+    /// The cache of node definitions; a panic elsewhere leaves it usable.
+    pub(super) fn with_definitions<T>(&self, act: impl FnOnce(&mut HashMap<String, Arc<Value>>) -> T) -> T {
+        act(&mut self.inner.definitions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A request to `segments` below the base address with query pairs and credentials.
+    pub(super) fn request(&self, method: Method, segments: &[&str], query: &[(&str, &str)]) -> Request {
+        let mut url = self.inner.config.base_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let label = format!("{method} /{}", segments.join("/"));
+        let builder = self.inner.http.request(method, url);
+        let builder = match &self.inner.config.auth {
+            Auth::None => builder,
+            Auth::Bearer(token) => builder.bearer_auth(token),
+            Auth::Basic { user, password } => builder.basic_auth(user, Some(password)),
+        };
+        Request { builder, label }
+    }
+
+    /// Sends within the request limit; any status comes back.
+    pub(super) async fn send(&self, request: Request) -> Result<Answer, ComfyError> {
+        let limit = self.request_timeout();
+        let response = request.builder.timeout(limit).send().await;
+        match response {
+            Ok(response) => Ok(Answer {
+                response,
+                label: request.label,
+                limit,
+            }),
+            Err(error) => Err(self.transport_error(&error, request.label)),
+        }
+    }
+
+    /// Sends and reads a JSON answer of status 200.
+    pub(super) async fn json(&self, request: Request) -> Result<Value, ComfyError> {
+        self.send(request).await?.success().await?.json().await
+    }
+
+    /// Sends and expects status 200; the body is of no interest.
+    pub(super) async fn accepted(&self, request: Request) -> Result<(), ComfyError> {
+        self.send(request).await?.success().await.map(drop)
+    }
+
+    /// Says what a failed exchange means: never connected, too slow, or broken on the way.
+    pub(super) fn transport_error(&self, error: &reqwest::Error, request: String) -> ComfyError {
+        if error.is_connect() {
+            ComfyError::Unreachable {
+                url: self.url_for_people(),
+                detail: chain(error),
+            }
+        } else if error.is_timeout() {
+            ComfyError::Timeout {
+                what: format!("the answer to {request}"),
+                limit: self.request_timeout(),
+            }
+        } else if error.is_builder() {
+            ComfyError::Config { detail: chain(error) }
+        } else {
+            ComfyError::Broken {
+                request,
+                detail: chain(error),
+            }
+        }
+    }
+}
+
+/// A request under construction, and its name in messages.
+pub(super) struct Request {
+    pub(super) builder: RequestBuilder,
+    pub(super) label: String,
+}
+
+impl Request {
+    /// Adds a JSON body.
+    pub(super) fn with_json(mut self, body: &Value) -> Self {
+        self.builder = self.builder.json(body);
+        self
+    }
+}
+
+/// An answer whose body has not been read.
+pub(super) struct Answer {
+    pub(super) response: Response,
+    label: String,
+    limit: Duration,
+}
+
+impl Answer {
+    /// HTTP status code.
+    pub(super) fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// The answer itself when its status is 2xx.
+    pub(super) async fn success(self) -> Result<Self, ComfyError> {
+        if self.response.status().is_success() {
+            return Ok(self);
+        }
+        let (request, status) = (self.label.clone(), self.status());
+        let body = self.bytes(ERROR_BODY_LIMIT).await.unwrap_or_default();
+        Err(ComfyError::Http {
+            request,
+            status,
+            body: shorten(&String::from_utf8_lossy(&body)),
+        })
+    }
+
+    /// The body as JSON.
+    pub(super) async fn json(self) -> Result<Value, ComfyError> {
+        let what = format!("the answer to {}", self.label);
+        let body = self.bytes(JSON_LIMIT).await?;
+        serde_json::from_slice(&body).map_err(|error| ComfyError::BadAnswer {
+            what,
+            detail: format!("it is not JSON ({error})"),
+        })
+    }
+
+    /// The body, streamed; reading stops at `limit` bytes.
+    pub(super) async fn bytes(mut self, limit: u64) -> Result<Vec<u8>, ComfyError> {
+        let what = || format!("the answer to {}", self.label);
+        let too_large = || ComfyError::TooLarge { what: what(), limit };
+        if self
+            .response
+            .content_length()
+            .is_some_and(|announced| announced > limit)
+        {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        loop {
+            match self.response.chunk().await {
+                Ok(Some(chunk)) if body.len() as u64 + chunk.len() as u64 > limit => return Err(too_large()),
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(body),
+                Err(error) if error.is_timeout() => {
+                    return Err(ComfyError::Timeout {
+                        what: what(),
+                        limit: self.limit,
+                    });
+                }
+                Err(error) => {
+                    let detail = format!("it ends after {} bytes ({})", body.len(), chain(&error));
+                    return Err(ComfyError::BadAnswer { what: what(), detail });
+                }
+            }
+        }
+    }
+}
+
+/// An error with its causes, each once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let part = error.to_string();
+        if !text.contains(&part) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&part);
+        }
+        next = error.source();
+    }
+    text
+}

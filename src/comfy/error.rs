@@ -1,0 +1,303 @@
+//! What can go wrong between us and a ComfyUI server, told so that the reader knows the state things are in.
+
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+use uuid::Uuid;
+
+/// A failed exchange with ComfyUI, or a run that ended without a result.
+///
+/// `Display` says what failed and what state things are in; [`ComfyError::hint`] says what to do next.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum ComfyError {
+    /// The client's own settings cannot work; nothing was sent.
+    #[error("the ComfyUI address or credentials cannot be used: {detail}")]
+    Config {
+        /// Which setting and why.
+        detail: String,
+    },
+    /// No connection could be made, or the server stayed away longer than the grace period.
+    #[error("ComfyUI at {url} cannot be reached: {detail}")]
+    Unreachable {
+        /// Base address of the server.
+        url: String,
+        /// The reason, and what is known of a run that was under way.
+        detail: String,
+    },
+    /// The connection broke after the request may already have been acted on.
+    #[error("the connection to ComfyUI broke during {request}: {detail}; whether the server acted on it is not known")]
+    Broken {
+        /// Method and path.
+        request: String,
+        /// The transport's reason.
+        detail: String,
+    },
+    /// The server answered with a status that is not success.
+    #[error("ComfyUI answered {request} with status {status}{}", detail_suffix(.body))]
+    Http {
+        /// Method and path.
+        request: String,
+        /// HTTP status code.
+        status: u16,
+        /// The beginning of the body; often empty.
+        body: String,
+    },
+    /// The server refused the graph, or accepted only a part of it (the job was then cancelled).
+    #[error("ComfyUI did not accept the graph: {}", join(.problems))]
+    Validation {
+        /// Every problem, node by node; never empty.
+        problems: Vec<NodeProblem>,
+    },
+    /// A node raised while the graph was running.
+    #[error("node {} failed while running: {exception_type}: {message}", name(.node_id, .class, .title))]
+    NodeFailed {
+        /// Id of the node in the graph.
+        node_id: String,
+        /// Its class.
+        class: String,
+        /// Its title in the graph, if it has one.
+        title: Option<String>,
+        /// What the node said, shortened.
+        message: String,
+        /// Python's name of the exception, such as `ValueError`.
+        exception_type: String,
+        /// The device ran out of memory.
+        out_of_memory: bool,
+    },
+    /// The run was stopped on request: by us, or by somebody at the ComfyUI page.
+    #[error("run {prompt_id} was interrupted{}; it has no result", at_node(.node_id))]
+    Interrupted {
+        /// The run.
+        prompt_id: Uuid,
+        /// The node that was running; `None` when the run had not started.
+        node_id: Option<String>,
+    },
+    /// An accepted run is neither in the queue nor in the history.
+    #[error("run {prompt_id} is lost: ComfyUI at {url} has it neither in its queue nor in its history")]
+    Lost {
+        /// The run.
+        prompt_id: Uuid,
+        /// Base address of the server.
+        url: String,
+    },
+    /// An answer did not come in time.
+    #[error("{what} took longer than {:.1} s", .limit.as_secs_f64())]
+    Timeout {
+        /// What was waited for, and the state things are in.
+        what: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// An answer or an image is larger than the limit; reading stopped there.
+    #[error("{what} is larger than the limit of {limit} bytes; reading stopped")]
+    TooLarge {
+        /// What was read.
+        what: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The server answered something that its API does not say, or cut the answer short.
+    #[error("{what} cannot be understood: {detail}")]
+    BadAnswer {
+        /// Which answer.
+        what: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// `/view` has no such file.
+    #[error("{}", gone(.filename, *.cached))]
+    ImageGone {
+        /// Name of the file.
+        filename: String,
+        /// The run was served from ComfyUI's cache, which names a file of an earlier run.
+        cached: bool,
+    },
+}
+
+impl ComfyError {
+    /// What to do next, in one or two sentences.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Config { .. } => "Correct the ComfyUI address (http:// or https://) or its credentials in the configuration.".into(),
+            Self::Unreachable { url, .. } => format!(
+                "Check that ComfyUI is running and that {url} opens in a browser; then ask for the run again by its id, which finds it if ComfyUI still has it."
+            ),
+            Self::Broken { .. } => "Do not submit again blindly: look the prompt_id up first; it may be queued or finished.".into(),
+            Self::Http { status: 401 | 403, .. } => {
+                "A proxy in front of ComfyUI asks for credentials: set its bearer token or basic authentication.".into()
+            }
+            Self::Http { status: 300..=399, .. } => {
+                "The address redirects elsewhere (a login page, or http to https): configure the final address.".into()
+            }
+            Self::Http { status: 404, .. } => "Check the address and its path prefix: this server does not have that ComfyUI route.".into(),
+            Self::Http { status: 413, .. } => "The request is larger than ComfyUI's limit of 100 MB: use a smaller image.".into(),
+            Self::Http { status: 500, .. } => {
+                "Send the graph in API format (menu: Export (API)); ComfyUI's own console has the reason of an internal error.".into()
+            }
+            Self::Http { .. } => "ComfyUI's console, or the proxy in front of it, has the reason.".into(),
+            Self::Validation { problems } => {
+                let mut remedies: Vec<&str> = Vec::new();
+                for problem in problems {
+                    if !remedies.contains(&problem.remedy.as_str()) {
+                        remedies.push(&problem.remedy);
+                    }
+                }
+                remedies.join(" ")
+            }
+            Self::NodeFailed { out_of_memory: true, .. } => {
+                "The GPU ran out of memory: free memory (unload models), lower the resolution or batch size, or stop other programs on the GPU; then queue again.".into()
+            }
+            Self::NodeFailed { .. } => "Correct that node's inputs or its model files; queueing the same graph again would fail the same way.".into(),
+            Self::Interrupted { .. } => "Queue the graph again if the result is still wanted.".into(),
+            Self::Lost { .. } => {
+                "ComfyUI was restarted (its queue and history live in memory only), or the run was removed from its queue: queue the graph again under a new id.".into()
+            }
+            Self::Timeout { .. } => "The server may be busy loading a model: look the run up again later, or raise the time limit.".into(),
+            Self::TooLarge { .. } => "Make the image smaller, or raise the byte limit in the configuration.".into(),
+            Self::BadAnswer { .. } => "Check that the address is a ComfyUI server and not another program or a login page.".into(),
+            Self::ImageGone { cached: true, .. } => {
+                "Change the seed (or any input) so that ComfyUI renders afresh, or free its memory with free_memory to empty the cache; then queue again.".into()
+            }
+            Self::ImageGone { .. } => "The file was deleted or, if it was a temporary preview, ComfyUI was restarted: queue the graph again.".into(),
+        }
+    }
+
+    /// The same error with a remark on the state things are in.
+    pub(super) fn with_state(self, state: &str) -> Self {
+        match self {
+            Self::Timeout { what, limit } => Self::Timeout {
+                what: format!("{what} ({state})"),
+                limit,
+            },
+            Self::Broken { request, detail } => Self::Broken {
+                request,
+                detail: format!("{detail} ({state})"),
+            },
+            Self::BadAnswer { what, detail } => Self::BadAnswer {
+                what,
+                detail: format!("{detail} ({state})"),
+            },
+            Self::Http { request, status, body } => Self::Http {
+                request,
+                status,
+                body: format!("{body} ({state})"),
+            },
+            other => other,
+        }
+    }
+
+    /// True when the failure says nothing about what the server did with the request, so that it must be looked up.
+    pub fn is_uncertain(&self) -> bool {
+        matches!(
+            self,
+            Self::Broken { .. }
+                | Self::Timeout { .. }
+                | Self::BadAnswer { .. }
+                | Self::TooLarge { .. }
+                | Self::Http { status: 502..=504, .. }
+        )
+    }
+}
+
+/// One reason why ComfyUI did not accept a graph.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeProblem {
+    /// Id of the node; `None` when the graph as a whole is at fault.
+    pub node_id: Option<String>,
+    /// Class of the node.
+    pub class: Option<String>,
+    /// Title of the node in the graph.
+    pub title: Option<String>,
+    /// Name of the input at fault.
+    pub input: Option<String>,
+    /// What kind of problem it is.
+    pub kind: ProblemKind,
+    /// ComfyUI's words with its details, shortened.
+    pub message: String,
+    /// What to change.
+    pub remedy: String,
+}
+
+impl fmt::Display for NodeProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.node_id, &self.class) {
+            (Some(id), class) => {
+                write!(
+                    f,
+                    "node {}",
+                    name(id, class.as_deref().unwrap_or("unknown class"), &self.title)
+                )?;
+                if let Some(input) = &self.input {
+                    write!(f, " input `{input}`")?;
+                }
+                write!(f, ": {}", self.message)
+            }
+            (None, _) => f.write_str(&self.message),
+        }
+    }
+}
+
+/// The kinds of problem that ComfyUI's validation tells apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// A required input is absent.
+    RequiredInputMissing,
+    /// A link is not `[node id, slot]`, or points at nothing.
+    BadLink,
+    /// A link carries another type than the input takes.
+    TypeMismatch,
+    /// A number lies below the input's minimum.
+    TooSmall,
+    /// A number lies above the input's maximum.
+    TooBig,
+    /// A value cannot be converted to the input's type.
+    WrongType,
+    /// A choice is not among those offered, such as an unknown checkpoint.
+    NotInList,
+    /// The node's own check refused a value, such as a missing image file.
+    Refused,
+    /// Nodes depend on each other in a circle.
+    Cycle,
+    /// The server has no such node class.
+    UnknownClass,
+    /// The graph has no node that saves or shows anything.
+    NoOutputs,
+    /// A kind this version does not know, under ComfyUI's name.
+    Other(String),
+}
+
+/// `4 (KSampler "base pass")`.
+fn name(id: &str, class: &str, title: &Option<String>) -> String {
+    match title {
+        Some(title) if title != class => format!("{id} ({class} \"{title}\")"),
+        _ => format!("{id} ({class})"),
+    }
+}
+
+fn at_node(node: &Option<String>) -> String {
+    node.as_ref()
+        .map_or_else(|| " before it started".into(), |id| format!(" at node {id}"))
+}
+
+fn detail_suffix(body: &str) -> String {
+    if body.is_empty() {
+        String::new()
+    } else {
+        format!(": {body}")
+    }
+}
+
+fn join(problems: &[NodeProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn gone(filename: &str, cached: bool) -> String {
+    if cached {
+        format!(
+            "the file of the cached result is gone: ComfyUI rendered nothing new and named {filename} of an earlier run, which no longer exists"
+        )
+    } else {
+        format!("ComfyUI no longer has the image {filename}")
+    }
+}

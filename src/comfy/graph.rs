@@ -1,0 +1,400 @@
+//! A ComfyUI workflow in API format: parsing, a typed view, and a stable hash.
+//!
+//! A graph is kept as the JSON it came as: node order, titles and fields this crate knows nothing about
+//! survive a read and a write. [`Node`] and [`InputValue`] are views into it.
+
+mod png;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Borrow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// The largest workflow file that is read, in bytes (ComfyUI itself takes bodies up to 100 MB).
+pub const MAX_WORKFLOW_BYTES: usize = 64 * 1024 * 1024;
+
+/// The id of a node inside one graph, such as `6` or, for a flattened subgraph, `57:27`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(String);
+
+impl NodeId {
+    /// The id as it stands in the graph.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for NodeId {
+    fn from(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+}
+
+impl Borrow<str> for NodeId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an input of a node holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum InputValue<'g> {
+    /// The value comes from output number `output` of another node.
+    Link {
+        /// Id of the node the value comes from; it may be missing from the graph.
+        node: &'g str,
+        /// Index of that node's output, from 0.
+        output: usize,
+    },
+    /// The value stands in the graph.
+    Literal(&'g Value),
+}
+
+impl<'g> InputValue<'g> {
+    fn of(value: &'g Value) -> Self {
+        if let Value::Array(pair) = value
+            && let [Value::String(node), slot] = pair.as_slice()
+            && let Some(output) = slot.as_u64()
+        {
+            return Self::Link {
+                node,
+                output: usize::try_from(output).unwrap_or(usize::MAX),
+            };
+        }
+        Self::Literal(value)
+    }
+}
+
+/// One node of a [`Graph`].
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'g> {
+    id: &'g str,
+    body: &'g Map<String, Value>,
+}
+
+impl<'g> Node<'g> {
+    /// The node's id inside its graph.
+    pub fn id(&self) -> &'g str {
+        self.id
+    }
+
+    /// `class_type`, or `""` where the graph lacks it.
+    pub fn class(&self) -> &'g str {
+        self.body.get("class_type").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The title the user sees, else the class.
+    pub fn title(&self) -> &'g str {
+        self.body
+            .get("_meta")
+            .and_then(|meta| meta.get("title"))
+            .and_then(Value::as_str)
+            .filter(|title| !title.is_empty())
+            .unwrap_or_else(|| self.class())
+    }
+
+    /// Whether the node has an `inputs` object at all (ComfyUI dies on a node without one).
+    pub fn has_inputs(&self) -> bool {
+        self.body.get("inputs").is_some_and(Value::is_object)
+    }
+
+    /// All inputs in the order of the graph.
+    pub fn inputs(&self) -> impl Iterator<Item = (&'g str, InputValue<'g>)> + use<'g> {
+        self.body
+            .get("inputs")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.as_str(), InputValue::of(value)))
+    }
+
+    /// One input by name.
+    pub fn input(&self, name: &str) -> Option<InputValue<'g>> {
+        self.body.get("inputs")?.get(name).map(InputValue::of)
+    }
+
+    /// One input by name where it is a literal.
+    pub fn literal(&self, name: &str) -> Option<&'g Value> {
+        match self.input(name)? {
+            InputValue::Literal(value) => Some(value),
+            InputValue::Link { .. } => None,
+        }
+    }
+}
+
+/// A parsed workflow in API format: `{id: {class_type, inputs, _meta?}}`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    nodes: Map<String, Value>,
+}
+
+impl Graph {
+    /// Reads a workflow from the bytes of a file.
+    ///
+    /// Accepts API-format JSON, the same wrapped as `{"prompt": {…}}`, and a PNG that ComfyUI saved (its `prompt`
+    /// text chunk).
+    ///
+    /// # Errors
+    /// [`GraphError`] for anything else; a UI-format workflow is recognised and named as such.
+    pub fn parse(bytes: &[u8]) -> Result<Self, GraphError> {
+        if bytes.len() > MAX_WORKFLOW_BYTES {
+            return Err(GraphError::TooLarge { bytes: bytes.len() });
+        }
+        if png::is_png(bytes) {
+            let text = png::text_chunk(bytes, "prompt")?;
+            return parse_json(&text).and_then(Self::from_json);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| GraphError::NotText)?;
+        parse_json(text.trim_start_matches('\u{feff}')).and_then(Self::from_json)
+    }
+
+    /// Takes a graph that is JSON already, with the same rules as [`Graph::parse`].
+    ///
+    /// # Errors
+    /// [`GraphError`] when the value is not an API-format graph.
+    pub fn from_json(value: Value) -> Result<Self, GraphError> {
+        let Value::Object(mut object) = value else {
+            return Err(GraphError::NotAGraph {
+                found: json_kind(&value).to_owned(),
+            });
+        };
+        if is_ui_format(&object) {
+            return Err(GraphError::UiFormat);
+        }
+        if let Some(inner) = object.get_mut("prompt")
+            && inner.get("class_type").is_none()
+        {
+            return Self::from_json(inner.take());
+        }
+        if object.is_empty() {
+            return Err(GraphError::Empty);
+        }
+        if let Some((key, value)) = object.iter().find(|(_, value)| !value.is_object()) {
+            let found = format!("the key {key:?} holds {} instead of a node", json_kind(value));
+            return Err(GraphError::NotAGraph { found });
+        }
+        if !object.values().any(|node| node.get("class_type").is_some()) {
+            let found = "an object in which no entry has a class_type".to_owned();
+            return Err(GraphError::NotAGraph { found });
+        }
+        Ok(Self { nodes: object })
+    }
+
+    /// The graph as JSON, ready for `POST /prompt`.
+    pub fn to_json(&self) -> Value {
+        Value::Object(self.nodes.clone())
+    }
+
+    /// How many nodes the graph has.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether the graph has no nodes (a parsed graph never is empty).
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// One node by id.
+    pub fn node(&self, id: &str) -> Option<Node<'_>> {
+        let (id, body) = self.nodes.get_key_value(id)?;
+        Some(Node {
+            id,
+            body: body.as_object()?,
+        })
+    }
+
+    /// All nodes in the order of the file.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        self.nodes.iter().filter_map(|(id, body)| {
+            Some(Node {
+                id,
+                body: body.as_object()?,
+            })
+        })
+    }
+
+    /// SHA-256 (hex) over the canonical form: sorted keys, no titles, numbers by value.
+    ///
+    /// The server rewrites `4` as `4.0` where an input is a FLOAT and hands that back in its history, so numbers
+    /// of equal value hash alike. Titles (`_meta`) and the `is_changed` marks that ComfyUI leaves in saved
+    /// pictures do not count.
+    pub fn hash(&self) -> String {
+        let mut text = String::new();
+        canonical_object(&self.nodes, &mut text, 0);
+        hex(&Sha256::digest(text.as_bytes()))
+    }
+
+    /// Sets one input and returns what stood there. `None` where the node does not exist or the input was absent.
+    pub(crate) fn set_input(&mut self, node: &str, input: &str, value: Value) -> Option<Value> {
+        self.nodes
+            .get_mut(node)?
+            .get_mut("inputs")?
+            .as_object_mut()?
+            .insert(input.to_owned(), value)
+    }
+}
+
+fn parse_json(text: &str) -> Result<Value, GraphError> {
+    serde_json::from_str(text).or_else(|error| {
+        // Python writes NaN and Infinity, which JSON has not; ComfyUI leaves them in saved pictures.
+        serde_json::from_str(&without_python_numbers(text)).map_err(|_| GraphError::Json(error))
+    })
+}
+
+/// Replaces bare `NaN`, `Infinity` and `-Infinity` outside of strings by `null`.
+fn without_python_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut in_string, mut escaped, mut rest) = (false, false, text);
+    while let Some(c) = rest.chars().next() {
+        if !in_string
+            && let Some(word) = ["NaN", "-Infinity", "Infinity"]
+                .iter()
+                .find(|word| rest.starts_with(**word))
+        {
+            out.push_str("null");
+            rest = &rest[word.len()..];
+            continue;
+        }
+        match c {
+            '"' if !escaped => in_string = !in_string,
+            _ => {}
+        }
+        escaped = in_string && c == '\\' && !escaped;
+        out.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    out
+}
+
+fn is_ui_format(object: &Map<String, Value>) -> bool {
+    object.get("nodes").is_some_and(Value::is_array) && (object.contains_key("links") || object.contains_key("version"))
+}
+
+fn json_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Writes an object with sorted keys; depth 0 is the graph, depth 1 a node.
+fn canonical_object(object: &Map<String, Value>, out: &mut String, depth: usize) {
+    let mut keys: Vec<&String> = object.keys().collect();
+    keys.sort();
+    out.push('{');
+    for key in keys {
+        if depth == 1 && (key == "_meta" || key == "is_changed") {
+            continue;
+        }
+        out.push_str(&Value::from(key.as_str()).to_string());
+        out.push(':');
+        canonical(&object[key], out, depth + 1);
+        out.push(',');
+    }
+    out.push('}');
+}
+
+fn canonical(value: &Value, out: &mut String, depth: usize) {
+    match value {
+        Value::Object(object) => canonical_object(object, out, depth),
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                canonical(item, out, depth + 1);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Value::Number(number) => out.push_str(&canonical_number(number)),
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+/// Integers by their digits, floats that are whole numbers as integers, other floats shortest.
+pub(crate) fn canonical_number(number: &serde_json::Number) -> String {
+    /// Up to here every whole `f64` is exactly one integer.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match number.as_f64() {
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= EXACT => format!("{float:.0}"),
+        _ => number.to_string(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Why a file is not a workflow that can be run.
+#[derive(Debug, Error)]
+pub enum GraphError {
+    /// The file is larger than [`MAX_WORKFLOW_BYTES`].
+    #[error("the workflow is {bytes} bytes; at most {MAX_WORKFLOW_BYTES} are read")]
+    TooLarge {
+        /// Size of the file.
+        bytes: usize,
+    },
+    /// Neither a PNG nor UTF-8 text.
+    #[error("the workflow is neither JSON text nor a PNG")]
+    NotText,
+    /// Text, but not JSON.
+    #[error("the workflow is not valid JSON: {0}")]
+    Json(serde_json::Error),
+    /// The file of ComfyUI's editor, which the server cannot run.
+    #[error("this is a workflow in ComfyUI's UI format (`nodes` and `links`), which the server cannot run")]
+    UiFormat,
+    /// An empty object.
+    #[error("the workflow has no nodes")]
+    Empty,
+    /// JSON of another shape.
+    #[error("the JSON is not a workflow in API format: found {found}")]
+    NotAGraph {
+        /// What was found instead.
+        found: String,
+    },
+    /// A PNG whose chunks do not add up.
+    #[error("the PNG is damaged: {0}")]
+    DamagedPng(&'static str),
+    /// A PNG without a `prompt` text chunk.
+    #[error("the PNG carries no ComfyUI workflow (no `prompt` text chunk)")]
+    NoPromptChunk,
+    /// A PNG whose `prompt` chunk is compressed or too long.
+    #[error("the `prompt` chunk of the PNG cannot be read: {0}")]
+    UnreadableChunk(&'static str),
+}
+
+impl GraphError {
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::UiFormat => "Open the workflow in ComfyUI, choose Workflow > Export (API), and use that file; a PNG \
+                               that ComfyUI saved from this workflow works as well."
+                .to_owned(),
+            Self::NoPromptChunk | Self::UnreadableChunk(_) | Self::DamagedPng(_) => {
+                "Use a PNG straight from ComfyUI's output folder (editors and chat programs strip the workflow), or a \
+                 file from Workflow > Export (API)."
+                    .to_owned()
+            }
+            Self::TooLarge { .. } => "Check that this is the right file: workflows are rarely over 1 MB.".to_owned(),
+            _ => "Export the workflow from ComfyUI with Workflow > Export (API): a JSON object that maps each node id \
+                  to {\"class_type\", \"inputs\"}."
+                .to_owned(),
+        }
+    }
+}

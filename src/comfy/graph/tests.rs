@@ -1,0 +1,152 @@
+use serde_json::json;
+
+use super::*;
+
+fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let mut crc = u32::MAX;
+    for byte in kind.iter().chain(data) {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 {
+                (crc >> 1) ^ 0xEDB8_8320
+            } else {
+                crc >> 1
+            };
+        }
+    }
+    let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+    [&length[..], kind, data, &(!crc).to_be_bytes()].concat()
+}
+
+/// A real PNG of two grey pixels with further chunks before its end.
+fn picture(chunks: &[Vec<u8>]) -> Vec<u8> {
+    let mut png = Vec::new();
+    let grey = image::GrayImage::from_raw(2, 1, vec![1, 2]).unwrap();
+    grey.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png)
+        .unwrap();
+    let end = png.split_off(png.len() - 12);
+    [png, chunks.concat(), end].concat()
+}
+
+/// The chunk as ComfyUI 0.33 wrote it (transcript 11).
+const PROMPT: &str = r#"{"1": {"class_type": "EmptyImage", "inputs": {"width": 16, "height": 16, "batch_size": 2, "color": 5}, "_meta": {"title": "My Image \u00fc"}}, "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "meta/%width%x%height%_%year%-%month%-%day%"}}}"#;
+
+fn text(keyword: &str, text: &str) -> Vec<u8> {
+    chunk(b"tEXt", &[keyword.as_bytes(), b"\0", text.as_bytes()].concat())
+}
+
+#[test]
+fn a_saved_picture_gives_its_workflow() {
+    let png = picture(&[
+        text("prompt", PROMPT),
+        text("workflow", r#"{"nodes": [], "links": []}"#),
+    ]);
+    assert!(
+        image::load_from_memory(&png).is_ok(),
+        "the test's picture is a real one"
+    );
+    let graph = Graph::parse(&png).unwrap();
+    assert_eq!(graph.node("1").unwrap().title(), "My Image ü");
+    assert_eq!(
+        graph.node("2").unwrap().input("images"),
+        Some(InputValue::Link { node: "1", output: 0 })
+    );
+}
+
+#[test]
+fn international_text_is_read_and_compressed_text_is_refused() {
+    let body = |flag: u8| [b"prompt\0", &[flag, 0][..], b"\0\0", PROMPT.as_bytes()].concat();
+    let graph = Graph::parse(&picture(&[chunk(b"iTXt", &body(0))])).unwrap();
+    assert_eq!(graph.len(), 2);
+    let error = Graph::parse(&picture(&[chunk(b"iTXt", &body(1))])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the `prompt` chunk of the PNG cannot be read: it is compressed"
+    );
+}
+
+#[test]
+fn a_picture_without_a_workflow_says_so() {
+    let error = Graph::parse(&picture(&[text("Software", "GIMP")])).unwrap_err();
+    assert!(matches!(error, GraphError::NoPromptChunk));
+    assert!(error.hint().contains("output folder"));
+}
+
+#[test]
+fn damaged_pictures_are_errors() {
+    let png = picture(&[text("prompt", PROMPT)]);
+    for cut in [8, 20, 60, png.len() / 2] {
+        assert!(
+            matches!(Graph::parse(&png[..cut]), Err(GraphError::DamagedPng(_))),
+            "cut at {cut}"
+        );
+    }
+    let mut huge = png[..33].to_vec();
+    huge.extend_from_slice(&[0xFF; 12]);
+    assert!(matches!(Graph::parse(&huge), Err(GraphError::DamagedPng(_))));
+}
+
+#[test]
+fn ui_format_is_named_and_explained() {
+    let ui =
+        json!({"id": "x", "last_node_id": 2, "nodes": [{"id": 1, "type": "KSampler"}], "links": [], "version": 0.4});
+    for workflow in [ui.clone(), json!({ "prompt": ui })] {
+        let error = Graph::from_json(workflow).unwrap_err();
+        assert!(error.to_string().contains("UI format"), "{error}");
+        assert!(error.hint().contains("Export (API)"));
+    }
+}
+
+#[test]
+fn other_json_is_refused_by_what_was_found() {
+    let message = |text: &str| Graph::parse(text.as_bytes()).unwrap_err().to_string();
+    assert!(message("[1]").ends_with("found a list"));
+    assert!(message("{}").ends_with("no nodes"));
+    assert!(message(r#"{"prompt": null}"#).ends_with("found null"));
+    assert!(message(r#"{"a": {"b": 1}}"#).contains("class_type"));
+    assert!(message(r#"{"1": {"class_type": "X"}, "version": 1}"#).contains("\"version\" holds a number"));
+    assert!(message(r#"{"1": {"#).contains("not valid JSON"));
+    assert!(matches!(Graph::parse(b"\xff\xfe\0"), Err(GraphError::NotText)));
+}
+
+#[test]
+fn order_and_unknown_fields_survive() {
+    let text = r#"{"9":{"class_type":"B","inputs":{"z":1,"a":[]},"_meta":{"title":"t","color":3},"extra":{"k":null}},"1":{"class_type":"A","inputs":{}}}"#;
+    let graph = Graph::parse(text.as_bytes()).unwrap();
+    assert_eq!(graph.to_json().to_string(), text);
+    let wrapped = format!("{{\"prompt\":{text},\"client_id\":\"x\"}}");
+    assert_eq!(Graph::parse(wrapped.as_bytes()).unwrap(), graph);
+}
+
+#[test]
+fn python_numbers_in_saved_pictures_are_read() {
+    let text = r#"{"1":{"class_type":"A","inputs":{"t":"NaN \" -Infinity"},"is_changed":[NaN, -Infinity]}}"#;
+    let graph = Graph::parse(text.as_bytes()).unwrap();
+    assert_eq!(graph.node("1").unwrap().literal("t"), Some(&json!("NaN \" -Infinity")));
+}
+
+#[test]
+fn the_hash_sees_values_and_nothing_else() {
+    let hash = |text: &str| Graph::parse(text.as_bytes()).unwrap().hash();
+    let base = hash(r#"{"1":{"class_type":"A","inputs":{"x":4,"s":"a"}},"2":{"class_type":"B","inputs":{}}}"#);
+    assert_eq!(base.len(), 64);
+    let same = r#"{"2":{"inputs":{},"class_type":"B","_meta":{"title":"T"}},"1":{"class_type":"A","is_changed":["q"],"inputs":{"s":"a","x":4.0}}}"#;
+    assert_eq!(base, hash(same), "order, titles and 4 as 4.0 do not count");
+    for other in [
+        r#"{"1":{"class_type":"A","inputs":{"x":5,"s":"a"}},"2":{"class_type":"B","inputs":{}}}"#,
+        r#"{"1":{"class_type":"A","inputs":{"x":4,"s":"a "}},"2":{"class_type":"B","inputs":{}}}"#,
+        r#"{"1":{"class_type":"A","inputs":{"x":"4","s":"a"}},"2":{"class_type":"B","inputs":{}}}"#,
+        r#"{"1":{"class_type":"A","inputs":{"x":4,"s":"a","_meta":1}},"2":{"class_type":"B","inputs":{}}}"#,
+    ] {
+        assert_ne!(base, hash(other), "{other}");
+    }
+}
+
+#[test]
+fn the_largest_seed_stays_exact() {
+    let text = r#"{"1":{"class_type":"A","inputs":{"seed":18446744073709551615}}}"#;
+    let graph = Graph::parse(text.as_bytes()).unwrap();
+    assert_eq!(graph.to_json().to_string(), text);
+    let near = text.replace("615", "614");
+    assert_ne!(graph.hash(), Graph::parse(near.as_bytes()).unwrap().hash());
+}

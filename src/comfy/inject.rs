@@ -1,0 +1,309 @@
+//! Finds where a workflow takes its prompt, its seed and its other main values.
+//!
+//! [`find`] starts at the samplers that feed an output node and follows the wires back: through conditioning nodes
+//! to text encoders, through switches, string nodes and primitives to the literals. What it cannot decide it
+//! hands back as [`Finding::Candidates`], a question that [`Roles::choose`] answers; it never picks one of
+//! several different texts. Pure: nothing here does I/O.
+
+mod choice;
+mod encoder;
+mod names;
+mod proof;
+mod report;
+mod scalars;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod values;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::graph::{Graph, InputValue, NodeId};
+use super::object_info::ObjectInfo;
+pub use choice::ChoiceError;
+pub use proof::{Proof, ProofError, prove};
+pub use report::report;
+
+/// The class of the companion node that marks where prompt and seed go.
+pub const RECEPTOR_CLASS: &str = "CalibratorPromptReceptor";
+
+/// What a value does for the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// What the picture should show.
+    Positive,
+    /// What the picture should not show.
+    Negative,
+    /// The noise seed, 0 to 2^64-1.
+    Seed,
+    /// Width in pixels.
+    Width,
+    /// Height in pixels.
+    Height,
+    /// Number of sampling steps.
+    Steps,
+    /// Strength of classifier-free guidance.
+    Cfg,
+    /// Name of the sampling algorithm.
+    Sampler,
+    /// File name of the diffusion model or checkpoint.
+    Model,
+}
+
+impl Role {
+    /// All roles, in the order of a report.
+    pub const ALL: [Self; 9] = [
+        Self::Positive,
+        Self::Negative,
+        Self::Seed,
+        Self::Width,
+        Self::Height,
+        Self::Steps,
+        Self::Cfg,
+        Self::Sampler,
+        Self::Model,
+    ];
+
+    /// The role's name in reports and choices.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Positive => "positive",
+            Self::Negative => "negative",
+            Self::Seed => "seed",
+            Self::Width => "width",
+            Self::Height => "height",
+            Self::Steps => "steps",
+            Self::Cfg => "cfg",
+            Self::Sampler => "sampler",
+            Self::Model => "model",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A literal input of a node.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Place {
+    /// The node.
+    pub node: NodeId,
+    /// The title the user sees.
+    pub title: String,
+    /// The node's class.
+    pub class: String,
+    /// The input.
+    pub input: String,
+    /// What stands there.
+    pub value: Value,
+}
+
+impl Place {
+    fn at(graph: &Graph, node: &str, input: &str) -> Option<Self> {
+        let found = graph.node(node)?;
+        Some(Self {
+            node: NodeId::from(node),
+            title: found.title().to_owned(),
+            class: found.class().to_owned(),
+            input: input.to_owned(),
+            value: found.literal(input)?.clone(),
+        })
+    }
+
+    /// `node.input`, as knobs and choices name it.
+    pub fn key(&self) -> String {
+        format!("{}.{}", self.node, self.input)
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.node == other.node && self.input == other.input
+    }
+}
+
+/// How a place was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FoundBy {
+    /// By the companion node [`RECEPTOR_CLASS`].
+    Receptor,
+    /// By following the wires back from the samplers.
+    Traced,
+    /// By an answer to the question ([`Roles::choose`]).
+    Chosen,
+}
+
+/// Why a role is a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The places hold different values.
+    Different,
+    /// The text is put together from several parts.
+    Composed,
+    /// What is written passes through a node that changes it, such as a language model.
+    Rewritten {
+        /// That node.
+        by: NodeId,
+        /// Its title.
+        title: String,
+    },
+    /// The value is computed by a node from these inputs.
+    Computed {
+        /// That node.
+        by: NodeId,
+        /// Its title.
+        title: String,
+    },
+    /// No wire from a sampler leads to text; these inputs look like prompts.
+    NotTraced,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Different => write!(f, "these inputs hold different values"),
+            Self::Composed => write!(f, "the text is put together from these parts"),
+            Self::Rewritten { by, title } => {
+                write!(
+                    f,
+                    "node {by} '{title}' changes the text before the sampler sees it; if a switch bypasses that node, set it as a knob"
+                )
+            }
+            Self::Computed { by, title } => write!(f, "node {by} '{title}' computes the value from these inputs"),
+            Self::NotTraced => write!(
+                f,
+                "no wire from a sampler leads to text; these inputs look like prompts"
+            ),
+        }
+    }
+}
+
+/// Where one role's value goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// Exactly here. Several places hold the same value and are written together.
+    Found {
+        /// At least one place.
+        places: Vec<Place>,
+        /// How it was found.
+        found_by: FoundBy,
+    },
+    /// Perhaps one of these: a question for [`Roles::choose`].
+    Candidates {
+        /// At least one place.
+        places: Vec<Place>,
+        /// Why it is a question.
+        why: Why,
+    },
+    /// The negative conditioning is zeroed (`ConditioningZeroOut`): there is no negative prompt.
+    Zeroed,
+    /// The workflow has no such value.
+    Absent,
+}
+
+impl Finding {
+    /// The places where the value is written; empty unless found.
+    pub fn found(&self) -> &[Place] {
+        match self {
+            Self::Found { places, .. } => places,
+            _ => &[],
+        }
+    }
+
+    /// Found or possible places.
+    pub fn places(&self) -> &[Place] {
+        match self {
+            Self::Found { places, .. } | Self::Candidates { places, .. } => places,
+            Self::Zeroed | Self::Absent => &[],
+        }
+    }
+}
+
+/// What [`find`] found out about a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Roles {
+    findings: BTreeMap<Role, Finding>,
+    samplers: Vec<NodeId>,
+    outputs: Vec<NodeId>,
+    seed_limit: u64,
+    /// Answers to questions; they lie over `findings`, which keep the question so that it can be answered anew.
+    chosen: BTreeMap<Role, Finding>,
+}
+
+/// Finds every role in a graph. An empty `info` works as far as class and input names allow.
+pub fn find(graph: &Graph, info: &ObjectInfo) -> Roles {
+    trace::find(graph, info)
+}
+
+impl Roles {
+    /// Where a role's value goes.
+    pub fn get(&self, role: Role) -> &Finding {
+        self.chosen
+            .get(&role)
+            .or_else(|| self.findings.get(&role))
+            .unwrap_or(&Finding::Absent)
+    }
+
+    /// All roles with their findings, in the order of [`Role::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = (Role, &Finding)> {
+        Role::ALL.into_iter().map(|role| (role, self.get(role)))
+    }
+
+    /// The samplers that decide the picture.
+    pub fn samplers(&self) -> &[NodeId] {
+        &self.samplers
+    }
+
+    /// The nodes that save or show something.
+    pub fn outputs(&self) -> &[NodeId] {
+        &self.outputs
+    }
+
+    /// The largest seed that every found or possible seed input takes.
+    pub fn seed_limit(&self) -> u64 {
+        self.seed_limit
+    }
+
+    /// Finds the roles of a changed graph anew and keeps the choices that still name a literal input.
+    pub fn refind(&self, graph: &Graph, info: &ObjectInfo) -> Self {
+        let mut roles = find(graph, info);
+        for (role, answer) in &self.chosen {
+            let again = answer
+                .places()
+                .iter()
+                .map(|place| Place::at(graph, place.node.as_str(), &place.input));
+            if let Some(places) = again.collect() {
+                roles.chosen.insert(
+                    *role,
+                    Finding::Found {
+                        places,
+                        found_by: FoundBy::Chosen,
+                    },
+                );
+            }
+        }
+        roles
+    }
+}
+
+/// The literal input that a value comes from, for messages: follows a link to a primitive.
+pub(crate) fn sources_of(graph: &Graph, info: &ObjectInfo, node: &str, input: &str) -> Vec<Place> {
+    let walk = walk::Walk::new(graph, info);
+    match graph.node(node).and_then(|found| found.input(input)) {
+        Some(value @ InputValue::Link { .. }) => values::sources(&walk, value, (node, input)),
+        _ => Vec::new(),
+    }
+}

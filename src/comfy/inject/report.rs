@@ -1,0 +1,63 @@
+//! The roles as JSON, for an agent or a person to read.
+
+use serde_json::{Map, Value, json};
+
+use super::super::graph::Graph;
+use super::{Finding, FoundBy, Place, Role, Roles};
+
+/// What was found, as JSON: `{"roles": {role: place | {"candidates": [place], "why"} | null}, "notes": [text]}`.
+///
+/// A place is `{"node", "title", "class", "input", "value", "found_by"}`; further places that hold the same value and
+/// are written together stand in its `also`. Ids are strings. Values are those of `graph` now.
+pub fn report(graph: &Graph, roles: &Roles) -> Value {
+    let mut notes = Vec::new();
+    let entries: Map<String, Value> = roles
+        .iter()
+        .map(|(role, finding)| {
+            if *finding == Finding::Zeroed {
+                notes.push(format!(
+                    "{role}: the workflow zeroes the negative conditioning (ConditioningZeroOut), so it has no negative prompt"
+                ));
+            }
+            (role.name().to_owned(), entry(graph, role, finding))
+        })
+        .collect();
+    json!({ "roles": entries, "notes": notes })
+}
+
+fn entry(graph: &Graph, role: Role, finding: &Finding) -> Value {
+    match finding {
+        Finding::Found { places, found_by } => {
+            let mut places = places.iter().map(|place| place_json(graph, place, Some(*found_by)));
+            let mut first = places.next().unwrap_or(Value::Null);
+            let also: Vec<Value> = places.collect();
+            if !also.is_empty() {
+                first["also"] = Value::from(also);
+            }
+            first
+        }
+        Finding::Candidates { places, why } => json!({
+            "candidates": places.iter().map(|place| place_json(graph, place, None)).collect::<Vec<_>>(),
+            "why": why.to_string(),
+            "choose": format!("{role} → one of these as node.input"),
+        }),
+        Finding::Zeroed | Finding::Absent => Value::Null,
+    }
+}
+
+fn place_json(graph: &Graph, place: &Place, found_by: Option<FoundBy>) -> Value {
+    let now = graph
+        .node(place.node.as_str())
+        .and_then(|node| node.literal(&place.input));
+    let mut entry = json!({
+        "node": place.node,
+        "title": place.title,
+        "class": place.class,
+        "input": place.input,
+        "value": now.unwrap_or(&place.value),
+    });
+    if let Some(found_by) = found_by {
+        entry["found_by"] = json!(found_by);
+    }
+    entry
+}

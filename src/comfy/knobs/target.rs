@@ -1,0 +1,174 @@
+//! From `node.input` to the one input that is meant, and whether a value may be written there.
+
+use serde_json::Value;
+
+use super::super::graph::{Graph, InputValue, Node, NodeId};
+use super::super::inject::{Place, Role, Roles, sources_of};
+use super::super::object_info::{Lookup, ObjectInfo, nearest, preview};
+use super::{InjectError, settled};
+
+/// The longest part of a bad value that a message repeats, in characters.
+const SHOWN: usize = 80;
+
+/// One input of one node.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Target {
+    pub(super) node: NodeId,
+    pub(super) input: String,
+}
+
+impl Target {
+    pub(super) fn key(&self) -> String {
+        format!("{}.{}", self.node, self.input)
+    }
+}
+
+/// The inputs that a knob's name means: one, or all places of a role.
+pub(super) fn resolve(graph: &Graph, roles: &Roles, info: &ObjectInfo, knob: &str) -> Result<Vec<Target>, InjectError> {
+    if let Some(role) = Role::from_name(knob) {
+        let targets = settled(roles, role)?.iter().map(|place| Target {
+            node: place.node.clone(),
+            input: place.input.clone(),
+        });
+        return Ok(targets.collect());
+    }
+    let mut no_input = None;
+    // Titles and dynamic inputs may hold dots themselves, so every dot is tried.
+    for (dot, _) in knob.match_indices('.') {
+        let (name, input) = (&knob[..dot], &knob[dot + 1..]);
+        let nodes = named(graph, name);
+        let fitting: Vec<Node<'_>> = nodes
+            .iter()
+            .copied()
+            .filter(|node| has_input(node, info, input))
+            .collect();
+        match (fitting.as_slice(), nodes.as_slice()) {
+            ([node], _) => {
+                return Ok(vec![Target {
+                    node: node.id().into(),
+                    input: input.to_owned(),
+                }]);
+            }
+            ([], []) => {}
+            ([], [node, ..]) => {
+                no_input.get_or_insert((*node, input));
+            }
+            (several, _) => {
+                let candidates = several
+                    .iter()
+                    .map(|node| format!("{}.{input} ('{}')", node.id(), node.title()))
+                    .collect();
+                return Err(InjectError::Ambiguous {
+                    knob: knob.to_owned(),
+                    candidates,
+                });
+            }
+        }
+    }
+    if let Some((node, input)) = no_input {
+        return Err(unknown_input(&node, info, input));
+    }
+    let name = knob.split('.').next().unwrap_or(knob);
+    let names: Vec<String> = graph
+        .nodes()
+        .flat_map(|node| [node.id().to_owned(), node.title().to_owned(), node.class().to_owned()])
+        .collect();
+    Err(InjectError::UnknownNode {
+        knob: knob.to_owned(),
+        dotted: knob.contains('.'),
+        near: nearest(name, names.iter().map(String::as_str), 5),
+    })
+}
+
+/// The node of that id, else all nodes of that title or class.
+fn named<'g>(graph: &'g Graph, name: &str) -> Vec<Node<'g>> {
+    match graph.node(name) {
+        Some(node) => vec![node],
+        None => graph
+            .nodes()
+            .filter(|node| node.title().eq_ignore_ascii_case(name) || node.class() == name)
+            .collect(),
+    }
+}
+
+fn has_input(node: &Node<'_>, info: &ObjectInfo, input: &str) -> bool {
+    node.input(input).is_some()
+        || info
+            .get(node.class())
+            .is_some_and(|spec| spec.input(node, input).is_some())
+}
+
+fn unknown_input(node: &Node<'_>, info: &ObjectInfo, input: &str) -> InjectError {
+    let mut names: Vec<&str> = node.inputs().map(|(name, _)| name).collect();
+    if let Lookup::Known(spec) = info.lookup(node.class()) {
+        names.extend(spec.inputs.iter().map(|input| input.name.as_str()));
+    }
+    InjectError::UnknownInput {
+        node: node.id().into(),
+        title: node.title().to_owned(),
+        input: input.to_owned(),
+        near: nearest(input, names.into_iter(), 5),
+    }
+}
+
+/// Whether `value` may be written to `target`.
+pub(super) fn check(graph: &Graph, info: &ObjectInfo, target: &Target, value: &Value) -> Result<(), InjectError> {
+    let Some(node) = graph.node(target.node.as_str()) else {
+        return Err(InjectError::UnknownNode {
+            knob: target.key(),
+            dotted: true,
+            near: Vec::new(),
+        });
+    };
+    let standing = node.input(&target.input);
+    if let Some(InputValue::Link { node: source, output }) = standing {
+        let title = graph
+            .node(source)
+            .map(|node| node.title().to_owned())
+            .unwrap_or_default();
+        let sources = sources_of(graph, info, node.id(), &target.input)
+            .iter()
+            .map(Place::key)
+            .collect();
+        return Err(InjectError::IsLink {
+            place: target.key(),
+            from: source.to_owned(),
+            output,
+            title,
+            sources,
+        });
+    }
+    let bad = |problem: String| {
+        let value: String = preview(value).chars().take(SHOWN).collect();
+        Err(InjectError::BadValue {
+            place: target.key(),
+            value,
+            problem,
+        })
+    };
+    match info.lookup(node.class()) {
+        Lookup::Known(spec) => match spec.input(&node, &target.input) {
+            Some(input) => match input.check(value) {
+                Ok(()) => Ok(()),
+                Err(fault) => bad(fault.to_string()),
+            },
+            // Some nodes take inputs beyond their definition; a value of the same type as before fits.
+            None => match standing {
+                Some(InputValue::Literal(before)) if same_type(before, value) => Ok(()),
+                Some(_) => bad("it is of another type than what stood there".to_owned()),
+                None => Err(unknown_input(&node, info, &target.input)),
+            },
+        },
+        Lookup::Missing | Lookup::NotAsked => match standing {
+            Some(InputValue::Literal(before)) if !same_type(before, value) => {
+                bad("it is of another type than what stood there".to_owned())
+            }
+            Some(_) => Ok(()),
+            None => Err(unknown_input(&node, info, &target.input)),
+        },
+    }
+}
+
+fn same_type(a: &Value, b: &Value) -> bool {
+    std::mem::discriminant(a) == std::mem::discriminant(b)
+}

@@ -1,0 +1,155 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn info() -> ObjectInfo {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/object_info.json");
+    ObjectInfo::from_json(&serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).complete()
+}
+
+/// The good graph of transcript 05, with further nodes.
+fn good_and(extra: &Value) -> Graph {
+    let mut graph = json!({
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 32, "height": 32, "batch_size": 1, "color": 8_160_205}},
+        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+    });
+    graph
+        .as_object_mut()
+        .unwrap()
+        .extend(extra.as_object().unwrap().clone());
+    Graph::from_json(graph).unwrap()
+}
+
+fn found(graph: &Graph) -> Vec<(ProblemKind, Severity)> {
+    check(graph, &info())
+        .into_iter()
+        .map(|problem| (problem.kind, problem.severity))
+        .collect()
+}
+
+#[test]
+fn the_good_graph_is_good() {
+    assert_eq!(found(&good_and(&json!({}))), []);
+    assert!(check(&good_and(&json!({})), &ObjectInfo::default()).is_empty());
+}
+
+#[test]
+fn a_node_without_inputs_is_fatal_even_beside_the_output() {
+    let graph = good_and(&json!({"3": {"class_type": "ImageInvert"}}));
+    let problems = check(&graph, &info());
+    assert_eq!(
+        (problems[0].kind, problems[0].severity),
+        (ProblemKind::NoInputs, Severity::Fatal)
+    );
+    assert!(
+        problems[0].to_string().contains("kills ComfyUI's worker"),
+        "{}",
+        problems[0]
+    );
+    assert!(
+        is_fatal(&check(&graph, &ObjectInfo::default())),
+        "known without any definitions"
+    );
+}
+
+#[test]
+fn faults_the_server_ignores_are_warnings() {
+    let dangling = json!({"3": {"class_type": "ImageInvert", "inputs": {"image": ["99", 0]}}});
+    assert_eq!(
+        found(&good_and(&dangling)),
+        [(ProblemKind::DanglingLink, Severity::Warning)]
+    );
+    let cycle = json!({
+        "3": {"class_type": "ImageInvert", "inputs": {"image": ["4", 0]}},
+        "4": {"class_type": "ImageInvert", "inputs": {"image": ["3", 0]}},
+    });
+    assert_eq!(found(&good_and(&cycle)), [(ProblemKind::Cycle, Severity::Warning)]);
+}
+
+#[test]
+fn faults_in_front_of_an_output_are_fatal() {
+    let with = |input: Value| {
+        good_and(&json!({
+            "3": {"class_type": "ImageInvert", "inputs": {"image": input}},
+            "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}},
+        }))
+    };
+    assert_eq!(
+        found(&with(json!(["99", 0]))),
+        [(ProblemKind::DanglingLink, Severity::Fatal)]
+    );
+    assert_eq!(
+        found(&with(json!(["1", 7]))),
+        [(ProblemKind::NoSuchOutput, Severity::Fatal)]
+    );
+    assert_eq!(
+        found(&with(json!(["1", 0, 5]))),
+        [(ProblemKind::BadLink, Severity::Fatal)]
+    );
+    assert_eq!(found(&with(json!([1, 0]))), [(ProblemKind::BadLink, Severity::Fatal)]);
+    assert_eq!(found(&with(json!(["3", 0]))), [(ProblemKind::Cycle, Severity::Fatal)]);
+    let mask = good_and(&json!({
+        "3": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
+        "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 1]}},
+    }));
+    assert_eq!(found(&mask), [(ProblemKind::TypeMismatch, Severity::Fatal)]);
+}
+
+#[test]
+fn values_and_classes_are_held_against_the_definitions() {
+    let change = |key: &str, value: Value| {
+        let mut graph = good_and(&json!({}));
+        graph.set_input("1", key, value);
+        found(&graph)
+    };
+    assert_eq!(change("width", json!(0)), [(ProblemKind::BadValue, Severity::Fatal)]);
+    assert_eq!(
+        change("width", json!("wide")),
+        [(ProblemKind::BadValue, Severity::Fatal)]
+    );
+    assert_eq!(
+        change("width", json!("64")),
+        [(ProblemKind::BadValue, Severity::Warning)],
+        "the server converts it"
+    );
+    assert_eq!(
+        change("unheard_of", json!(1)),
+        [],
+        "the server ignores inputs it does not know"
+    );
+    let unknown = json!({"9": {"class_type": "NoSuchNode", "inputs": {}}});
+    assert_eq!(
+        found(&good_and(&unknown)),
+        [(ProblemKind::UnknownClass, Severity::Fatal)]
+    );
+    let classless = json!({"9": {"inputs": {}}});
+    assert_eq!(found(&good_and(&classless)), [(ProblemKind::NoClass, Severity::Fatal)]);
+}
+
+#[test]
+fn missing_inputs_and_outputs_are_found() {
+    let graph = Graph::from_json(json!({"1": {"class_type": "EmptyImage", "inputs": {"width": 32}}})).unwrap();
+    let kinds: Vec<ProblemKind> = check(&graph, &info()).into_iter().map(|problem| problem.kind).collect();
+    assert!(
+        kinds.contains(&ProblemKind::NoOutput) && kinds.contains(&ProblemKind::MissingInput),
+        "{kinds:?}"
+    );
+    assert!(
+        check(&graph, &ObjectInfo::default()).is_empty(),
+        "without definitions nobody can tell"
+    );
+}
+
+#[test]
+fn a_long_chain_does_not_exhaust_the_stack() {
+    let mut nodes = serde_json::Map::new();
+    for id in 0..50_000 {
+        nodes.insert(
+            id.to_string(),
+            json!({"class_type": "X", "inputs": {"a": [(id + 1).to_string(), 0]}}),
+        );
+    }
+    let graph = Graph::from_json(Value::Object(nodes)).unwrap();
+    let problems = check(&graph, &ObjectInfo::default());
+    assert_eq!(problems.len(), 1, "only the last link dangles");
+}

@@ -1,0 +1,22 @@
+//! ComfyUI: what a workflow means, and how a server runs it.
+//!
+//! The pure half: [`graph`] (a workflow), [`object_info`] (what its nodes are), [`inject`] (where
+//! a prompt goes), [`knobs`] (writing), [`lint`] (what must not be posted). The half with I/O:
+//! [`client`] (HTTP), [`events`] (WebSocket), [`runs`] (submit, follow, fetch).
+
+pub mod calls;
+pub mod client;
+pub mod error;
+pub mod events;
+mod follow;
+pub mod graph;
+pub mod images;
+pub mod inject;
+pub mod knobs;
+pub mod lint;
+pub mod object_info;
+pub mod progress;
+pub mod record;
+mod rejection;
+pub mod runs;
+mod socket;

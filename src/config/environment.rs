@@ -1,0 +1,64 @@
+//! The surroundings of the process: the one place where they are read.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+/// What every variable of ours begins with.
+pub const PREFIX: &str = "PROMPT_CALIBRATOR_";
+
+/// The surroundings, as far as they matter. Tests make their own.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// The variables that begin with [`PREFIX`], by their full names. Empty ones count as absent.
+    pub vars: BTreeMap<String, OsString>,
+    /// The user's home folder.
+    pub home: Option<PathBuf>,
+    /// The platform's folder for this program's data.
+    pub data_dir: Option<PathBuf>,
+    /// The platform's folder for this program's configuration.
+    pub config_dir: Option<PathBuf>,
+    /// The working folder, from which relative paths are taken.
+    pub cwd: PathBuf,
+}
+
+impl fmt::Debug for Environment {
+    /// Names of variables, never their values: some are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("vars", &self.vars.keys().collect::<Vec<_>>())
+            .field("home", &self.home)
+            .field("data_dir", &self.data_dir)
+            .field("config_dir", &self.config_dir)
+            .field("cwd", &self.cwd)
+            .finish()
+    }
+}
+
+impl Environment {
+    /// Reads the surroundings of this process.
+    pub fn from_process() -> Self {
+        let vars = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .collect();
+        let project = directories::ProjectDirs::from("", "", "prompt-calibrator");
+        Self {
+            vars,
+            home: directories::BaseDirs::new().map(|base| base.home_dir().to_owned()),
+            // Local, not roaming: pictures must not travel with a Windows profile.
+            data_dir: project.as_ref().map(|project| project.data_local_dir().to_owned()),
+            config_dir: project.map(|project| project.config_dir().to_owned()),
+            // A working folder that was deleted matters only for relative paths, which then are not found.
+            cwd: std::env::current_dir().unwrap_or_default(),
+        }
+    }
+
+    /// A variable that is set and not empty. `name` is without the prefix.
+    pub(super) fn var(&self, name: &str) -> Option<(String, &OsString)> {
+        let full = format!("{PREFIX}{name}");
+        let value = self.vars.get(&full).filter(|value| !value.is_empty())?;
+        Some((full, value))
+    }
+}

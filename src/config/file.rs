@@ -1,0 +1,64 @@
+//! The configuration file: the flags' names as keys, in TOML.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::error::ConfigError;
+
+/// The file's name within the configuration folder.
+const NAME: &str = "config.toml";
+
+/// The file's keys, written like the flags (`image-tokens`). Unknown keys are errors; secrets have no keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct ConfigFile {
+    pub comfyui: Option<String>,
+    pub model: Option<PathBuf>,
+    pub mmproj: Option<PathBuf>,
+    pub data_dir: Option<PathBuf>,
+    #[serde(default)]
+    pub root: Vec<PathBuf>,
+    pub rubric: Option<OsStringText>,
+    pub image_tokens: Option<i64>,
+    pub evidence: Option<String>,
+    pub threads: Option<i64>,
+    pub gpu_layers: Option<i64>,
+    pub log: Option<String>,
+    pub log_file: Option<PathBuf>,
+}
+
+/// Text that is used as a name or a path.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct OsStringText(String);
+
+impl From<OsStringText> for OsString {
+    fn from(text: OsStringText) -> Self {
+        text.0.into()
+    }
+}
+
+/// Reads the file that was asked for, or else the one in the configuration folder if it is there.
+pub(super) fn read(
+    wanted: Option<&Path>,
+    config_dir: Option<&Path>,
+) -> Result<Option<(PathBuf, ConfigFile)>, ConfigError> {
+    let path = match (wanted, config_dir) {
+        (Some(wanted), _) => wanted.to_owned(),
+        (None, Some(folder)) => folder.join(NAME),
+        (None, None) => return Ok(None),
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let file = toml::from_str(&text).map_err(|e| ConfigError::File {
+                path: path.clone(),
+                detail: e.to_string().trim_end().to_owned(),
+            })?;
+            Ok(Some((path, file)))
+        }
+        Err(e) if wanted.is_none() && e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ConfigError::Unread { path, source }),
+    }
+}

@@ -1,0 +1,165 @@
+//! Which files may be read.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use super::parse::expand_home;
+
+/// The folders below which files may be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    folders: Vec<PathBuf>,
+    home: Option<PathBuf>,
+    cwd: PathBuf,
+}
+
+/// Why a file may not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// It is an address, not a file.
+    #[error("{scheme}: addresses are not read; only files on this machine are")]
+    Address {
+        /// The address's scheme.
+        scheme: String,
+    },
+    /// It is a `file:` address that names no file here.
+    #[error("{uri} names no file on this machine")]
+    Uri {
+        /// The address.
+        uri: String,
+    },
+    /// It begins with `~`, and there is no home folder.
+    #[error("{} begins with ~, but this system names no home folder", path.display())]
+    NoHome {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It does not lie below an allowed folder; whether it exists is not said.
+    #[error("{} does not lie below an allowed folder ({}); links are followed before this is decided", path.display(), list(roots))]
+    Outside {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The allowed folders.
+        roots: Vec<PathBuf>,
+    },
+    /// It lies below an allowed folder, but cannot be reached.
+    #[error("cannot reach {}: {source}", path.display())]
+    Unreachable {
+        /// The path as it was given.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is a folder, a device or a pipe.
+    #[error("{} is not a regular file", path.display())]
+    NotAFile {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+}
+
+fn list(roots: &[PathBuf]) -> String {
+    let shown: Vec<_> = roots.iter().map(|r| r.display().to_string()).collect();
+    shown.join(", ")
+}
+
+impl RootError {
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Address { .. } => "Save the picture to a file and pass its path.".into(),
+            Self::Uri { .. } => "Pass the path itself, or file:///absolute/path.".into(),
+            Self::NoHome { .. } => "Pass an absolute path.".into(),
+            Self::Outside { roots, .. } => format!(
+                "Copy the file below {}, or ask the user to start the server with --root and the file's folder.",
+                list(roots)
+            ),
+            Self::Unreachable { .. } => "Check the path's spelling, and that this user may read it.".into(),
+            Self::NotAFile { .. } => "Pass the path of an image file.".into(),
+        }
+    }
+}
+
+impl Roots {
+    /// Allows these folders. `home` stands for `~`; relative paths are taken from `cwd`.
+    pub fn new(folders: Vec<PathBuf>, home: Option<PathBuf>, cwd: PathBuf) -> Self {
+        Self { folders, home, cwd }
+    }
+
+    /// The allowed folders.
+    pub fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// The real path of a file that may be read: a path (`~` is the home folder) or a `file:` address of a regular file
+    /// which, with every link followed, lies below an allowed folder. Open the answer, not what was asked for.
+    pub fn allow(&self, asked: impl AsRef<Path>) -> Result<PathBuf, RootError> {
+        let asked = asked.as_ref();
+        let path = self.cwd.join(self.local(asked)?);
+        // A folder may be made later (the data folder), or be a link itself, so it is looked up each time.
+        let roots: Vec<_> = self
+            .folders
+            .iter()
+            .filter_map(|root| root.canonicalize().ok())
+            .collect();
+        let inside = |real: &Path| roots.iter().any(|root| real.starts_with(root));
+        let outside = || RootError::Outside {
+            path: asked.to_owned(),
+            roots: self.folders.clone(),
+        };
+        let real = match path.canonicalize() {
+            Ok(real) => real,
+            // Outside the roots nobody learns whether a file exists.
+            Err(_) if !nearest_real(&path).is_some_and(|real| inside(&real)) => {
+                return Err(outside());
+            }
+            Err(source) => {
+                let path = asked.to_owned();
+                return Err(RootError::Unreachable { path, source });
+            }
+        };
+        if !inside(&real) {
+            return Err(outside());
+        }
+        if !real.is_file() {
+            let path = asked.to_owned();
+            return Err(RootError::NotAFile { path });
+        }
+        Ok(real)
+    }
+
+    /// What was asked for as a path, with `file:` and `~` taken out.
+    fn local(&self, asked: &Path) -> Result<PathBuf, RootError> {
+        if let Some(scheme) = asked.to_str().and_then(scheme) {
+            let text = asked.to_string_lossy();
+            if scheme != "file" {
+                return Err(RootError::Address { scheme });
+            }
+            let path = Url::parse(&text).ok().and_then(|url| url.to_file_path().ok());
+            return path.ok_or_else(|| RootError::Uri {
+                uri: text.chars().take(200).collect(),
+            });
+        }
+        expand_home(asked, self.home.as_deref()).ok_or_else(|| RootError::NoHome { path: asked.to_owned() })
+    }
+}
+
+/// The scheme of an address, in lower case: two or more letters, digits, `+`, `-` or `.` before a colon. One letter is
+/// a Windows drive; a colon after a slash belongs to a file's name.
+fn scheme(text: &str) -> Option<String> {
+    let (scheme, rest) = text.trim_start().split_once(':')?;
+    let well_formed = scheme.len() >= 2
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let scheme = scheme.to_ascii_lowercase();
+    // A file may be called "study: dusk.png"; an address has slashes, or is one of those that need none.
+    let address = rest.starts_with("//") || matches!(scheme.as_str(), "data" | "file" | "blob");
+    (well_formed && address).then_some(scheme)
+}
+
+/// The real path of the nearest folder above `path` that exists.
+fn nearest_real(path: &Path) -> Option<PathBuf> {
+    path.ancestors().skip(1).find_map(|above| above.canonicalize().ok())
+}

@@ -1,0 +1,218 @@
+//! The images, each once, named by the SHA-256 of its file's bytes: `images/ab/abcdef….png`.
+//!
+//! A file appears under its name only when all of it is on the disk: it is written beside it under another name,
+//! synced, and renamed.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::error::{HistoryError, Result};
+use super::ids::ImageHash;
+use super::store::{Store, blocking};
+
+/// The formats that are kept, told by the first bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileFormat {
+    /// Portable Network Graphics.
+    Png,
+    /// JPEG.
+    Jpeg,
+    /// WebP.
+    Webp,
+    /// GIF.
+    Gif,
+    /// Windows bitmap.
+    Bmp,
+    /// TIFF.
+    Tiff,
+}
+
+impl FileFormat {
+    const ALL: [Self; 6] = [Self::Png, Self::Jpeg, Self::Webp, Self::Gif, Self::Bmp, Self::Tiff];
+
+    /// Tells the format from the first bytes of a file; says nothing about the rest of it.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::Webp),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            [b'B', b'M', ..] => Some(Self::Bmp),
+            [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Self::Tiff),
+            _ => None,
+        }
+    }
+
+    /// The file name's extension, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpg",
+            Self::Webp => "webp",
+            Self::Gif => "gif",
+            Self::Bmp => "bmp",
+            Self::Tiff => "tiff",
+        }
+    }
+
+    /// The media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::Webp => "image/webp",
+            Self::Gif => "image/gif",
+            Self::Bmp => "image/bmp",
+            Self::Tiff => "image/tiff",
+        }
+    }
+}
+
+/// An image that is on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredImage {
+    /// Its name.
+    pub hash: ImageHash,
+    /// Its format.
+    pub format: FileFormat,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// Whether the content of an image is compared with its name when it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// Hash what was read; a difference is [`HistoryError::ImageDamaged`].
+    Hash,
+    /// Take it as it is.
+    No,
+}
+
+/// The folder of images. Its calls block.
+#[derive(Debug, Clone)]
+pub struct ImageStore {
+    folder: PathBuf,
+}
+
+impl ImageStore {
+    /// The images of a data folder; nothing is touched yet.
+    pub fn new(data_dir: &Path) -> Self {
+        Self {
+            folder: data_dir.join("images"),
+        }
+    }
+
+    /// Keeps the bytes of an image file. What is there already, whole, is not written again; a damaged file is mended.
+    pub fn put(&self, bytes: &[u8]) -> Result<StoredImage> {
+        let format = FileFormat::of(bytes).ok_or(HistoryError::NoImage { length: bytes.len() })?;
+        let hash = ImageHash::of(bytes);
+        let path = self.path_as(&hash, format);
+        let stored = StoredImage { hash, format, path };
+        match fs::read(&stored.path) {
+            Ok(there) if there == bytes => return Ok(stored),
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(HistoryError::folder("read", &stored.path, e)),
+        }
+        let folder = self.shelf(&stored.hash);
+        if !folder.is_dir() {
+            fs::create_dir_all(&folder)
+                .and_then(|()| sync_folder(&self.folder))
+                .map_err(|e| HistoryError::folder("make the image folder", &folder, e))?;
+        }
+        write_whole(&folder, &stored.path, bytes)
+            .map_err(|e| HistoryError::folder("write the image", &stored.path, e))?;
+        Ok(stored)
+    }
+
+    /// Finds an image's file.
+    pub fn find(&self, hash: &ImageHash) -> Result<StoredImage> {
+        for format in FileFormat::ALL {
+            let path = self.path_as(hash, format);
+            if path.is_file() {
+                let hash = hash.clone();
+                return Ok(StoredImage { hash, format, path });
+            }
+        }
+        Err(HistoryError::ImageMissing {
+            hash: hash.clone(),
+            folder: self.folder.clone(),
+        })
+    }
+
+    /// Reads an image's file.
+    pub fn read(&self, hash: &ImageHash, verify: Verify) -> Result<(StoredImage, Vec<u8>)> {
+        let stored = self.find(hash)?;
+        let bytes = fs::read(&stored.path).map_err(|e| HistoryError::folder("read the image", &stored.path, e))?;
+        if verify == Verify::Hash && ImageHash::of(&bytes) != *hash {
+            return Err(HistoryError::ImageDamaged {
+                hash: hash.clone(),
+                path: stored.path,
+            });
+        }
+        Ok((stored, bytes))
+    }
+
+    /// A folder for each of the first two digits, so that none grows too long to list.
+    fn shelf(&self, hash: &ImageHash) -> PathBuf {
+        self.folder.join(&hash.as_str()[..2])
+    }
+
+    fn path_as(&self, hash: &ImageHash, format: FileFormat) -> PathBuf {
+        self.shelf(hash).join(format!("{hash}.{}", format.extension()))
+    }
+}
+
+/// Writes `bytes` to `path` such that it is there whole or not at all.
+fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let partial = folder.join(format!("{}.partial", Uuid::new_v4()));
+    let written = (|| {
+        let mut file = File::create_new(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&partial, path)
+    })();
+    if written.is_err() {
+        // The first error is the one that matters.
+        let _ = fs::remove_file(&partial);
+    }
+    written?;
+    sync_folder(folder)
+}
+
+/// Makes the new name durable. Windows knows no such call.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+impl Store {
+    /// Keeps the bytes of an image file; when this returns they are on the disk.
+    pub async fn put_image(&self, bytes: Vec<u8>) -> Result<StoredImage> {
+        let images = self.images().clone();
+        blocking(move || images.put(&bytes)).await
+    }
+
+    /// Finds an image's file.
+    pub async fn find_image(&self, hash: &ImageHash) -> Result<StoredImage> {
+        let (images, hash) = (self.images().clone(), hash.clone());
+        blocking(move || images.find(&hash)).await
+    }
+
+    /// Reads an image's file.
+    pub async fn read_image(&self, hash: &ImageHash, verify: Verify) -> Result<(StoredImage, Vec<u8>)> {
+        let (images, hash) = (self.images().clone(), hash.clone());
+        blocking(move || images.read(&hash, verify)).await
+    }
+}

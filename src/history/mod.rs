@@ -1,0 +1,39 @@
+//! The history: what was tried, what came of it, and how it was judged.
+//!
+//! An SQLite database, `history.sqlite`, and beside it a folder of images named by their content. A row holds its part
+//! of the causal chain: reference hash → prompt → graph hash → seed → prompt id → image hash → judge hash → verdict.
+//! Nothing is deleted, and what was recorded does not change, except that a run goes forward in its states and a
+//! session's title, choices and limits may be set anew.
+//!
+//! When a call returns, what it wrote is on the disk. Several processes may use one data folder at once.
+
+mod db;
+mod error;
+mod frozen;
+mod ids;
+mod images;
+mod iterations;
+mod judgements;
+mod runs;
+mod schema;
+mod sessions;
+mod state;
+mod store;
+mod time;
+mod trend;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{HistoryError, Result, Trouble};
+pub use ids::{GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, SessionId};
+pub use images::{FileFormat, ImageStore, StoredImage, Verify};
+pub use state::{RunState, RunUpdate};
+pub use store::Store;
+pub use time::Timestamp;
+pub use trend::{RunCounts, TrendRow, TrendScore};
+pub use types::{
+    Change, Frozen, Iteration, Judgement, NewIteration, NewJudgement, NewRun, NewSession, ReferenceKey, Run, RunImage,
+    Session, SessionChange, SessionRubric, SessionSummary, Span, WorkflowSource,
+};

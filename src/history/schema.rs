@@ -1,0 +1,181 @@
+//! The tables, as an ordered list of migrations that is only ever appended to.
+//!
+//! The database's `user_version` is the number of migrations it has had. A migration that has been released is never
+//! changed; a database of every released version is kept in `tests/fixtures/history`.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::error::{HistoryError, Result};
+
+/// Marks the file as ours (`PRAGMA application_id`): "PCal".
+pub(super) const APPLICATION_ID: i64 = 0x5043_616c;
+
+/// Each brings the database from the version that is its index to the next one.
+const MIGRATIONS: &[&str] = &[V1];
+
+/// The schema version that this program writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Hashes are lower-case hexadecimal text; times are milliseconds since 1970 UTC; JSON is text. A seed is an unsigned
+/// 64-bit number, which SQLite's integers cannot hold, and is therefore decimal text.
+const V1: &str = "
+CREATE TABLE sessions (
+    id              TEXT PRIMARY KEY NOT NULL,
+    created_at      INTEGER NOT NULL,
+    title           TEXT,
+    workflow        TEXT NOT NULL,
+    workflow_hash   TEXT NOT NULL,
+    workflow_source TEXT NOT NULL,
+    reference_hash  TEXT,
+    rubric_id       TEXT NOT NULL,
+    rubric_hash     TEXT NOT NULL,
+    rubric          TEXT NOT NULL,
+    explicit        INTEGER NOT NULL CHECK (explicit IN (0, 1)),
+    target_score    REAL NOT NULL CHECK (target_score BETWEEN 0 AND 1),
+    max_iterations  INTEGER NOT NULL CHECK (max_iterations >= 1),
+    choices         TEXT NOT NULL
+) STRICT;
+CREATE INDEX sessions_by_time ON sessions (created_at);
+
+CREATE TABLE iterations (
+    session_id TEXT NOT NULL REFERENCES sessions (id),
+    n          INTEGER NOT NULL CHECK (n >= 1),
+    parent     INTEGER CHECK (parent < n),
+    created_at INTEGER NOT NULL,
+    positive   TEXT,
+    negative   TEXT,
+    knobs      TEXT NOT NULL,
+    graph      TEXT NOT NULL,
+    graph_hash TEXT NOT NULL,
+    changes    TEXT NOT NULL,
+    note       TEXT,
+    PRIMARY KEY (session_id, n),
+    FOREIGN KEY (session_id, parent) REFERENCES iterations (session_id, n)
+) STRICT;
+
+CREATE TABLE runs (
+    prompt_id    TEXT PRIMARY KEY NOT NULL,
+    session_id   TEXT NOT NULL,
+    iteration    INTEGER NOT NULL,
+    seed         TEXT NOT NULL,
+    server       TEXT NOT NULL,
+    state        TEXT NOT NULL
+        CHECK (state IN ('prepared', 'submitted', 'finished', 'failed', 'cancelled', 'lost')),
+    error        TEXT,
+    cached       INTEGER NOT NULL DEFAULT 0 CHECK (cached IN (0, 1)),
+    seconds      REAL,
+    prepared_at  INTEGER NOT NULL,
+    submitted_at INTEGER,
+    finished_at  INTEGER,
+    FOREIGN KEY (session_id, iteration) REFERENCES iterations (session_id, n)
+) STRICT;
+CREATE INDEX runs_by_iteration ON runs (session_id, iteration);
+CREATE INDEX runs_open ON runs (prepared_at) WHERE state IN ('prepared', 'submitted');
+
+CREATE TABLE images (
+    prompt_id   TEXT NOT NULL REFERENCES runs (prompt_id),
+    ordinal     INTEGER NOT NULL CHECK (ordinal >= 0),
+    image_hash  TEXT NOT NULL,
+    filename    TEXT NOT NULL,
+    subfolder   TEXT NOT NULL,
+    folder_type TEXT NOT NULL,
+    width       INTEGER NOT NULL,
+    height      INTEGER NOT NULL,
+    PRIMARY KEY (prompt_id, ordinal)
+) STRICT;
+CREATE INDEX images_by_hash ON images (image_hash);
+
+CREATE TABLE judgements (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at     INTEGER NOT NULL,
+    session_id     TEXT REFERENCES sessions (id),
+    iteration      INTEGER CHECK (iteration IS NULL OR session_id IS NOT NULL),
+    prompt_id      TEXT REFERENCES runs (prompt_id),
+    reference_hash TEXT NOT NULL,
+    image_hash     TEXT NOT NULL,
+    judge_hash     TEXT NOT NULL,
+    rubric_hash    TEXT NOT NULL,
+    overall_score  REAL,
+    overall_raw    REAL,
+    verdict        TEXT NOT NULL,
+    FOREIGN KEY (session_id, iteration) REFERENCES iterations (session_id, n)
+) STRICT;
+CREATE INDEX judgements_by_iteration ON judgements (session_id, iteration);
+CREATE INDEX judgements_by_pair ON judgements (reference_hash, image_hash, judge_hash);
+
+-- Of the reference values the newest row is in force: edits are added, never written over.
+CREATE TABLE reference_values (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at     INTEGER NOT NULL,
+    reference_hash TEXT NOT NULL,
+    judge_hash     TEXT NOT NULL,
+    rubric_hash    TEXT NOT NULL,
+    edited         INTEGER NOT NULL CHECK (edited IN (0, 1)),
+    value          TEXT NOT NULL
+) STRICT;
+CREATE INDEX reference_values_by_key ON reference_values (reference_hash, judge_hash, rubric_hash);
+
+-- Ceilings and floors: the first that was measured stays.
+CREATE TABLE scales (
+    reference_hash TEXT NOT NULL,
+    judge_hash     TEXT NOT NULL,
+    rubric_hash    TEXT NOT NULL,
+    created_at     INTEGER NOT NULL,
+    value          TEXT NOT NULL,
+    PRIMARY KEY (reference_hash, judge_hash, rubric_hash)
+) STRICT;
+";
+
+/// How far a database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It has every migration and may be used.
+    Ready,
+    /// It is empty or lacks migrations.
+    Behind,
+}
+
+/// Looks how far the database is, without writing.
+pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<Progress> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get(0));
+    let version: i64 = number("user_version")?;
+    let application: i64 = number("application_id")?;
+    let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    let path = path.to_owned();
+    if application != APPLICATION_ID {
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+        if application != 0 || version != 0 || tables != 0 {
+            return Err(HistoryError::Foreign { path });
+        }
+    }
+    if version > VERSION {
+        return Err(HistoryError::Newer {
+            path,
+            found: version,
+            known: VERSION,
+        });
+    }
+    if version == VERSION && journal.eq_ignore_ascii_case("wal") {
+        Ok(Progress::Ready)
+    } else {
+        Ok(Progress::Behind)
+    }
+}
+
+/// Brings the database to [`VERSION`], all in one transaction; only one process may do this at a time.
+pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
+    // A journal mode cannot be changed within a transaction.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let done = usize::try_from(version).unwrap_or(0);
+    for migration in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.commit()?;
+    Ok(())
+}

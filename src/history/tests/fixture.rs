@@ -1,0 +1,124 @@
+//! A database of every released schema version can be read and written.
+//!
+//! `tests/fixtures/history/v1.sqlite` was written by [`write_v1`] when version 1 was the newest. It stands for the
+//! databases that people have: once a version is released its file is never made anew. For a new version, copy
+//! `write_v1`, let it write the next file, and run it once with
+//! `cargo test --lib history::tests::fixture::write_v1 -- --ignored --exact`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+fn fixture(name: &str) -> PathBuf {
+    // This file is src/history/tests/fixture.rs; `file!` is relative to the package, where tests are run.
+    let package = Path::new(file!()).ancestors().nth(4).unwrap();
+    package.join("tests/fixtures/history").join(name)
+}
+
+fn key() -> ReferenceKey {
+    ReferenceKey {
+        reference: image("reference"),
+        judge: judge("judge"),
+        rubric: rubric(),
+    }
+}
+
+#[tokio::test]
+#[ignore = "writes the fixture; only while its version is unreleased"]
+async fn write_v1() {
+    let (folder, store) = store();
+    assert_eq!(schema::VERSION, 1, "version 1 is frozen by now");
+    let id = store.create_session(new_session()).await.unwrap().id;
+    let first = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
+    let mut child = new_iteration(&id, "a red barn");
+    child.parent = Some(first);
+    let second = store.add_iteration(child).await.unwrap();
+    let run = store.prepare_run(new_run(&id, second)).await.unwrap();
+    store
+        .update_run_state(run.prompt_id, RunUpdate::Submitted)
+        .await
+        .unwrap();
+    let pictures = vec![run_image(0, "one")];
+    store.record_images(run.prompt_id, pictures).await.unwrap();
+    let finished = RunUpdate::Finished {
+        cached: false,
+        seconds: Some(2.5),
+    };
+    store.update_run_state(run.prompt_id, finished).await.unwrap();
+    store.prepare_run(new_run(&id, first)).await.unwrap();
+    let mut judged = new_judgement(&id, second, "one", 0.5);
+    judged.run = Some(run.prompt_id);
+    store.record_judgement(judged).await.unwrap();
+    store
+        .put_reference_values(&key(), json!({"palette": "red"}))
+        .await
+        .unwrap();
+    store
+        .edit_reference_values(&key(), json!({"palette": "crimson"}))
+        .await
+        .unwrap();
+    store.put_scale(&key(), json!({"palette": [0.1, 0.9]})).await.unwrap();
+    drop(store);
+    let to = fixture("v1.sqlite");
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    fs::copy(folder.path().join("history.sqlite"), to).unwrap();
+}
+
+#[tokio::test]
+async fn version_1_is_read_and_written() {
+    let (folder, store) = store();
+    fs::copy(fixture("v1.sqlite"), folder.path().join("history.sqlite")).unwrap();
+    store.check().await.unwrap();
+
+    let sessions = store.sessions(0, 9).await.unwrap();
+    let [summary] = sessions.as_slice() else {
+        panic!("{sessions:?}")
+    };
+    assert_eq!(
+        (
+            summary.iterations,
+            summary.open_runs,
+            summary.judgements,
+            summary.rubric_id.as_str()
+        ),
+        (2, 1, 1, "look")
+    );
+    let id = &summary.id;
+    assert_eq!(store.session(id).await.unwrap().opened, new_session());
+    let iterations = store.iterations(id, Span::All).await.unwrap();
+    let mut child = new_iteration(id, "a red barn");
+    child.parent = Some(number(1));
+    assert_eq!(iterations[0].content, new_iteration(id, "a barn"));
+    assert_eq!(iterations[1].content, child);
+
+    let runs = store.runs_of(id, None).await.unwrap();
+    let [finished, open] = runs.as_slice() else {
+        panic!("{runs:?}")
+    };
+    assert_eq!(
+        (finished.state, finished.seed, finished.seconds),
+        (RunState::Finished, u64::MAX, Some(2.5))
+    );
+    assert_eq!(store.open_runs().await.unwrap(), std::slice::from_ref(open));
+    let images = store.images_of(finished.prompt_id).await.unwrap();
+    assert_eq!(images, [run_image(0, "one")]);
+    let mut judged = new_judgement(id, number(2), "one", 0.5);
+    judged.run = Some(finished.prompt_id);
+    let judgements = store.judgements_of(id, Some(number(2))).await.unwrap();
+    assert_eq!(judgements[0].content, judged);
+    let values = store.reference_values_history(&key()).await.unwrap();
+    assert_eq!(values.iter().map(|v| v.edited).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(
+        store.scale(&key()).await.unwrap().unwrap().value,
+        json!({"palette": [0.1, 0.9]})
+    );
+    assert!(store.trend(id, Span::All).await.unwrap()[1].scores[0].best);
+
+    let third = store.add_iteration(new_iteration(id, "more")).await;
+    assert_eq!(third.unwrap(), number(3));
+    store
+        .update_run_state(open.prompt_id, RunUpdate::Cancelled)
+        .await
+        .unwrap();
+}

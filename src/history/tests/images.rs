@@ -1,0 +1,83 @@
+//! The folder of images.
+
+use std::fs;
+
+use super::*;
+
+#[tokio::test]
+async fn an_image_is_kept_once_under_its_hash() {
+    let (folder, store) = store();
+    let stored = store.put_image(PNG.to_vec()).await.unwrap();
+    let hash = stored.hash.as_str();
+    assert_eq!(
+        stored.path,
+        folder
+            .path()
+            .join("images")
+            .join(&hash[..2])
+            .join(format!("{hash}.png"))
+    );
+    assert_eq!(fs::read(&stored.path).unwrap(), PNG);
+    let written = fs::metadata(&stored.path).unwrap().modified().unwrap();
+    assert_eq!(store.put_image(PNG.to_vec()).await.unwrap(), stored);
+    let again = fs::metadata(&stored.path).unwrap().modified().unwrap();
+    assert_eq!(written, again, "written once");
+    let left: Vec<_> = fs::read_dir(stored.path.parent().unwrap()).unwrap().collect();
+    assert_eq!(left.len(), 1, "no partial file is left");
+    let (found, bytes) = store.read_image(&stored.hash, Verify::Hash).await.unwrap();
+    assert_eq!((found, bytes.as_slice()), (stored, PNG));
+    assert!(!store.database_path().exists(), "images do not need the database");
+}
+
+#[tokio::test]
+async fn damage_is_seen_and_mended() {
+    let (_folder, store) = store();
+    let stored = store.put_image(PNG.to_vec()).await.unwrap();
+    let mut damaged = PNG.to_vec();
+    damaged[60] ^= 1;
+    fs::write(&stored.path, &damaged).unwrap();
+    let error = store.read_image(&stored.hash, Verify::Hash).await.unwrap_err();
+    assert!(matches!(error, HistoryError::ImageDamaged { .. }), "{error:?}");
+    let (_, unverified) = store.read_image(&stored.hash, Verify::No).await.unwrap();
+    assert_eq!(unverified, damaged);
+    store.put_image(PNG.to_vec()).await.unwrap();
+    store.read_image(&stored.hash, Verify::Hash).await.unwrap();
+    fs::remove_file(&stored.path).unwrap();
+    let error = store.find_image(&stored.hash).await.unwrap_err();
+    assert!(matches!(error, HistoryError::ImageMissing { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_image_is_refused() {
+    let (folder, store) = store();
+    for bytes in [&b""[..], b"<html>", &PNG[1..]] {
+        let error = store.put_image(bytes.to_vec()).await.unwrap_err();
+        assert!(matches!(error, HistoryError::NoImage { .. }), "{error:?}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written");
+}
+
+#[tokio::test]
+async fn an_image_folder_that_is_a_file_is_named() {
+    let (folder, store) = store();
+    fs::write(folder.path().join("images"), b"in the way").unwrap();
+    let error = store.put_image(PNG.to_vec()).await.unwrap_err();
+    assert!(matches!(error, HistoryError::Folder { .. }), "{error:?}");
+    assert!(error.hint().contains("--data-dir"));
+}
+
+#[test]
+fn formats_are_told_by_their_first_bytes() {
+    for (bytes, format) in [
+        (PNG, FileFormat::Png),
+        (b"\xff\xd8\xff\xe0".as_slice(), FileFormat::Jpeg),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", FileFormat::Webp),
+        (b"GIF89a", FileFormat::Gif),
+        (b"BM\0\0", FileFormat::Bmp),
+        (b"II*\0", FileFormat::Tiff),
+        (b"MM\0*", FileFormat::Tiff),
+    ] {
+        assert_eq!(FileFormat::of(bytes), Some(format));
+    }
+    assert_eq!(FileFormat::of(b"RIFF\x10\0\0\0WAVE"), None);
+}

@@ -1,0 +1,188 @@
+//! A session in brief: one row an iteration, without graphs.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Transaction;
+use serde::Serialize;
+
+use super::error::Result;
+use super::ids::{IterationNo, JudgeHash, SessionId};
+use super::iterations;
+use super::sessions;
+use super::state::RunState;
+use super::store::Store;
+use super::time::Timestamp;
+use super::types::Span;
+
+/// How many characters of a positive prompt a row shows.
+const EXCERPT: usize = 160;
+
+/// One iteration in brief.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrendRow {
+    /// The iteration.
+    pub n: IterationNo,
+    /// The iteration it was made from.
+    pub parent: Option<IterationNo>,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// The beginning of the positive prompt, at most 160 characters, on one line.
+    pub positive: Option<String>,
+    /// Why the agent made it.
+    pub note: Option<String>,
+    /// How many of its runs are in which state.
+    pub runs: RunCounts,
+    /// Its scores, one entry a judge, in the order in which the judges first appeared in the session.
+    pub scores: Vec<TrendScore>,
+}
+
+/// Runs by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct RunCounts {
+    /// Prepared or submitted.
+    pub open: u32,
+    /// Finished.
+    pub finished: u32,
+    /// Failed or lost.
+    pub failed: u32,
+    /// Cancelled.
+    pub cancelled: u32,
+}
+
+/// What one judge made of an iteration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrendScore {
+    /// The judge; scores of different judges are never compared.
+    pub judge: JudgeHash,
+    /// How many different images were judged; each counts once, with its newest judgement.
+    pub images: u32,
+    /// The mean overall score, 0 to 1; none when every image was refused.
+    pub overall: Option<f64>,
+    /// The mean raw overall score, 0 to 1.
+    pub raw: Option<f64>,
+    /// Whether no other iteration of the session has a higher mean by this judge; of equals the first.
+    pub best: bool,
+}
+
+impl Store {
+    /// Iterations of a session in brief, in ascending order. Only judgements against the session's own reference
+    /// count. `best` looks at the whole session, whatever the span.
+    pub async fn trend(&self, session: &SessionId, span: Span) -> Result<Vec<TrendRow>> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            sessions::require(transaction, &session)?;
+            let bounds = iterations::bounds(transaction, &session, span)?;
+            let mut rows = rows(transaction, &session, bounds)?;
+            count_runs(transaction, &session, &mut rows)?;
+            let mut scores = scores(transaction, &session)?;
+            mark_best(&mut scores);
+            for row in &mut rows {
+                row.scores = scores.remove(&row.n).unwrap_or_default();
+            }
+            Ok(rows)
+        })
+        .await
+    }
+}
+
+fn rows(transaction: &Transaction<'_>, session: &SessionId, (from, to): (u32, u32)) -> Result<Vec<TrendRow>> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT n, parent, created_at, positive, note FROM iterations
+         WHERE session_id = ?1 AND n BETWEEN ?2 AND ?3 ORDER BY n",
+    )?;
+    let rows = statement.query_map((session, from, to), |row| {
+        Ok(TrendRow {
+            n: row.get("n")?,
+            parent: row.get("parent")?,
+            created_at: row.get("created_at")?,
+            positive: row.get::<_, Option<String>>("positive")?.map(|text| excerpt(&text)),
+            note: row.get("note")?,
+            runs: RunCounts::default(),
+            scores: Vec::new(),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn count_runs(transaction: &Transaction<'_>, session: &SessionId, rows: &mut [TrendRow]) -> Result<()> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT iteration, state, count(*) FROM runs WHERE session_id = ?1 GROUP BY iteration, state",
+    )?;
+    let mut counted = statement.query([session])?;
+    while let Some(count) = counted.next()? {
+        let n: IterationNo = count.get(0)?;
+        let number: u32 = count.get(2)?;
+        let Some(row) = rows.iter_mut().find(|row| row.n == n) else {
+            continue;
+        };
+        match count.get(1)? {
+            RunState::Prepared | RunState::Submitted => row.runs.open += number,
+            RunState::Finished => row.runs.finished += number,
+            RunState::Failed | RunState::Lost => row.runs.failed += number,
+            RunState::Cancelled => row.runs.cancelled += number,
+        }
+    }
+    Ok(())
+}
+
+fn scores(transaction: &Transaction<'_>, session: &SessionId) -> Result<BTreeMap<IterationNo, Vec<TrendScore>>> {
+    let mut statement = transaction.prepare_cached(
+        "WITH newest AS (
+             SELECT max(j.id) AS id
+             FROM judgements j JOIN sessions s ON s.id = j.session_id
+             WHERE j.session_id = ?1 AND j.iteration IS NOT NULL AND j.reference_hash IS s.reference_hash
+             GROUP BY j.iteration, j.image_hash, j.judge_hash
+         ), first AS (
+             SELECT judge_hash, min(id) AS seen FROM judgements WHERE session_id = ?1 GROUP BY judge_hash
+         )
+         SELECT j.iteration, j.judge_hash, count(*), avg(j.overall_score), avg(j.overall_raw)
+         FROM newest JOIN judgements j USING (id) JOIN first USING (judge_hash)
+         GROUP BY j.iteration, j.judge_hash
+         ORDER BY j.iteration, first.seen",
+    )?;
+    let mut found = statement.query([session])?;
+    let mut scores: BTreeMap<IterationNo, Vec<TrendScore>> = BTreeMap::new();
+    while let Some(row) = found.next()? {
+        scores.entry(row.get(0)?).or_default().push(TrendScore {
+            judge: row.get(1)?,
+            images: row.get(2)?,
+            overall: row.get(3)?,
+            raw: row.get(4)?,
+            best: false,
+        });
+    }
+    Ok(scores)
+}
+
+/// Marks, for every judge, the iteration with the highest mean; of equal means the higher raw one, then the first.
+fn mark_best(scores: &mut BTreeMap<IterationNo, Vec<TrendScore>>) {
+    let mut best: BTreeMap<JudgeHash, (IterationNo, f64, f64)> = BTreeMap::new();
+    for (n, entries) in scores.iter() {
+        for entry in entries {
+            let Some(overall) = entry.overall else {
+                continue;
+            };
+            let raw = entry.raw.unwrap_or(0.0);
+            let beaten = best
+                .get(&entry.judge)
+                .is_none_or(|(_, top, top_raw)| overall > *top || (overall == *top && raw > *top_raw));
+            if beaten {
+                best.insert(entry.judge.clone(), (*n, overall, raw));
+            }
+        }
+    }
+    for (n, entries) in scores.iter_mut() {
+        for entry in entries {
+            entry.best = best.get(&entry.judge).is_some_and(|(top, ..)| top == n);
+        }
+    }
+}
+
+/// The beginning of a text, on one line, with `…` where it was cut.
+fn excerpt(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= EXCERPT {
+        return line;
+    }
+    line.chars().take(EXCERPT - 1).chain(std::iter::once('…')).collect()
+}

@@ -1,0 +1,82 @@
+//! What a judge remembers of a reference: its frozen values, its scale, its self-check.
+//!
+//! The judge knows nothing of the history; whoever calls it hands it a [`Memory`].
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+/// What is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Step A's values of a reference. An agent may edit them.
+    ReferenceValues,
+    /// Ceiling and floor per axis of a reference.
+    Scale,
+    /// The self-check of a judge; its picture is the empty string.
+    SelfCheck,
+}
+
+/// Names one remembered thing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MemoryKey {
+    /// What.
+    pub kind: Kind,
+    /// Hash of the reference's file.
+    pub picture: String,
+    /// The judge's hash.
+    pub judge: String,
+    /// The rubric's hash.
+    pub rubric: String,
+}
+
+/// A remembered value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remembered {
+    /// The value.
+    pub value: Value,
+    /// Whether an agent edited it.
+    pub edited: bool,
+}
+
+/// The memory could not be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct MemoryError {
+    /// What failed.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+/// Where a judge keeps what it need not compute again.
+pub trait Memory: Send + Sync {
+    /// What was stored last under this key.
+    fn load<'a>(&'a self, key: &'a MemoryKey) -> BoxFuture<'a, Result<Option<Remembered>, MemoryError>>;
+
+    /// Stores a value; it is on disk when this returns, where there is a disk.
+    fn store<'a>(&'a self, key: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>>;
+}
+
+/// A memory that lasts as long as the process.
+#[derive(Debug, Default)]
+pub struct ProcessMemory(Mutex<HashMap<MemoryKey, Value>>);
+
+impl Memory for ProcessMemory {
+    fn load<'a>(&'a self, key: &'a MemoryKey) -> BoxFuture<'a, Result<Option<Remembered>, MemoryError>> {
+        let map = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let found = map.get(key).map(|value| Remembered {
+            value: value.clone(),
+            edited: false,
+        });
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn store<'a>(&'a self, key: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
+        let mut map = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        map.insert(key.clone(), value);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

@@ -1,0 +1,60 @@
+//! Why a judgement could not be made.
+
+use super::cache::MemoryError;
+use super::engine::EngineError;
+use super::guard::Refusal;
+use super::worker::WorkerError;
+use crate::picture::PictureError;
+
+/// Nothing was scored and nothing was recorded as a score.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// The judge process or the model.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// A picture.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// The adults-only guard.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The memory of frozen values.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The model files cannot be read.
+    #[error("the judge's model files cannot be read: {0}")]
+    Files(String),
+    /// Too many judgements wait already.
+    #[error("the judge is busy: {waiting} judgements wait already; nothing was started")]
+    Busy {
+        /// How many.
+        waiting: usize,
+    },
+}
+
+impl From<EngineError> for JudgeError {
+    fn from(error: EngineError) -> Self {
+        Self::Worker(error.into())
+    }
+}
+
+impl JudgeError {
+    /// What to do next, for an agent.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Worker(error) => error.hint(),
+            Self::Picture(error) => error.hint(),
+            Self::Refused(refusal) => refusal.hint(),
+            Self::Memory(error) => error.hint.clone(),
+            Self::Files(_) => "Check --model and --mmproj; `prompt-calibrator doctor` shows what is configured.".into(),
+            Self::Busy { .. } => "Wait until running judgements are done, then call again.".into(),
+        }
+    }
+
+    /// Whether the caller's cancellation is the reason.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Worker(error) if error.is_cancelled())
+    }
+}

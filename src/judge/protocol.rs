@@ -1,0 +1,215 @@
+//! What the judge is asked, word for word.
+//!
+//! Everything said to the model is in this file. The system prompt holds the task, every axis and
+//! the scale once; a branch is the axis and what is asked, because every branch token is fed once
+//! per axis.
+
+use serde::{Deserialize, Serialize};
+
+use super::engine::{Branch, Layout, Want};
+use super::rubric::{Axis, Rubric};
+
+/// Goes up whenever a word below changes: scores of different versions are never compared.
+pub const VERSION: u32 = 1;
+
+/// Tokens of a value.
+pub const VALUE_TOKENS: u32 = 16;
+/// Tokens of a written difference.
+pub const DIFFERENCE_TOKENS: u32 = 20;
+/// Above this probability of "yes, someone could be under 18", nothing is scored.
+pub const MAX_MINOR: f64 = 0.05;
+/// Below this probability of yes and no together, the guard's answer cannot be read.
+pub const MIN_GUARD_MASS: f64 = 0.5;
+/// From this probability of yes on, an axis is visible.
+pub const VISIBLE: f64 = 0.5;
+
+/// What stands in a score branch before the question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// Nothing.
+    None,
+    /// The values read from either picture alone.
+    #[default]
+    Values,
+    /// A difference that the model writes first.
+    Difference,
+}
+
+impl std::str::FromStr for Evidence {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self::None),
+            "values" => Ok(Self::Values),
+            "difference" => Ok(Self::Difference),
+            other => Err(format!("\"{other}\" is no evidence mode: none, values or difference")),
+        }
+    }
+}
+
+/// Which of two pictures is the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Order {
+    /// Image 1 is the reference.
+    ReferenceFirst,
+    /// Image 2 is the reference.
+    ReferenceSecond,
+}
+
+impl Order {
+    /// Both, in the order they are asked.
+    pub const BOTH: [Self; 2] = [Self::ReferenceFirst, Self::ReferenceSecond];
+
+    /// The reference's label and the other picture's.
+    fn labels(self) -> (&'static str, &'static str) {
+        match self {
+            Self::ReferenceFirst => ("Image 1", "Image 2"),
+            Self::ReferenceSecond => ("Image 2", "Image 1"),
+        }
+    }
+}
+
+/// What is seen of an axis in one picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AxisValue {
+    /// Probability that the axis is visible, `yes / (yes + no)`, in `[0, 1]`.
+    pub visible: f64,
+    /// A few words.
+    pub value: String,
+}
+
+impl AxisValue {
+    /// Whether the axis is visible.
+    #[must_use]
+    pub fn is_visible(&self) -> bool {
+        self.visible >= VISIBLE
+    }
+
+    fn words(&self) -> &str {
+        if self.is_visible() && !self.value.is_empty() {
+            &self.value
+        } else {
+            "not visible"
+        }
+    }
+}
+
+/// The system prompt of a rubric.
+#[must_use]
+pub fn system(rubric: &Rubric) -> String {
+    let mut text = String::from(
+        "You compare pictures, one axis at a time. Judge only what the pictures show.\nThe axes:\n",
+    );
+    for axis in &rubric.axes {
+        text.push_str(&format!("- {}: {}\n", axis.id, axis.definition));
+    }
+    text.push_str(
+        "How alike two pictures are on an axis is one digit: 0 unrelated, 5 same category but different details, \
+         9 near-identical.\nAnswer only what is asked: a digit, yes or no, or a few words.",
+    );
+    text
+}
+
+/// The shape of the work on a rubric: the same for every judgement with it.
+#[must_use]
+pub fn layout(rubric: &Rubric, image_tokens: u32) -> Layout {
+    // A text of b bytes has at most b tokens, and English about b/4; half is a safe plan that
+    // other languages keep as well. Labels and markup of three pictures fit in 64.
+    let system_tokens = u32::try_from(system(rubric).len()).unwrap_or(u32::MAX) / 2 + 64;
+    let axes = u32::try_from(rubric.axes.len()).unwrap_or(u32::MAX);
+    Layout {
+        system_tokens: system_tokens.next_multiple_of(64),
+        image_tokens,
+        more_images: 2,
+        branches: axes.saturating_mul(2).max(2),
+        // A value step feeds two questions of ~25 tokens and decodes 16; a score step feeds one
+        // question of ~35 with two values of 16.
+        branch_tokens: axes.saturating_mul(112).max(256),
+    }
+}
+
+/// Steps A and B: visibility and value of every axis, two branches an axis.
+#[must_use]
+pub fn value_branches(rubric: &Rubric) -> Vec<Branch> {
+    let ask = |axis: &Axis| {
+        [
+            Branch {
+                text: format!("Is {} visible in Image 1? Answer yes or no.", axis.id),
+                want: Want::YesNo,
+            },
+            Branch {
+                text: format!("In a few words, {} of Image 1:", axis.id),
+                want: Want::Text { max_tokens: VALUE_TOKENS },
+            },
+        ]
+    };
+    rubric.axes.iter().flat_map(ask).collect()
+}
+
+/// Step C's optional written difference, a branch an axis.
+#[must_use]
+pub fn difference_branches(rubric: &Rubric, order: Order) -> Vec<Branch> {
+    let (reference, other) = order.labels();
+    rubric
+        .axes
+        .iter()
+        .map(|axis| Branch {
+            text: format!("In a few words, how {other} differs from {reference} on {}:", axis.id),
+            want: Want::Text { max_tokens: DIFFERENCE_TOKENS },
+        })
+        .collect()
+}
+
+/// What stands before the question of a score branch.
+pub enum Before<'a> {
+    /// Nothing.
+    Nothing,
+    /// The values of the reference and of the other picture, per axis.
+    Values(&'a [AxisValue], &'a [AxisValue]),
+    /// A written difference per axis.
+    Differences(&'a [String]),
+}
+
+/// Step C: the score, a branch an axis, answered by one digit.
+#[must_use]
+pub fn score_branches(rubric: &Rubric, order: Order, before: &Before<'_>) -> Vec<Branch> {
+    let (reference, other) = order.labels();
+    rubric
+        .axes
+        .iter()
+        .enumerate()
+        .map(|(i, axis)| {
+            let evidence = match before {
+                Before::Nothing => String::new(),
+                Before::Values(of_reference, of_other) => match (of_reference.get(i), of_other.get(i)) {
+                    (Some(a), Some(b)) => {
+                        format!("{reference}: {}. {other}: {}.\n", a.words(), b.words())
+                    }
+                    _ => String::new(),
+                },
+                Before::Differences(texts) => match texts.get(i) {
+                    Some(text) if !text.is_empty() => format!("Difference: {text}.\n"),
+                    _ => String::new(),
+                },
+            };
+            Branch {
+                text: format!(
+                    "{evidence}{reference} is the reference. How alike is {other} on {}? One digit.",
+                    axis.id
+                ),
+                want: Want::Digits,
+            }
+        })
+        .collect()
+}
+
+/// The adults-only question, on one picture alone.
+#[must_use]
+pub fn guard_branch() -> Branch {
+    Branch {
+        text: "Could anyone in Image 1 be under 18? Answer yes or no.".into(),
+        want: Want::YesNo,
+    }
+}

@@ -1,0 +1,131 @@
+//! The protocol's steps, asked of the worker one after the other.
+
+use tokio_util::sync::CancellationToken;
+
+use super::engine::{Answer, Ask, Branch, Cost, EngineError, Layout};
+use super::guard::{self, Refusal, Side};
+use super::protocol::{self, AxisValue, Before, Evidence, Order};
+use super::rubric::Rubric;
+use super::score::{self, Reading};
+use super::worker::{KeyedPixels, Worker, WorkerError};
+use crate::progress::Meter;
+
+/// The steps on one base picture (the reference).
+pub(super) struct Steps<'a> {
+    pub worker: &'a Worker,
+    pub rubric: &'a Rubric,
+    pub evidence: Evidence,
+    pub layout: Layout,
+    pub system: &'a str,
+    pub base: &'a KeyedPixels,
+    pub cancel: &'a CancellationToken,
+    pub meter: &'a Meter,
+    pub cost: Cost,
+}
+
+/// A picture with what was read from it, one entry an axis.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub pixels: &'a KeyedPixels,
+    pub values: &'a [AxisValue],
+}
+
+impl Steps<'_> {
+    async fn ask(&mut self, images: &[&KeyedPixels], branches: Vec<Branch>) -> Result<Vec<Answer>, WorkerError> {
+        let ask = Ask {
+            system: self.system.to_owned(),
+            base: self.base.key.clone(),
+            images: images.iter().map(|p| p.key.clone()).collect(),
+            branches,
+            layout: self.layout,
+        };
+        let mut pictures = vec![self.base.clone()];
+        pictures.extend(images.iter().map(|p| (*p).clone()));
+        let answers = self.worker.ask(ask, pictures, self.cancel).await?;
+        self.cost.add(&answers.cost);
+        self.meter.step();
+        Ok(answers.answers)
+    }
+
+    /// The guard's question on one picture alone.
+    pub async fn age(&mut self, picture: &KeyedPixels, side: Side) -> Result<Result<(), Refusal>, WorkerError> {
+        let answers = self.ask(&[picture], vec![protocol::guard_branch()]).await?;
+        Ok(guard::check_age(answers.first(), side))
+    }
+
+    /// Steps A and B: what one picture shows, one entry an axis.
+    pub async fn values(&mut self, picture: &KeyedPixels) -> Result<Vec<AxisValue>, WorkerError> {
+        let answers = self.ask(&[picture], protocol::value_branches(self.rubric)).await?;
+        answers
+            .chunks_exact(2)
+            .map(|pair| match pair {
+                [Answer::YesNo { yes, no }, Answer::Text { text, .. }] => Ok(AxisValue {
+                    visible: if yes + no > 0.0 { yes / (yes + no) } else { 0.0 },
+                    value: text.clone(),
+                }),
+                _ => Err(wrong_kind()),
+            })
+            .collect()
+    }
+
+    /// Step C: how alike `other` is to `reference`, from both orders, one entry an axis.
+    pub async fn readings(&mut self, reference: Seen<'_>, other: Seen<'_>) -> Result<Vec<Reading>, WorkerError> {
+        let mut orders = Vec::with_capacity(2);
+        for order in Order::BOTH {
+            let images = match order {
+                Order::ReferenceFirst => [reference.pixels, other.pixels],
+                Order::ReferenceSecond => [other.pixels, reference.pixels],
+            };
+            let differences = match self.evidence {
+                Evidence::Difference => self.differences(&images, order).await?,
+                Evidence::None | Evidence::Values => Vec::new(),
+            };
+            let before = match self.evidence {
+                Evidence::None => Before::Nothing,
+                Evidence::Values => Before::Values(reference.values, other.values),
+                Evidence::Difference => Before::Differences(&differences),
+            };
+            let answers = self.ask(&images, protocol::score_branches(self.rubric, order, &before)).await?;
+            let digits: Vec<[f64; 10]> = answers
+                .into_iter()
+                .map(|answer| match answer {
+                    Answer::Digits { log_probs } => Ok(log_probs),
+                    _ => Err(wrong_kind()),
+                })
+                .collect::<Result<_, _>>()?;
+            orders.push(digits);
+        }
+        match &orders[..] {
+            [first, second] => Ok(first.iter().zip(second).map(|(a, b)| score::read([a, b])).collect()),
+            _ => Err(wrong_kind()),
+        }
+    }
+
+    async fn differences(&mut self, images: &[&KeyedPixels], order: Order) -> Result<Vec<String>, WorkerError> {
+        let answers = self.ask(images, protocol::difference_branches(self.rubric, order)).await?;
+        answers
+            .into_iter()
+            .map(|answer| match answer {
+                Answer::Text { text, .. } => Ok(text),
+                _ => Err(wrong_kind()),
+            })
+            .collect()
+    }
+
+    /// Asks that [`Steps::readings`] takes.
+    pub fn asks_per_reading(evidence: Evidence) -> u64 {
+        match evidence {
+            Evidence::None | Evidence::Values => 2,
+            Evidence::Difference => 4,
+        }
+    }
+
+    /// Whether values are needed of pictures that are only compared with.
+    pub fn needs_values(evidence: Evidence) -> bool {
+        evidence == Evidence::Values
+    }
+}
+
+fn wrong_kind() -> WorkerError {
+    EngineError::Protocol("an answer is of another kind than its question".into()).into()
+}

@@ -1,0 +1,226 @@
+//! What a judgement says.
+
+use serde::{Deserialize, Serialize};
+
+use super::engine::Cost;
+use super::protocol::AxisValue;
+use super::rubric::{Axis, Rubric};
+use super::score::{AxisVerdict, Reading, Scale, Weighted, overall, standard_error};
+use crate::picture::{PictureFlag, ShapeMismatch, Signals};
+
+/// Something a reader must know before trusting the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    /// The model's weights are random: the scores mean nothing.
+    UntrainedModel,
+    /// The judge did not tell an identical pair from an unrelated one.
+    SelfCheckFailed,
+    /// The model is not a Qwen3-VL; the protocol was not measured on it.
+    UnknownArchitecture,
+    /// The model's template opens a thinking block, which was closed empty.
+    ThinkingClosed,
+    /// The pictures' shapes differ by more than a tenth: composition axes compare less well.
+    ShapeMismatch,
+    /// The reference values were edited by hand.
+    EditedReference,
+    /// No axis counts, so there is no overall score.
+    NothingCounts,
+    /// What decoding changed in the reference.
+    Reference(PictureFlag),
+    /// What decoding changed in the generated picture.
+    Generated(PictureFlag),
+}
+
+impl std::fmt::Display for Flag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let picture = |flag: &PictureFlag| match flag {
+            PictureFlag::Animated => "animated",
+            PictureFlag::AlphaOnWhite => "alpha_on_white",
+            PictureFlag::ReducedDepth => "reduced_depth",
+            PictureFlag::Turned => "turned",
+            PictureFlag::FromCmyk => "from_cmyk",
+        };
+        match self {
+            Self::UntrainedModel => f.write_str("untrained_model"),
+            Self::SelfCheckFailed => f.write_str("self_check_failed"),
+            Self::UnknownArchitecture => f.write_str("unknown_architecture"),
+            Self::ThinkingClosed => f.write_str("thinking_closed"),
+            Self::ShapeMismatch => f.write_str("shape_mismatch"),
+            Self::EditedReference => f.write_str("edited_reference"),
+            Self::NothingCounts => f.write_str("nothing_counts"),
+            Self::Reference(flag) => write!(f, "reference_{}", picture(flag)),
+            Self::Generated(flag) => write!(f, "generated_{}", picture(flag)),
+        }
+    }
+}
+
+/// One axis of a judgement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AxisResult {
+    /// The axis.
+    pub id: String,
+    /// Its group.
+    pub group: Option<String>,
+    /// Its weight in the overall score.
+    pub weight: f64,
+    /// On the reference's scale, in `[0, 1]`; absent when refused, unresolved or not visible.
+    pub score: Option<f64>,
+    /// The expectation as the model gave it, in `[0, 1]`; absent when refused.
+    pub raw: Option<f64>,
+    /// Half the difference of the two orders, in `[0, 0.5]`.
+    pub order: f64,
+    /// Standard deviation of the digit distribution, in `[0, 0.5]`.
+    pub spread: f64,
+    /// What the reference shows.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// What the generated picture shows.
+    #[serde(rename = "gen")]
+    pub generated: String,
+    /// What it came to.
+    pub verdict: AxisVerdict,
+}
+
+/// A whole judgement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Weighted mean of the counting axes' scores, in `[0, 1]`; `None` when none counts.
+    pub overall_score: Option<f64>,
+    /// About 95 % interval of it.
+    pub overall_ci: Option<[f64; 2]>,
+    /// Weighted mean of the visible axes' raw values, in `[0, 1]`.
+    pub overall_raw: Option<f64>,
+    /// All axes, worst first; those without a score come last.
+    pub axes: Vec<AxisResult>,
+    /// Deterministic signals between the pictures, beside the axes.
+    pub signals: Signals,
+    /// What to know before trusting the numbers.
+    pub flags: Vec<Flag>,
+    /// The judge's hash.
+    pub judge: String,
+    /// Where the time went.
+    pub cost: Cost,
+    /// Seconds from start to end.
+    pub seconds: f64,
+}
+
+/// What the pure part of a judgement starts from: one entry an axis, in the rubric's order.
+pub struct Observed<'a> {
+    /// The rubric.
+    pub rubric: &'a Rubric,
+    /// What the reference shows.
+    pub reference: &'a [AxisValue],
+    /// What the generated picture shows.
+    pub generated: &'a [AxisValue],
+    /// How alike they are.
+    pub readings: &'a [Reading],
+    /// The reference's scale.
+    pub scale: &'a [Scale],
+}
+
+/// The axes' results, worst first, and the overall score with its interval and raw value.
+pub struct Scored {
+    /// As in [`Verdict`].
+    pub axes: Vec<AxisResult>,
+    /// As in [`Verdict`].
+    pub overall_score: Option<f64>,
+    /// As in [`Verdict`].
+    pub overall_ci: Option<[f64; 2]>,
+    /// As in [`Verdict`].
+    pub overall_raw: Option<f64>,
+}
+
+/// Turns observations into results. Pure.
+#[must_use]
+pub fn score(observed: &Observed<'_>) -> Scored {
+    let (mut counting, mut raws) = (Vec::new(), Vec::new());
+    let rows = observed.reference.iter().zip(observed.generated).zip(observed.readings).zip(observed.scale);
+    let mut axes: Vec<AxisResult> = observed
+        .rubric
+        .axes
+        .iter()
+        .zip(rows)
+        .map(|(axis, (((reference, generated), reading), scale))| {
+            let result = one(axis, reference, generated, reading, *scale);
+            if result.verdict != AxisVerdict::NotVisible
+                && let Some(value) = result.raw
+            {
+                raws.push(Weighted { value, error: standard_error(reading), weight: axis.weight });
+            }
+            if let Some(value) = result.score {
+                let error = standard_error(reading) / (scale.ceiling - scale.floor);
+                counting.push(Weighted { value, error, weight: axis.weight });
+            }
+            result
+        })
+        .collect();
+    // A stable sort: equal axes keep the rubric's order.
+    axes.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
+    let total = overall(&counting);
+    Scored {
+        axes,
+        overall_score: total.map(|o| o.value),
+        overall_ci: total.map(|o| o.interval),
+        overall_raw: overall(&raws).map(|o| o.value),
+    }
+}
+
+/// Scores first, lowest first; then unresolved by raw value, refused, and what is left out.
+fn rank(axis: &AxisResult) -> f64 {
+    match (axis.verdict, axis.score, axis.raw) {
+        (_, Some(score), _) => score,
+        (AxisVerdict::Unresolved, None, Some(raw)) => 2.0 + raw,
+        (AxisVerdict::Refused, ..) => 4.0,
+        _ => 5.0,
+    }
+}
+
+fn one(axis: &Axis, reference: &AxisValue, generated: &AxisValue, reading: &Reading, scale: Scale) -> AxisResult {
+    let refused = reading.refused();
+    let (score, verdict) = if !reference.is_visible() {
+        (None, AxisVerdict::NotVisible)
+    } else if refused {
+        (None, AxisVerdict::Refused)
+    } else if !scale.resolves() {
+        (None, AxisVerdict::Unresolved)
+    } else if !generated.is_visible() {
+        // Visible in the reference and hidden here: the lowest score, or hiding things would pay.
+        (Some(0.0), AxisVerdict::Mismatch)
+    } else {
+        match scale.score(reading.raw) {
+            Some(score) => (Some(score), AxisVerdict::of(score, reading.order)),
+            None => (None, AxisVerdict::Unresolved),
+        }
+    };
+    AxisResult {
+        id: axis.id.to_string(),
+        group: axis.group.as_ref().map(ToString::to_string),
+        weight: axis.weight,
+        score,
+        raw: (!refused).then_some(reading.raw),
+        order: reading.order,
+        spread: reading.spread,
+        reference: shown(reference),
+        generated: shown(generated),
+        verdict,
+    }
+}
+
+fn shown(value: &AxisValue) -> String {
+    if value.is_visible() {
+        value.value.clone()
+    } else {
+        "not visible".into()
+    }
+}
+
+/// The flag of two pictures of different shape.
+#[must_use]
+pub fn shape_flag(mismatch: Option<ShapeMismatch>) -> Option<Flag> {
+    mismatch.map(|_| Flag::ShapeMismatch)
+}
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

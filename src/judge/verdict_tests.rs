@@ -1,0 +1,96 @@
+use super::*;
+use crate::judge::rubric::{RubricSource, parse};
+
+fn rubric(weights: &[f64]) -> Rubric {
+    let mut text = String::from("id = \"t\"\ntitle = \"t\"\n");
+    for (i, weight) in weights.iter().enumerate() {
+        text.push_str(&format!("[[axis]]\nid = \"axis{i}\"\ndefinition = \"number {i}\"\nweight = {weight:?}\n"));
+    }
+    let RubricSource::Text { text, origin } = (RubricSource::Text { text: &text, origin: "test" }) else {
+        unreachable!()
+    };
+    parse(text, origin, &mut |_| unreachable!("nothing is extended")).unwrap()
+}
+
+fn seen(visible: f64) -> AxisValue {
+    AxisValue { visible, value: "red".into() }
+}
+
+fn reading(raw: f64) -> Reading {
+    Reading { raw, order: 0.0, spread: 0.0, mass: 0.9 }
+}
+
+const WIDE: Scale = Scale { ceiling: 1.0, floor: 0.0 };
+
+#[test]
+fn the_reference_alone_decides_what_counts() {
+    let rubric = rubric(&[1.0, 1.0, 2.0]);
+    let scored = score(&Observed {
+        rubric: &rubric,
+        reference: &[seen(0.9), seen(0.1), seen(0.9)],
+        // Hiding the third axis must not pay.
+        generated: &[seen(0.9), seen(0.9), seen(0.1)],
+        readings: &[reading(0.9), reading(0.0), reading(0.9)],
+        scale: &[WIDE; 3],
+    });
+    assert!((scored.overall_score.unwrap() - 0.3).abs() < 1e-12);
+    let ids: Vec<_> = scored.axes.iter().map(|a| (a.id.as_str(), a.verdict)).collect();
+    assert_eq!(
+        ids,
+        [
+            ("axis2", AxisVerdict::Mismatch),
+            ("axis0", AxisVerdict::Match),
+            ("axis1", AxisVerdict::NotVisible)
+        ]
+    );
+    assert_eq!(scored.axes[0].generated, "not visible");
+}
+
+#[test]
+fn refused_and_unresolved_axes_have_no_score_and_do_not_count() {
+    let rubric = rubric(&[1.0, 1.0, 1.0]);
+    let narrow = Scale { ceiling: 0.5, floor: 0.4 };
+    let scored = score(&Observed {
+        rubric: &rubric,
+        reference: &[seen(1.0), seen(1.0), seen(1.0)],
+        generated: &[seen(1.0), seen(1.0), seen(1.0)],
+        readings: &[Reading { mass: 0.3, ..reading(0.9) }, reading(0.45), reading(0.5)],
+        scale: &[WIDE, narrow, WIDE],
+    });
+    assert_eq!(scored.overall_score, Some(0.5));
+    let by_id = |id: &str| scored.axes.iter().find(|a| a.id == id).unwrap();
+    assert_eq!(by_id("axis0").verdict, AxisVerdict::Refused);
+    assert_eq!(by_id("axis0").raw, None);
+    assert_eq!(by_id("axis1").verdict, AxisVerdict::Unresolved);
+    assert_eq!(by_id("axis1").raw, Some(0.45));
+}
+
+#[test]
+fn without_a_counting_axis_there_is_no_overall_score() {
+    let rubric = rubric(&[1.0]);
+    let scored = score(&Observed {
+        rubric: &rubric,
+        reference: &[seen(0.2)],
+        generated: &[seen(0.9)],
+        readings: &[reading(0.9)],
+        scale: &[WIDE],
+    });
+    assert_eq!((scored.overall_score, scored.overall_ci), (None, None));
+}
+
+#[test]
+fn the_interval_widens_with_the_orders_disagreement() {
+    let rubric = rubric(&[1.0]);
+    let width = |order: f64| {
+        let scored = score(&Observed {
+            rubric: &rubric,
+            reference: &[seen(1.0)],
+            generated: &[seen(1.0)],
+            readings: &[Reading { order, ..reading(0.5) }],
+            scale: &[WIDE],
+        });
+        let [low, high] = scored.overall_ci.unwrap();
+        high - low
+    };
+    assert!(width(0.2) > width(0.1));
+}

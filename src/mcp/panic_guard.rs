@@ -1,0 +1,372 @@
+//! Every request gets an answer: a handler that panics becomes an error, and too many at once become "busy".
+//!
+//! rmcp runs each request in a task of its own; when that task panics, nothing is ever sent and the client waits for ever.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+#[allow(deprecated)] // logging is deprecated in rmcp but still asked for by clients
+use rmcp::model::SetLevelRequestParams;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CancelledNotificationParam,
+    CompleteRequestParams, CompleteResult, ContentBlock, CustomNotification, CustomRequest, CustomResult,
+    DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, GetSkillRequestParams,
+    GetSkillResult, GetTaskParams, GetTaskResult, InitializeRequestParams, InitializeResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ProtocolVersion, ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult,
+    ReadResourceRequestParams, ReadResourceResponse, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool,
+    UnsubscribeRequestParams, UpdateTaskParams,
+};
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
+use rmcp::{RoleServer, ServerHandler};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// How many tool calls and resource reads run at once, over all clients of a server.
+pub const MAX_RUNNING: usize = 32;
+
+/// How many more may wait for their turn before the server says that it is busy.
+pub const MAX_WAITING: usize = 128;
+
+/// A future panicked. Nothing else is affected, but what the future was doing is undone only as far as it had cared for that.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} failed inside the server (panic: {message})")]
+pub struct Panicked {
+    /// What was running, as a client would name it.
+    pub what: String,
+    /// What the panic said.
+    pub message: String,
+}
+
+impl Panicked {
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        "This is a bug in the server, not in the request. The server still runs, other calls work, and what the call had \
+         recorded before stays recorded. Look at what was recorded, then try once more; if it fails again the same way, \
+         go on without it and report it together with the server's log."
+            .to_owned()
+    }
+
+    fn text(&self) -> String {
+        format!("{self}. {}", self.hint())
+    }
+}
+
+/// Runs `work`, and returns its panic as an error.
+///
+/// # Errors
+/// [`Panicked`] when `work` panicked; `what` names it.
+pub async fn catch<T>(what: &str, work: impl Future<Output = T>) -> Result<T, Panicked> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|payload| {
+        let panicked = Panicked {
+            what: what.to_owned(),
+            message: panic_message(payload.as_ref()),
+        };
+        tracing::error!(%panicked, "a panic was caught");
+        panicked
+    })
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+/// Why a request did not get a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoTurn {
+    /// As many requests are running and waiting as the server takes.
+    #[error("the server is busy: {running} requests run and {waiting} wait; this one was not started")]
+    Busy {
+        /// Requests that run at once.
+        running: usize,
+        /// Requests that may wait.
+        waiting: usize,
+    },
+    /// The request was cancelled while it waited.
+    #[error("the request was cancelled before it was started")]
+    Cancelled,
+}
+
+impl NoTurn {
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Busy { .. } => "Wait for one of the calls in flight to finish, then send it again.".to_owned(),
+            Self::Cancelled => "Send it again if it is still wanted.".to_owned(),
+        }
+    }
+}
+
+/// Bounds how many requests run and wait. Clones share the bound.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    running: Arc<Semaphore>,
+    /// One permit for each request that runs or waits.
+    admitted: Arc<Semaphore>,
+    max_running: usize,
+    max_waiting: usize,
+}
+
+/// The turn of one request; dropping it lets the next one run.
+#[derive(Debug)]
+pub struct Turn {
+    _running: OwnedSemaphorePermit,
+    _admitted: OwnedSemaphorePermit,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new(MAX_RUNNING, MAX_WAITING)
+    }
+}
+
+impl Gate {
+    /// A gate that lets `max_running` requests run and `max_waiting` more wait.
+    pub fn new(max_running: usize, max_waiting: usize) -> Self {
+        Self {
+            running: Arc::new(Semaphore::new(max_running)),
+            admitted: Arc::new(Semaphore::new(max_running + max_waiting)),
+            max_running,
+            max_waiting,
+        }
+    }
+
+    /// Waits for a turn, in the order of asking.
+    ///
+    /// # Errors
+    /// [`NoTurn::Busy`] at once when too many wait already, [`NoTurn::Cancelled`] when `cancelled` fires first.
+    pub async fn enter(&self, cancelled: &CancellationToken) -> Result<Turn, NoTurn> {
+        let busy = NoTurn::Busy {
+            running: self.max_running,
+            waiting: self.max_waiting,
+        };
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| busy)?;
+        let running = tokio::select! {
+            biased;
+            running = Arc::clone(&self.running).acquire_owned() => running.map_err(|_| busy)?,
+            () = cancelled.cancelled() => return Err(NoTurn::Cancelled),
+        };
+        Ok(Turn {
+            _running: running,
+            _admitted: admitted,
+        })
+    }
+}
+
+/// A handler whose every request is answered.
+///
+/// A panic in a tool becomes a tool result with `isError`, which an agent can read; a panic elsewhere an internal error
+/// (-32603). Tool calls and resource reads pass a [`Gate`]. A request of a known method whose parameters have the wrong
+/// shape is an error that says so, where rmcp alone would call the method unknown.
+#[derive(Debug, Clone)]
+pub struct Guarded<H> {
+    inner: H,
+    gate: Gate,
+}
+
+impl<H> Guarded<H> {
+    /// Puts the guard around `inner`.
+    pub fn new(inner: H, gate: Gate) -> Self {
+        Self { inner, gate }
+    }
+}
+
+async fn answer<T>(what: &str, work: impl Future<Output = Result<T, ErrorData>>) -> Result<T, ErrorData> {
+    catch(what, work)
+        .await
+        .unwrap_or_else(|panicked| Err(ErrorData::internal_error(panicked.text(), None)))
+}
+
+/// Passes requests on under the guard: `name(arguments) -> result: "method"`.
+macro_rules! guard_requests {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty: $method:literal;)*) => {$(
+        async fn $name(&self, $($argument: $type),*) -> Result<$result, ErrorData> {
+            answer($method, async move { self.inner.$name($($argument),*).await }).await
+        }
+    )*};
+}
+
+/// Passes notifications on under the guard; they have no answer, so that a panic is only logged.
+macro_rules! guard_notifications {
+    ($($name:ident($($argument:ident: $type:ty),*): $method:literal;)*) => {$(
+        async fn $name(&self, $($argument: $type),*) {
+            let _ = catch($method, async move { self.inner.$name($($argument),*).await }).await;
+        }
+    )*};
+}
+
+type Context = RequestContext<RoleServer>;
+
+// The old era's logging and subscriptions are deprecated in rmcp but still asked for by clients.
+#[allow(deprecated)]
+impl<H: ServerHandler> ServerHandler for Guarded<H> {
+    guard_requests! {
+        ping(context: Context) -> (): "ping";
+        initialize(params: InitializeRequestParams, context: Context) -> InitializeResult: "initialize";
+        discover(context: Context) -> DiscoverResult: "server/discover";
+        complete(params: CompleteRequestParams, context: Context) -> CompleteResult: "completion/complete";
+        set_level(params: SetLevelRequestParams, context: Context) -> (): "logging/setLevel";
+        get_prompt(params: GetPromptRequestParams, context: Context) -> GetPromptResponse: "prompts/get";
+        list_prompts(params: Option<PaginatedRequestParams>, context: Context) -> ListPromptsResult: "prompts/list";
+        list_resources(params: Option<PaginatedRequestParams>, context: Context) -> ListResourcesResult: "resources/list";
+        list_resource_templates(params: Option<PaginatedRequestParams>, context: Context)
+            -> ListResourceTemplatesResult: "resources/templates/list";
+        listen(context: SubscriptionContext) -> (): "subscriptions/listen";
+        subscribe(params: SubscribeRequestParams, context: Context) -> (): "resources/subscribe";
+        unsubscribe(params: UnsubscribeRequestParams, context: Context) -> (): "resources/unsubscribe";
+        list_tools(params: Option<PaginatedRequestParams>, context: Context) -> ListToolsResult: "tools/list";
+        get_task(params: GetTaskParams, context: Context) -> GetTaskResult: "tasks/get";
+        update_task(params: UpdateTaskParams, context: Context) -> (): "tasks/update";
+        cancel_task(params: CancelTaskParams, context: Context) -> (): "tasks/cancel";
+        list_skills(params: Option<PaginatedRequestParams>, context: Context) -> ListSkillsResult: "skills/list";
+        get_skill(params: GetSkillRequestParams, context: Context) -> GetSkillResult: "skills/get";
+        read_resource_directory(params: ReadResourceDirectoryRequestParams, context: Context)
+            -> ReadResourceDirectoryResult: "resources/directory/read";
+    }
+
+    guard_notifications! {
+        on_cancelled(params: CancelledNotificationParam, context: NotificationContext<RoleServer>): "notifications/cancelled";
+        on_progress(params: ProgressNotificationParam, context: NotificationContext<RoleServer>): "notifications/progress";
+        on_initialized(context: NotificationContext<RoleServer>): "notifications/initialized";
+        on_roots_list_changed(context: NotificationContext<RoleServer>): "notifications/roots/list_changed";
+        on_custom_notification(params: CustomNotification, context: NotificationContext<RoleServer>): "a notification";
+    }
+
+    async fn call_tool(&self, params: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
+        let what = format!("The tool {}", params.name);
+        let turn = match self.gate.enter(&context.ct).await {
+            Ok(turn) => turn,
+            Err(refused) => return Ok(failed_call(format!("{refused}. {}", refused.hint()))),
+        };
+        let called = catch(&what, async { self.inner.call_tool(params, context).await }).await;
+        drop(turn);
+        called.unwrap_or_else(|panicked| Ok(failed_call(panicked.text())))
+    }
+
+    async fn read_resource(
+        &self,
+        params: ReadResourceRequestParams,
+        context: Context,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let _turn = self
+            .gate
+            .enter(&context.ct)
+            .await
+            .map_err(|refused| ErrorData::internal_error(format!("{refused}. {}", refused.hint()), None))?;
+        answer("resources/read", async {
+            self.inner.read_resource(params, context).await
+        })
+        .await
+    }
+
+    async fn on_custom_request(&self, request: CustomRequest, context: Context) -> Result<CustomResult, ErrorData> {
+        let method = request.method.clone();
+        let params = request.params.clone();
+        let answered = answer(&method, async { self.inner.on_custom_request(request, context).await }).await;
+        match answered {
+            Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND && TYPED.contains(&method.as_str()) => {
+                Err(misshapen(&method, params))
+            }
+            other => other,
+        }
+    }
+
+    fn negotiate_initialize(&self, request: &InitializeRequestParams) -> Result<InitializeResult, ErrorData> {
+        self.inner.negotiate_initialize(request)
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        self.inner.supported_protocol_versions()
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        self.inner.accepted_subscription_filter(requested)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.inner.get_tool(name)
+    }
+
+    fn get_info(&self) -> ServerConfig {
+        self.inner.get_info()
+    }
+}
+
+/// Methods with typed parameters: rmcp takes such a request for a custom one only when they do not fit.
+const TYPED: [&str; 9] = [
+    "initialize",
+    "tools/call",
+    "tools/list",
+    "prompts/get",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "completion/complete",
+    "logging/setLevel",
+];
+
+fn misshapen(method: &str, params: Option<serde_json::Value>) -> ErrorData {
+    let reason = match method {
+        "tools/call" => serde_json::from_value::<CallToolRequestParams>(params.unwrap_or_default())
+            .err()
+            .map(|error| format!(": {error}")),
+        _ => None,
+    };
+    ErrorData::invalid_params(
+        format!(
+            "the params of {method} do not have the shape that the protocol gives them{}",
+            reason.unwrap_or_default()
+        ),
+        None,
+    )
+}
+
+fn failed_call(text: String) -> CallToolResponse {
+    CallToolResult::error(vec![ContentBlock::text(text)]).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_error_with_its_message() {
+        let caught = catch("The tool x", async { panic!("index {} is gone", 3) }).await;
+        let Err(panicked): Result<(), _> = caught else {
+            panic!("not caught");
+        };
+        assert_eq!(panicked.message, "index 3 is gone");
+        assert!(panicked.to_string().starts_with("The tool x failed"));
+        assert_eq!(catch("y", async { 5 }).await, Ok(5));
+    }
+
+    #[tokio::test]
+    async fn the_gate_lets_some_run_some_wait_and_refuses_the_rest() {
+        let gate = Gate::new(1, 1);
+        let never = CancellationToken::new();
+        let first = gate.enter(&never).await.unwrap();
+        let mut second = Box::pin(gate.enter(&never));
+        assert!(futures::poll!(&mut second).is_pending());
+        assert_eq!(
+            gate.enter(&never).await.unwrap_err(),
+            NoTurn::Busy { running: 1, waiting: 1 }
+        );
+        drop(first);
+        let second = second.await.unwrap();
+
+        let cancelled = CancellationToken::new();
+        let mut third = Box::pin(gate.enter(&cancelled));
+        assert!(futures::poll!(&mut third).is_pending());
+        cancelled.cancel();
+        assert_eq!(third.await.unwrap_err(), NoTurn::Cancelled);
+        drop(second);
+        assert!(gate.enter(&never).await.is_ok());
+    }
+}

@@ -1,0 +1,199 @@
+//! The single calls of the client.
+
+use super::*;
+
+#[tokio::test]
+async fn images_are_bounded_and_have_to_be_whole() {
+    within(async {
+        let path = |name: &str| format!("GET /view?filename={name}&subfolder=a%2Fb&type=temp");
+        let script = Script::new(recorded("cached"))
+            .answer(&path("fits.png"), Answer::Bytes(200, vec![7; 1000]))
+            .answer(&path("large.png"), Answer::Bytes(200, vec![7; 1001]))
+            .answer(&path("endless.png"), Answer::Endless)
+            .answer(
+                &path("cut.png"),
+                Answer::Cut {
+                    bytes: vec![7; 10],
+                    announced: 900,
+                },
+            )
+            .answer(&path("empty.png"), Answer::Bytes(200, Vec::new()))
+            .answer(&path("gone.png"), Answer::Bytes(404, Vec::new()))
+            .answer(&path("bad.png"), Answer::Bytes(400, Vec::new()));
+        let server = Replay::start(script).expect("a server");
+        let client = runner(&server).client().clone();
+        let view = |name: &str| {
+            let image = ImageRef {
+                filename: name.into(),
+                subfolder: "a/b".into(),
+                kind: ImageKind::Temp,
+            };
+            let client = client.clone();
+            async move { client.view(&image, 1000).await }
+        };
+        assert_eq!(view("fits.png").await.map(|bytes| bytes.len()), Ok(1000));
+        assert!(matches!(
+            view("large.png").await,
+            Err(ComfyError::TooLarge { limit: 1000, .. })
+        ));
+        assert!(matches!(
+            view("endless.png").await,
+            Err(ComfyError::TooLarge { limit: 1000, .. })
+        ));
+        assert!(matches!(view("cut.png").await, Err(ComfyError::BadAnswer { .. })));
+        assert!(matches!(view("empty.png").await, Err(ComfyError::BadAnswer { .. })));
+        assert_eq!(
+            view("gone.png").await,
+            Err(ComfyError::ImageGone {
+                filename: "gone.png".into(),
+                cached: false
+            })
+        );
+        assert!(matches!(
+            view("bad.png").await,
+            Err(ComfyError::Http { status: 400, .. })
+        ));
+        nothing_unexpected(&server);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_prefix_and_credentials_reach_every_request() {
+    within(async {
+        let mut script = Script::new(recorded("text_to_image"));
+        script.prefix = "/comfy".into();
+        script.authorization = Some("Bearer secret".into());
+        let submission = submission(&script);
+        let server = Replay::start(script).expect("a server");
+        let unauthorized = runner(&server).client().queue().await.expect_err("no credentials");
+        assert!(matches!(unauthorized, ComfyError::Http { status: 401, .. }) && unauthorized.hint().contains("token"));
+
+        let mut config = config(&server);
+        config.auth = Auth::Bearer("secret".into());
+        assert!(!format!("{config:?}").contains("secret"));
+        let run = runner_with(config).start(submission).await.expect("a run");
+        run.outcome().await.expect("a result");
+        assert_eq!(server.seen().sockets, 1);
+        nothing_unexpected(&server);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn definitions_are_cached_per_class() {
+    within(async {
+        let script = Script::new(recorded("cached"))
+            .answer(
+                "GET /object_info/KSampler",
+                Answer::Json(200, json!({"KSampler": {"output_node": false}})),
+            )
+            .answer(
+                "GET /object_info/A%20%2F%20B%20(x)",
+                Answer::Json(200, json!({"A / B (x)": {"output_node": true}})),
+            )
+            .answer("GET /object_info/NoSuchNode", Answer::Json(200, json!({})));
+        let server = Replay::start(script).expect("a server");
+        let client = runner(&server).client().clone();
+        for _ in 0..2 {
+            let found = client
+                .object_info_for(&["KSampler", "NoSuchNode", "A / B (x)"])
+                .await
+                .expect("definitions");
+            assert_eq!(found["KSampler"].as_deref(), Some(&json!({"output_node": false})));
+            assert_eq!(found["A / B (x)"].as_deref(), Some(&json!({"output_node": true})));
+            assert_eq!(found["NoSuchNode"], None);
+        }
+        let asked = |server: &Replay, class: &str| {
+            server
+                .seen()
+                .answered
+                .iter()
+                .filter(|(line, _)| line.ends_with(class))
+                .count()
+        };
+        assert_eq!((asked(&server, "KSampler"), asked(&server, "NoSuchNode")), (1, 2));
+        client.forget_object_info();
+        client.object_info_for(&["KSampler"]).await.expect("definitions");
+        assert_eq!(asked(&server, "KSampler"), 2);
+        nothing_unexpected(&server);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_small_calls_say_and_read_what_the_server_does() {
+    within(async {
+        let recording = recorded("text_to_image");
+        let graph = recording.graph().clone();
+        let stats = json!({
+            "system": {"comfyui_version": "0.33.0", "python_version": "3.12.1"},
+            "devices": [{"name": "cuda:0 X", "type": "cuda", "vram_total": 100, "vram_free": 40}],
+        });
+        let script = Script::new(recording.clone())
+            .answer("GET /system_stats", Answer::Json(200, stats))
+            .answer(
+                "GET /history?max_items=1",
+                Answer::Json(200, json!({"some-id": recording.history()})),
+            )
+            .answer("POST /free", Answer::Bytes(200, Vec::new()))
+            .answer(
+                "POST /upload/image",
+                Answer::Json(200, json!({"name": "ref (1).png", "subfolder": "", "type": "input"})),
+            );
+        let server = Replay::start(script).expect("a server");
+        let client = runner(&server).client().clone();
+        let stats = client.system_stats().await.expect("stats");
+        assert_eq!((stats.version.as_str(), stats.devices[0].vram_free), ("0.33.0", 40));
+        assert_eq!(client.last_graph().await, Ok(Some(graph)));
+        assert_eq!(client.queue_state(Uuid::new_v4()).await, Ok(QueueState::Absent));
+        client.free(true, false).await.expect("freed");
+        assert_eq!(
+            client.upload_image("ref.png", b"\x89PNG bytes".to_vec()).await,
+            Ok("ref (1).png".into())
+        );
+        let Seen { answered, .. } = server.seen();
+        let body = |line: &str| {
+            answered
+                .iter()
+                .find(|(asked, _)| asked == line)
+                .map(|(_, body)| String::from_utf8_lossy(body).into_owned())
+        };
+        assert_eq!(
+            body("POST /free").as_deref(),
+            Some(r#"{"unload_models":true,"free_memory":false}"#)
+        );
+        let upload = body("POST /upload/image").expect("an upload");
+        assert!(
+            upload.contains(r#"name="image"; filename="ref.png""#) && upload.contains("PNG bytes"),
+            "{upload}"
+        );
+        nothing_unexpected(&server);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_program_at_the_address_is_told_apart() {
+    within(async {
+        let script = Script::new(recorded("cached"))
+            .answer("GET /system_stats", Answer::Bytes(200, b"<html>login</html>".to_vec()))
+            .answer(
+                "GET /queue",
+                Answer::Json(200, json!({"queue_running": [[1]], "queue_pending": 3})),
+            );
+        let server = Replay::start(script).expect("a server");
+        let client = runner(&server).client().clone();
+        let error = client.system_stats().await.expect_err("not ComfyUI");
+        assert!(
+            matches!(error, ComfyError::BadAnswer { .. }) && error.hint().contains("ComfyUI server"),
+            "{error}"
+        );
+        assert!(matches!(client.queue().await, Err(ComfyError::BadAnswer { .. })));
+        assert!(matches!(
+            Client::new(ClientConfig::new("ftp://x/".parse().expect("a URL"))),
+            Err(ComfyError::Config { .. })
+        ));
+    })
+    .await;
+}

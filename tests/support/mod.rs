@@ -1,0 +1,8 @@
+//! What several integration tests share.
+
+// Each test binary uses a part of it.
+#![allow(dead_code)]
+
+pub mod mcp_client;
+pub mod mcp_inbox;
+pub mod mcp_wire;

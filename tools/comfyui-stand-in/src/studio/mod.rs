@@ -1,0 +1,61 @@
+//! A small living server for the offline demo: a queue with one worker, progress, history, and pictures drawn from the
+//! words of the prompt. It runs no model, and `/system_stats` says so.
+
+mod graph;
+mod http;
+mod paint;
+mod scene;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+
+/// A server that has a port and does not serve yet.
+#[derive(Debug)]
+pub struct Studio {
+    listener: TcpListener,
+    address: SocketAddr,
+    step_time: Duration,
+}
+
+impl Studio {
+    /// Takes a port; `step_time` is how long one step of the sampler takes.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn bind(address: SocketAddr, step_time: Duration) -> Result<Self> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("listening on {address}"))?;
+        let address = listener.local_addr()?;
+        Ok(Self {
+            listener,
+            address,
+            step_time,
+        })
+    }
+
+    /// The address to give to a client.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Serves until the future is dropped.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(self) -> Result<()> {
+        let studio = worker::Studio::new(self.step_time);
+        let app = http::routes(std::sync::Arc::clone(&studio));
+        tokio::select! {
+            served = async { axum::serve(self.listener, app).await } => served.context("serving"),
+            () = studio.work() => Ok(()),
+        }
+    }
+}

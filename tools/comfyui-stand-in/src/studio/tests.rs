@@ -1,0 +1,102 @@
+//! Tests of what is drawn and what is refused.
+
+use image::RgbImage;
+use serde_json::{Value, json};
+
+use super::graph::check;
+use super::paint::{paint, png};
+use super::scene::scene;
+
+fn draw(prompt: &str, negative: &str, seed: u64) -> RgbImage {
+    paint(&scene(prompt, negative, seed), 64, 64)
+}
+
+/// The strongest part of a pixel: 0 red, 1 green, 2 blue.
+fn strongest(picture: &RgbImage, x: u32, y: u32) -> usize {
+    let parts = picture.get_pixel(x, y).0;
+    (0..3).max_by_key(|part| parts[*part]).unwrap_or_default()
+}
+
+#[test]
+fn what_the_prompt_names_is_drawn() {
+    let picture = draw("a red circle on a blue background", "", 1);
+    assert_eq!((strongest(&picture, 32, 32), strongest(&picture, 1, 1)), (0, 2));
+    let other = draw("a green square on a red background", "", 1);
+    assert_eq!((strongest(&other, 32, 32), strongest(&other, 1, 1)), (1, 0));
+}
+
+#[test]
+fn a_place_belongs_to_the_shapes_of_its_clause() {
+    let picture = draw(
+        "a green square on the left, and a red circle right on a black background",
+        "",
+        3,
+    );
+    assert_eq!((strongest(&picture, 18, 32), strongest(&picture, 46, 32)), (1, 0));
+}
+
+#[test]
+fn the_same_words_and_seed_give_the_same_picture_and_others_another() {
+    let picture = draw("three yellow stars in a black sky", "", 7);
+    assert_eq!(picture, draw("three yellow stars in a black sky", "", 7));
+    assert_ne!(picture, draw("three yellow stars in a black sky", "", 8));
+    assert_ne!(picture, draw("three yellow stars in a black sky, cinematic", "", 7));
+    assert_ne!(picture, draw("three yellow stars in a black sky", "stars", 7));
+}
+
+#[test]
+fn the_picture_carries_its_graph_and_can_be_decoded() {
+    let graph = json!({"1": {"class_type": "X", "inputs": {"text": "Grün 🎨"}}});
+    let bytes = png(&draw("a ring", "", 0), &graph).expect("a PNG");
+    assert_eq!(image::load_from_memory(&bytes).expect("decodes").width(), 64);
+    let begin = bytes
+        .windows(12)
+        .position(|window| window == b"tEXtprompt\0{")
+        .expect("a chunk")
+        + 11;
+    let length = u32::from_be_bytes(bytes[33..37].try_into().expect("four bytes")) as usize;
+    let text = &bytes[begin..41 + length];
+    assert!(text.is_ascii());
+    assert_eq!(serde_json::from_slice::<Value>(text).expect("JSON"), graph);
+}
+
+fn graph() -> Value {
+    json!({
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "stand-in.safetensors"}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a red circle", "clip": ["1", 1]}},
+        "4": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "5": {"class_type": "KSampler", "inputs": {
+            "model": ["1", 0], "seed": 1, "steps": 3, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal",
+            "positive": ["2", 0], "negative": ["2", 0], "latent_image": ["4", 0], "denoise": 1.0}},
+        "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
+        "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "x"}},
+    })
+}
+
+#[test]
+fn graphs_are_refused_as_comfyui_refuses_them() {
+    assert_eq!(check(&graph()), Ok(vec!["7".to_owned()]));
+    let with = |node: &str, input: &str, value: Value| {
+        let mut graph = graph();
+        graph[node]["inputs"][input] = value;
+        let refusal = check(&graph).expect_err("refused");
+        refusal["node_errors"][node]["errors"][0]["type"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert_eq!(with("1", "ckpt_name", json!("other.safetensors")), "value_not_in_list");
+    assert_eq!(with("5", "seed", json!(-1)), "value_smaller_than_min");
+    assert_eq!(with("5", "steps", json!("many")), "invalid_input_type");
+    assert_eq!(with("5", "positive", json!(["99", 0])), "bad_linked_input");
+    assert_eq!(with("5", "positive", json!(["1", 0])), "return_type_mismatch");
+    let mut unknown = graph();
+    unknown["5"]["class_type"] = json!("Other");
+    assert_eq!(
+        check(&unknown).expect_err("refused")["error"]["type"],
+        "missing_node_type"
+    );
+    let mut bare = graph();
+    bare.as_object_mut().expect("an object").remove("7");
+    assert_eq!(check(&bare).expect_err("refused")["error"]["type"], "prompt_no_outputs");
+}

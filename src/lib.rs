@@ -2,10 +2,14 @@
 //!
 //! Data flows one way: [`cli`] → [`mcp`] → [`session`] → [`judge`] | [`comfy`] | [`history`].
 
+pub mod bundled;
+pub mod cli;
 pub mod comfy;
 pub mod config;
 pub mod history;
 pub mod judge;
+pub mod mcp;
 pub mod picture;
 pub mod progress;
+pub mod session;
 pub mod telemetry;

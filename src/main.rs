@@ -1,4 +1,5 @@
-fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    prompt_calibrator::judge::worker::child::run()
+//! The binary. Everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    prompt_calibrator::cli::main()
 }

@@ -46,7 +46,10 @@ pub struct Progress {
 impl Progress {
     /// A state of which only the words are known.
     pub fn words(message: impl Into<String>) -> Self {
-        Self { done: Done::Unknown, message: message.into() }
+        Self {
+            done: Done::Unknown,
+            message: message.into(),
+        }
     }
 }
 
@@ -88,7 +91,10 @@ impl Meter {
 
     fn tell(&self, done: u64) {
         self.teller.send_replace(Progress {
-            done: Done::Steps { done, total: self.total },
+            done: Done::Steps {
+                done,
+                total: self.total,
+            },
             message: self.message.clone(),
         });
     }

@@ -52,6 +52,18 @@ pub fn init(config: &Config) -> Result<(), TelemetryError> {
     started.map_err(|_| TelemetryError::Twice)
 }
 
+/// Starts logging in the judge process: plain lines on standard error, which the server reads. Only what went wrong,
+/// so that the last lines before an end say why.
+pub fn init_worker() {
+    let _ = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .with_target(false)
+        .with_max_level(LevelFilter::ERROR)
+        .try_init();
+}
+
 fn open(path: &Path) -> Result<File, TelemetryError> {
     let opened = OpenOptions::new().create(true).append(true).open(path);
     opened.map_err(|source| TelemetryError::File {

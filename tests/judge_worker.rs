@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prompt_calibrator::judge::engine::llama::Pixels;
-use prompt_calibrator::judge::engine::{
-    Answer, Answers, Ask, Branch, EngineError, Layout, ModelSpec, PixelKey, Want,
-};
+use prompt_calibrator::judge::engine::{Answer, Answers, Ask, Branch, EngineError, Layout, ModelSpec, PixelKey, Want};
 use prompt_calibrator::judge::worker::{KeyedPixels, Worker, WorkerConfig, WorkerError, WorkerState};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +49,10 @@ fn picture(name: &str, rgb: [u8; 3]) -> KeyedPixels {
 }
 
 fn ask(base: &KeyedPixels, images: &[&KeyedPixels]) -> Ask {
-    let question = |text: &str, want| Branch { text: text.into(), want };
+    let question = |text: &str, want| Branch {
+        text: text.into(),
+        want,
+    };
     Ask {
         system: "You compare two pictures on one axis at a time. Answer with one digit.".into(),
         base: base.key.clone(),
@@ -115,7 +116,11 @@ async fn dense_and_moe_answer_every_branch_with_probabilities() {
 #[tokio::test]
 async fn equal_inputs_give_equal_bits_whatever_ran_before() {
     let worker = dense();
-    let (a, b, c) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]), picture("c", [9, 90, 9]));
+    let (a, b, c) = (
+        picture("a", [200, 30, 30]),
+        picture("b", [20, 40, 220]),
+        picture("c", [9, 90, 9]),
+    );
     let all = [&a, &b, &c];
     let wanted = ask(&a, &[&a, &b]);
     let cold = answer(&worker, &wanted, &all).await.unwrap();
@@ -129,7 +134,12 @@ async fn equal_inputs_give_equal_bits_whatever_ran_before() {
     answer(&worker, &ask(&b, &[&b, &c]), &all).await.unwrap();
     let after_base = answer(&worker, &wanted, &all).await.unwrap();
     let fresh = answer(&dense(), &wanted, &all).await.unwrap();
-    for (name, other) in [("warm", warm), ("others", after_others), ("base", after_base), ("fresh", fresh)] {
+    for (name, other) in [
+        ("warm", warm),
+        ("others", after_others),
+        ("base", after_base),
+        ("fresh", fresh),
+    ] {
         assert_eq!(cold.answers, other.answers, "{name}");
     }
 }
@@ -165,7 +175,10 @@ async fn a_killed_process_is_an_error_and_the_next_call_works() {
     let WorkerState::Ready { pid, .. } = worker.state().borrow().clone() else {
         panic!("not ready")
     };
-    let killed = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &pid.to_string()])
+        .status()
+        .unwrap();
     assert!(killed.success());
     // Either it is seen to be gone and replaced, or the call in flight says that it died.
     let again = match answer(&worker, &wanted, &[&a, &b]).await {
@@ -187,7 +200,9 @@ async fn a_cancelled_ask_stops_and_the_next_one_works() {
     let wanted = ask(&a, &[&a, &b]);
     let cancel = CancellationToken::new();
     cancel.cancel();
-    let result = timeout(LIMIT, worker.ask(wanted.clone(), vec![a.clone(), b.clone()], &cancel)).await.unwrap();
+    let result = timeout(LIMIT, worker.ask(wanted.clone(), vec![a.clone(), b.clone()], &cancel))
+        .await
+        .unwrap();
     assert!(result.unwrap_err().is_cancelled());
     // Cancelled while it runs: as soon as the process has started to load.
     let cancel = CancellationToken::new();
@@ -225,25 +240,55 @@ async fn damaged_and_mismatched_files_are_clear_errors() {
     let model = std::fs::read(gguf("random-qwen3vl.gguf")).unwrap();
     let mmproj = std::fs::read(gguf("random-mmproj.gguf")).unwrap();
     let cases = [
-        ("truncated model", put("t.gguf", &model[..model.len() / 2]), gguf("random-mmproj.gguf")),
-        ("not a model", put("h.gguf", b"<!DOCTYPE html><html>404</html>"), gguf("random-mmproj.gguf")),
+        (
+            "truncated model",
+            put("t.gguf", &model[..model.len() / 2]),
+            gguf("random-mmproj.gguf"),
+        ),
+        (
+            "not a model",
+            put("h.gguf", b"<!DOCTYPE html><html>404</html>"),
+            gguf("random-mmproj.gguf"),
+        ),
         ("empty model", put("e.gguf", b""), gguf("random-mmproj.gguf")),
-        ("truncated projector", gguf("random-qwen3vl.gguf"), put("p.gguf", &mmproj[..mmproj.len() / 2])),
-        ("a model as projector", gguf("random-qwen3vl.gguf"), gguf("random-qwen3vl.gguf")),
-        ("a projector as model", gguf("random-mmproj.gguf"), gguf("random-mmproj.gguf")),
+        (
+            "truncated projector",
+            gguf("random-qwen3vl.gguf"),
+            put("p.gguf", &mmproj[..mmproj.len() / 2]),
+        ),
+        (
+            "a model as projector",
+            gguf("random-qwen3vl.gguf"),
+            gguf("random-qwen3vl.gguf"),
+        ),
+        (
+            "a projector as model",
+            gguf("random-mmproj.gguf"),
+            gguf("random-mmproj.gguf"),
+        ),
     ];
     let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
     for (name, model, mmproj) in cases {
-        let error = answer(&worker_on(model, mmproj), &ask(&a, &[&a, &b]), &[&a, &b]).await.unwrap_err();
+        let error = answer(&worker_on(model, mmproj), &ask(&a, &[&a, &b]), &[&a, &b])
+            .await
+            .unwrap_err();
         eprintln!("{name}: {error}");
         assert!(
-            matches!(&error, WorkerError::Engine(EngineError::Load { .. }) | WorkerError::Died { .. }),
+            matches!(
+                &error,
+                WorkerError::Engine(EngineError::Load { .. }) | WorkerError::Died { .. }
+            ),
             "{name}: {error:?}"
         );
         assert!(!error.hint().is_empty());
     }
     let missing = folder.path().join("none.gguf");
-    let error = answer(&worker_on(missing, gguf("random-mmproj.gguf")), &ask(&a, &[&a, &b]), &[&a, &b]).await;
+    let error = answer(
+        &worker_on(missing, gguf("random-mmproj.gguf")),
+        &ask(&a, &[&a, &b]),
+        &[&a, &b],
+    )
+    .await;
     assert!(matches!(error, Err(WorkerError::Engine(EngineError::File { .. }))));
 }
 
@@ -254,10 +299,16 @@ async fn a_question_longer_than_planned_is_refused() {
     let mut long = ask(&a, &[&a, &b]);
     long.branches[0].text = "framing ".repeat(200);
     let error = answer(&worker, &long, &[&a, &b]).await.unwrap_err();
-    assert!(matches!(error, WorkerError::Engine(EngineError::TooLong { .. })), "{error}");
+    assert!(
+        matches!(error, WorkerError::Engine(EngineError::TooLong { .. })),
+        "{error}"
+    );
     let mut many = ask(&a, &[&a, &b]);
     many.branches = vec![many.branches[0].clone(); 9];
     many.layout.branch_tokens = 1024;
     let error = answer(&worker, &many, &[&a, &b]).await.unwrap_err();
-    assert!(matches!(error, WorkerError::Engine(EngineError::TooLong { .. })), "{error}");
+    assert!(
+        matches!(error, WorkerError::Engine(EngineError::TooLong { .. })),
+        "{error}"
+    );
 }

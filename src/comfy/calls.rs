@@ -156,7 +156,9 @@ impl Client {
     /// # Errors
     /// Any transport error.
     pub async fn object_info_for(&self, classes: &[&str]) -> Result<BTreeMap<String, Option<Arc<Value>>>, ComfyError> {
-        stream::iter(classes.iter().map(|class| (*class).to_owned()))
+        // Owned before the stream begins: a stream over borrowed names would not be `Send` for every lifetime.
+        let classes: Vec<String> = classes.iter().map(|class| (*class).to_owned()).collect();
+        stream::iter(classes)
             .map(|class| async move { self.definition(&class).await.map(|found| (class, found)) })
             .buffer_unordered(PARALLEL_DEFINITIONS)
             .try_collect()

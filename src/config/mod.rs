@@ -43,6 +43,8 @@ pub enum EvidenceSetting {
     None,
     /// What was seen in each image.
     Values,
+    /// A difference that the judge writes first.
+    Difference,
 }
 
 /// What is logged.

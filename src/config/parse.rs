@@ -64,7 +64,11 @@ const LEVELS: &[(&str, LogLevel)] = &[
     ("trace", LogLevel::Trace),
 ];
 
-const EVIDENCE: &[(&str, EvidenceSetting)] = &[("none", EvidenceSetting::None), ("values", EvidenceSetting::Values)];
+const EVIDENCE: &[(&str, EvidenceSetting)] = &[
+    ("none", EvidenceSetting::None),
+    ("values", EvidenceSetting::Values),
+    ("difference", EvidenceSetting::Difference),
+];
 
 pub(super) fn level(raw: Raw) -> Result<Sourced<LogLevel>, ConfigError> {
     word("log", raw, LEVELS)

@@ -31,7 +31,7 @@ pub struct Settings {
     /// How many tokens the judge spends on an image, 64 to 4096
     #[arg(long, global = true, value_name = "N")]
     pub image_tokens: Option<String>,
-    /// What stands before the judge's score: none or values
+    /// What stands before the judge's score: none, values or difference
     #[arg(long, global = true, value_name = "MODE")]
     pub evidence: Option<String>,
     /// How many CPU threads the judge uses

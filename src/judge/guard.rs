@@ -118,12 +118,27 @@ mod tests {
     fn the_age_question_fails_closed() {
         let side = Side::Generated;
         assert_eq!(check_age(Some(&yes_no(0.04, 0.9)), side), Ok(()));
-        assert_eq!(check_age(Some(&yes_no(0.06, 0.9)), side), Err(Refusal::MaybeUnder18 { side }));
-        assert_eq!(check_age(Some(&yes_no(0.01, 0.4)), side), Err(Refusal::Unreadable { side }));
-        assert_eq!(check_age(Some(&yes_no(f64::NAN, 0.9)), side), Err(Refusal::MaybeUnder18 { side }));
-        assert_eq!(check_age(Some(&yes_no(0.0, f64::NAN)), side), Err(Refusal::Unreadable { side }));
+        assert_eq!(
+            check_age(Some(&yes_no(0.06, 0.9)), side),
+            Err(Refusal::MaybeUnder18 { side })
+        );
+        assert_eq!(
+            check_age(Some(&yes_no(0.01, 0.4)), side),
+            Err(Refusal::Unreadable { side })
+        );
+        assert_eq!(
+            check_age(Some(&yes_no(f64::NAN, 0.9)), side),
+            Err(Refusal::MaybeUnder18 { side })
+        );
+        assert_eq!(
+            check_age(Some(&yes_no(0.0, f64::NAN)), side),
+            Err(Refusal::Unreadable { side })
+        );
         assert_eq!(check_age(None, side), Err(Refusal::Unreadable { side }));
-        let text = Answer::Text { text: "no".into(), ended: true };
+        let text = Answer::Text {
+            text: "no".into(),
+            ended: true,
+        };
         assert_eq!(check_age(Some(&text), side), Err(Refusal::Unreadable { side }));
     }
 

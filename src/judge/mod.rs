@@ -133,7 +133,13 @@ impl Judge {
         let info = self.worker.info(cancel).await?;
         let files = self.files.get_or_try_init(|| self.fingerprints()).await?;
         let tokens = self.config.spec.image_tokens;
-        Ok(Identity::new(files, &info, tokens, rubric.hash().to_string(), self.evidence))
+        Ok(Identity::new(
+            files,
+            &info,
+            tokens,
+            rubric.hash().to_string(),
+            self.evidence,
+        ))
     }
 
     async fn fingerprints(&self) -> Result<Fingerprints, JudgeError> {
@@ -158,16 +164,31 @@ impl Judge {
         let mut cost = Cost::default();
         self.guard(&prepared, Some(&generated), &call, &mut cost).await?;
         let target = self.target_values(&prepared, &call, &mut cost).await?;
+        let guarded = call.guarded || says_explicit(&target.values);
+        if guarded && !call.guarded {
+            self.guard(&prepared, Some(&generated), &Call { guarded, ..call }, &mut cost)
+                .await?;
+        }
         let scale = self.scale(&prepared, &target.values, &call, &mut cost).await?;
 
         let asks = 1 + Steps::asks_per_reading(self.evidence);
         let meter = Meter::new(call.teller, "comparing", asks);
         let mut steps = self.steps(&prepared, &call, &meter);
         let values = steps.values(&generated).await?;
+        if !guarded && says_explicit(&values) {
+            self.guard(&prepared, Some(&generated), &Call { guarded: true, ..call }, &mut cost)
+                .await?;
+        }
         let readings = steps
             .readings(
-                Seen { pixels: &prepared.reference, values: &target.values },
-                Seen { pixels: &generated, values: &values },
+                Seen {
+                    pixels: &prepared.reference,
+                    values: &target.values,
+                },
+                Seen {
+                    pixels: &generated,
+                    values: &values,
+                },
             )
             .await?;
         cost.add(&steps.cost);
@@ -207,7 +228,12 @@ impl Judge {
         let prepared = self.prepare(reference, &call).await?;
         let mut cost = Cost::default();
         self.guard(&prepared, None, &call, &mut cost).await?;
-        self.target_values(&prepared, &call, &mut cost).await
+        let target = self.target_values(&prepared, &call, &mut cost).await?;
+        if !call.guarded && says_explicit(&target.values) {
+            self.guard(&prepared, None, &Call { guarded: true, ..call }, &mut cost)
+                .await?;
+        }
+        Ok(target)
     }
 
     /// The self-check of this judge with a rubric, computed once and stored.
@@ -230,7 +256,8 @@ impl Judge {
             return Ok(turn);
         }
         let line = Line::join(&self.waiting)?;
-        call.teller.send_replace(Progress::words(format!("waiting for the judge, {} ahead", line.ahead)));
+        call.teller
+            .send_replace(Progress::words(format!("waiting for the judge, {} ahead", line.ahead)));
         tokio::select! {
             turn = self.turn.acquire() => turn.map_err(|_| JudgeError::Busy { waiting: 0 }),
             () = call.cancel.cancelled() => Err(EngineError::Cancelled.into()),
@@ -323,12 +350,7 @@ impl Judge {
         Ok(())
     }
 
-    async fn target_values(
-        &self,
-        prepared: &Prepared,
-        call: &Call<'_>,
-        cost: &mut Cost,
-    ) -> Result<Target, JudgeError> {
+    async fn target_values(&self, prepared: &Prepared, call: &Call<'_>, cost: &mut Cost) -> Result<Target, JudgeError> {
         let key = prepared.key(Kind::ReferenceValues, call.rubric);
         let mut flags = prepared.flags.clone();
         let judge = prepared.judge.clone();
@@ -339,14 +361,24 @@ impl Judge {
             if kept.edited {
                 flags.push(Flag::EditedReference);
             }
-            return Ok(Target { values, edited: kept.edited, flags, judge });
+            return Ok(Target {
+                values,
+                edited: kept.edited,
+                flags,
+                judge,
+            });
         }
         let meter = Meter::new(call.teller, "reading the reference", 1);
         let mut steps = self.steps(prepared, call, &meter);
         let values = steps.values(&prepared.reference).await?;
         cost.add(&steps.cost);
         self.memory.store(&key, to_json(&values)?).await?;
-        Ok(Target { values, edited: false, flags, judge })
+        Ok(Target {
+            values,
+            edited: false,
+            flags,
+            judge,
+        })
     }
 
     /// Ceiling and floor of every axis, once per reference and judge.
@@ -369,7 +401,10 @@ impl Judge {
         let total = Steps::asks_per_reading(self.evidence) + bank.len() as u64 * per_picture;
         let meter = Meter::new(call.teller, "measuring the reference's scale", total);
         let mut steps = self.steps(prepared, call, &meter);
-        let reference = Seen { pixels: &prepared.reference, values };
+        let reference = Seen {
+            pixels: &prepared.reference,
+            values,
+        };
         let ceilings = steps.readings(reference, reference).await?;
         let mut floors = vec![0.0; call.rubric.axes.len()];
         for picture in &bank {
@@ -378,17 +413,33 @@ impl Judge {
             } else {
                 Vec::new()
             };
-            let readings = steps.readings(reference, Seen { pixels: picture, values: &shown }).await?;
+            let readings = steps
+                .readings(
+                    reference,
+                    Seen {
+                        pixels: picture,
+                        values: &shown,
+                    },
+                )
+                .await?;
             for (floor, reading) in floors.iter_mut().zip(&readings) {
                 *floor += reading.raw / bank.len() as f64;
             }
         }
         cost.add(&steps.cost);
-        let scale: Vec<Scale> =
-            ceilings.iter().zip(floors).map(|(c, floor)| Scale { ceiling: c.raw, floor }).collect();
+        let scale: Vec<Scale> = ceilings
+            .iter()
+            .zip(floors)
+            .map(|(c, floor)| Scale { ceiling: c.raw, floor })
+            .collect();
         self.memory.store(&key, to_json(&scale)?).await?;
         Ok(scale)
     }
+}
+
+/// Whether what was read from a picture names sexual content, so that the guard applies after all.
+fn says_explicit(values: &[AxisValue]) -> bool {
+    guard::applies(false, values.iter().map(|v| v.value.as_str()))
 }
 
 /// A reference ready to be compared with.
@@ -421,7 +472,10 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn join(waiting: &'a AtomicUsize) -> Result<Self, JudgeError> {
         let ahead = waiting.fetch_add(1, Ordering::SeqCst);
-        let line = Self { waiting, ahead: ahead + 1 };
+        let line = Self {
+            waiting,
+            ahead: ahead + 1,
+        };
         if ahead >= MAX_WAITING {
             return Err(JudgeError::Busy { waiting: ahead });
         }

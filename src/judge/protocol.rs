@@ -99,9 +99,8 @@ impl AxisValue {
 /// The system prompt of a rubric.
 #[must_use]
 pub fn system(rubric: &Rubric) -> String {
-    let mut text = String::from(
-        "You compare pictures, one axis at a time. Judge only what the pictures show.\nThe axes:\n",
-    );
+    let mut text =
+        String::from("You compare pictures, one axis at a time. Judge only what the pictures show.\nThe axes:\n");
     for axis in &rubric.axes {
         text.push_str(&format!("- {}: {}\n", axis.id, axis.definition));
     }
@@ -141,7 +140,9 @@ pub fn value_branches(rubric: &Rubric) -> Vec<Branch> {
             },
             Branch {
                 text: format!("In a few words, {} of Image 1:", axis.id),
-                want: Want::Text { max_tokens: VALUE_TOKENS },
+                want: Want::Text {
+                    max_tokens: VALUE_TOKENS,
+                },
             },
         ]
     };
@@ -157,7 +158,9 @@ pub fn difference_branches(rubric: &Rubric, order: Order) -> Vec<Branch> {
         .iter()
         .map(|axis| Branch {
             text: format!("In a few words, how {other} differs from {reference} on {}:", axis.id),
-            want: Want::Text { max_tokens: DIFFERENCE_TOKENS },
+            want: Want::Text {
+                max_tokens: DIFFERENCE_TOKENS,
+            },
         })
         .collect()
 }

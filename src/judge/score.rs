@@ -93,7 +93,8 @@ impl Scale {
     /// `clamp((raw − floor) / (ceiling − floor), 0, 1)`; `None` when unresolved.
     #[must_use]
     pub fn score(&self, raw: f64) -> Option<f64> {
-        self.resolves().then(|| ((raw - self.floor) / (self.ceiling - self.floor)).clamp(0.0, 1.0))
+        self.resolves()
+            .then(|| ((raw - self.floor) / (self.ceiling - self.floor)).clamp(0.0, 1.0))
     }
 }
 
@@ -235,12 +236,22 @@ mod tests {
 
     #[test]
     fn the_scale_maps_floor_and_ceiling_to_the_ends() {
-        let scale = Scale { ceiling: 0.9, floor: 0.3 };
+        let scale = Scale {
+            ceiling: 0.9,
+            floor: 0.3,
+        };
         assert_eq!(scale.score(0.3), Some(0.0));
         assert_eq!(scale.score(0.9), Some(1.0));
         assert_eq!(scale.score(1.0), Some(1.0));
         assert_eq!(scale.score(0.1), Some(0.0));
-        assert_eq!(Scale { ceiling: 0.44, floor: 0.3 }.score(0.4), None);
+        assert_eq!(
+            Scale {
+                ceiling: 0.44,
+                floor: 0.3
+            }
+            .score(0.4),
+            None
+        );
     }
 
     #[test]

@@ -40,9 +40,7 @@ impl SelfCheck {
             identical,
             unrelated,
             grey,
-            passed: identical >= MIN_IDENTICAL
-                && unrelated <= identical - MIN_DROP
-                && grey <= identical - MIN_DROP,
+            passed: identical >= MIN_IDENTICAL && unrelated <= identical - MIN_DROP && grey <= identical - MIN_DROP,
         }
     }
 }
@@ -67,7 +65,11 @@ impl Judge {
             judge: judge.to_owned(),
             rubric: call.rubric.hash().to_string(),
         };
-        let stored = self.memory.load(&key).await?.and_then(|kept| serde_json::from_value(kept.value).ok());
+        let stored = self
+            .memory
+            .load(&key)
+            .await?
+            .and_then(|kept| serde_json::from_value(kept.value).ok());
         let check = match stored {
             Some(check) => check,
             None => {
@@ -111,10 +113,29 @@ impl Judge {
                 *values = steps.values(picture).await?;
             }
         }
-        let base = Seen { pixels: first, values: &shown[0] };
+        let base = Seen {
+            pixels: first,
+            values: &shown[0],
+        };
         let identical = steps.readings(base, base).await?;
-        let unrelated = steps.readings(base, Seen { pixels: second, values: &shown[1] }).await?;
-        let grey = steps.readings(base, Seen { pixels: &grey, values: &shown[2] }).await?;
+        let unrelated = steps
+            .readings(
+                base,
+                Seen {
+                    pixels: second,
+                    values: &shown[1],
+                },
+            )
+            .await?;
+        let grey = steps
+            .readings(
+                base,
+                Seen {
+                    pixels: &grey,
+                    values: &shown[2],
+                },
+            )
+            .await?;
         Ok(SelfCheck::of(mean(&identical), mean(&unrelated), mean(&grey)))
     }
 }

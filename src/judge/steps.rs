@@ -85,7 +85,9 @@ impl Steps<'_> {
                 Evidence::Values => Before::Values(reference.values, other.values),
                 Evidence::Difference => Before::Differences(&differences),
             };
-            let answers = self.ask(&images, protocol::score_branches(self.rubric, order, &before)).await?;
+            let answers = self
+                .ask(&images, protocol::score_branches(self.rubric, order, &before))
+                .await?;
             let digits: Vec<[f64; 10]> = answers
                 .into_iter()
                 .map(|answer| match answer {
@@ -102,7 +104,9 @@ impl Steps<'_> {
     }
 
     async fn differences(&mut self, images: &[&KeyedPixels], order: Order) -> Result<Vec<String>, WorkerError> {
-        let answers = self.ask(images, protocol::difference_branches(self.rubric, order)).await?;
+        let answers = self
+            .ask(images, protocol::difference_branches(self.rubric, order))
+            .await?;
         answers
             .into_iter()
             .map(|answer| match answer {

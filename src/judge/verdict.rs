@@ -135,7 +135,12 @@ pub struct Scored {
 #[must_use]
 pub fn score(observed: &Observed<'_>) -> Scored {
     let (mut counting, mut raws) = (Vec::new(), Vec::new());
-    let rows = observed.reference.iter().zip(observed.generated).zip(observed.readings).zip(observed.scale);
+    let rows = observed
+        .reference
+        .iter()
+        .zip(observed.generated)
+        .zip(observed.readings)
+        .zip(observed.scale);
     let mut axes: Vec<AxisResult> = observed
         .rubric
         .axes
@@ -146,11 +151,19 @@ pub fn score(observed: &Observed<'_>) -> Scored {
             if result.verdict != AxisVerdict::NotVisible
                 && let Some(value) = result.raw
             {
-                raws.push(Weighted { value, error: standard_error(reading), weight: axis.weight });
+                raws.push(Weighted {
+                    value,
+                    error: standard_error(reading),
+                    weight: axis.weight,
+                });
             }
             if let Some(value) = result.score {
                 let error = standard_error(reading) / (scale.ceiling - scale.floor);
-                counting.push(Weighted { value, error, weight: axis.weight });
+                counting.push(Weighted {
+                    value,
+                    error,
+                    weight: axis.weight,
+                });
             }
             result
         })

@@ -4,23 +4,39 @@ use crate::judge::rubric::{RubricSource, parse};
 fn rubric(weights: &[f64]) -> Rubric {
     let mut text = String::from("id = \"t\"\ntitle = \"t\"\n");
     for (i, weight) in weights.iter().enumerate() {
-        text.push_str(&format!("[[axis]]\nid = \"axis{i}\"\ndefinition = \"number {i}\"\nweight = {weight:?}\n"));
+        text.push_str(&format!(
+            "[[axis]]\nid = \"axis{i}\"\ndefinition = \"number {i}\"\nweight = {weight:?}\n"
+        ));
     }
-    let RubricSource::Text { text, origin } = (RubricSource::Text { text: &text, origin: "test" }) else {
+    let RubricSource::Text { text, origin } = (RubricSource::Text {
+        text: &text,
+        origin: "test",
+    }) else {
         unreachable!()
     };
     parse(text, origin, &mut |_| unreachable!("nothing is extended")).unwrap()
 }
 
 fn seen(visible: f64) -> AxisValue {
-    AxisValue { visible, value: "red".into() }
+    AxisValue {
+        visible,
+        value: "red".into(),
+    }
 }
 
 fn reading(raw: f64) -> Reading {
-    Reading { raw, order: 0.0, spread: 0.0, mass: 0.9 }
+    Reading {
+        raw,
+        order: 0.0,
+        spread: 0.0,
+        mass: 0.9,
+    }
 }
 
-const WIDE: Scale = Scale { ceiling: 1.0, floor: 0.0 };
+const WIDE: Scale = Scale {
+    ceiling: 1.0,
+    floor: 0.0,
+};
 
 #[test]
 fn the_reference_alone_decides_what_counts() {
@@ -49,12 +65,22 @@ fn the_reference_alone_decides_what_counts() {
 #[test]
 fn refused_and_unresolved_axes_have_no_score_and_do_not_count() {
     let rubric = rubric(&[1.0, 1.0, 1.0]);
-    let narrow = Scale { ceiling: 0.5, floor: 0.4 };
+    let narrow = Scale {
+        ceiling: 0.5,
+        floor: 0.4,
+    };
     let scored = score(&Observed {
         rubric: &rubric,
         reference: &[seen(1.0), seen(1.0), seen(1.0)],
         generated: &[seen(1.0), seen(1.0), seen(1.0)],
-        readings: &[Reading { mass: 0.3, ..reading(0.9) }, reading(0.45), reading(0.5)],
+        readings: &[
+            Reading {
+                mass: 0.3,
+                ..reading(0.9)
+            },
+            reading(0.45),
+            reading(0.5),
+        ],
         scale: &[WIDE, narrow, WIDE],
     });
     assert_eq!(scored.overall_score, Some(0.5));

@@ -11,43 +11,7 @@ use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::service::RequestContext;
 use tokio::sync::watch;
 
-/// How much of the work is done.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum Done {
-    /// Nobody can tell.
-    #[default]
-    Unknown,
-    /// A part of the whole, 0 to 1.
-    Fraction(f64),
-    /// `done` of `total` equal steps.
-    Steps {
-        /// Steps that are finished.
-        done: u64,
-        /// Steps altogether.
-        total: u64,
-    },
-}
-
-impl Done {
-    /// 0 to 100, or nothing when it cannot be told.
-    fn percent(self) -> Option<f64> {
-        let fraction = match self {
-            Self::Unknown | Self::Steps { total: 0, .. } => return None,
-            Self::Fraction(fraction) => fraction,
-            Self::Steps { done, total } => done as f64 / total as f64,
-        };
-        (!fraction.is_nan()).then(|| fraction.clamp(0.0, 1.0) * WHOLE)
-    }
-}
-
-/// A state of the work, as it is told to the client.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Progress {
-    /// How much is done.
-    pub done: Done,
-    /// What is being done, in a few words; empty for none.
-    pub message: String,
-}
+pub use crate::progress::{Done, Progress};
 
 /// The whole, on the wire.
 const WHOLE: f64 = 100.0;
@@ -187,7 +151,7 @@ impl Beat {
         };
         // The whole is only told by the answer: no notification could grow beyond it.
         let most = WHOLE * (1.0 - CREEP);
-        let percent = done.percent().unwrap_or(least).min(most).max(least);
+        let percent = done.fraction().map_or(least, |part| part * WHOLE).min(most).max(least);
         self.told = Some(percent);
         percent
     }

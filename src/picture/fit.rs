@@ -87,7 +87,9 @@ pub struct ShapeMismatch {
 
 /// Resizes `picture` to a grid of tokens within `budget`.
 ///
-/// The grid is the one with the least distortion and the fewest unused tokens. Where even that
+/// The grid is the one with the least distortion and the fewest unused tokens: from 1024 tokens on, at
+/// least 88 % of the budget with at most 7 % of stretch; with a few hundred, a long strip may use no
+/// more than 75 %, since few grids have its shape. Where even that
 /// would stretch the picture by more than 12 % (aspects beyond 8:1, tiny budgets), it keeps its
 /// aspect between grey bars. Equal inputs give equal bytes.
 ///
@@ -183,4 +185,36 @@ fn on_grey(pixels: &[u8], inner: (u32, u32), outer: (u32, u32)) -> Vec<u8> {
         target[left..left + source.len()].copy_from_slice(source);
     }
     canvas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The least share of the budget that is used and the most stretch, over aspects from 1:8 to 8:1.
+    fn worst(tokens: u32) -> (f64, f64) {
+        let aspects = (-300..=300).map(|step| 2_f64.powf(f64::from(step) / 100.0));
+        aspects.fold((1.0, 1.0), |(used, stretched): (f64, f64), aspect| {
+            let grid = choose_grid(aspect, TokenBudget(tokens));
+            let share = f64::from(grid.columns * grid.rows) / f64::from(tokens);
+            assert!(share <= 1.0, "{grid:?} exceeds {tokens}");
+            (used.min(share), stretched.max(stretch(grid.aspect(), aspect)))
+        })
+    }
+
+    #[test]
+    fn budgets_in_use_are_used() {
+        for tokens in [1024, 1280, 1536, 2048, 4096] {
+            let (used, stretched) = worst(tokens);
+            assert!(used >= 0.88 && stretched <= 1.07, "{tokens}: {used} {stretched}");
+        }
+    }
+
+    #[test]
+    fn small_budgets_are_mostly_used() {
+        for tokens in [255, 256, 400, 512] {
+            let (used, stretched) = worst(tokens);
+            assert!(used >= 0.75 && stretched <= 1.15, "{tokens}: {used} {stretched}");
+        }
+    }
 }

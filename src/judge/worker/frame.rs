@@ -146,11 +146,7 @@ pub fn read<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<(T,
 ///
 /// # Errors
 /// As [`write()`].
-pub async fn send(
-    out: &mut (impl AsyncWrite + Unpin),
-    message: &impl Serialize,
-    blob: &[u8],
-) -> io::Result<()> {
+pub async fn send(out: &mut (impl AsyncWrite + Unpin), message: &impl Serialize, blob: &[u8]) -> io::Result<()> {
     let json = serde_json::to_vec(message)?;
     out.write_all(&header(&json, blob)?).await?;
     out.write_all(&json).await?;
@@ -162,9 +158,7 @@ pub async fn send(
 ///
 /// # Errors
 /// As [`read()`].
-pub async fn receive<T: DeserializeOwned>(
-    input: &mut (impl AsyncRead + Unpin),
-) -> io::Result<Option<T>> {
+pub async fn receive<T: DeserializeOwned>(input: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<T>> {
     let mut head = [0; 8];
     match input.read_exact(&mut head).await {
         Ok(_) => {}

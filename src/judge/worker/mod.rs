@@ -202,11 +202,7 @@ impl Worker {
 }
 
 /// The task that owns the process. It ends, and the process with it, when all handles are gone.
-async fn run(
-    config: WorkerConfig,
-    mut commands: mpsc::Receiver<Command>,
-    publish: watch::Sender<WorkerState>,
-) {
+async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publish: watch::Sender<WorkerState>) {
     let mut process: Option<Process> = None;
     while let Some(command) = commands.recv().await {
         match command {

@@ -132,7 +132,6 @@ impl Process {
             tracing::warn!(%error, "the judge process could not be ended");
         }
     }
-
 }
 
 impl Link {
@@ -276,10 +275,7 @@ fn read_replies(mut output: ChildStdout) -> tokio::sync::mpsc::Receiver<Reply> {
 }
 
 /// Passes the process's log on and keeps its last lines that speak of errors.
-async fn keep_log(
-    mut lines: BufReader<tokio::process::ChildStderr>,
-    log: Arc<Mutex<VecDeque<String>>>,
-) {
+async fn keep_log(mut lines: BufReader<tokio::process::ChildStderr>, log: Arc<Mutex<VecDeque<String>>>) {
     let mut line = Vec::new();
     loop {
         line.clear();

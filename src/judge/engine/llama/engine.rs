@@ -15,8 +15,7 @@ use super::raw::{self, Context, ContextSize, Entry, Vision};
 use super::tokens::{Step, Tokens};
 use super::vision::{Pixels, Shelf, embed};
 use crate::judge::engine::{
-    Answer, Answers, Ask, Branch, Cost, EngineError, EngineInfo, Layout, MAX_BRANCHES, ModelSpec,
-    PixelKey, Want,
+    Answer, Answers, Ask, Branch, Cost, EngineError, EngineInfo, Layout, MAX_BRANCHES, ModelSpec, PixelKey, Want,
 };
 
 /// The sequence that keeps the base prefix between asks.
@@ -39,11 +38,7 @@ impl Chain {
     }
 
     fn common(&self, steps: &[Step]) -> usize {
-        self.steps
-            .iter()
-            .zip(steps)
-            .take_while(|(a, b)| a == b)
-            .count()
+        self.steps.iter().zip(steps).take_while(|(a, b)| a == b).count()
     }
 
     fn cut(&self, steps: usize) -> Chain {
@@ -125,9 +120,9 @@ impl<'m> LlamaEngine<'m> {
         mut report: impl FnMut(f32),
     ) -> Result<Self, EngineError> {
         let tokens = Tokens::of(model)?;
-        let threads = spec.threads.unwrap_or_else(|| {
-            std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
-        });
+        let threads = spec
+            .threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)));
         let threads = i32::try_from(threads.max(1)).unwrap_or(1);
         let device = gpu_name().filter(|_| spec.gpu_layers != Some(0));
         let gpu = device.is_some();
@@ -135,16 +130,8 @@ impl<'m> LlamaEngine<'m> {
             report(progress);
             !stop.is_set()
         };
-        let vision = Vision::load(
-            model,
-            &spec.mmproj,
-            spec.image_tokens,
-            threads,
-            gpu,
-            stop,
-            &mut go_on,
-        )
-        .map_err(|error| if stop.is_set() { EngineError::Cancelled } else { error })?;
+        let vision = Vision::load(model, &spec.mmproj, spec.image_tokens, threads, gpu, stop, &mut go_on)
+            .map_err(|error| if stop.is_set() { EngineError::Cancelled } else { error })?;
         let architecture = model
             .meta_val_str("general.architecture")
             .unwrap_or_else(|_| "unknown".into());
@@ -183,11 +170,7 @@ impl<'m> LlamaEngine<'m> {
 
     /// Answers an ask. `pixels` holds the pictures that came with it; those that are neither
     /// there nor on the shelf are asked for with [`EngineError::NeedPixels`].
-    pub fn ask(
-        &mut self,
-        ask: &Ask,
-        pixels: &[(PixelKey, Pixels)],
-    ) -> Result<Answers, EngineError> {
+    pub fn ask(&mut self, ask: &Ask, pixels: &[(PixelKey, Pixels)]) -> Result<Answers, EngineError> {
         let result = self.try_ask(ask, pixels);
         if result.is_err() {
             // What the context holds after a failure is not known: start afresh next time.
@@ -203,7 +186,9 @@ impl<'m> LlamaEngine<'m> {
     fn try_ask(&mut self, ask: &Ask, pixels: &[(PixelKey, Pixels)]) -> Result<Answers, EngineError> {
         let mut cost = Cost::default();
         let vocabulary = self.model.vocab();
-        let base = self.tokens.steps(&vocabulary, &ask.system, std::slice::from_ref(&ask.base));
+        let base = self
+            .tokens
+            .steps(&vocabulary, &ask.system, std::slice::from_ref(&ask.base));
         let prefix = self.tokens.steps(&vocabulary, &ask.system, &ask.images);
         let branches = self.branch_tokens(ask)?;
         check_prefix(&prefix, &ask.layout)?;
@@ -229,8 +214,11 @@ impl<'m> LlamaEngine<'m> {
             });
         }
         let vocabulary = self.model.vocab();
-        let tokens: Vec<Vec<LlamaToken>> =
-            ask.branches.iter().map(|branch| self.tokens.branch(&vocabulary, &branch.text)).collect();
+        let tokens: Vec<Vec<LlamaToken>> = ask
+            .branches
+            .iter()
+            .map(|branch| self.tokens.branch(&vocabulary, &branch.text))
+            .collect();
         let answers: u32 = ask
             .branches
             .iter()
@@ -251,23 +239,14 @@ impl<'m> LlamaEngine<'m> {
         Ok(tokens)
     }
 
-    fn embed_missing(
-        &mut self,
-        ask: &Ask,
-        pixels: &[(PixelKey, Pixels)],
-        cost: &mut Cost,
-    ) -> Result<(), EngineError> {
+    fn embed_missing(&mut self, ask: &Ask, pixels: &[(PixelKey, Pixels)], cost: &mut Cost) -> Result<(), EngineError> {
         let mut wanted: Vec<PixelKey> = vec![ask.base.clone()];
         for key in &ask.images {
             if !wanted.contains(key) {
                 wanted.push(key.clone());
             }
         }
-        let missing: Vec<PixelKey> = wanted
-            .iter()
-            .filter(|key| !self.shelf.touch(key))
-            .cloned()
-            .collect();
+        let missing: Vec<PixelKey> = wanted.iter().filter(|key| !self.shelf.touch(key)).cloned().collect();
         let absent: Vec<PixelKey> = missing
             .iter()
             .filter(|key| !pixels.iter().any(|(k, _)| k == *key))
@@ -299,7 +278,8 @@ impl<'m> LlamaEngine<'m> {
         self.base = Chain::default();
         self.work = Chain::default();
         // The base picture and the others share the system prompt's cells; the branches share both.
-        let cells = layout.system_tokens
+        let cells = layout
+            .system_tokens
             .saturating_add(layout.image_tokens.saturating_mul(layout.more_images + 1))
             .saturating_add(layout.branch_tokens);
         let size = ContextSize {
@@ -372,9 +352,10 @@ impl<'m> LlamaEngine<'m> {
                     cost.prefill_tokens += u32::try_from(tokens.len()).unwrap_or(0);
                 }
                 Step::Image(key) => {
-                    let picture = self.shelf.get_mut(key).ok_or_else(|| {
-                        EngineError::Protocol("a picture left the shelf while in use".into())
-                    })?;
+                    let picture = self
+                        .shelf
+                        .get_mut(key)
+                        .ok_or_else(|| EngineError::Protocol("a picture left the shelf while in use".into()))?;
                     position = decode_text(context, &picture.before, position, sequence)?;
                     position = context.decode_image(
                         &mut self.vision,

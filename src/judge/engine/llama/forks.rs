@@ -104,11 +104,7 @@ impl Forks<'_, '_> {
     }
 
     /// Decodes all text answers together, a token each a step.
-    fn grow(
-        &mut self,
-        mut growing: Vec<Growing>,
-        answers: &mut [Option<Answer>],
-    ) -> Result<usize, EngineError> {
+    fn grow(&mut self, mut growing: Vec<Growing>, answers: &mut [Option<Answer>]) -> Result<usize, EngineError> {
         let mut decoded = 0;
         loop {
             growing.retain(|g| match self.finished(g) {
@@ -157,10 +153,7 @@ impl Forks<'_, '_> {
     fn digits(&self, logits: &[f32]) -> Result<Answer, EngineError> {
         let total = log_sum_exp(logits)?;
         Ok(Answer::Digits {
-            log_probs: self
-                .tokens
-                .digits
-                .map(|token| f64::from(logit(logits, token)) - total),
+            log_probs: self.tokens.digits.map(|token| f64::from(logit(logits, token)) - total),
         })
     }
 

@@ -78,11 +78,7 @@ pub struct Entry {
 }
 
 impl<'m> Context<'m> {
-    pub fn new(
-        model: &'m LlamaModel,
-        size: ContextSize,
-        stop: &StopFlag,
-    ) -> Result<Self, EngineError> {
+    pub fn new(model: &'m LlamaModel, size: ContextSize, stop: &StopFlag) -> Result<Self, EngineError> {
         const BATCH: u32 = 2048;
         let stop = Box::new(stop.clone());
         // SAFETY: a plain function returning a value.
@@ -272,11 +268,7 @@ struct EncodeWatch {
 /// not every node; 64 keeps a look every few milliseconds at the sizes in use.
 const LOOK_EVERY: u32 = 64;
 
-unsafe extern "C" fn encode_callback(
-    _tensor: *mut sys::ggml_tensor,
-    ask: bool,
-    data: *mut c_void,
-) -> bool {
+unsafe extern "C" fn encode_callback(_tensor: *mut sys::ggml_tensor, ask: bool, data: *mut c_void) -> bool {
     // SAFETY: `data` points to the EncodeWatch boxed in the Vision that registered it; encoding
     // runs on one thread at a time (&mut Vision), so the Cell is not shared.
     let watch = unsafe { &*data.cast::<EncodeWatch>() };
@@ -347,8 +339,8 @@ impl<'m> Vision<'m> {
         // SAFETY: name is NUL-terminated, the model outlives the result ('m), `watch` is boxed and
         // kept in self, `report` lives until the call returns.
         let ptr = unsafe { sys::mtmd_init_from_file(name.as_ptr(), model_ptr(model), params) };
-        let ptr = NonNull::new(ptr)
-            .ok_or_else(|| failed("it is damaged, or made for a model of another width or kind"))?;
+        let ptr =
+            NonNull::new(ptr).ok_or_else(|| failed("it is damaged, or made for a model of another width or kind"))?;
         let vision = Self {
             ptr,
             watch,
@@ -393,15 +385,8 @@ impl<'m> Vision<'m> {
         };
         let bitmaps = [bitmap.as_ptr().cast_const()];
         // SAFETY: one marker, one bitmap, all pointers live for the call.
-        let code = unsafe {
-            sys::mtmd_tokenize(
-                self.ptr.as_ptr(),
-                list.as_ptr(),
-                &raw const text,
-                bitmaps.as_ptr(),
-                1,
-            )
-        };
+        let code =
+            unsafe { sys::mtmd_tokenize(self.ptr.as_ptr(), list.as_ptr(), &raw const text, bitmaps.as_ptr(), 1) };
         // SAFETY: the chunks hold their own copy of the pixels; freed once.
         unsafe { sys::mtmd_bitmap_free(bitmap.as_ptr()) };
         if code == 0 {
@@ -429,8 +414,7 @@ impl<'m> Vision<'m> {
         }
         // SAFETY: after a successful encode the buffer holds n_tokens × n_embd_inp floats
         // (mtmd.h), valid until the next encode; it is copied at once.
-        let embedding =
-            unsafe { std::slice::from_raw_parts(data, chunk.tokens() * self.width) }.to_vec();
+        let embedding = unsafe { std::slice::from_raw_parts(data, chunk.tokens() * self.width) }.to_vec();
         if embedding.iter().all(|x| x.is_finite()) {
             Ok(embedding)
         } else {
@@ -501,9 +485,7 @@ impl ChunkRef<'_> {
             sys::MTMD_INPUT_CHUNK_TYPE_TEXT => {
                 let mut count = 0usize;
                 // SAFETY: returns a pointer to `count` tokens owned by the chunk.
-                let tokens = unsafe {
-                    sys::mtmd_input_chunk_get_tokens_text(self.ptr.as_ptr(), &raw mut count)
-                };
+                let tokens = unsafe { sys::mtmd_input_chunk_get_tokens_text(self.ptr.as_ptr(), &raw mut count) };
                 if tokens.is_null() || count == 0 {
                     return ChunkKind::Text(Vec::new());
                 }

@@ -37,9 +37,8 @@ impl Tokens {
         };
         let mut digits = [LlamaToken(0); 10];
         for (value, slot) in digits.iter_mut().enumerate() {
-            *slot = single(&value.to_string()).ok_or_else(|| {
-                EngineError::Unsuitable(format!("the digit {value} is not one token of it"))
-            })?;
+            *slot = single(&value.to_string())
+                .ok_or_else(|| EngineError::Unsuitable(format!("the digit {value} is not one token of it")))?;
         }
         let spellings = |words: &[&str]| -> Vec<LlamaToken> {
             let mut found: Vec<LlamaToken> = words.iter().filter_map(|w| single(w)).collect();
@@ -82,10 +81,7 @@ impl Tokens {
         head.extend(markup(vocabulary, "<|im_end|>\n<|im_start|>user\n"));
         let mut steps = vec![Step::Tokens(head)];
         for (i, key) in images.iter().enumerate() {
-            steps.push(Step::Tokens(plain(
-                vocabulary,
-                &format!("Image {}: ", i + 1),
-            )));
+            steps.push(Step::Tokens(plain(vocabulary, &format!("Image {}: ", i + 1))));
             steps.push(Step::Image(key.clone()));
             steps.push(Step::Tokens(plain(vocabulary, "\n")));
         }

@@ -89,9 +89,7 @@ pub fn embed(vision: &mut Vision<'_>, pixels: &Pixels, limit: u32) -> Result<Emb
                 image = Some((chunk.placeholder()?, embedding, tokens));
             }
             (ChunkKind::Image | ChunkKind::Other, _) => {
-                return Err(EngineError::Unsuitable(
-                    "it splits a picture into several parts".into(),
-                ));
+                return Err(EngineError::Unsuitable("it splits a picture into several parts".into()));
             }
         }
     }

@@ -1,0 +1,232 @@
+//! `doctor`: what is found, what is missing, what to do.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::setup::{Reach, service};
+use super::show;
+use crate::config::{Config, Transport};
+use crate::judge::Call;
+use crate::progress::silent;
+use crate::session::Service;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Health {
+    Ok,
+    /// Works, with a reservation.
+    Warning,
+    /// Does not work.
+    Missing,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    what: &'static str,
+    health: Health,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+impl Check {
+    fn ok(what: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            what,
+            health: Health::Ok,
+            found: found.into(),
+            fix: None,
+        }
+    }
+
+    fn bad(what: &'static str, health: Health, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            what,
+            health,
+            found: found.into(),
+            fix: Some(fix.into()),
+        }
+    }
+}
+
+pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+    let mut checks = vec![settings(&config)];
+    match service(&config, Reach::Configured(Transport::Stdio)) {
+        Ok(service) => {
+            checks.push(data_folder(&service).await);
+            checks.extend(judge(&service, &config).await);
+            checks.extend(comfyui(&service).await);
+            service.judge().unload().await;
+        }
+        Err(error) => checks.push(Check::bad(
+            "set-up",
+            Health::Missing,
+            format!("{error:#}"),
+            "Correct the setting named here.",
+        )),
+    }
+    if args.json {
+        show::line(&serde_json::to_string_pretty(&checks)?);
+    } else {
+        for check in &checks {
+            let mark = match check.health {
+                Health::Ok => "ok     ",
+                Health::Warning => "warning",
+                Health::Missing => "MISSING",
+            };
+            show::line(&format!("{mark}  {}: {}", check.what, check.found));
+            if let Some(fix) = &check.fix {
+                show::line(&format!("         → {fix}"));
+            }
+        }
+    }
+    let missing = checks.iter().any(|c| c.health == Health::Missing);
+    Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn settings(config: &Config) -> Check {
+    let file = config
+        .file
+        .as_ref()
+        .map_or_else(|| "no file".to_owned(), |f| f.display().to_string());
+    let set: Vec<String> = config
+        .explain()
+        .into_iter()
+        .filter(|e| e.source != crate::config::Source::Default)
+        .map(|e| format!("{} = {} ({})", e.setting, e.value, e.source))
+        .collect();
+    let found = if set.is_empty() {
+        format!("{file}; all defaults")
+    } else {
+        format!("{file}; {}", set.join(", "))
+    };
+    if config.warnings.is_empty() {
+        Check::ok("settings", found)
+    } else {
+        Check::bad("settings", Health::Warning, found, config.warnings.join(" "))
+    }
+}
+
+async fn data_folder(service: &Service) -> Check {
+    let folder = service.store().data_dir().display().to_string();
+    match service.store().check().await {
+        Ok(()) => Check::ok("data folder", folder),
+        Err(error) => Check::bad("data folder", Health::Missing, error.to_string(), error.hint()),
+    }
+}
+
+async fn judge(service: &Service, config: &Config) -> Vec<Check> {
+    let (teller, cancel) = (silent(), CancellationToken::new());
+    let info = match service.judge().info(&cancel).await {
+        Ok(info) => info,
+        Err(error) => return vec![Check::bad("judge", Health::Missing, error.to_string(), error.hint())],
+    };
+    let found = format!(
+        "{} ({}, {:.1} M parameters, {:.1} MB) on {}, {}",
+        info.name.as_deref().unwrap_or("unnamed"),
+        info.architecture,
+        info.parameters as f64 / 1e6,
+        info.bytes as f64 / 1e6,
+        info.backend,
+        info.engine,
+    );
+    let which = if config.model.is_some() { "" } else { "bundled: " };
+    let mut checks = vec![if info.trained {
+        Check::ok("judge", format!("{which}{found}"))
+    } else {
+        Check::bad(
+            "judge",
+            Health::Warning,
+            format!("{which}{found}; its weights are random, its scores mean nothing"),
+            "Download a Qwen3-VL GGUF and its mmproj and set --model and --mmproj (see the README, \"Models\").",
+        )
+    }];
+    let rubric = match service.rubric(None).await {
+        Ok(rubric) => rubric,
+        Err(error) => {
+            checks.push(Check::bad("rubric", Health::Missing, error.to_string(), error.hint()));
+            return checks;
+        }
+    };
+    checks.push(Check::ok(
+        "rubric",
+        format!("{} ({} axes)", rubric.id, rubric.axes.len()),
+    ));
+    let call = Call {
+        rubric: &rubric,
+        guarded: false,
+        teller: &teller,
+        cancel: &cancel,
+    };
+    checks.push(match show::progress(teller.subscribe(), service.judge().self_check(call)).await {
+        Ok(check) => {
+            let found = format!(
+                "identical pair {:.2}, unrelated pair {:.2}, grey picture {:.2}",
+                check.identical, check.unrelated, check.grey
+            );
+            if check.passed {
+                Check::ok("self-check", found)
+            } else {
+                Check::bad(
+                    "self-check",
+                    Health::Warning,
+                    format!("failed: {found}"),
+                    "This judge does not tell alike from unlike: use another model, or check that the projector belongs to it.",
+                )
+            }
+        }
+        Err(error) => Check::bad("self-check", Health::Missing, error.to_string(), error.hint()),
+    });
+    checks
+}
+
+async fn comfyui(service: &Service) -> Vec<Check> {
+    let url = service.comfy().url_for_people();
+    let stats = match service.comfy().system_stats().await {
+        Ok(stats) => stats,
+        Err(error) => {
+            let fix = format!(
+                "{} ComfyUI's desktop edition listens on another port (commonly 8000): give it with --comfyui URL.",
+                error.hint()
+            );
+            return vec![Check::bad("ComfyUI", Health::Missing, error.to_string(), fix)];
+        }
+    };
+    let devices: Vec<String> = stats
+        .devices
+        .iter()
+        .map(|d| {
+            format!(
+                "{} with {:.1} of {:.1} GB free",
+                d.name,
+                d.vram_free as f64 / 1e9,
+                d.vram_total as f64 / 1e9
+            )
+        })
+        .collect();
+    let mut checks = vec![Check::ok(
+        "ComfyUI",
+        format!("{} at {url}; {}", stats.version, devices.join(", ")),
+    )];
+    const RECEPTOR: &str = crate::comfy::inject::RECEPTOR_CLASS;
+    checks.push(match service.comfy().object_info_for(&[RECEPTOR]).await {
+        Ok(found) if found.get(RECEPTOR).is_some_and(Option::is_some) => Check::ok("companion node", "installed"),
+        Ok(_) => Check::bad(
+            "companion node",
+            Health::Warning,
+            "not installed; prompts are placed by following the workflow's wires",
+            "Optional: copy tools/comfyui-nodes into ComfyUI's custom_nodes folder and restart ComfyUI.",
+        ),
+        Err(error) => Check::bad("companion node", Health::Warning, error.to_string(), error.hint()),
+    });
+    checks
+}

@@ -1,0 +1,97 @@
+//! `inspect WORKFLOW`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use comfy_table::{Table, presets};
+use serde_json::Value;
+
+use super::setup::comfy;
+use super::show;
+use crate::comfy::graph::Graph;
+use crate::comfy::inject::{Finding, Roles, find, report};
+use crate::comfy::object_info::ObjectInfo;
+use crate::config::Config;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// An API-format JSON file, or a PNG that ComfyUI saved
+    workflow: PathBuf,
+    /// The nodes' definitions from a file (GET /object_info) instead of the server
+    #[arg(long, value_name = "FILE")]
+    object_info: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+    let bytes = tokio::fs::read(&args.workflow)
+        .await
+        .with_context(|| format!("{} cannot be read", args.workflow.display()))?;
+    let graph = Graph::parse(&bytes).map_err(|e| {
+        let hint = e.hint();
+        anyhow::Error::new(e).context(hint)
+    })?;
+    let info = definitions(&args, &config, &graph).await?;
+    let roles = find(&graph, &info);
+    if args.json {
+        show::line(&serde_json::to_string_pretty(&report(&graph, &roles))?);
+    } else {
+        show::line(&table(&roles));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn definitions(args: &Args, config: &Config, graph: &Graph) -> anyhow::Result<ObjectInfo> {
+    if let Some(path) = &args.object_info {
+        let text = tokio::fs::read(path)
+            .await
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        let answer: Value = serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", path.display()))?;
+        return Ok(ObjectInfo::from_json(&answer).complete());
+    }
+    let classes: Vec<&str> = graph.nodes().map(|node| node.class()).collect();
+    match comfy(config)?.object_info_for(&classes).await {
+        Ok(found) => {
+            let mut info = ObjectInfo::default();
+            for (class, definition) in found {
+                let answer =
+                    definition.map_or_else(|| serde_json::json!({}), |d| serde_json::json!({ class.clone(): *d }));
+                info.learn(&class, &answer);
+            }
+            Ok(info)
+        }
+        Err(error) => {
+            tracing::warn!("{error}; going by names alone");
+            Ok(ObjectInfo::default())
+        }
+    }
+}
+
+fn table(roles: &Roles) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["role", "place", "node", "value"]);
+    for (role, finding) in roles.iter() {
+        let remark = match finding {
+            Finding::Found { .. } => String::new(),
+            Finding::Candidates { why, .. } => format!("? {why}"),
+            Finding::Zeroed => "zeroed: there is no negative prompt".to_owned(),
+            Finding::Absent => "none".to_owned(),
+        };
+        if !remark.is_empty() {
+            table.add_row([role.name(), remark.as_str(), "", ""]);
+        }
+        for place in finding.places() {
+            let value = match &place.value {
+                Value::String(text) => text.chars().take(60).collect::<String>().replace('\n', " "),
+                other => other.to_string(),
+            };
+            let marker = if remark.is_empty() { "" } else { "? " };
+            table.add_row([role.name(), &format!("{marker}{}", place.key()), &place.title, &value]);
+        }
+    }
+    table.to_string()
+}

@@ -1,0 +1,125 @@
+//! `judge REF GEN`.
+
+use std::process::ExitCode;
+
+use comfy_table::{Table, presets};
+use tokio_util::sync::CancellationToken;
+
+use super::setup::{Reach, service};
+use super::show;
+use crate::config::Config;
+use crate::judge::score::AxisVerdict;
+use crate::judge::verdict::{AxisResult, Flag};
+use crate::progress::silent;
+use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, ServiceError};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The reference picture
+    reference: String,
+    /// The picture to compare with it
+    generated: String,
+    /// Print the whole verdict as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+    let service = service(&config, Reach::Everything)?;
+    let request = JudgeRequest {
+        reference: Some(args.reference),
+        generated: Some(args.generated),
+        // A person waits as long as it takes, and ends it with Ctrl-C.
+        wait: std::time::Duration::from_secs(24 * 3600),
+        ..JudgeRequest::default()
+    };
+    let teller = silent();
+    let cancel = CancellationToken::new();
+    let answer = show::progress(teller.subscribe(), service.judge_pair(request, &teller, &cancel)).await?;
+    let JudgeAnswer::Done(judged) = answer else {
+        return Err(ServiceError::Internal("the judgement did not end".into()).into());
+    };
+    let Judged::Verdicts(judgements) = &*judged else {
+        return Err(ServiceError::Internal("a pair was asked for and a target came".into()).into());
+    };
+    for judgement in judgements {
+        if args.json {
+            show::line(&serde_json::to_string_pretty(&judgement.verdict)?);
+        } else {
+            show::line(&table(judgement));
+        }
+    }
+    service.judge().unload().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(judgement: &Judgement) -> String {
+    let verdict = &judgement.verdict;
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_header([
+        "axis",
+        "score",
+        "raw",
+        "order",
+        "spread",
+        "verdict",
+        "reference",
+        "generated",
+    ]);
+    for axis in &verdict.axes {
+        table.add_row(row(axis));
+    }
+    let overall = match (verdict.overall_score, verdict.overall_ci) {
+        (Some(score), Some([low, high])) => format!("overall {score:.2} ({low:.2} to {high:.2})"),
+        _ => "no overall score: no axis counts".to_owned(),
+    };
+    let raw = verdict
+        .overall_raw
+        .map(|raw| format!(", raw {raw:.3}"))
+        .unwrap_or_default();
+    let signals = verdict.signals;
+    let mut text = format!(
+        "{table}\n{overall}{raw}\nsignals: palette {:.1}, brightness {:+.1}, sharpness {:+.2}, hog {:.2}, ssim {:.2}, phash {}\njudge {} in {:.1} s",
+        signals.palette,
+        signals.brightness,
+        signals.sharpness,
+        signals.hog,
+        signals.ssim,
+        signals.phash,
+        &verdict.judge.get(..16).unwrap_or(&verdict.judge),
+        verdict.seconds,
+    );
+    if !verdict.flags.is_empty() {
+        let flags: Vec<String> = verdict.flags.iter().map(ToString::to_string).collect();
+        text.push_str(&format!("\nflags: {}", flags.join(", ")));
+    }
+    if verdict.flags.contains(&Flag::UntrainedModel) {
+        text.push_str(
+            "\nThe judge's weights are random, so these numbers mean nothing. Configure a trained Qwen3-VL with --model and --mmproj.",
+        );
+    }
+    text
+}
+
+fn row(axis: &AxisResult) -> [String; 8] {
+    let number = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| format!("{x:.2}"));
+    let verdict = match axis.verdict {
+        AxisVerdict::Match => "match",
+        AxisVerdict::Partial => "partial",
+        AxisVerdict::Mismatch => "mismatch",
+        AxisVerdict::Refused => "refused",
+        AxisVerdict::Unresolved => "unresolved",
+        AxisVerdict::NotVisible => "not visible",
+    };
+    [
+        axis.id.clone(),
+        number(axis.score),
+        number(axis.raw),
+        format!("{:.2}", axis.order),
+        format!("{:.2}", axis.spread),
+        verdict.to_owned(),
+        axis.reference.clone(),
+        axis.generated.clone(),
+    ]
+}

@@ -1,0 +1,81 @@
+//! The command line: parses, prepares a service, calls it, prints.
+
+mod doctor;
+mod inspect;
+mod judge;
+mod serve;
+mod setup;
+mod show;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Environment, Settings};
+use crate::judge::worker::child;
+use crate::telemetry;
+
+/// Calibrate an image prompt against a reference picture, with an agent, on your own machine.
+#[derive(Debug, Parser)]
+#[command(name = "prompt-calibrator", version, about)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve MCP on stdin and stdout, or over HTTP
+    Serve(serve::Args),
+    /// Compare two pictures
+    Judge(judge::Args),
+    /// Show where a workflow takes its prompt, seed and settings
+    Inspect(inspect::Args),
+    /// Check judge, ComfyUI and data folder, and say what to do
+    Doctor(doctor::Args),
+    /// The judge process; started by the others
+    #[command(name = crate::judge::worker::SUBCOMMAND, hide = true)]
+    JudgeWorker,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            show::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if matches!(cli.command, Command::JudgeWorker) {
+        telemetry::init_worker();
+        child::run()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = Config::resolve(cli.settings, &Environment::from_process()).map_err(|e| {
+        let hint = e.hint();
+        anyhow::Error::new(e).context(format!("the settings cannot be used. {hint}"))
+    })?;
+    telemetry::init(&config).context("logging could not be started")?;
+    let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve::run(args, config).await,
+            Command::Judge(args) => judge::run(args, config).await,
+            Command::Inspect(args) => inspect::run(args, config).await,
+            Command::Doctor(args) => doctor::run(args, config).await,
+            Command::JudgeWorker => Ok(ExitCode::SUCCESS),
+        }
+    });
+    // A blocked read of stdin must not keep the process: nothing that was answered is pending.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,71 @@
+//! `serve`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
+
+use super::setup::{Reach, service};
+use crate::config::{Config, Transport};
+use crate::mcp::server::CalibratorServer;
+use crate::mcp::transport::http::{self, HttpOptions};
+use crate::mcp::transport::stdio::{self, StdioOptions};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Serve over HTTP at this address (/mcp, and the deprecated /sse) instead of stdin and stdout; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// A web page's origin that may connect over HTTP, besides this machine's; may be repeated
+    #[arg(long, value_name = "ORIGIN", requires = "http")]
+    allow_origin: Vec<String>,
+}
+
+pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let shutdown = CancellationToken::new();
+    tokio::spawn(stop_on_signal(shutdown.clone()));
+    let Some(addr) = args.http else {
+        let service = service(&config, Reach::Configured(Transport::Stdio))?;
+        let options = StdioOptions {
+            shutdown,
+            ..StdioOptions::default()
+        };
+        stdio::serve(CalibratorServer::new(service), options).await?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let service = service(&config, Reach::Configured(Transport::Http))?;
+    let handler = CalibratorServer::new(service);
+    let mut options = HttpOptions::loopback(addr.port());
+    options.addr = addr;
+    options.token = config.http_token.as_ref().map(|t| t.expose().to_owned());
+    options.allowed_origins = args.allow_origin;
+    options.shutdown = shutdown;
+    let bound = http::serve(options, move || handler.clone()).await?;
+    // On standard error, where a person or a script that started it reads the port.
+    tracing::info!("listening on http://{}/mcp", bound.addr);
+    bound.join().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stop_on_signal(shutdown: CancellationToken) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            return;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        return;
+    }
+    shutdown.cancel();
+}

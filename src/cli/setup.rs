@@ -1,0 +1,97 @@
+//! From the configuration to a service.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::bundled;
+use crate::comfy::client::{Auth, Client, ClientConfig};
+use crate::comfy::runs::RunConfig;
+use crate::config::{ComfyuiAuth, Config, EvidenceSetting, Roots, RubricChoice, Transport};
+use crate::history::Store;
+use crate::judge::engine::ModelSpec;
+use crate::judge::protocol::Evidence;
+use crate::judge::worker::WorkerConfig;
+use crate::session::{Parts, Service};
+
+/// Tokens a picture gets unless configured: what Qwen's own staff recommend as the least for
+/// detail.
+const IMAGE_TOKENS: u32 = 1024;
+
+/// Which files a command may read.
+pub enum Reach {
+    /// What the configuration allows over a transport.
+    Configured(Transport),
+    /// Everything: a person typed the paths.
+    Everything,
+}
+
+/// Puts a service together. Opens no port and loads no model.
+pub fn service(config: &Config, reach: Reach) -> anyhow::Result<Service> {
+    let roots = match reach {
+        Reach::Configured(transport) => config.roots(transport)?,
+        Reach::Everything => Roots::new(
+            vec![PathBuf::from(std::path::MAIN_SEPARATOR_STR)],
+            None,
+            std::env::current_dir().context("the working folder is gone")?,
+        ),
+    };
+    Ok(Service::new(Parts {
+        store: Store::open(config.data_dir.value.clone()),
+        comfy: comfy(config)?,
+        runs: RunConfig::default(),
+        worker: WorkerConfig {
+            program: std::env::current_exe().context("this program's own file cannot be found")?,
+            spec: spec(config)?,
+        },
+        evidence: match config.evidence.as_ref().map(|e| e.value) {
+            None | Some(EvidenceSetting::Values) => Evidence::Values,
+            Some(EvidenceSetting::None) => Evidence::None,
+            Some(EvidenceSetting::Difference) => Evidence::Difference,
+        },
+        roots,
+        rubric: match config.rubric.as_ref().map(|r| &r.value) {
+            None => "default".into(),
+            Some(RubricChoice::Name(name)) => name.clone(),
+            Some(RubricChoice::File(path)) => path.display().to_string(),
+        },
+    }))
+}
+
+/// The ComfyUI client.
+pub fn comfy(config: &Config) -> anyhow::Result<Client> {
+    let mut client = ClientConfig::new(config.comfyui.value.clone());
+    client.auth = match &config.comfyui_auth {
+        ComfyuiAuth::None => Auth::None,
+        ComfyuiAuth::Token(token) => Auth::Bearer(token.expose().to_owned()),
+        ComfyuiAuth::Basic { user, password } => Auth::Basic {
+            user: user.expose().to_owned(),
+            password: password.expose().to_owned(),
+        },
+    };
+    Ok(Client::new(client)?)
+}
+
+/// The model to load: the configured one, else the bundled one.
+pub fn spec(config: &Config) -> anyhow::Result<ModelSpec> {
+    let (model, mmproj, tokens) = match (&config.model, &config.mmproj) {
+        (Some(model), Some(mmproj)) => (model.value.clone(), mmproj.value.clone(), IMAGE_TOKENS),
+        (None, None) => {
+            let folder = config.data_dir.value.join("bundled");
+            let (model, mmproj) = bundled::install(&folder)
+                .with_context(|| format!("the bundled judge cannot be written to {}", folder.display()))?;
+            (model, mmproj, bundled::IMAGE_TOKENS)
+        }
+        (Some(_), None) => anyhow::bail!(
+            "--model is set and --mmproj is not: a vision model is two files. Give the mmproj file of the same model"
+        ),
+        (None, Some(_)) => anyhow::bail!("--mmproj is set and --model is not: a vision model is two files. Give both"),
+    };
+    Ok(ModelSpec {
+        model,
+        mmproj,
+        image_tokens: config.image_tokens.as_ref().map_or(tokens, |t| t.value),
+        threads: config.threads.as_ref().map(|t| t.value),
+        gpu_layers: config.gpu_layers.as_ref().map(|l| l.value),
+    })
+}

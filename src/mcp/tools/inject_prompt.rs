@@ -1,0 +1,230 @@
+//! `inject_prompt`.
+
+use std::collections::BTreeMap;
+
+use rmcp::model::{CallToolResponse, Tool};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Promise, tool};
+use crate::mcp::convert::{Summarised, arguments, failed, success};
+use crate::session::{Draft, InjectRequest, Injected, Question, Service};
+
+pub const NAME: &str = "inject_prompt";
+
+pub fn definition() -> Tool {
+    tool::<Input, Output>(&Promise {
+        name: NAME,
+        title: "Write a prompt into the workflow",
+        description: "Write prompt, seed and any node input (knobs) into a ComfyUI workflow, as a draft iteration. \
+                      Without `session` it opens one from `workflow`. If the place is not unique it asks: call again with `place`.",
+        read_only: false,
+        idempotent: false,
+        open_world: true,
+    })
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    /// Session to go on with
+    session: Option<String>,
+    /// New session: API-format JSON or PNG saved by ComfyUI (path), or "last" for ComfyUI's newest run
+    workflow: Option<String>,
+    /// Reference picture (path)
+    reference: Option<String>,
+    positive: Option<String>,
+    negative: Option<String>,
+    seed: Option<u64>,
+    /// "node.input": value; node by id, title or class; a role such as "steps" works too
+    #[serde(default)]
+    knobs: Map<String, Value>,
+    /// Iteration to start from; default newest, 0 = the workflow as it was
+    parent: Option<u32>,
+    /// Why, in your words; kept in the history
+    note: Option<String>,
+    /// Role: "node.input", the answer to a question
+    #[serde(default)]
+    place: BTreeMap<String, String>,
+    /// New session: "default", "explicit" or a TOML path
+    rubric: Option<String>,
+    /// Overall score to reach, 0-1
+    target: Option<f64>,
+    max_iterations: Option<u32>,
+    /// Session's name
+    title: Option<String>,
+}
+
+impl From<Input> for InjectRequest {
+    fn from(input: Input) -> Self {
+        Self {
+            session: input.session,
+            workflow: input.workflow,
+            reference: input.reference,
+            title: input.title,
+            rubric: input.rubric,
+            target: input.target,
+            max_iterations: input.max_iterations,
+            parent: input.parent,
+            positive: input.positive,
+            negative: input.negative,
+            seed: input.seed,
+            knobs: input.knobs,
+            place: input.place,
+            note: input.note,
+        }
+    }
+}
+
+/// One input that was written.
+#[derive(Serialize, JsonSchema)]
+struct ChangeOut {
+    node: String,
+    title: String,
+    input: String,
+    from: Value,
+    to: Value,
+}
+
+/// A question: where does a role's value go?
+#[derive(Serialize, JsonSchema)]
+pub struct QuestionOut {
+    role: String,
+    why: String,
+    candidates: Vec<CandidateOut>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CandidateOut {
+    place: String,
+    title: String,
+    value: Value,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    summary: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iteration: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<ChangeOut>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<QuestionOut>,
+}
+
+impl Summarised for Output {}
+
+pub async fn call(service: &Service, given: Option<Map<String, Value>>) -> CallToolResponse {
+    let input: Input = match arguments(NAME, given) {
+        Ok(input) => input,
+        Err(answer) => return answer,
+    };
+    match service.inject(input.into()).await {
+        Ok(Injected::Draft(draft)) => success(&drafted(&draft), Vec::new()),
+        Ok(Injected::Question(question)) => success(&asked(question), Vec::new()),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Longer texts are shortened in the echo of a change; the agent wrote them itself.
+const ECHO: usize = 120;
+
+fn drafted(draft: &Draft) -> Output {
+    let written: Vec<String> = draft
+        .changes
+        .iter()
+        .map(|c| format!("{}.{}", c.node, c.input))
+        .collect();
+    let summary = format!(
+        "Draft iteration {} of session {}{}: {}. Run it with queue_generation.",
+        draft.n,
+        draft.session.id,
+        draft
+            .parent
+            .map(|p| format!(", from iteration {p}"))
+            .unwrap_or_default(),
+        if written.is_empty() {
+            "nothing written".to_owned()
+        } else {
+            format!("wrote {}", written.join(", "))
+        },
+    );
+    Output {
+        summary,
+        session: Some(draft.session.id.to_string()),
+        iteration: Some(draft.n.get()),
+        parent: draft.parent.map(|p| p.get()),
+        changes: draft
+            .changes
+            .iter()
+            .map(|c| ChangeOut {
+                node: c.node.to_string(),
+                title: c.title.clone(),
+                input: c.input.clone(),
+                from: echo(&c.from),
+                to: echo(&c.to),
+            })
+            .collect(),
+        notes: draft.notes.clone(),
+        question: None,
+    }
+}
+
+fn echo(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.chars().count() > ECHO => {
+            Value::String(text.chars().take(ECHO).chain(['…']).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn asked(question: Question) -> Output {
+    let summary = asking(&question);
+    Output {
+        summary,
+        session: None,
+        iteration: None,
+        parent: None,
+        changes: Vec::new(),
+        notes: Vec::new(),
+        question: Some(question.into()),
+    }
+}
+
+/// The question in words.
+pub fn asking(question: &Question) -> String {
+    let places: Vec<String> = question.candidates.iter().map(|p| p.key()).collect();
+    format!(
+        "Where does the {role} go? {why}. Nothing was written. Call again with place: {{\"{role}\": \"{first}\"}} (candidates: {all}; several with commas).",
+        role = question.role,
+        why = question.why,
+        first = places.first().map_or("", String::as_str),
+        all = places.join(", "),
+    )
+}
+
+impl From<Question> for QuestionOut {
+    fn from(question: Question) -> Self {
+        Self {
+            role: question.role.to_string(),
+            why: question.why,
+            candidates: question
+                .candidates
+                .into_iter()
+                .map(|place| CandidateOut {
+                    place: place.key(),
+                    title: place.title,
+                    value: echo(&place.value),
+                })
+                .collect(),
+        }
+    }
+}

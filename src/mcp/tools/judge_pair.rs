@@ -1,0 +1,196 @@
+//! `judge_pair`.
+
+use std::collections::BTreeMap;
+
+use rmcp::RoleServer;
+use rmcp::model::{CallToolResponse, Tool};
+use rmcp::service::RequestContext;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::scores::{ScoresOut, in_words, warning};
+use super::{Promise, tool, wait, with_progress};
+use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
+use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, ServiceError, TargetTable};
+
+pub const NAME: &str = "judge_pair";
+
+pub fn definition() -> Tool {
+    tool::<Input, Output>(&Promise {
+        name: NAME,
+        title: "Compare with the reference",
+        description: "Score a picture against the reference, axis by axis: a session's `iteration`, or two files. \
+                      With a reference alone (or a session alone) it returns what the reference shows, to write the first prompt from.",
+        read_only: false,
+        idempotent: true,
+        open_world: false,
+    })
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    session: Option<String>,
+    iteration: Option<u32>,
+    /// Path
+    reference: Option<String>,
+    /// Path
+    generated: Option<String>,
+    /// "default", "explicit" or a TOML path
+    rubric: Option<String>,
+    /// All axes in full, not the six worst
+    #[serde(default)]
+    full: bool,
+    /// Attach a contact sheet
+    #[serde(default)]
+    images: bool,
+    /// Seconds before answering with a handle; default 50
+    wait_s: Option<u32>,
+    /// Go on waiting for a judgement
+    handle: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    summary: String,
+    /// Still running: call again with it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handle: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    scores: Option<ScoresOut>,
+    /// Further seeds
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<ScoresOut>,
+    /// Reference alone: axis to what it shows
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    target: BTreeMap<String, TargetOut>,
+    /// Files of reference and generated picture
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pictures: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct TargetOut {
+    value: String,
+    /// Probability that it is visible
+    visible: f64,
+}
+
+impl Summarised for Output {}
+
+impl Output {
+    fn empty(summary: String) -> Self {
+        Self {
+            summary,
+            handle: None,
+            scores: None,
+            others: Vec::new(),
+            target: BTreeMap::new(),
+            pictures: Vec::new(),
+        }
+    }
+}
+
+pub async fn call(
+    service: &Service,
+    given: Option<Map<String, Value>>,
+    context: &RequestContext<RoleServer>,
+) -> CallToolResponse {
+    let input: Input = match arguments(NAME, given) {
+        Ok(input) => input,
+        Err(answer) => return answer,
+    };
+    let request = JudgeRequest {
+        session: input.session,
+        iteration: input.iteration,
+        reference: input.reference,
+        generated: input.generated,
+        rubric: input.rubric,
+        wait: wait(input.wait_s),
+        handle: input.handle,
+    };
+    let answer = with_progress(context, |teller, cancel| async move {
+        service.judge_pair(request, &teller, &cancel).await
+    })
+    .await;
+    let judged = match answer {
+        Ok(JudgeAnswer::Done(judged)) => judged,
+        Ok(JudgeAnswer::GoesOn { handle, progress }) => {
+            let message = if progress.message.is_empty() {
+                "working"
+            } else {
+                &progress.message
+            };
+            let mut output = Output::empty(format!(
+                "Not done yet ({message}). It goes on; call judge_pair with handle \"{handle}\" to wait for it."
+            ));
+            output.handle = Some(handle);
+            return success(&output, Vec::new());
+        }
+        Err(error) => return failed(&error),
+    };
+    match &*judged {
+        Judged::Target(table) => success(&target(table), Vec::new()),
+        Judged::Verdicts(verdicts) => match sheets(service, verdicts, input.images).await {
+            Ok(pictures) => success(&verdicts_out(verdicts, input.full), pictures),
+            Err(error) => failed(&error),
+        },
+    }
+}
+
+async fn sheets(service: &Service, verdicts: &[Judgement], wanted: bool) -> Result<Vec<Vec<u8>>, ServiceError> {
+    if !wanted || verdicts.is_empty() {
+        return Ok(Vec::new());
+    }
+    service.contact_sheet(verdicts).await.map(|sheet| vec![sheet])
+}
+
+fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
+    let seed = |judgement: &Judgement| match judgement.of {
+        JudgementOf::Run { seed, .. } => Some(seed),
+        JudgementOf::Files { .. } => None,
+    };
+    let mut scores = verdicts.iter().map(|j| ScoresOut::of(j, seed(j), full));
+    let mut summary: Vec<String> = Vec::new();
+    for judgement in verdicts {
+        match (verdicts.len(), seed(judgement)) {
+            (2.., Some(seed)) => summary.push(format!("Seed {seed}: {}", in_words(judgement))),
+            _ => summary.push(in_words(judgement)),
+        }
+    }
+    let mut output = Output::empty(summary.join(" "));
+    output.scores = scores.next();
+    output.others = scores.collect();
+    output.pictures = verdicts.first().map(|j| j.pictures.to_vec()).unwrap_or_default();
+    output
+}
+
+fn target(table: &TargetTable) -> Output {
+    let mut summary = format!("What the reference shows, on {} axes", table.rubric.axes.len());
+    if table.target.edited {
+        summary.push_str(" (edited by hand)");
+    }
+    summary.push('.');
+    for flag in &table.target.flags {
+        if let Some(warning) = warning(*flag) {
+            summary.push(' ');
+            summary.push_str(warning);
+        }
+    }
+    let mut output = Output::empty(summary);
+    output.target = table
+        .rubric
+        .axes
+        .iter()
+        .zip(&table.target.values)
+        .map(|(axis, value)| {
+            let shown = TargetOut {
+                value: value.value.clone(),
+                visible: rounded(value.visible),
+            };
+            (axis.id.to_string(), shown)
+        })
+        .collect();
+    output
+}

@@ -1,0 +1,249 @@
+//! `queue_generation`.
+
+use std::collections::BTreeMap;
+
+use rmcp::RoleServer;
+use rmcp::model::{CallToolResponse, Tool};
+use rmcp::service::RequestContext;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::inject_prompt::{QuestionOut, asking};
+use super::scores::{ScoresOut, in_words};
+use super::{Promise, tool, wait, with_progress};
+use crate::history::{RunState, SessionId};
+use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
+use crate::session::{InjectRequest, QueueAnswer, QueueRequest, Queued, RunReport, Service};
+
+pub const NAME: &str = "queue_generation";
+
+pub fn definition() -> Tool {
+    tool::<Input, Output>(&Promise {
+        name: NAME,
+        title: "Generate",
+        description: "Run an iteration in ComfyUI: a draft, or a prompt written in the same call. With `judge` it also scores \
+                      the result: one call, one iteration. Long runs go on after `wait_s`: call again with session and iteration. \
+                      Nothing is run twice.",
+        read_only: false,
+        idempotent: false,
+        open_world: true,
+    })
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    session: Option<String>,
+    /// Default newest
+    iteration: Option<u32>,
+    /// As in inject_prompt, for a new session
+    workflow: Option<String>,
+    reference: Option<String>,
+    /// A new prompt makes a new iteration
+    positive: Option<String>,
+    negative: Option<String>,
+    #[serde(default)]
+    knobs: Map<String, Value>,
+    parent: Option<u32>,
+    note: Option<String>,
+    #[serde(default)]
+    place: BTreeMap<String, String>,
+    /// One run each; default the workflow's seed
+    #[serde(default)]
+    seeds: Vec<u64>,
+    #[serde(default)]
+    judge: bool,
+    /// Attach a preview of each picture
+    #[serde(default)]
+    images: bool,
+    /// Seconds before answering while it goes on; default 50
+    wait_s: Option<u32>,
+    /// Stop the iteration's run
+    #[serde(default)]
+    cancel: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct RunOut {
+    seed: u64,
+    prompt_id: String,
+    /// Served from ComfyUI's cache: the picture of an earlier run
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cached: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+    /// Files
+    pictures: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<ScoresOut>,
+}
+
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum State {
+    Done,
+    Running,
+    Stopping,
+    Question,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    summary: String,
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iteration: Option<u32>,
+    /// 0-1 while running
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    runs: Vec<RunOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<QuestionOut>,
+}
+
+impl Summarised for Output {}
+
+impl Output {
+    fn new(state: State, summary: String, at: Option<(&SessionId, u32)>) -> Self {
+        Self {
+            summary,
+            state,
+            session: at.map(|(session, _)| session.to_string()),
+            iteration: at.map(|(_, n)| n),
+            progress: None,
+            runs: Vec::new(),
+            question: None,
+        }
+    }
+}
+
+pub async fn call(
+    service: &Service,
+    given: Option<Map<String, Value>>,
+    context: &RequestContext<RoleServer>,
+) -> CallToolResponse {
+    let input: Input = match arguments(NAME, given) {
+        Ok(input) => input,
+        Err(answer) => return answer,
+    };
+    let images = input.images;
+    let request = request(input);
+    let answer = with_progress(context, |teller, cancel| async move {
+        service.queue(request, &teller, &cancel).await
+    })
+    .await;
+    match answer {
+        Ok(QueueAnswer::Done(queued)) => {
+            let pictures = if images {
+                service.previews(&queued).await
+            } else {
+                Ok(Vec::new())
+            };
+            match pictures {
+                Ok(pictures) => success(&done(&queued), pictures),
+                Err(error) => failed(&error),
+            }
+        }
+        Ok(QueueAnswer::GoesOn { session, n, progress }) => {
+            let message = if progress.message.is_empty() {
+                "starting"
+            } else {
+                &progress.message
+            };
+            let summary = format!(
+                "Iteration {n} of session {session} goes on ({message}). Call queue_generation with this session and iteration to wait for it."
+            );
+            let mut output = Output::new(State::Running, summary, Some((&session, n.get())));
+            output.progress = progress.done.fraction().map(rounded);
+            success(&output, Vec::new())
+        }
+        Ok(QueueAnswer::Question(question)) => {
+            let mut output = Output::new(State::Question, asking(&question), None);
+            output.question = Some(question.into());
+            success(&output, Vec::new())
+        }
+        Ok(QueueAnswer::Stopped {
+            session,
+            n,
+            was_running,
+        }) => {
+            let summary = if was_running {
+                format!("Iteration {n} of session {session} is being stopped in ComfyUI.")
+            } else {
+                format!("Iteration {n} of session {session} was not running; nothing was stopped.")
+            };
+            success(
+                &Output::new(State::Stopping, summary, Some((&session, n.get()))),
+                Vec::new(),
+            )
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn request(input: Input) -> QueueRequest {
+    QueueRequest {
+        iteration: input.iteration,
+        seeds: input.seeds,
+        judge: input.judge,
+        wait: wait(input.wait_s),
+        stop: input.cancel,
+        edits: InjectRequest {
+            session: input.session,
+            workflow: input.workflow,
+            reference: input.reference,
+            positive: input.positive,
+            negative: input.negative,
+            knobs: input.knobs,
+            parent: input.parent,
+            note: input.note,
+            place: input.place,
+            ..InjectRequest::default()
+        },
+    }
+}
+
+fn done(queued: &Queued) -> Output {
+    let mut sentences = vec![format!(
+        "Iteration {} of session {}: {} run(s) done.",
+        queued.n,
+        queued.session,
+        queued.runs.len()
+    )];
+    for report in &queued.runs {
+        if let Some(judgement) = &report.judgement {
+            sentences.push(format!("Seed {}: {}", report.run.seed, in_words(judgement)));
+        }
+        if report.run.cached {
+            sentences.push(format!("Seed {} came from ComfyUI's cache.", report.run.seed));
+        }
+        sentences.extend(report.remark.clone());
+    }
+    let mut output = Output::new(
+        State::Done,
+        sentences.join(" "),
+        Some((&queued.session, queued.n.get())),
+    );
+    output.runs = queued.runs.iter().map(run).collect();
+    output
+}
+
+fn run(report: &RunReport) -> RunOut {
+    debug_assert_eq!(report.run.state, RunState::Finished);
+    RunOut {
+        seed: report.run.seed,
+        prompt_id: report.run.prompt_id.to_string(),
+        cached: report.run.cached,
+        seconds: report.run.seconds.map(rounded),
+        pictures: report.images.iter().map(|(_, path)| path.clone()).collect(),
+        remark: report.remark.clone(),
+        scores: report.judgement.as_ref().map(|j| ScoresOut::of(j, None, false)),
+    }
+}

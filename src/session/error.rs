@@ -1,0 +1,149 @@
+//! What can go wrong above the modules: one error for the tools and the command line.
+
+use std::sync::Arc;
+
+use crate::comfy::error::ComfyError;
+use crate::comfy::graph::GraphError;
+use crate::comfy::inject::ChoiceError;
+use crate::comfy::knobs::InjectError;
+use crate::comfy::lint::Problem;
+use crate::config::RootError;
+use crate::history::HistoryError;
+use crate::judge::JudgeError;
+use crate::judge::guard::Refusal;
+use crate::judge::rubric::RubricError;
+use crate::picture::PictureError;
+
+/// A call that could not be answered. `Display` says what failed and the state things are in,
+/// [`ServiceError::hint`] what to do next.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The history.
+    #[error(transparent)]
+    History(Arc<HistoryError>),
+    /// ComfyUI.
+    #[error(transparent)]
+    Comfy(#[from] ComfyError),
+    /// The judge.
+    #[error(transparent)]
+    Judge(Arc<JudgeError>),
+    /// A picture.
+    #[error(transparent)]
+    Picture(Arc<PictureError>),
+    /// A path outside the roots.
+    #[error(transparent)]
+    Root(Arc<RootError>),
+    /// A workflow that cannot be read.
+    #[error(transparent)]
+    Graph(Arc<GraphError>),
+    /// An edit that does not fit its node.
+    #[error(transparent)]
+    Inject(Arc<InjectError>),
+    /// An answer to the question where a value goes.
+    #[error(transparent)]
+    Choice(Arc<ChoiceError>),
+    /// A rubric.
+    #[error(transparent)]
+    Rubric(Arc<RubricError>),
+    /// The adults-only guard.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A workflow that must not be posted.
+    #[error("the workflow was not posted: {}", problems(.0))]
+    Lint(Vec<Problem>),
+    /// A file that cannot be read.
+    #[error("{path} cannot be read: {reason}")]
+    File {
+        /// The file as it was given.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// Arguments that do not fit together or the state of the session.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The caller cancelled.
+    #[error("cancelled{}", .0)]
+    Cancelled(String),
+    /// A defect.
+    #[error("an internal error: {0}. What was on disk is intact")]
+    Internal(String),
+}
+
+fn problems(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(|p| p.message.as_str())
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+macro_rules! shared {
+    ($($variant:ident: $source:ty),+ $(,)?) => {$(
+        impl From<$source> for ServiceError {
+            fn from(error: $source) -> Self {
+                Self::$variant(Arc::new(error))
+            }
+        }
+    )+};
+}
+shared!(
+    History: HistoryError,
+    Picture: PictureError,
+    Root: RootError,
+    Graph: GraphError,
+    Inject: InjectError,
+    Choice: ChoiceError,
+    Rubric: RubricError,
+);
+
+impl From<JudgeError> for ServiceError {
+    fn from(error: JudgeError) -> Self {
+        match error {
+            JudgeError::Refused(refusal) => Self::Refused(refusal),
+            error if error.is_cancelled() => Self::Cancelled(": nothing was scored".into()),
+            error => Self::Judge(Arc::new(error)),
+        }
+    }
+}
+
+impl ServiceError {
+    /// Arguments that cannot be used.
+    pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// What to do next, for an agent.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::History(e) => e.hint(),
+            Self::Comfy(e) => e.hint(),
+            Self::Judge(e) => e.hint(),
+            Self::Picture(e) => e.hint(),
+            Self::Root(e) => e.hint(),
+            Self::Graph(e) => e.hint(),
+            Self::Inject(e) => e.hint(),
+            Self::Choice(e) => e.hint(),
+            Self::Rubric(e) => e.hint(),
+            Self::Refused(e) => e.hint(),
+            Self::Lint(problems) => {
+                let mut remedies: Vec<&str> = problems.iter().map(|p| p.remedy.as_str()).collect();
+                remedies.dedup();
+                remedies.join(" ")
+            }
+            Self::File { .. } => "Check the path; use an absolute one.".into(),
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Cancelled(_) => "Call again if the result is still wanted.".into(),
+            Self::Internal(_) => "Call again; if it happens twice, report the message.".into(),
+        }
+    }
+}

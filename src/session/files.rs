@@ -1,0 +1,139 @@
+//! What is read from disk for a call: pictures, workflows, rubrics. Only below the roots.
+
+use std::path::{Path, PathBuf};
+
+use super::{Service, ServiceError};
+use crate::comfy::graph::Graph;
+use crate::config::Roots;
+use crate::history::WorkflowSource;
+use crate::judge::rubric::{BUILTIN_NAMES, Extends, Rubric, RubricError, RubricProblem, RubricSource, RubricText};
+use crate::picture::{Limits, Picture, decode};
+
+/// Larger workflow or rubric files are not read.
+const MAX_TEXT: u64 = 100 << 20;
+
+/// A decoded picture with the bytes of its file.
+pub struct Loaded {
+    /// The picture.
+    pub picture: Picture,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Service {
+    /// Reads a picture below the roots. Bytes and pixels are limited before decoding.
+    ///
+    /// # Errors
+    /// [`ServiceError::Root`], [`ServiceError::File`], [`ServiceError::Picture`].
+    pub async fn picture(&self, path: &str) -> Result<Loaded, ServiceError> {
+        let allowed = self.roots.allow(path)?;
+        let path = path.to_owned();
+        blocking(move || {
+            let limits = Limits::default();
+            let bytes = read(&allowed, &path, limits.max_bytes)?;
+            let picture = decode(&bytes, &limits)?;
+            Ok(Loaded { picture, bytes })
+        })
+        .await
+    }
+
+    /// Decodes bytes off the runtime's threads.
+    pub(super) async fn decoded(&self, bytes: Vec<u8>) -> Result<Loaded, ServiceError> {
+        blocking(move || {
+            let picture = decode(&bytes, &Limits::default())?;
+            Ok(Loaded { picture, bytes })
+        })
+        .await
+    }
+
+    /// A workflow: a file (API JSON or a PNG that ComfyUI saved), or `last` for the newest graph
+    /// in ComfyUI's history.
+    pub(super) async fn workflow(&self, named: &str) -> Result<(Graph, WorkflowSource), ServiceError> {
+        if named == "last" {
+            let graph = self.client.last_graph().await?.ok_or_else(|| {
+                ServiceError::usage(
+                    "ComfyUI's history is empty, so there is no last workflow",
+                    "Run the workflow once in ComfyUI, or give its file (menu: Export (API)).",
+                )
+            })?;
+            return Ok((Graph::from_json(graph)?, WorkflowSource::Last));
+        }
+        let allowed = self.roots.allow(named)?;
+        let named = named.to_owned();
+        blocking(move || {
+            let bytes = read(&allowed, &named, MAX_TEXT)?;
+            Ok((Graph::parse(&bytes)?, WorkflowSource::File(allowed)))
+        })
+        .await
+    }
+
+    /// A rubric by built-in name or file.
+    ///
+    /// # Errors
+    /// [`ServiceError::Rubric`] with file, line and column; [`ServiceError::Root`].
+    pub async fn rubric(&self, named: Option<&str>) -> Result<Rubric, ServiceError> {
+        let named = named.unwrap_or(&self.default_rubric).to_owned();
+        let roots = self.roots.clone();
+        blocking(move || load_rubric(&named, &roots)).await
+    }
+}
+
+fn load_rubric(named: &str, roots: &Roots) -> Result<Rubric, ServiceError> {
+    if BUILTIN_NAMES.contains(&named) {
+        let none = &mut |_: Extends<'_>| -> Result<RubricText, RubricError> {
+            Err(RubricError::without_place(RubricProblem::UnknownParent {
+                name: named.to_owned(),
+                reason: "a built-in rubric extends only built-in ones".into(),
+            }))
+        };
+        return Ok(Rubric::load(RubricSource::Builtin(named), none)?);
+    }
+    let allowed = roots.allow(named)?;
+    let text = String::from_utf8_lossy(&read(&allowed, named, MAX_TEXT)?).into_owned();
+    let mut resolve = |parent: Extends<'_>| -> Result<RubricText, RubricError> {
+        let beside = Path::new(parent.from).parent().unwrap_or(Path::new("."));
+        let path = beside.join(parent.name);
+        let unknown = |reason: String| {
+            RubricError::without_place(RubricProblem::UnknownParent {
+                name: parent.name.to_owned(),
+                reason,
+            })
+        };
+        let allowed = roots.allow(&path).map_err(|e| unknown(e.to_string()))?;
+        let bytes = read(&allowed, parent.name, MAX_TEXT).map_err(|e| unknown(e.to_string()))?;
+        Ok(RubricText {
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            origin: allowed.display().to_string(),
+        })
+    };
+    let origin = allowed.display().to_string();
+    Ok(Rubric::load(
+        RubricSource::Text {
+            text: &text,
+            origin: &origin,
+        },
+        &mut resolve,
+    )?)
+}
+
+fn read(allowed: &PathBuf, named: &str, limit: u64) -> Result<Vec<u8>, ServiceError> {
+    let failed = |reason: String| ServiceError::File {
+        path: named.to_owned(),
+        reason,
+    };
+    let size = std::fs::metadata(allowed).map_err(|e| failed(e.to_string()))?.len();
+    if size > limit {
+        return Err(failed(format!("it has {size} bytes, more than the limit of {limit}")));
+    }
+    std::fs::read(allowed).map_err(|e| failed(e.to_string()))
+}
+
+/// Runs blocking work off the runtime's threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
+) -> Result<T, ServiceError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(ServiceError::Internal(error.to_string())),
+    }
+}

@@ -1,0 +1,444 @@
+//! `inject_prompt`: write a prompt and knobs into a workflow, as a draft iteration.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, Service, ServiceError};
+use crate::comfy::graph::Graph;
+use crate::comfy::inject::{Finding, Place, Role, Roles, find};
+use crate::comfy::knobs::{Applied, Change, Edits, apply};
+use crate::comfy::lint;
+use crate::comfy::object_info::ObjectInfo;
+use crate::history::{
+    self, GraphHash, IterationNo, NewIteration, NewSession, Session, SessionChange, SessionId, SessionRubric, Span,
+};
+use crate::judge::guard;
+use crate::judge::rubric::Rubric;
+
+/// What to write where. Without a session a new one is opened.
+#[derive(Clone, Debug, Default)]
+pub struct InjectRequest {
+    /// The session to go on with.
+    pub session: Option<String>,
+    /// For a new session: a file, or `last`.
+    pub workflow: Option<String>,
+    /// The reference picture's file.
+    pub reference: Option<String>,
+    /// A name for people.
+    pub title: Option<String>,
+    /// The rubric of a new session.
+    pub rubric: Option<String>,
+    /// Overall score at which the session is done, 0 to 1.
+    pub target: Option<f64>,
+    /// Iterations after which to stop.
+    pub max_iterations: Option<u32>,
+    /// The iteration to start from; the newest unless given. Zero is the workflow as it was.
+    pub parent: Option<u32>,
+    /// The prompt.
+    pub positive: Option<String>,
+    /// The negative prompt.
+    pub negative: Option<String>,
+    /// The seed.
+    pub seed: Option<u64>,
+    /// Other inputs.
+    pub knobs: Map<String, Value>,
+    /// Answers to questions: role → `node.input` (several with commas).
+    pub place: BTreeMap<String, String>,
+    /// Why, in the agent's words.
+    pub note: Option<String>,
+}
+
+/// A draft that was recorded.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The session.
+    pub session: Session,
+    /// The iteration.
+    pub n: IterationNo,
+    /// The iteration it was made from.
+    pub parent: Option<IterationNo>,
+    /// What was written.
+    pub changes: Vec<Change>,
+    /// What the reader should know.
+    pub notes: Vec<String>,
+}
+
+/// A place that is not unique. Nothing was written or recorded.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The role.
+    pub role: Role,
+    /// Why it is a question.
+    pub why: String,
+    /// The candidates.
+    pub candidates: Vec<Place>,
+}
+
+/// What an injection came to.
+#[derive(Clone, Debug)]
+pub enum Injected {
+    /// A draft iteration.
+    Draft(Box<Draft>),
+    /// A question to answer with `place`.
+    Question(Question),
+}
+
+/// A graph with its roles, choices applied.
+pub(super) struct Located {
+    pub graph: Graph,
+    pub roles: Roles,
+    pub info: ObjectInfo,
+    pub notes: Vec<String>,
+}
+
+impl Service {
+    /// Writes into a workflow and records the draft.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; nothing was recorded then.
+    pub async fn inject(&self, request: InjectRequest) -> Result<Injected, ServiceError> {
+        check_numbers(&request)?;
+        let session = match &request.session {
+            Some(id) => Some(self.open_session(id).await?),
+            None => None,
+        };
+        let Base {
+            original,
+            parent,
+            graph,
+            opening,
+        } = self.base(&request, session.as_ref()).await?;
+
+        let mut choices = session.as_ref().map(|s| s.opened.choices.clone()).unwrap_or_default();
+        choices.extend(request.place.clone());
+        let located = self.locate(&original, &graph, &choices).await?;
+        let edits = Edits {
+            positive: request.positive.clone(),
+            negative: request.negative.clone(),
+            seed: request.seed,
+            knobs: request.knobs.clone(),
+        };
+        if let Some(question) = question(&located.roles, &edits) {
+            return Ok(Injected::Question(question));
+        }
+        let applied = apply(&located.graph, &located.roles, &located.info, &edits)?;
+        let explicit = match (&session, &opening) {
+            (Some(session), _) => session.opened.rubric.explicit,
+            (None, Some(opening)) => opening.rubric.explicit,
+            (None, None) => false,
+        };
+        guard_texts(explicit, &applied, &edits)?;
+        let problems = lint::check(&applied.graph, &located.info);
+        if lint::is_fatal(&problems) {
+            return Err(ServiceError::Lint(problems));
+        }
+
+        let mut notes = located.notes;
+        notes.extend(applied.notes.iter().cloned());
+        notes.extend(problems.iter().map(|p| format!("{} {}", p.message, p.remedy)));
+        let session = match (session, opening) {
+            (Some(session), _) => self.keep_choices(session, choices, &request).await?,
+            (None, Some(opening)) => self.open(opening, choices, &request).await?,
+            (None, None) => return Err(ServiceError::Internal("neither a session nor a workflow".into())),
+        };
+        let n = self
+            .store
+            .add_iteration(NewIteration {
+                session: session.id.clone(),
+                parent,
+                positive: text_at(&applied.roles, Role::Positive),
+                negative: text_at(&applied.roles, Role::Negative),
+                knobs: edits.knobs,
+                graph: applied.graph.to_json(),
+                graph_hash: graph_hash(&applied.graph)?,
+                changes: applied.changes.iter().map(recorded).collect(),
+                note: request.note,
+            })
+            .await?;
+        Ok(Injected::Draft(Box::new(Draft {
+            session,
+            n,
+            parent,
+            changes: applied.changes,
+            notes,
+        })))
+    }
+
+    /// A session by the id an agent gave.
+    pub(super) async fn open_session(&self, id: &str) -> Result<Session, ServiceError> {
+        let id = SessionId::parse(id).map_err(|e| ServiceError::usage(e.to_string(), e.hint()))?;
+        Ok(self.store.session(&id).await?)
+    }
+
+    /// The graph to write into, and what a new session would be opened with.
+    async fn base(&self, request: &InjectRequest, session: Option<&Session>) -> Result<Base, ServiceError> {
+        let Some(session) = session else {
+            let named = request.workflow.as_deref().ok_or_else(|| {
+                ServiceError::usage(
+                    "neither a session nor a workflow was given",
+                    "Give `workflow` (an API-format file, a PNG saved by ComfyUI, or \"last\") to open a session, or the `session` to go on with.",
+                )
+            })?;
+            let rubric = self.rubric(request.rubric.as_deref()).await?;
+            let reference = match &request.reference {
+                Some(path) => Some(self.picture(path).await?.bytes),
+                None => None,
+            };
+            let (graph, source) = self.workflow(named).await?;
+            return Ok(Base {
+                original: graph.clone(),
+                parent: None,
+                graph: graph.clone(),
+                opening: Some(Opening {
+                    graph,
+                    source,
+                    rubric,
+                    reference,
+                }),
+            });
+        };
+        if request.workflow.is_some() || request.rubric.is_some() {
+            return Err(ServiceError::usage(
+                format!("session {} keeps its workflow and rubric", session.id),
+                "Leave `workflow` and `rubric` out to go on with it, or leave `session` out to open a new one.",
+            ));
+        }
+        let original = Graph::from_json(session.opened.workflow.clone())?;
+        let parent = match request.parent {
+            Some(0) => None,
+            Some(n) => Some(self.iteration_no(n)?),
+            None => self
+                .store
+                .iterations(&session.id, Span::Last(1))
+                .await?
+                .last()
+                .map(|i| i.n),
+        };
+        let graph = match parent {
+            Some(n) => Graph::from_json(self.store.iteration(&session.id, n).await?.content.graph)?,
+            None => original.clone(),
+        };
+        Ok(Base {
+            original,
+            parent,
+            graph,
+            opening: None,
+        })
+    }
+
+    pub(super) fn iteration_no(&self, n: u32) -> Result<IterationNo, ServiceError> {
+        IterationNo::new(n).map_err(|e| ServiceError::usage(e.to_string(), e.hint()))
+    }
+
+    /// Finds the roles of a graph made from `original`, with the session's choices.
+    pub(super) async fn locate(
+        &self,
+        original: &Graph,
+        graph: &Graph,
+        choices: &BTreeMap<String, String>,
+    ) -> Result<Located, ServiceError> {
+        let mut notes = Vec::new();
+        let info = match self.definitions(graph).await {
+            Ok(info) => info,
+            Err(error) => {
+                notes.push(format!(
+                    "values were not checked against the nodes' definitions: {error}"
+                ));
+                ObjectInfo::default()
+            }
+        };
+        let mut roles = find(original, &info);
+        for (role, picks) in choices {
+            let role = Role::from_name(role).ok_or_else(|| {
+                ServiceError::usage(
+                    format!("\"{role}\" is no role"),
+                    format!("Roles are {}.", Role::ALL.map(Role::name).join(", ")),
+                )
+            })?;
+            let picks: Vec<&str> = picks.split(',').map(str::trim).collect();
+            roles.choose(original, role, &picks)?;
+        }
+        Ok(Located {
+            roles: roles.refind(graph, &info),
+            graph: graph.clone(),
+            info,
+            notes,
+        })
+    }
+
+    /// The definitions of the classes a graph uses, from ComfyUI.
+    pub(super) async fn definitions(&self, graph: &Graph) -> Result<ObjectInfo, ServiceError> {
+        let mut classes: Vec<&str> = graph.nodes().map(|node| node.class()).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        let mut info = ObjectInfo::default();
+        for (class, definition) in self.client.object_info_for(&classes).await? {
+            // The answer has the shape {class: definition}; an unknown class is an empty answer.
+            let answer = match definition {
+                Some(definition) => Value::Object(Map::from_iter([(class.clone(), (*definition).clone())])),
+                None => Value::Object(Map::new()),
+            };
+            info.learn(&class, &answer);
+        }
+        Ok(info)
+    }
+
+    async fn open(
+        &self,
+        opening: Opening,
+        choices: BTreeMap<String, String>,
+        request: &InjectRequest,
+    ) -> Result<Session, ServiceError> {
+        let reference = match opening.reference {
+            Some(bytes) => Some(self.store.put_image(bytes).await?.hash),
+            None => None,
+        };
+        let resolved = serde_json::to_value(&opening.rubric).map_err(|e| ServiceError::Internal(e.to_string()))?;
+        let new = NewSession {
+            title: request.title.clone(),
+            workflow: opening.graph.to_json(),
+            workflow_hash: graph_hash(&opening.graph)?,
+            workflow_source: opening.source,
+            reference,
+            rubric: SessionRubric {
+                id: opening.rubric.id.clone(),
+                hash: history::RubricHash::parse(&opening.rubric.hash().to_string())
+                    .map_err(|e| ServiceError::Internal(e.to_string()))?,
+                resolved,
+                explicit: opening.rubric.explicit,
+            },
+            target_score: request.target.unwrap_or(DEFAULT_TARGET),
+            max_iterations: request.max_iterations.unwrap_or(DEFAULT_MAX_ITERATIONS),
+            choices,
+        };
+        Ok(self.store.create_session(new).await?)
+    }
+
+    /// Remembers what a call on an open session settled: choices, target, maximum, a reference
+    /// where there was none.
+    async fn keep_choices(
+        &self,
+        session: Session,
+        choices: BTreeMap<String, String>,
+        request: &InjectRequest,
+    ) -> Result<Session, ServiceError> {
+        let reference = match &request.reference {
+            Some(path) => {
+                let hash = self.store.put_image(self.picture(path).await?.bytes).await?.hash;
+                if session.opened.reference.as_ref().is_some_and(|kept| *kept != hash) {
+                    return Err(ServiceError::usage(
+                        format!("session {} has another reference already", session.id),
+                        "Scores against different references cannot be compared: open a new session.",
+                    ));
+                }
+                Some(hash)
+            }
+            None => None,
+        };
+        let change = SessionChange {
+            title: request.title.clone(),
+            target_score: request.target,
+            max_iterations: request.max_iterations,
+            choices: (choices != session.opened.choices).then_some(choices),
+            reference,
+        };
+        if change == SessionChange::default() {
+            return Ok(session);
+        }
+        Ok(self.store.change_session(&session.id, change).await?)
+    }
+}
+
+struct Opening {
+    graph: Graph,
+    source: history::WorkflowSource,
+    rubric: Rubric,
+    reference: Option<Vec<u8>>,
+}
+
+struct Base {
+    /// The session's workflow as it was.
+    original: Graph,
+    /// The iteration that is written into.
+    parent: Option<IterationNo>,
+    /// Its graph.
+    graph: Graph,
+    /// For a new session.
+    opening: Option<Opening>,
+}
+
+fn check_numbers(request: &InjectRequest) -> Result<(), ServiceError> {
+    if request.target.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
+        return Err(ServiceError::usage(
+            "the target is not between 0 and 1",
+            "Give a target such as 0.85.",
+        ));
+    }
+    if request.max_iterations == Some(0) {
+        return Err(ServiceError::usage("max_iterations is 0", "Give at least 1."));
+    }
+    Ok(())
+}
+
+/// The first role that is to be written and is not unique.
+fn question(roles: &Roles, edits: &Edits) -> Option<Question> {
+    let wanted = [
+        (Role::Positive, edits.positive.is_some()),
+        (Role::Negative, edits.negative.is_some()),
+        (Role::Seed, edits.seed.is_some()),
+    ];
+    wanted
+        .into_iter()
+        .filter(|(_, wanted)| *wanted)
+        .find_map(|(role, _)| match roles.get(role) {
+            Finding::Candidates { places, why } => Some(Question {
+                role,
+                why: why.to_string(),
+                candidates: places.clone(),
+            }),
+            _ => None,
+        })
+}
+
+/// The adults-only guard on what would be generated. A negative prompt names what to avoid, so it
+/// is not held against anyone.
+fn guard_texts(explicit_rubric: bool, applied: &Applied, edits: &Edits) -> Result<(), ServiceError> {
+    let prompts = applied
+        .roles
+        .get(Role::Positive)
+        .found()
+        .iter()
+        .filter_map(|p| p.value.as_str());
+    let knobs = edits.knobs.values().filter_map(Value::as_str);
+    let texts: Vec<&str> = prompts.chain(knobs).chain(edits.positive.as_deref()).collect();
+    if guard::applies(explicit_rubric, texts.iter().copied()) {
+        for text in texts {
+            guard::check_text(text)?;
+        }
+    }
+    Ok(())
+}
+
+/// The text that stands at a role's place.
+pub(super) fn text_at(roles: &Roles, role: Role) -> Option<String> {
+    roles
+        .get(role)
+        .found()
+        .first()
+        .and_then(|p| p.value.as_str())
+        .map(str::to_owned)
+}
+
+fn graph_hash(graph: &Graph) -> Result<GraphHash, ServiceError> {
+    GraphHash::parse(&graph.hash()).map_err(|e| ServiceError::Internal(e.to_string()))
+}
+
+fn recorded(change: &Change) -> history::Change {
+    history::Change {
+        node: change.node.to_string(),
+        input: change.input.clone(),
+        from: change.from.clone(),
+        to: change.to.clone(),
+    }
+}

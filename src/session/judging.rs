@@ -1,0 +1,451 @@
+//! `judge_pair`: score two pictures, an iteration, or read a reference's target.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::jobs::Waited;
+use super::queue::RunReport;
+use super::{Service, ServiceError};
+use crate::history::{
+    ImageHash, Iteration, IterationNo, JudgeHash, NewJudgement, PromptId, RubricHash, RunState, Session, SessionId,
+    Span, Verify,
+};
+use crate::judge::guard::{self, Refusal};
+use crate::judge::rubric::Rubric;
+use crate::judge::verdict::Verdict;
+use crate::judge::{Call, JudgeError, Pair, Target};
+use crate::picture::Picture;
+use crate::progress::{Progress, Teller};
+
+/// What to judge: two files, a session's iteration, or a reference alone.
+#[derive(Clone, Debug, Default)]
+pub struct JudgeRequest {
+    /// The session.
+    pub session: Option<String>,
+    /// Its iteration; without one, the session's reference alone is read.
+    pub iteration: Option<u32>,
+    /// A reference file, without a session.
+    pub reference: Option<String>,
+    /// A generated picture's file.
+    pub generated: Option<String>,
+    /// The rubric, without a session.
+    pub rubric: Option<String>,
+    /// How long to wait before answering with a handle.
+    pub wait: Duration,
+    /// The handle of a judgement that goes on.
+    pub handle: Option<String>,
+}
+
+/// What was judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JudgementOf {
+    /// Two files.
+    Files {
+        /// The generated picture's file.
+        generated: String,
+    },
+    /// A run of an iteration.
+    Run {
+        /// The session.
+        session: SessionId,
+        /// The iteration.
+        n: IterationNo,
+        /// The seed.
+        seed: u64,
+    },
+}
+
+/// The best iteration of the session by the same judge, before this judgement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BestSoFar {
+    /// The iteration.
+    pub n: IterationNo,
+    /// Its overall score.
+    pub overall: f64,
+}
+
+/// A recorded judgement.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// What was judged.
+    pub of: JudgementOf,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The best so far, where there is one to compare with.
+    pub best: Option<BestSoFar>,
+    /// The files of reference and generated picture, in the image store.
+    pub pictures: [String; 2],
+}
+
+/// What a reference shows, axis by axis.
+#[derive(Clone, Debug)]
+pub struct TargetTable {
+    /// The rubric.
+    pub rubric: Rubric,
+    /// Its axes' values.
+    pub target: Target,
+}
+
+/// What a judging call came to.
+#[derive(Clone, Debug)]
+pub enum Judged {
+    /// A reference alone.
+    Target(Box<TargetTable>),
+    /// A judgement a picture.
+    Verdicts(Vec<Judgement>),
+}
+
+/// A judging call's answer.
+pub enum JudgeAnswer {
+    /// It is done.
+    Done(Arc<Judged>),
+    /// It goes on under a handle.
+    GoesOn {
+        /// The handle.
+        handle: String,
+        /// How far it is.
+        progress: Progress,
+    },
+}
+
+impl Service {
+    /// Judges and records, waiting at most `request.wait`; the work goes on behind.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; a refusal of the guard among them.
+    pub async fn judge_pair(
+        &self,
+        request: JudgeRequest,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<JudgeAnswer, ServiceError> {
+        let handle = match &request.handle {
+            Some(handle) => handle.clone(),
+            None => {
+                let handle = format!("judge-{}", SessionId::random());
+                let work = self.plan(&request).await?;
+                let service = self.clone();
+                self.judged.start(&handle, |teller, cancel| async move {
+                    service.run_plan(work, &teller, &cancel).await
+                });
+                handle
+            }
+        };
+        match self.judged.wait(&handle, request.wait, teller, cancel).await {
+            Some(Waited::Ended(ended)) => Ok(JudgeAnswer::Done(ended?)),
+            Some(Waited::GoesOn(progress)) => Ok(JudgeAnswer::GoesOn { handle, progress }),
+            None => Err(ServiceError::usage(
+                format!("no judgement of handle {handle} is known"),
+                "Handles end with the server; ask again with the pictures or the iteration. What was finished is in get_history.",
+            )),
+        }
+    }
+
+    /// Checks a request and reads what it names, before anything long starts.
+    async fn plan(&self, request: &JudgeRequest) -> Result<Plan, ServiceError> {
+        let Some(id) = &request.session else {
+            let path = request.reference.as_ref().ok_or_else(|| {
+                ServiceError::usage(
+                    "nothing to judge was given",
+                    "Give `reference` and `generated` (files), or `session` and `iteration`.",
+                )
+            })?;
+            let rubric = self.rubric(request.rubric.as_deref()).await?;
+            let reference = self.picture(path).await?;
+            self.store.put_image(reference.bytes).await?;
+            let generated = match &request.generated {
+                Some(path) => {
+                    let loaded = self.picture(path).await?;
+                    self.store.put_image(loaded.bytes).await?;
+                    Some(Subject {
+                        of: JudgementOf::Files {
+                            generated: path.clone(),
+                        },
+                        picture: loaded.picture,
+                        run: None,
+                    })
+                }
+                None => None,
+            };
+            return Ok(Plan {
+                rubric,
+                reference: reference.picture,
+                subjects: generated.into_iter().collect(),
+                prompt: None,
+                session: None,
+            });
+        };
+        if request.reference.is_some() || request.rubric.is_some() {
+            return Err(ServiceError::usage(
+                "a session keeps its own reference and rubric",
+                "Leave `reference` and `rubric` out, or leave `session` out to judge two files.",
+            ));
+        }
+        let session = self.open_session(id).await?;
+        let hash = session.opened.reference.clone().ok_or_else(|| {
+            ServiceError::usage(
+                format!("session {} has no reference picture", session.id),
+                "Give one with inject_prompt: `session` and `reference`.",
+            )
+        })?;
+        let reference = self.stored_picture(&hash).await?;
+        let rubric = rubric_of(&session)?;
+        let (subjects, prompt) = match (request.iteration, &request.generated) {
+            (Some(n), None) => {
+                let n = self.iteration_no(n)?;
+                let iteration = self.store.iteration(&session.id, n).await?;
+                (self.subjects(&session, n).await?, iteration.content.positive)
+            }
+            (None, Some(path)) => {
+                let loaded = self.picture(path).await?;
+                self.store.put_image(loaded.bytes).await?;
+                let of = JudgementOf::Files {
+                    generated: path.clone(),
+                };
+                (
+                    vec![Subject {
+                        of,
+                        picture: loaded.picture,
+                        run: None,
+                    }],
+                    None,
+                )
+            }
+            (None, None) => (Vec::new(), None),
+            (Some(_), Some(_)) => {
+                return Err(ServiceError::usage(
+                    "both an iteration and a picture were given",
+                    "Give one of them.",
+                ));
+            }
+        };
+        Ok(Plan {
+            rubric,
+            reference,
+            subjects,
+            prompt,
+            session: Some(session),
+        })
+    }
+
+    /// The first picture of every finished run of an iteration.
+    async fn subjects(&self, session: &Session, n: IterationNo) -> Result<Vec<Subject>, ServiceError> {
+        let mut subjects = Vec::new();
+        for run in self.store.runs_of(&session.id, Some(n)).await? {
+            if run.state != RunState::Finished {
+                continue;
+            }
+            if let Some(image) = self.store.images_of(run.prompt_id).await?.first() {
+                subjects.push(Subject {
+                    of: JudgementOf::Run {
+                        session: session.id.clone(),
+                        n,
+                        seed: run.seed,
+                    },
+                    picture: self.stored_picture(&image.hash).await?,
+                    run: Some(run.prompt_id),
+                });
+            }
+        }
+        if subjects.is_empty() {
+            return Err(ServiceError::usage(
+                format!("iteration {n} of session {} has no picture yet", session.id),
+                "Run it with queue_generation first (`judge: true` judges it in the same call).",
+            ));
+        }
+        Ok(subjects)
+    }
+
+    async fn run_plan(&self, plan: Plan, teller: &Teller, cancel: &CancellationToken) -> Result<Judged, ServiceError> {
+        if plan.subjects.is_empty() {
+            let call = Call {
+                rubric: &plan.rubric,
+                guarded: guard::applies(plan.rubric.explicit, None),
+                teller,
+                cancel,
+            };
+            let target = self.judge.target(&plan.reference, call).await?;
+            return Ok(Judged::Target(Box::new(TargetTable {
+                rubric: plan.rubric,
+                target,
+            })));
+        }
+        let mut verdicts = Vec::new();
+        for subject in &plan.subjects {
+            verdicts.push(self.judge_subject(&plan, subject, teller, cancel).await?);
+        }
+        Ok(Judged::Verdicts(verdicts))
+    }
+
+    /// Judges the first picture of a run; `None` when it has none.
+    pub(super) async fn judge_run(
+        &self,
+        session: &Session,
+        iteration: &Iteration,
+        report: &RunReport,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Judgement>, ServiceError> {
+        let (Some((image, _)), Some(reference)) = (report.images.first(), &session.opened.reference) else {
+            return Ok(None);
+        };
+        let subject = Subject {
+            of: JudgementOf::Run {
+                session: session.id.clone(),
+                n: iteration.n,
+                seed: report.run.seed,
+            },
+            picture: self.stored_picture(&image.hash).await?,
+            run: Some(report.run.prompt_id),
+        };
+        let plan = Plan {
+            rubric: rubric_of(session)?,
+            reference: self.stored_picture(reference).await?,
+            subjects: Vec::new(),
+            prompt: iteration.content.positive.clone(),
+            session: Some(session.clone()),
+        };
+        self.judge_subject(&plan, &subject, teller, cancel).await.map(Some)
+    }
+
+    async fn judge_subject(
+        &self,
+        plan: &Plan,
+        subject: &Subject,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<Judgement, ServiceError> {
+        let call = Call {
+            rubric: &plan.rubric,
+            guarded: guard::applies(plan.rubric.explicit, plan.prompt.as_deref()),
+            teller,
+            cancel,
+        };
+        let pair = Pair {
+            reference: &plan.reference,
+            generated: &subject.picture,
+        };
+        let verdict = match self.judge.compare(pair, call).await {
+            Ok(verdict) => verdict,
+            Err(JudgeError::Refused(refusal)) => {
+                self.record_refusal(plan, subject, &refusal, cancel).await?;
+                return Err(refusal.into());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let best = self.best_before(plan, &verdict.judge).await?;
+        let recorded = serde_json::to_value(&verdict).map_err(|e| ServiceError::Internal(e.to_string()))?;
+        let scores = (verdict.overall_score, verdict.overall_raw);
+        self.record(plan, subject, &verdict.judge, scores, recorded).await?;
+        let mut pictures = [const { String::new() }; 2];
+        for (slot, picture) in pictures.iter_mut().zip([&plan.reference, &subject.picture]) {
+            *slot = self
+                .store
+                .find_image(&file_hash(picture)?)
+                .await?
+                .path
+                .display()
+                .to_string();
+        }
+        Ok(Judgement {
+            of: subject.of.clone(),
+            verdict,
+            best,
+            pictures,
+        })
+    }
+
+    async fn record(
+        &self,
+        plan: &Plan,
+        subject: &Subject,
+        judge: &str,
+        (overall_score, overall_raw): (Option<f64>, Option<f64>),
+        verdict: serde_json::Value,
+    ) -> Result<(), ServiceError> {
+        let internal = |e: crate::history::InvalidId| ServiceError::Internal(e.to_string());
+        let (session, iteration) = match &subject.of {
+            JudgementOf::Run { session, n, .. } => (Some(session.clone()), Some(*n)),
+            JudgementOf::Files { .. } => (plan.session.as_ref().map(|s| s.id.clone()), None),
+        };
+        self.store
+            .record_judgement(NewJudgement {
+                session,
+                iteration,
+                run: subject.run,
+                reference: file_hash(&plan.reference)?,
+                image: file_hash(&subject.picture)?,
+                judge: JudgeHash::parse(judge).map_err(internal)?,
+                rubric: RubricHash::parse(&plan.rubric.hash().to_string()).map_err(internal)?,
+                overall_score,
+                overall_raw,
+                verdict,
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn record_refusal(
+        &self,
+        plan: &Plan,
+        subject: &Subject,
+        refusal: &Refusal,
+        cancel: &CancellationToken,
+    ) -> Result<(), ServiceError> {
+        let judge = self.judge.identity(&plan.rubric, cancel).await?.hash();
+        self.record(
+            plan,
+            subject,
+            &judge,
+            (None, None),
+            json!({ "refused": refusal.to_string() }),
+        )
+        .await
+    }
+
+    async fn best_before(&self, plan: &Plan, judge: &str) -> Result<Option<BestSoFar>, ServiceError> {
+        let Some(session) = &plan.session else {
+            return Ok(None);
+        };
+        let rows = self.store.trend(&session.id, Span::All).await?;
+        let best = rows.iter().find_map(|row| {
+            let score = row.scores.iter().find(|s| s.judge.as_str() == judge && s.best)?;
+            score.overall.map(|overall| BestSoFar { n: row.n, overall })
+        });
+        Ok(best)
+    }
+
+    /// A picture from the image store, its content checked against its name.
+    pub(super) async fn stored_picture(&self, hash: &ImageHash) -> Result<Picture, ServiceError> {
+        let (_, bytes) = self.store.read_image(hash, Verify::Hash).await?;
+        Ok(self.decoded(bytes).await?.picture)
+    }
+}
+
+struct Subject {
+    of: JudgementOf,
+    picture: Picture,
+    run: Option<PromptId>,
+}
+
+struct Plan {
+    rubric: Rubric,
+    reference: Picture,
+    /// Empty: the reference alone.
+    subjects: Vec<Subject>,
+    prompt: Option<String>,
+    session: Option<Session>,
+}
+
+fn file_hash(picture: &Picture) -> Result<ImageHash, ServiceError> {
+    ImageHash::parse(&picture.hash().to_string()).map_err(|e| ServiceError::Internal(e.to_string()))
+}
+
+/// The rubric a session was opened with, whatever became of its file.
+pub(super) fn rubric_of(session: &Session) -> Result<Rubric, ServiceError> {
+    serde_json::from_value(session.opened.rubric.resolved.clone())
+        .map_err(|e| ServiceError::Internal(format!("the session's rubric cannot be read back: {e}")))
+}

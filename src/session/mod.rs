@@ -1,0 +1,109 @@
+//! The one seam: prepares, runs, judges and records. Above it only words for clients, below it
+//! the modules that do not know each other.
+
+mod error;
+mod files;
+mod inject;
+mod jobs;
+mod judging;
+mod memory;
+mod overview;
+mod queue;
+mod run;
+mod show;
+
+use std::sync::Arc;
+
+use crate::comfy::client::Client;
+use crate::comfy::runs::{RunConfig, Runner};
+use crate::config::Roots;
+use crate::history::Store;
+use crate::judge::Judge;
+use crate::judge::cache::Memory;
+use crate::judge::protocol::Evidence;
+use crate::judge::worker::WorkerConfig;
+
+pub use error::ServiceError;
+pub use files::Loaded;
+pub use inject::{Draft, InjectRequest, Injected, Question};
+pub use judging::{BestSoFar, JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, TargetTable};
+pub use overview::{Overview, OverviewRequest, PAGE, SessionView};
+pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
+
+use jobs::Jobs;
+
+/// Overall score at which a calibration is done unless the session says otherwise.
+pub const DEFAULT_TARGET: f64 = 0.85;
+/// Iterations after which an agent should stop unless the session says otherwise.
+pub const DEFAULT_MAX_ITERATIONS: u32 = 12;
+/// Seconds a call waits before it answers with a handle, unless it says otherwise. Clients cut
+/// calls at about 60 s.
+pub const DEFAULT_WAIT_S: u32 = 50;
+
+/// What a service is made of.
+pub struct Parts {
+    /// The history.
+    pub store: Store,
+    /// The ComfyUI server.
+    pub comfy: Client,
+    /// How runs are followed.
+    pub runs: RunConfig,
+    /// The judge process.
+    pub worker: WorkerConfig,
+    /// What stands before the judge's question.
+    pub evidence: Evidence,
+    /// What may be read.
+    pub roots: Roots,
+    /// The rubric of sessions that name none: built-in name or file.
+    pub rubric: String,
+}
+
+/// One judge, one history, one ComfyUI; shared by all clients. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    store: Store,
+    client: Client,
+    runner: Runner,
+    judge: Arc<Judge>,
+    roots: Roots,
+    default_rubric: String,
+    queued: Arc<Jobs<Queued>>,
+    judged: Arc<Jobs<Judged>>,
+}
+
+impl Service {
+    /// Puts the parts together. Takes no lock, port or GPU: the history opens and the judge loads
+    /// on first use. Needs a tokio runtime.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let memory: Arc<dyn Memory> = Arc::new(memory::HistoryMemory(parts.store.clone()));
+        Self {
+            judge: Arc::new(Judge::new(parts.worker, parts.evidence, memory)),
+            runner: Runner::new(parts.comfy.clone(), parts.runs),
+            client: parts.comfy,
+            store: parts.store,
+            roots: parts.roots,
+            default_rubric: parts.rubric,
+            queued: Arc::default(),
+            judged: Arc::default(),
+        }
+    }
+
+    /// The judge.
+    #[must_use]
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    /// The history.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The ComfyUI server.
+    #[must_use]
+    pub fn comfy(&self) -> &Client {
+        &self.client
+    }
+}

@@ -1,0 +1,381 @@
+//! `queue_generation`: run an iteration for one seed or several, and judge what came out.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::inject::{Located, text_at};
+use super::jobs::Waited;
+use super::judging::Judgement;
+use super::run::RunPlan;
+use super::{InjectRequest, Injected, Question, Service, ServiceError};
+use crate::comfy::calls::QueueState;
+use crate::comfy::graph::Graph;
+use crate::comfy::inject::Role;
+use crate::comfy::knobs::with_seed;
+use crate::comfy::lint;
+use crate::history::{
+    Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, SessionId, Span,
+};
+use crate::progress::{Progress, Teller};
+
+/// Most seeds of one call.
+pub const MAX_SEEDS: usize = 16;
+
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct QueueRequest {
+    /// What to write first; with nothing to write, an iteration that is there is run.
+    pub edits: InjectRequest,
+    /// The iteration to run; the newest unless given.
+    pub iteration: Option<u32>,
+    /// The seeds, one run each; the graph's own seed when empty.
+    pub seeds: Vec<u64>,
+    /// Whether to judge what was made.
+    pub judge: bool,
+    /// How long to wait before answering with a handle.
+    pub wait: Duration,
+    /// Stops the iteration's run instead of starting one.
+    pub stop: bool,
+}
+
+/// One seed's run.
+#[derive(Clone, Debug)]
+pub struct RunReport {
+    /// The record.
+    pub run: Run,
+    /// Its pictures with their files.
+    pub images: Vec<(RunImage, String)>,
+    /// Why it has no result, or what could not be proven.
+    pub remark: Option<String>,
+    /// What the judge made of its first picture.
+    pub judgement: Option<Judgement>,
+}
+
+/// An iteration that was run.
+#[derive(Clone, Debug)]
+pub struct Queued {
+    /// The session.
+    pub session: SessionId,
+    /// The iteration.
+    pub n: IterationNo,
+    /// A report a seed.
+    pub runs: Vec<RunReport>,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub enum QueueAnswer {
+    /// The runs are over.
+    Done(std::sync::Arc<Queued>),
+    /// They go on; ask again with session and iteration.
+    GoesOn {
+        /// The session.
+        session: SessionId,
+        /// The iteration.
+        n: IterationNo,
+        /// How far they are.
+        progress: Progress,
+    },
+    /// Where the prompt goes is not unique. Nothing was written or run.
+    Question(Question),
+    /// The run was told to stop.
+    Stopped {
+        /// The session.
+        session: SessionId,
+        /// The iteration.
+        n: IterationNo,
+        /// Whether something was running.
+        was_running: bool,
+    },
+}
+
+impl Service {
+    /// Runs an iteration and waits for it at most `request.wait`; the run goes on behind.
+    ///
+    /// Calling again with the same session and iteration joins the run, or answers from the
+    /// record when it is over: nothing is run twice. A run that failed or was lost is run anew.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn queue(
+        &self,
+        request: QueueRequest,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<QueueAnswer, ServiceError> {
+        if request.seeds.len() > MAX_SEEDS {
+            return Err(ServiceError::usage(
+                format!("{} seeds are more than {MAX_SEEDS}", request.seeds.len()),
+                "Run them in several calls.",
+            ));
+        }
+        let (session, n) = if writes(&request.edits) {
+            if request.iteration.is_some() {
+                return Err(ServiceError::usage(
+                    "an iteration is run as it is, or a new one is written: not both",
+                    "Leave `iteration` out to write a new one (start it from an earlier one with `parent`).",
+                ));
+            }
+            match self.inject(request.edits.clone()).await? {
+                Injected::Draft(draft) => (draft.session, draft.n),
+                Injected::Question(question) => return Ok(QueueAnswer::Question(question)),
+            }
+        } else {
+            self.existing(&request).await?
+        };
+        let handle = format!("{}/{n}", session.id);
+        if request.stop {
+            let was_running = self.queued.cancel(&handle);
+            return Ok(QueueAnswer::Stopped {
+                session: session.id,
+                n,
+                was_running,
+            });
+        }
+        if request.judge && session.opened.reference.is_none() {
+            return Err(ServiceError::usage(
+                format!(
+                    "session {} has no reference picture to judge against; nothing was run",
+                    session.id
+                ),
+                "Give `reference` with the prompt, or leave `judge` out.",
+            ));
+        }
+        let work = Work {
+            service: self.clone(),
+            session: session.clone(),
+            n,
+            seeds: request.seeds,
+            judge: request.judge,
+        };
+        self.queued.start(&handle, |teller, cancel| work.run(teller, cancel));
+        match self.queued.wait(&handle, request.wait, teller, cancel).await {
+            Some(Waited::Ended(ended)) => Ok(QueueAnswer::Done(ended?)),
+            Some(Waited::GoesOn(progress)) => Ok(QueueAnswer::GoesOn {
+                session: session.id,
+                n,
+                progress,
+            }),
+            None => Err(ServiceError::Internal("the run vanished".into())),
+        }
+    }
+
+    async fn existing(&self, request: &QueueRequest) -> Result<(Session, IterationNo), ServiceError> {
+        let id = request.edits.session.as_deref().ok_or_else(|| {
+            ServiceError::usage(
+                "neither a session nor a prompt with a workflow was given",
+                "Give `session` (and `iteration`), or `workflow` and `positive` to open a session and run it at once.",
+            )
+        })?;
+        let session = self.open_session(id).await?;
+        let n = match request.iteration {
+            Some(n) => self.iteration_no(n)?,
+            None => match self.store.iterations(&session.id, Span::Last(1)).await?.last() {
+                Some(iteration) => iteration.n,
+                None => {
+                    return Err(ServiceError::usage(
+                        format!("session {} has no iteration yet", session.id),
+                        "Give `positive` to write one.",
+                    ));
+                }
+            },
+        };
+        // An iteration that does not exist is said to, before anything starts.
+        self.store.iteration(&session.id, n).await?;
+        Ok((session, n))
+    }
+
+    /// Runs that a process before this one left open are brought to their end.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub async fn resume_open_runs(&self) -> Result<usize, ServiceError> {
+        let mut resumed = Vec::new();
+        for run in self.store.open_runs().await? {
+            let handle = format!("{}/{}", run.session, run.iteration);
+            if resumed.contains(&handle) || self.queued.knows(&handle) {
+                continue;
+            }
+            let session = self.store.session(&run.session).await?;
+            let seeds = self.store.runs_of(&run.session, Some(run.iteration)).await?;
+            let work = Work {
+                service: self.clone(),
+                session,
+                n: run.iteration,
+                seeds: seeds.iter().filter(|r| r.state.is_open()).map(|r| r.seed).collect(),
+                judge: false,
+            };
+            self.queued.start(&handle, |teller, cancel| work.run(teller, cancel));
+            resumed.push(handle);
+        }
+        Ok(resumed.len())
+    }
+
+    /// The pictures of a run with the files they lie in.
+    pub(super) async fn pictures_of(&self, id: PromptId) -> Result<Vec<(RunImage, String)>, ServiceError> {
+        let mut pictures = Vec::new();
+        for image in self.store.images_of(id).await? {
+            let path = self.store.find_image(&image.hash).await?.path.display().to_string();
+            pictures.push((image, path));
+        }
+        Ok(pictures)
+    }
+}
+
+/// Whether a request writes something, so that a new iteration is made of it.
+fn writes(edits: &InjectRequest) -> bool {
+    edits.positive.is_some()
+        || edits.negative.is_some()
+        || edits.seed.is_some()
+        || !edits.knobs.is_empty()
+        || edits.workflow.is_some()
+        || edits.parent.is_some()
+}
+
+/// The work behind a handle.
+struct Work {
+    service: Service,
+    session: Session,
+    n: IterationNo,
+    seeds: Vec<u64>,
+    judge: bool,
+}
+
+impl Work {
+    async fn run(self, teller: Teller, cancel: CancellationToken) -> Result<Queued, ServiceError> {
+        let service = &self.service;
+        let iteration = service.store.iteration(&self.session.id, self.n).await?;
+        let original = Graph::from_json(self.session.opened.workflow.clone())?;
+        let graph = Graph::from_json(iteration.content.graph.clone())?;
+        let located = service.locate(&original, &graph, &self.session.opened.choices).await?;
+        let problems = lint::check(&located.graph, &located.info);
+        if lint::is_fatal(&problems) {
+            return Err(ServiceError::Lint(problems));
+        }
+        let seeds = if self.seeds.is_empty() {
+            vec![own_seed(&located)]
+        } else {
+            self.seeds.clone()
+        };
+        let mut reports = Vec::new();
+        let mut first_error = None;
+        for seed in seeds {
+            match self.one(&iteration, &located, seed, &teller, &cancel).await {
+                Ok(report) => reports.push(report),
+                Err(error) if cancel.is_cancelled() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, seed, "a run failed");
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+        // All are rendered before any is judged, so that the GPU changes hands once.
+        if self.judge {
+            for report in &mut reports {
+                let judged = service
+                    .judge_run(&self.session, &iteration, report, &teller, &cancel)
+                    .await?;
+                report.judgement = judged;
+            }
+        }
+        match (reports.is_empty(), first_error) {
+            (true, Some(error)) => Err(error),
+            (_, error) => {
+                if let (Some(error), Some(last)) = (error, reports.last_mut()) {
+                    last.remark = Some(format!("another seed failed: {error}. {}", error.hint()));
+                }
+                Ok(Queued {
+                    session: self.session.id,
+                    n: self.n,
+                    runs: reports,
+                })
+            }
+        }
+    }
+
+    async fn one(
+        &self,
+        iteration: &Iteration,
+        located: &Located,
+        seed: u64,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<RunReport, ServiceError> {
+        let service = &self.service;
+        let graph = if located.roles.get(Role::Seed).found().is_empty() {
+            located.graph.clone()
+        } else {
+            with_seed(&located.graph, &located.roles, seed)?
+        };
+        let run = self.record_of(seed).await?;
+        let (run, remark) = if run.state == RunState::Finished {
+            (run, None)
+        } else {
+            let positive = text_at(&located.roles, Role::Positive);
+            let plan = RunPlan {
+                graph: &graph,
+                roles: &located.roles,
+                positive: positive.as_deref().filter(|_| iteration.content.positive.is_some()),
+            };
+            service.complete(&run, &plan, teller, cancel).await?
+        };
+        Ok(RunReport {
+            images: service.pictures_of(run.prompt_id).await?,
+            run,
+            remark,
+            judgement: None,
+        })
+    }
+
+    /// The run of this seed that is over or still open; else a new one, recorded before anything
+    /// is sent.
+    async fn record_of(&self, seed: u64) -> Result<Run, ServiceError> {
+        let store = &self.service.store;
+        let runs = store.runs_of(&self.session.id, Some(self.n)).await?;
+        let same = |run: &&Run| run.seed == seed;
+        if let Some(done) = runs.iter().filter(same).find(|r| r.state == RunState::Finished) {
+            return Ok(done.clone());
+        }
+        if let Some(open) = runs.iter().filter(same).find(|r| r.state.is_open()) {
+            return self.found_again(open.clone()).await;
+        }
+        let new = NewRun {
+            prompt_id: PromptId::random(),
+            session: self.session.id.clone(),
+            iteration: self.n,
+            seed,
+            server: self.service.client.url_for_people(),
+        };
+        Ok(store.prepare_run(new).await?)
+    }
+
+    /// A run that was written down before its request was sent may or may not have been sent:
+    /// ComfyUI is asked, so that it is never sent twice.
+    async fn found_again(&self, run: Run) -> Result<Run, ServiceError> {
+        if run.state != RunState::Prepared {
+            return Ok(run);
+        }
+        let client = &self.service.client;
+        let queued = client.queue_state(run.prompt_id.0).await? != QueueState::Absent;
+        if queued || client.history(run.prompt_id.0).await?.is_some() {
+            return Ok(self
+                .service
+                .store
+                .update_run_state(run.prompt_id, RunUpdate::Submitted)
+                .await?);
+        }
+        Ok(run)
+    }
+}
+
+/// The seed that stands in the graph, or zero where it has none.
+fn own_seed(located: &Located) -> u64 {
+    located
+        .roles
+        .get(Role::Seed)
+        .found()
+        .first()
+        .and_then(|p| p.value.as_u64())
+        .unwrap_or(0)
+}

@@ -1,0 +1,178 @@
+//! One seed of an iteration: recorded, submitted, followed, fetched, recorded again.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Service, ServiceError};
+use crate::comfy::error::ComfyError;
+use crate::comfy::graph::Graph;
+use crate::comfy::inject::{Roles, prove};
+use crate::comfy::record::Finished;
+use crate::comfy::runs::{Run as Following, Submission};
+use crate::history::{PromptId, Run, RunImage, RunState, RunUpdate};
+use crate::picture::Limits;
+use crate::progress::{Done, Progress, Teller};
+
+/// What a run needs beside its record.
+pub(super) struct RunPlan<'a> {
+    /// The graph of this seed, as it is submitted.
+    pub graph: &'a Graph,
+    /// Where the prompt stands in it.
+    pub roles: &'a Roles,
+    /// The prompt, where the workflow has one.
+    pub positive: Option<&'a str>,
+}
+
+impl Service {
+    /// Brings a recorded run to its end: submits it if that was not done, follows it, fetches its
+    /// pictures. Returns the record, and a remark when the injection could not be proven.
+    ///
+    /// # Errors
+    /// [`ServiceError::Comfy`]; the record says so too.
+    pub(super) async fn complete(
+        &self,
+        run: &Run,
+        plan: &RunPlan<'_>,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<(Run, Option<String>), ServiceError> {
+        let prompt_id = run.prompt_id.0;
+        let client_id = prompt_id.to_string();
+        let following = if run.state == RunState::Prepared {
+            let submission = Submission {
+                graph: plan.graph.to_json(),
+                prompt_id,
+                client_id,
+            };
+            match self.runner.start(submission).await {
+                Ok(following) => following,
+                Err(error) => return Err(self.ended_badly(run.prompt_id, error).await),
+            }
+        } else {
+            self.runner.attach(prompt_id, Some(client_id))
+        };
+        if run.state == RunState::Prepared {
+            self.store.update_run_state(run.prompt_id, RunUpdate::Submitted).await?;
+        }
+        let finished = match follow(following, teller, cancel).await {
+            Ok(finished) => finished,
+            Err(error) => return Err(self.ended_badly(run.prompt_id, error).await),
+        };
+        if let Err(error) = self.fetch(run.prompt_id, &finished).await {
+            let update = RunUpdate::Failed {
+                error: error.to_string(),
+            };
+            self.store.update_run_state(run.prompt_id, update).await?;
+            return Err(error);
+        }
+        let update = RunUpdate::Finished {
+            cached: finished.cached,
+            seconds: finished.seconds,
+        };
+        let run = self.store.update_run_state(run.prompt_id, update).await?;
+        Ok((run, remark(plan, &finished)))
+    }
+
+    /// Fetches a run's pictures; each is on disk and recorded before the run counts as finished.
+    async fn fetch(&self, id: PromptId, finished: &Finished) -> Result<(), ServiceError> {
+        let mut images = Vec::new();
+        for (ordinal, image) in finished.images.iter().enumerate() {
+            let bytes = self.client.output_image(image, Limits::default().max_bytes).await?;
+            // Decoded before it is kept, so that what is recorded is a picture.
+            let loaded = self.decoded(bytes).await?;
+            let stored = self.store.put_image(loaded.bytes).await?;
+            images.push(RunImage {
+                ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
+                hash: stored.hash,
+                filename: image.filename.clone(),
+                subfolder: image.subfolder.clone(),
+                folder_type: image.kind.as_str().to_owned(),
+                width: loaded.picture.width(),
+                height: loaded.picture.height(),
+            });
+        }
+        if images.is_empty() {
+            let blocked: Vec<String> = finished
+                .blocked
+                .iter()
+                .map(|b| format!("node {}: {}", b.node_id, b.message))
+                .collect();
+            let why = if blocked.is_empty() {
+                "the workflow saves or previews no image".to_owned()
+            } else {
+                format!("a node blocked the output ({})", blocked.join("; "))
+            };
+            return Err(ServiceError::usage(
+                format!("the run finished without a picture: {why}"),
+                "Add a SaveImage node behind the sampler's decoded image, export the workflow again, and open a session with it.",
+            ));
+        }
+        self.store.record_images(id, images).await?;
+        Ok(())
+    }
+
+    /// Records how a run ended without a result.
+    async fn ended_badly(&self, id: PromptId, error: ComfyError) -> ServiceError {
+        let update = match &error {
+            ComfyError::Interrupted { .. } => RunUpdate::Cancelled,
+            ComfyError::Lost { .. } => RunUpdate::Lost {
+                error: error.to_string(),
+            },
+            // The run may still be there: it stays open, and is found again by its id.
+            ComfyError::Unreachable { .. } | ComfyError::Broken { .. } | ComfyError::Timeout { .. } => {
+                return error.into();
+            }
+            _ => RunUpdate::Failed {
+                error: error.to_string(),
+            },
+        };
+        let cancelled = matches!(update, RunUpdate::Cancelled);
+        if let Err(error) = self.store.update_run_state(id, update).await {
+            return error.into();
+        }
+        if cancelled {
+            ServiceError::Cancelled(format!(": run {} was stopped in ComfyUI", id.0))
+        } else {
+            error.into()
+        }
+    }
+}
+
+/// Follows a run to its end, telling progress; on cancellation the run is stopped in ComfyUI.
+async fn follow(run: Following, teller: &Teller, cancel: &CancellationToken) -> Result<Finished, ComfyError> {
+    let mut progress = run.progress.clone();
+    loop {
+        tokio::select! {
+            outcome = run.outcome() => return outcome,
+            changed = progress.changed() => {
+                if changed.is_err() {
+                    return run.outcome().await;
+                }
+                let now = progress.borrow_and_update().clone();
+                let left = now.eta.map(|eta| format!(", about {} s left", eta.as_secs())).unwrap_or_default();
+                teller.send_replace(Progress {
+                    done: Done::Fraction(f64::from(now.fraction)),
+                    message: format!("ComfyUI: {}{left}", now.state.in_words()),
+                });
+            }
+            () = cancel.cancelled() => {
+                if let Err(error) = run.cancel().await {
+                    tracing::warn!(%error, "a run could not be cancelled");
+                    return Err(error);
+                }
+                return run.outcome().await;
+            }
+        }
+    }
+}
+
+/// Shows that the prompt reached the sampler; a remark when that cannot be shown.
+fn remark(plan: &RunPlan<'_>, finished: &Finished) -> Option<String> {
+    let positive = plan.positive?;
+    match prove(plan.graph, &finished.graph, positive, plan.roles) {
+        Ok(_) => None,
+        Err(error) => Some(format!(
+            "not proven that the prompt reached the sampler: {error}. {}",
+            error.hint()
+        )),
+    }
+}

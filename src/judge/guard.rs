@@ -96,11 +96,12 @@ pub fn check_age(answer: Option<&Answer>, side: Side) -> Result<(), Refusal> {
     let Some(Answer::YesNo { yes, no }) = answer else {
         return Err(Refusal::Unreadable { side });
     };
-    // Written so that a value that is no number refuses as well.
-    if !(*yes <= MAX_MINOR) {
+    // A value that is no number refuses as well.
+    if yes.is_nan() || *yes > MAX_MINOR {
         return Err(Refusal::MaybeUnder18 { side });
     }
-    if !(yes + no >= MIN_GUARD_MASS) {
+    let mass = yes + no;
+    if mass.is_nan() || mass < MIN_GUARD_MASS {
         return Err(Refusal::Unreadable { side });
     }
     Ok(())

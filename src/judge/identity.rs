@@ -140,7 +140,7 @@ mod tests {
         let path = folder.path().join("m");
         let size = 20usize << 20;
         let mut bytes = vec![7u8; size];
-        let mut print = |bytes: &[u8]| {
+        let print = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
             fingerprint(&path).unwrap()
         };

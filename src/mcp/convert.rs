@@ -55,7 +55,7 @@ pub fn failed(error: &ServiceError) -> CallToolResponse {
 pub fn arguments<T: DeserializeOwned>(
     tool: &str,
     arguments: Option<Map<String, Value>>,
-) -> Result<T, CallToolResponse> {
+) -> Result<T, Box<CallToolResponse>> {
     let given = Value::Object(arguments.unwrap_or_default());
     serde_path_to_error::deserialize(given).map_err(|error| {
         let path = error.path().to_string();
@@ -65,10 +65,10 @@ pub fn arguments<T: DeserializeOwned>(
             format!(" at `{path}`")
         };
         let error = error.into_inner();
-        failure(
+        Box::new(failure(
             &format!("the arguments of {tool} are not right{place}: {error}. Nothing was done"),
             "Correct the arguments; the tool's input schema lists them.",
-        )
+        ))
     })
 }
 

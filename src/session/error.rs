@@ -23,7 +23,7 @@ pub enum ServiceError {
     History(Arc<HistoryError>),
     /// ComfyUI.
     #[error(transparent)]
-    Comfy(#[from] ComfyError),
+    Comfy(Arc<ComfyError>),
     /// The judge.
     #[error(transparent)]
     Judge(Arc<JudgeError>),
@@ -94,6 +94,7 @@ macro_rules! shared {
 }
 shared!(
     History: HistoryError,
+    Comfy: ComfyError,
     Picture: PictureError,
     Root: RootError,
     Graph: GraphError,

@@ -81,7 +81,7 @@ impl Summarised for Output {}
 pub async fn call(service: &Service, given: Option<Map<String, Value>>) -> CallToolResponse {
     let input: Input = match arguments(NAME, given) {
         Ok(input) => input,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let page = input.page;
     let request = OverviewRequest {

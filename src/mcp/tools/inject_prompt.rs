@@ -124,7 +124,7 @@ impl Summarised for Output {}
 pub async fn call(service: &Service, given: Option<Map<String, Value>>) -> CallToolResponse {
     let input: Input = match arguments(NAME, given) {
         Ok(input) => input,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     match service.inject(input.into()).await {
         Ok(Injected::Draft(draft)) => success(&drafted(&draft), Vec::new()),

@@ -99,7 +99,7 @@ pub async fn call(
 ) -> CallToolResponse {
     let input: Input = match arguments(NAME, given) {
         Ok(input) => input,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let request = JudgeRequest {
         session: input.session,

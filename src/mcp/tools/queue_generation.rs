@@ -131,7 +131,7 @@ pub async fn call(
 ) -> CallToolResponse {
     let input: Input = match arguments(NAME, given) {
         Ok(input) => input,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let images = input.images;
     let request = request(input);

@@ -11,8 +11,11 @@ const BUDGET: usize = 512 << 20;
 /// Pixels as the worker receives them: RGB8, row-major.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pixels {
+    /// Pixels across.
     pub width: u32,
+    /// Pixels down.
     pub height: u32,
+    /// Three bytes a pixel, row by row.
     pub rgb: Vec<u8>,
 }
 

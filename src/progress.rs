@@ -53,13 +53,50 @@ impl Progress {
     }
 }
 
-/// Where progress is told. Clones tell the same listeners.
-pub type Teller = watch::Sender<Progress>;
+/// Where progress is told: a listener, and which part of the whole this work is.
+///
+/// Long work is made of parts (renders, then judgements, each of several steps); every part tells
+/// its own 0 to 1, and the listener hears of the whole.
+#[derive(Clone, Debug)]
+pub struct Teller {
+    sender: watch::Sender<Progress>,
+    from: f64,
+    span: f64,
+}
 
-/// A teller whose listener does not matter.
-#[must_use]
-pub fn silent() -> Teller {
-    watch::Sender::new(Progress::default())
+impl Teller {
+    /// A teller of the whole, and its first listener.
+    #[must_use]
+    pub fn new() -> (Self, watch::Receiver<Progress>) {
+        let (sender, receiver) = watch::channel(Progress::default());
+        (Self { sender, from: 0.0, span: 1.0 }, receiver)
+    }
+
+    /// A teller that nobody listens to.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self::new().0
+    }
+
+    /// A teller of the part of this work from `from` to `to`, both in `[0, 1]`.
+    #[must_use]
+    pub fn part(&self, from: f64, to: f64) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            from: self.from + self.span * from,
+            span: self.span * (to - from),
+        }
+    }
+
+    /// Tells how far this part is.
+    pub fn tell(&self, progress: Progress) {
+        let done = match progress.done.fraction() {
+            Some(fraction) => Done::Fraction(self.from + self.span * fraction),
+            None if self.from > 0.0 => Done::Fraction(self.from),
+            None => Done::Unknown,
+        };
+        self.sender.send_replace(Progress { done, ..progress });
+    }
 }
 
 /// Counts equal steps of one piece of work.
@@ -90,12 +127,34 @@ impl Meter {
     }
 
     fn tell(&self, done: u64) {
-        self.teller.send_replace(Progress {
-            done: Done::Steps {
-                done,
-                total: self.total,
-            },
-            message: self.message.clone(),
-        });
+        let message = match self.total {
+            0 | 1 => self.message.clone(),
+            total => format!("{}, {done} of {total}", self.message),
+        };
+        let done = Done::Steps {
+            done,
+            total: self.total,
+        };
+        self.teller.tell(Progress { done, message });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_parts_tell_of_the_whole() {
+        let (whole, listener) = Teller::new();
+        let second_half = whole.part(0.5, 1.0);
+        let meter = Meter::new(&second_half.part(0.5, 1.0), "comparing", 2);
+        assert_eq!(listener.borrow().done.fraction(), Some(0.75));
+        meter.step();
+        assert_eq!(listener.borrow().done.fraction(), Some(0.875));
+        assert_eq!(listener.borrow().message, "comparing, 1 of 2");
+        second_half.tell(Progress::words("waiting"));
+        assert_eq!(listener.borrow().done.fraction(), Some(0.5));
+        whole.tell(Progress::words("starting"));
+        assert_eq!(listener.borrow().done, Done::Unknown);
     }
 }

@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::setup::{Reach, service};
 use super::show;
+use crate::comfy::error::ComfyError;
 use crate::config::{Config, Transport};
 use crate::judge::Call;
-use crate::progress::silent;
+use crate::progress::Teller;
 use crate::session::Service;
 
 #[derive(Debug, clap::Args)]
@@ -88,16 +89,29 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
                 show::line(&format!("         → {fix}"));
             }
         }
+        show::line(&conclusion(&checks));
     }
     let missing = checks.iter().any(|c| c.health == Health::Missing);
     Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn conclusion(checks: &[Check]) -> String {
+    let named = |health| {
+        let names: Vec<&str> = checks.iter().filter(|c| c.health == health).map(|c| c.what).collect();
+        names.join(", ")
+    };
+    match (named(Health::Missing), named(Health::Warning)) {
+        (missing, warnings) if missing.is_empty() && warnings.is_empty() => "Everything is ready.".to_owned(),
+        (missing, warnings) if missing.is_empty() => format!("It runs; look at the warnings: {warnings}."),
+        (missing, _) => format!("Not ready: {missing}."),
+    }
 }
 
 fn settings(config: &Config) -> Check {
     let file = config
         .file
         .as_ref()
-        .map_or_else(|| "no file".to_owned(), |f| f.display().to_string());
+        .map_or_else(|| "no configuration file".to_owned(), |f| f.display().to_string());
     let set: Vec<String> = config
         .explain()
         .into_iter()
@@ -125,7 +139,7 @@ async fn data_folder(service: &Service) -> Check {
 }
 
 async fn judge(service: &Service, config: &Config) -> Vec<Check> {
-    let (teller, cancel) = (silent(), CancellationToken::new());
+    let ((teller, updates), cancel) = (Teller::new(), CancellationToken::new());
     let info = match service.judge().info(&cancel).await {
         Ok(info) => info,
         Err(error) => return vec![Check::bad("judge", Health::Missing, error.to_string(), error.hint())],
@@ -147,7 +161,7 @@ async fn judge(service: &Service, config: &Config) -> Vec<Check> {
             "judge",
             Health::Warning,
             format!("{which}{found}; its weights are random, its scores mean nothing"),
-            "Download a Qwen3-VL GGUF and its mmproj and set --model and --mmproj (see the README, \"Models\").",
+            "Download a trained Qwen3-VL GGUF with its mmproj file, and set --model and --mmproj (README, \"Models and memory\").",
         )
     }];
     let rubric = match service.rubric(None).await {
@@ -159,7 +173,16 @@ async fn judge(service: &Service, config: &Config) -> Vec<Check> {
     };
     checks.push(Check::ok(
         "rubric",
-        format!("{} ({} axes)", rubric.id, rubric.axes.len()),
+        format!(
+            "{} ({} axes{})",
+            rubric.id,
+            rubric.axes.len(),
+            if rubric.explicit {
+                "; explicit, so the guard applies"
+            } else {
+                ""
+            }
+        ),
     ));
     let call = Call {
         rubric: &rubric,
@@ -167,21 +190,21 @@ async fn judge(service: &Service, config: &Config) -> Vec<Check> {
         teller: &teller,
         cancel: &cancel,
     };
-    checks.push(match show::progress(teller.subscribe(), service.judge().self_check(call)).await {
+    checks.push(match show::progress(updates, service.judge().self_check(call)).await {
         Ok(check) => {
             let found = format!(
-                "identical pair {:.2}, unrelated pair {:.2}, grey picture {:.2}",
+                "a picture scores {:.2} against itself, {:.2} against an unrelated one, {:.2} against plain grey",
                 check.identical, check.unrelated, check.grey
             );
             if check.passed {
                 Check::ok("self-check", found)
             } else {
-                Check::bad(
-                    "self-check",
-                    Health::Warning,
-                    format!("failed: {found}"),
-                    "This judge does not tell alike from unlike: use another model, or check that the projector belongs to it.",
-                )
+                let fix = if info.trained {
+                    "This judge does not tell alike from unlike: use another model, or check that the projector belongs to it."
+                } else {
+                    "To be expected of random weights; a trained model scores high against itself only."
+                };
+                Check::bad("self-check", Health::Warning, format!("failed: {found}"), fix)
             }
         }
         Err(error) => Check::bad("self-check", Health::Missing, error.to_string(), error.hint()),
@@ -193,13 +216,17 @@ async fn comfyui(service: &Service) -> Vec<Check> {
     let url = service.comfy().url_for_people();
     let stats = match service.comfy().system_stats().await {
         Ok(stats) => stats,
-        Err(error) => {
-            let fix = format!(
-                "{} ComfyUI's desktop edition listens on another port (commonly 8000): give it with --comfyui URL.",
-                error.hint()
-            );
-            return vec![Check::bad("ComfyUI", Health::Missing, error.to_string(), fix)];
+        // The error's own hint is about runs that were under way; here there are none.
+        Err(ComfyError::Unreachable { .. }) => {
+            return vec![Check::bad(
+                "ComfyUI",
+                Health::Missing,
+                format!("nothing answers at {url}"),
+                "Start ComfyUI, or give its address with --comfyui URL (the desktop edition commonly listens on port 8000). \
+                 Judging two pictures works without it.",
+            )];
         }
+        Err(error) => return vec![Check::bad("ComfyUI", Health::Missing, error.to_string(), error.hint())],
     };
     let devices: Vec<String> = stats
         .devices
@@ -224,7 +251,7 @@ async fn comfyui(service: &Service) -> Vec<Check> {
             "companion node",
             Health::Warning,
             "not installed; prompts are placed by following the workflow's wires",
-            "Optional: copy tools/comfyui-nodes into ComfyUI's custom_nodes folder and restart ComfyUI.",
+            "Optional, for workflows where the place is not unique: copy tools/comfyui-nodes into ComfyUI's custom_nodes folder and restart ComfyUI.",
         ),
         Err(error) => Check::bad("companion node", Health::Warning, error.to_string(), error.hint()),
     });

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use comfy_table::{Table, presets};
 use serde_json::Value;
 
 use super::setup::comfy;
@@ -30,10 +29,7 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     let bytes = tokio::fs::read(&args.workflow)
         .await
         .with_context(|| format!("{} cannot be read", args.workflow.display()))?;
-    let graph = Graph::parse(&bytes).map_err(|e| {
-        let hint = e.hint();
-        anyhow::Error::new(e).context(hint)
-    })?;
+    let graph = Graph::parse(&bytes).with_context(|| args.workflow.display().to_string())?;
     let info = definitions(&args, &config, &graph).await?;
     let roles = find(&graph, &info);
     if args.json {
@@ -64,16 +60,16 @@ async fn definitions(args: &Args, config: &Config, graph: &Graph) -> anyhow::Res
             Ok(info)
         }
         Err(error) => {
-            tracing::warn!("{error}; going by names alone");
+            show::note(&format!(
+                "without the nodes' definitions this goes by names alone ({error}). Start ComfyUI, or give --object-info FILE."
+            ));
             Ok(ObjectInfo::default())
         }
     }
 }
 
 fn table(roles: &Roles) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["role", "place", "node", "value"]);
+    let mut table = show::table(["role", "place", "node", "value"]);
     for (role, finding) in roles.iter() {
         let remark = match finding {
             Finding::Found { .. } => String::new(),

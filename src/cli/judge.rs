@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use comfy_table::{Table, presets};
 use tokio_util::sync::CancellationToken;
 
 use super::setup::{Reach, service};
@@ -10,7 +9,7 @@ use super::show;
 use crate::config::Config;
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{AxisResult, Flag};
-use crate::progress::silent;
+use crate::progress::Teller;
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, ServiceError};
 
 #[derive(Debug, clap::Args)]
@@ -33,9 +32,9 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
         wait: std::time::Duration::from_secs(24 * 3600),
         ..JudgeRequest::default()
     };
-    let teller = silent();
+    let (teller, updates) = Teller::new();
     let cancel = CancellationToken::new();
-    let answer = show::progress(teller.subscribe(), service.judge_pair(request, &teller, &cancel)).await?;
+    let answer = show::progress(updates, service.judge_pair(request, &teller, &cancel)).await?;
     let JudgeAnswer::Done(judged) = answer else {
         return Err(ServiceError::Internal("the judgement did not end".into()).into());
     };
@@ -53,11 +52,13 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the columns mean.
+const LEGEND: &str =
+    "score: 0 to 1 on this reference's own scale; raw: as the model gave it; order, spread: how unsure it is";
+
 fn table(judgement: &Judgement) -> String {
     let verdict = &judgement.verdict;
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED);
-    table.set_header([
+    let mut table = show::table([
         "axis",
         "score",
         "raw",
@@ -72,7 +73,7 @@ fn table(judgement: &Judgement) -> String {
     }
     let overall = match (verdict.overall_score, verdict.overall_ci) {
         (Some(score), Some([low, high])) => format!("overall {score:.2} ({low:.2} to {high:.2})"),
-        _ => "no overall score: no axis counts".to_owned(),
+        _ => "no overall score: no axis counts (the column \"verdict\" says why)".to_owned(),
     };
     let raw = verdict
         .overall_raw
@@ -80,7 +81,7 @@ fn table(judgement: &Judgement) -> String {
         .unwrap_or_default();
     let signals = verdict.signals;
     let mut text = format!(
-        "{table}\n{overall}{raw}\nsignals: palette {:.1}, brightness {:+.1}, sharpness {:+.2}, hog {:.2}, ssim {:.2}, phash {}\njudge {} in {:.1} s",
+        "{table}\n{LEGEND}\n\n{overall}{raw}\nmeasured without a model: palette distance {:.1}, brightness {:+.1}, sharpness {:+.2}, edge distance {:.2}, structural similarity {:.2}, perceptual hash {} of 64 bits apart\njudge {} in {:.1} s",
         signals.palette,
         signals.brightness,
         signals.sharpness,
@@ -96,7 +97,7 @@ fn table(judgement: &Judgement) -> String {
     }
     if verdict.flags.contains(&Flag::UntrainedModel) {
         text.push_str(
-            "\nThe judge's weights are random, so these numbers mean nothing. Configure a trained Qwen3-VL with --model and --mmproj.",
+            "\nWARNING: the judge's weights are random, so these numbers mean nothing. Configure a trained Qwen3-VL with --model and --mmproj.",
         );
     }
     text

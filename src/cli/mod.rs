@@ -60,10 +60,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         child::run()?;
         return Ok(ExitCode::SUCCESS);
     }
-    let config = Config::resolve(cli.settings, &Environment::from_process()).map_err(|e| {
-        let hint = e.hint();
-        anyhow::Error::new(e).context(format!("the settings cannot be used. {hint}"))
-    })?;
+    let config = Config::resolve(cli.settings, &Environment::from_process())?;
     telemetry::init(&config).context("logging could not be started")?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
     let result = runtime.block_on(async {

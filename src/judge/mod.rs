@@ -48,6 +48,19 @@ use worker::{KeyedPixels, Worker, WorkerConfig, WorkerState};
 /// Judgements that may wait for their turn; more are told to come back.
 const MAX_WAITING: usize = 8;
 
+/// Which part of a judgement each step is. What is remembered is skipped, and progress jumps.
+type PartOf = (f64, f64);
+const LOADING: PartOf = (0.0, 0.1);
+const CHECKING: PartOf = (0.1, 0.4);
+const GUARDING: PartOf = (0.4, 0.45);
+const READING: PartOf = (0.45, 0.5);
+const SCALING: PartOf = (0.5, 0.85);
+const COMPARING: PartOf = (0.85, 1.0);
+
+fn part(teller: &Teller, (from, to): PartOf) -> Teller {
+    teller.part(from, to)
+}
+
 /// A judge: a model, a way of asking, and a memory.
 pub struct Judge {
     worker: Worker,
@@ -172,7 +185,7 @@ impl Judge {
         let scale = self.scale(&prepared, &target.values, &call, &mut cost).await?;
 
         let asks = 1 + Steps::asks_per_reading(self.evidence);
-        let meter = Meter::new(call.teller, "comparing", asks);
+        let meter = Meter::new(&part(call.teller, COMPARING), "comparing", asks);
         let mut steps = self.steps(&prepared, &call, &meter);
         let values = steps.values(&generated).await?;
         if !guarded && says_explicit(&values) {
@@ -257,7 +270,7 @@ impl Judge {
         }
         let line = Line::join(&self.waiting)?;
         call.teller
-            .send_replace(Progress::words(format!("waiting for the judge, {} ahead", line.ahead)));
+            .tell(Progress::words(format!("waiting for the judge, {} ahead", line.ahead)));
         tokio::select! {
             turn = self.turn.acquire() => turn.map_err(|_| JudgeError::Busy { waiting: 0 }),
             () = call.cancel.cancelled() => Err(EngineError::Cancelled.into()),
@@ -267,6 +280,7 @@ impl Judge {
     /// Loads the model, tells its progress, and fits the reference.
     async fn prepare(&self, reference: &Picture, call: &Call<'_>) -> Result<Prepared, JudgeError> {
         let mut state = self.worker.state();
+        let loading = part(call.teller, LOADING);
         let info = {
             let mut info = std::pin::pin!(self.worker.info(call.cancel));
             loop {
@@ -274,7 +288,7 @@ impl Judge {
                     info = &mut info => break info?,
                     Ok(()) = state.changed() => {
                         if let WorkerState::Loading(fraction) = *state.borrow_and_update() {
-                            call.teller.send_replace(Progress {
+                            loading.tell(Progress {
                                 done: Done::Fraction(f64::from(fraction)),
                                 message: "loading the judge's model".into(),
                             });
@@ -340,7 +354,7 @@ impl Judge {
         if !prepared.trusted {
             return Err(Refusal::JudgeUntrusted.into());
         }
-        let meter = Meter::new(call.teller, "checking that only adults are shown", 2);
+        let meter = Meter::new(&part(call.teller, GUARDING), "checking that only adults are shown", 2);
         let mut steps = self.steps(prepared, call, &meter);
         steps.age(&prepared.reference, Side::Reference).await??;
         if let Some(generated) = generated {
@@ -368,7 +382,7 @@ impl Judge {
                 judge,
             });
         }
-        let meter = Meter::new(call.teller, "reading the reference", 1);
+        let meter = Meter::new(&part(call.teller, READING), "reading the reference", 1);
         let mut steps = self.steps(prepared, call, &meter);
         let values = steps.values(&prepared.reference).await?;
         cost.add(&steps.cost);
@@ -399,7 +413,7 @@ impl Judge {
         let bank = selfcheck::bank(self.config.spec.image_tokens)?;
         let per_picture = Steps::asks_per_reading(self.evidence) + u64::from(Steps::needs_values(self.evidence));
         let total = Steps::asks_per_reading(self.evidence) + bank.len() as u64 * per_picture;
-        let meter = Meter::new(call.teller, "measuring the reference's scale", total);
+        let meter = Meter::new(&part(call.teller, SCALING), "measuring the reference's scale", total);
         let mut steps = self.steps(prepared, call, &meter);
         let reference = Seen {
             pixels: &prepared.reference,

@@ -87,7 +87,9 @@ impl AxisValue {
         self.visible >= VISIBLE
     }
 
-    fn words(&self) -> &str {
+    /// The words, or `not visible`.
+    #[must_use]
+    pub fn words(&self) -> &str {
         if self.is_visible() && !self.value.is_empty() {
             &self.value
         } else {

@@ -11,7 +11,7 @@ use super::protocol::{self, AxisValue};
 use super::score::Reading;
 use super::steps::{Seen, Steps};
 use super::worker::KeyedPixels;
-use super::{Call, Judge, JudgeError, bank, keyed, to_json};
+use super::{CHECKING, Call, Judge, JudgeError, bank, keyed, part, to_json};
 use crate::picture::{Limits, decode};
 use crate::progress::Meter;
 
@@ -92,7 +92,7 @@ impl Judge {
         let system = protocol::system(call.rubric);
         let values_asks = if Steps::needs_values(self.evidence) { 3 } else { 0 };
         let meter = Meter::new(
-            call.teller,
+            &part(call.teller, CHECKING),
             "checking the judge itself (once)",
             values_asks + 3 * Steps::asks_per_reading(self.evidence),
         );

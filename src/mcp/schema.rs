@@ -1,7 +1,7 @@
 //! JSON Schemas as clients like them: inlined, without the words that say nothing.
 //!
 //! An agent pays for every byte of `tools/list`, and strict clients stumble over `$ref` into
-//! enums, over `["string", "null"]` and over formats such as `uint`.
+//! enums, over `["string", "null"]`, over `true` for a schema and over formats such as `uint`.
 
 use std::sync::Arc;
 
@@ -10,14 +10,30 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-/// The schema of a type, trimmed.
-pub fn of<T: JsonSchema>() -> Arc<JsonObject> {
-    let settings = SchemaSettings::draft2020_12().with(|s| {
+/// What a tool takes: every doc comment is a description.
+pub fn input<T: JsonSchema>() -> Arc<JsonObject> {
+    of::<T>(SchemaSettings::draft2020_12(), Words::Kept)
+}
+
+/// What a tool gives. Clients check results against it, agents do not read it: it has no
+/// descriptions, and what is left out when it is empty is not required.
+pub fn output<T: JsonSchema>() -> Arc<JsonObject> {
+    of::<T>(SchemaSettings::draft2020_12().for_serialize(), Words::Dropped)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Words {
+    Kept,
+    Dropped,
+}
+
+fn of<T: JsonSchema>(settings: SchemaSettings, words: Words) -> Arc<JsonObject> {
+    let settings = settings.with(|s| {
         s.inline_subschemas = true;
         s.meta_schema = None;
     });
     let schema = settings.into_generator().into_root_schema_for::<T>();
-    match trim(schema.to_value()) {
+    match trim(schema.to_value(), words) {
         Value::Object(mut object) => {
             // The tool's own description says it better.
             object.remove("description");
@@ -27,20 +43,31 @@ pub fn of<T: JsonSchema>() -> Arc<JsonObject> {
     }
 }
 
-fn trim(schema: Value) -> Value {
+fn trim(schema: Value, words: Words) -> Value {
     match schema {
-        Value::Object(object) => Value::Object(trim_object(object)),
-        Value::Array(items) => Value::Array(items.into_iter().map(trim).collect()),
+        Value::Object(object) => Value::Object(trim_object(object, words)),
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| trim(item, words)).collect()),
         other => other,
     }
 }
 
-fn trim_object(object: Map<String, Value>) -> Map<String, Value> {
+fn trim_object(object: Map<String, Value>, words: Words) -> Map<String, Value> {
+    if let Some(names) = object.get("oneOf").and_then(names_of) {
+        return Map::from_iter([
+            ("type".to_owned(), "string".into()),
+            ("enum".to_owned(), Value::Array(names)),
+        ]);
+    }
     let mut kept = Map::new();
     for (key, value) in object {
         match (key.as_str(), value) {
-            ("title" | "format", Value::String(_)) | ("default", Value::Null) => {}
-            ("$schema", _) => {}
+            ("title" | "format", Value::String(_)) | ("$schema", _) => {}
+            // Absent means the empty value: nobody needs to be told.
+            ("default", Value::Null | Value::Bool(false)) => {}
+            ("default", Value::Array(items)) if items.is_empty() => {}
+            ("default", Value::Object(fields)) if fields.is_empty() => {}
+            ("description", _) if words == Words::Dropped => {}
+            ("minimum", Value::Number(least)) if words == Words::Dropped && least.as_f64() == Some(0.0) => {}
             ("type", Value::Array(types)) => {
                 let mut types: Vec<Value> = types.into_iter().filter(|t| t != "null").collect();
                 let kind = if types.len() == 1 {
@@ -54,16 +81,26 @@ fn trim_object(object: Map<String, Value>) -> Map<String, Value> {
             ("properties", Value::Object(properties)) => {
                 let properties = properties
                     .into_iter()
-                    .map(|(name, schema)| (name, trim(schema)))
+                    .map(|(name, schema)| match schema {
+                        Value::Bool(true) => (name, Value::Object(Map::new())),
+                        schema => (name, trim(schema, words)),
+                    })
                     .collect();
                 kept.insert(key, Value::Object(properties));
             }
             (_, value) => {
-                kept.insert(key, trim(value));
+                kept.insert(key, trim(value, words));
             }
         }
     }
     kept
+}
+
+/// The names of an enum whose variants are each a schema of their own, because they have doc
+/// comments.
+fn names_of(variants: &Value) -> Option<Vec<Value>> {
+    let variants = variants.as_array()?;
+    variants.iter().map(|variant| variant.get("const").cloned()).collect()
 }
 
 #[cfg(test)]
@@ -82,10 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn schemas_hold_what_a_client_needs_and_no_more() {
-        let text = serde_json::to_string(&*of::<Sample>()).unwrap();
+    fn inputs_hold_what_a_client_needs_and_no_more() {
+        let text = serde_json::to_string(&*input::<Sample>()).unwrap();
         assert!(
-            !text.contains("null") && !text.contains("format") && !text.contains("$"),
+            !text.contains("null") && !text.contains("format") && !text.contains("$") && !text.contains("default"),
             "{text}"
         );
         assert!(
@@ -94,5 +131,37 @@ mod tests {
         );
         assert!(text.contains(r#""required":["count"]"#), "{text}");
         assert!(text.contains(r#""additionalProperties":false"#), "{text}");
+    }
+
+    #[derive(serde::Serialize, JsonSchema)]
+    struct Answer {
+        /// In words.
+        summary: String,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        rows: Vec<u32>,
+        kind: Kind,
+        any: Value,
+    }
+
+    #[derive(serde::Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum Kind {
+        /// The first.
+        One,
+        /// The second.
+        Two,
+    }
+
+    #[test]
+    fn outputs_require_only_what_is_always_there() {
+        let schema = Value::Object((*output::<Answer>()).clone());
+        assert_eq!(schema["required"], serde_json::json!(["summary", "kind", "any"]));
+        assert_eq!(
+            schema["properties"]["kind"],
+            serde_json::json!({"type": "string", "enum": ["one", "two"]})
+        );
+        assert_eq!(schema["properties"]["any"], serde_json::json!({}));
+        assert!(!schema.to_string().contains("description"), "{schema}");
     }
 }

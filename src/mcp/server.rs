@@ -64,6 +64,8 @@ impl ServerHandler for CalibratorServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        // Not at start-up: clients start a second process just to probe.
+        self.service.resume_open_runs();
         Ok(tools::call(&self.service, request, context).await)
     }
 

@@ -8,7 +8,7 @@ use crate::comfy::inject::ChoiceError;
 use crate::comfy::knobs::InjectError;
 use crate::comfy::lint::Problem;
 use crate::config::RootError;
-use crate::history::HistoryError;
+use crate::history::{HistoryError, IterationNo, SessionId};
 use crate::judge::JudgeError;
 use crate::judge::guard::Refusal;
 use crate::judge::rubric::RubricError;
@@ -67,6 +67,16 @@ pub enum ServiceError {
         /// What to do.
         hint: String,
     },
+    /// What went wrong with an iteration that is recorded.
+    #[error("iteration {n} of session {session}: {error}")]
+    At {
+        /// The session.
+        session: SessionId,
+        /// The iteration.
+        n: IterationNo,
+        /// What went wrong.
+        error: Box<ServiceError>,
+    },
     /// The caller cancelled.
     #[error("cancelled{}", .0)]
     Cancelled(String),
@@ -122,10 +132,20 @@ impl ServiceError {
         }
     }
 
+    /// The same, naming the iteration: a caller who has just written it does not know its number.
+    pub(crate) fn at(self, session: &SessionId, n: IterationNo) -> Self {
+        Self::At {
+            session: session.clone(),
+            n,
+            error: Box::new(self),
+        }
+    }
+
     /// What to do next, for an agent.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
+            Self::At { error, .. } => error.hint(),
             Self::History(e) => e.hint(),
             Self::Comfy(e) => e.hint(),
             Self::Judge(e) => e.hint(),

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, Service, ServiceError};
+use super::opening::{Base, graph_hash};
+use super::{Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Place, Role, Roles, find};
 use crate::comfy::knobs::{Applied, Change, Edits, apply};
 use crate::comfy::lint;
 use crate::comfy::object_info::ObjectInfo;
 use crate::history::{
-    self, GraphHash, IterationNo, NewIteration, NewSession, Session, SessionChange, SessionId, SessionRubric, Span,
+    self, IterationNo, NewIteration, Session, SessionId,
 };
 use crate::judge::guard;
-use crate::judge::rubric::Rubric;
 
 /// What to write where. Without a session a new one is opened.
 #[derive(Clone, Debug, Default)]
@@ -171,62 +171,6 @@ impl Service {
         Ok(self.store.session(&id).await?)
     }
 
-    /// The graph to write into, and what a new session would be opened with.
-    async fn base(&self, request: &InjectRequest, session: Option<&Session>) -> Result<Base, ServiceError> {
-        let Some(session) = session else {
-            let named = request.workflow.as_deref().ok_or_else(|| {
-                ServiceError::usage(
-                    "neither a session nor a workflow was given",
-                    "Give `workflow` (an API-format file, a PNG saved by ComfyUI, or \"last\") to open a session, or the `session` to go on with.",
-                )
-            })?;
-            let rubric = self.rubric(request.rubric.as_deref()).await?;
-            let reference = match &request.reference {
-                Some(path) => Some(self.picture(path).await?.bytes),
-                None => None,
-            };
-            let (graph, source) = self.workflow(named).await?;
-            return Ok(Base {
-                original: graph.clone(),
-                parent: None,
-                graph: graph.clone(),
-                opening: Some(Opening {
-                    graph,
-                    source,
-                    rubric,
-                    reference,
-                }),
-            });
-        };
-        if request.workflow.is_some() || request.rubric.is_some() {
-            return Err(ServiceError::usage(
-                format!("session {} keeps its workflow and rubric", session.id),
-                "Leave `workflow` and `rubric` out to go on with it, or leave `session` out to open a new one.",
-            ));
-        }
-        let original = Graph::from_json(session.opened.workflow.clone())?;
-        let parent = match request.parent {
-            Some(0) => None,
-            Some(n) => Some(self.iteration_no(n)?),
-            None => self
-                .store
-                .iterations(&session.id, Span::Last(1))
-                .await?
-                .last()
-                .map(|i| i.n),
-        };
-        let graph = match parent {
-            Some(n) => Graph::from_json(self.store.iteration(&session.id, n).await?.content.graph)?,
-            None => original.clone(),
-        };
-        Ok(Base {
-            original,
-            parent,
-            graph,
-            opening: None,
-        })
-    }
-
     pub(super) fn iteration_no(&self, n: u32) -> Result<IterationNo, ServiceError> {
         IterationNo::new(n).map_err(|e| ServiceError::usage(e.to_string(), e.hint()))
     }
@@ -284,88 +228,6 @@ impl Service {
         Ok(info)
     }
 
-    async fn open(
-        &self,
-        opening: Opening,
-        choices: BTreeMap<String, String>,
-        request: &InjectRequest,
-    ) -> Result<Session, ServiceError> {
-        let reference = match opening.reference {
-            Some(bytes) => Some(self.store.put_image(bytes).await?.hash),
-            None => None,
-        };
-        let resolved = serde_json::to_value(&opening.rubric).map_err(|e| ServiceError::Internal(e.to_string()))?;
-        let new = NewSession {
-            title: request.title.clone(),
-            workflow: opening.graph.to_json(),
-            workflow_hash: graph_hash(&opening.graph)?,
-            workflow_source: opening.source,
-            reference,
-            rubric: SessionRubric {
-                id: opening.rubric.id.clone(),
-                hash: history::RubricHash::parse(&opening.rubric.hash().to_string())
-                    .map_err(|e| ServiceError::Internal(e.to_string()))?,
-                resolved,
-                explicit: opening.rubric.explicit,
-            },
-            target_score: request.target.unwrap_or(DEFAULT_TARGET),
-            max_iterations: request.max_iterations.unwrap_or(DEFAULT_MAX_ITERATIONS),
-            choices,
-        };
-        Ok(self.store.create_session(new).await?)
-    }
-
-    /// Remembers what a call on an open session settled: choices, target, maximum, a reference
-    /// where there was none.
-    async fn keep_choices(
-        &self,
-        session: Session,
-        choices: BTreeMap<String, String>,
-        request: &InjectRequest,
-    ) -> Result<Session, ServiceError> {
-        let reference = match &request.reference {
-            Some(path) => {
-                let hash = self.store.put_image(self.picture(path).await?.bytes).await?.hash;
-                if session.opened.reference.as_ref().is_some_and(|kept| *kept != hash) {
-                    return Err(ServiceError::usage(
-                        format!("session {} has another reference already", session.id),
-                        "Scores against different references cannot be compared: open a new session.",
-                    ));
-                }
-                Some(hash)
-            }
-            None => None,
-        };
-        let change = SessionChange {
-            title: request.title.clone(),
-            target_score: request.target,
-            max_iterations: request.max_iterations,
-            choices: (choices != session.opened.choices).then_some(choices),
-            reference,
-        };
-        if change == SessionChange::default() {
-            return Ok(session);
-        }
-        Ok(self.store.change_session(&session.id, change).await?)
-    }
-}
-
-struct Opening {
-    graph: Graph,
-    source: history::WorkflowSource,
-    rubric: Rubric,
-    reference: Option<Vec<u8>>,
-}
-
-struct Base {
-    /// The session's workflow as it was.
-    original: Graph,
-    /// The iteration that is written into.
-    parent: Option<IterationNo>,
-    /// Its graph.
-    graph: Graph,
-    /// For a new session.
-    opening: Option<Opening>,
 }
 
 fn check_numbers(request: &InjectRequest) -> Result<(), ServiceError> {
@@ -428,10 +290,6 @@ pub(super) fn text_at(roles: &Roles, role: Role) -> Option<String> {
         .first()
         .and_then(|p| p.value.as_str())
         .map(str::to_owned)
-}
-
-fn graph_hash(graph: &Graph) -> Result<GraphHash, ServiceError> {
-    GraphHash::parse(&graph.hash()).map_err(|e| ServiceError::Internal(e.to_string()))
 }
 
 fn recorded(change: &Change) -> history::Change {

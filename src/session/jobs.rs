@@ -1,6 +1,7 @@
 //! Long work that outlives the call that began it: followed by handle, cancelled for real.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ struct Job<T> {
     progress: watch::Receiver<Progress>,
     ended: watch::Receiver<Option<Ended<T>>>,
     cancel: CancellationToken,
+    /// Somebody was told how it ended.
+    told: Arc<AtomicBool>,
     number: u64,
 }
 
@@ -29,6 +32,7 @@ impl<T> Clone for Job<T> {
             progress: self.progress.clone(),
             ended: self.ended.clone(),
             cancel: self.cancel.clone(),
+            told: Arc::clone(&self.told),
             number: self.number,
         }
     }
@@ -45,14 +49,14 @@ pub enum Waited<T> {
 /// The jobs of one kind, by handle.
 pub struct Jobs<T> {
     jobs: Mutex<HashMap<String, Job<T>>>,
-    numbers: std::sync::atomic::AtomicU64,
+    numbers: AtomicU64,
 }
 
 impl<T> Default for Jobs<T> {
     fn default() -> Self {
         Self {
             jobs: Mutex::default(),
-            numbers: std::sync::atomic::AtomicU64::new(1),
+            numbers: AtomicU64::new(1),
         }
     }
 }
@@ -74,17 +78,21 @@ impl<T: Send + Sync + 'static> Jobs<T> {
         job.ended.borrow().is_none().then(|| job.progress.borrow().clone())
     }
 
-    /// Starts work under a handle, unless a job of this handle is running: then that one goes on
-    /// and `work` is dropped.
-    pub fn start<F>(&self, handle: &str, work: impl FnOnce(Teller, CancellationToken) -> F)
+    /// Starts work under a handle, unless a job of this handle is running, or has ended and
+    /// nobody was told how: then that one stays and `work` is dropped. Returns whether it started.
+    pub fn start<F>(&self, handle: &str, work: impl FnOnce(Teller, CancellationToken) -> F) -> bool
     where
         F: Future<Output = Result<T, ServiceError>> + Send + 'static,
     {
         let mut jobs = self.lock();
-        if jobs.get(handle).is_some_and(|job| job.ended.borrow().is_none()) {
-            return;
+        let stays = |job: &Job<T>| {
+            let untold = !job.told.load(Ordering::Acquire) && !job.cancel.is_cancelled();
+            job.ended.borrow().is_none() || untold
+        };
+        if jobs.get(handle).is_some_and(stays) {
+            return false;
         }
-        let (teller, progress) = watch::channel(Progress::default());
+        let (teller, progress) = Teller::new();
         let (finish, ended) = watch::channel(None);
         let cancel = CancellationToken::new();
         let running = tokio::spawn(work(teller, cancel.clone()));
@@ -96,15 +104,26 @@ impl<T: Send + Sync + 'static> Jobs<T> {
             };
             finish.send_replace(Some(result));
         });
-        let number = self.numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let job = Job {
             progress,
             ended,
             cancel,
+            told: Arc::default(),
             number,
         };
         jobs.insert(handle.to_owned(), job);
         forget_oldest(&mut jobs);
+        true
+    }
+
+    /// Waits at most `limit` for a job that was cancelled to be over, so that a new one does not join
+    /// what is being stopped.
+    pub async fn settle(&self, handle: &str, limit: Duration) {
+        let job = self.lock().get(handle).cloned();
+        if let Some(mut job) = job.filter(|job| job.cancel.is_cancelled()) {
+            let _ = tokio::time::timeout(limit, job.ended.wait_for(Option::is_some)).await;
+        }
     }
 
     /// Cancels a job. False when none of this handle runs.
@@ -134,10 +153,11 @@ impl<T: Send + Sync + 'static> Jobs<T> {
         let deadline = tokio::time::Instant::now() + limit;
         loop {
             if let Some(ended) = job.ended.borrow_and_update().clone() {
+                job.told.store(true, Ordering::Release);
                 return Some(Waited::Ended(ended));
             }
             let now = job.progress.borrow_and_update().clone();
-            teller.send_replace(now.clone());
+            teller.tell(now.clone());
             tokio::select! {
                 changed = job.ended.changed() => if changed.is_err() {
                     return Some(Waited::Ended(Err(ServiceError::Internal("the job vanished".into()))));
@@ -167,11 +187,10 @@ fn forget_oldest<T>(jobs: &mut HashMap<String, Job<T>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::silent;
 
     async fn ended(jobs: &Jobs<u32>, handle: &str) -> Ended<u32> {
         match jobs
-            .wait(handle, Duration::from_secs(10), &silent(), &CancellationToken::new())
+            .wait(handle, Duration::from_secs(10), &Teller::silent(), &CancellationToken::new())
             .await
         {
             Some(Waited::Ended(ended)) => ended,
@@ -185,17 +204,17 @@ mod tests {
         let gate = CancellationToken::new();
         let open = gate.clone();
         jobs.start("a", |teller, _| async move {
-            teller.send_replace(Progress::words("half way"));
+            teller.tell(Progress::words("half way"));
             open.cancelled().await;
             Ok(7)
         });
         let never = CancellationToken::new();
-        let first = jobs.wait("a", Duration::ZERO, &silent(), &never).await;
+        let first = jobs.wait("a", Duration::ZERO, &Teller::silent(), &never).await;
         assert!(matches!(first, Some(Waited::GoesOn(_))));
         gate.cancel();
         assert_eq!(*ended(&jobs, "a").await.unwrap(), 7);
         assert_eq!(*ended(&jobs, "a").await.unwrap(), 7, "asked again");
-        assert!(jobs.wait("b", Duration::ZERO, &silent(), &never).await.is_none());
+        assert!(jobs.wait("b", Duration::ZERO, &Teller::silent(), &never).await.is_none());
     }
 
     #[tokio::test]
@@ -207,11 +226,14 @@ mod tests {
             open.cancelled().await;
             Ok(1)
         });
-        jobs.start("a", |_, _| async { Ok(2) });
+        assert!(!jobs.start("a", |_, _| async { Ok(2) }));
         gate.cancel();
         assert_eq!(*ended(&jobs, "a").await.unwrap(), 1);
-        jobs.start("a", |_, _| async { Ok(3) });
-        assert_eq!(*ended(&jobs, "a").await.unwrap(), 3, "an ended job is replaced");
+        assert!(jobs.start("a", |_, _| async { Ok(3) }), "an ended job is replaced");
+        let mut end = jobs.lock()["a"].ended.clone();
+        end.wait_for(Option::is_some).await.unwrap();
+        assert!(!jobs.start("a", |_, _| async { Ok(4) }), "nobody was told its end");
+        assert_eq!(*ended(&jobs, "a").await.unwrap(), 3);
     }
 
     #[tokio::test]
@@ -223,7 +245,7 @@ mod tests {
         });
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let waited = jobs.wait("a", Duration::from_secs(10), &silent(), &cancel).await;
+        let waited = jobs.wait("a", Duration::from_secs(10), &Teller::silent(), &cancel).await;
         assert!(matches!(waited, Some(Waited::Ended(Err(ServiceError::Cancelled(_))))));
         jobs.start("p", |_, _| async { panic!("on purpose") });
         assert!(matches!(ended(&jobs, "p").await, Err(ServiceError::Internal(_))));

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::jobs::Waited;
+use super::record::file_hash;
 use super::queue::RunReport;
 use super::{Service, ServiceError};
 use crate::history::{
-    ImageHash, Iteration, IterationNo, JudgeHash, NewJudgement, PromptId, RubricHash, RunState, Session, SessionId,
-    Span, Verify,
+    ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify,
 };
-use crate::judge::guard::{self, Refusal};
+use crate::judge::guard;
 use crate::judge::rubric::Rubric;
 use crate::judge::verdict::Verdict;
 use crate::judge::{Call, JudgeError, Pair, Target};
@@ -358,66 +357,6 @@ impl Service {
         })
     }
 
-    async fn record(
-        &self,
-        plan: &Plan,
-        subject: &Subject,
-        judge: &str,
-        (overall_score, overall_raw): (Option<f64>, Option<f64>),
-        verdict: serde_json::Value,
-    ) -> Result<(), ServiceError> {
-        let internal = |e: crate::history::InvalidId| ServiceError::Internal(e.to_string());
-        let (session, iteration) = match &subject.of {
-            JudgementOf::Run { session, n, .. } => (Some(session.clone()), Some(*n)),
-            JudgementOf::Files { .. } => (plan.session.as_ref().map(|s| s.id.clone()), None),
-        };
-        self.store
-            .record_judgement(NewJudgement {
-                session,
-                iteration,
-                run: subject.run,
-                reference: file_hash(&plan.reference)?,
-                image: file_hash(&subject.picture)?,
-                judge: JudgeHash::parse(judge).map_err(internal)?,
-                rubric: RubricHash::parse(&plan.rubric.hash().to_string()).map_err(internal)?,
-                overall_score,
-                overall_raw,
-                verdict,
-            })
-            .await?;
-        Ok(())
-    }
-
-    async fn record_refusal(
-        &self,
-        plan: &Plan,
-        subject: &Subject,
-        refusal: &Refusal,
-        cancel: &CancellationToken,
-    ) -> Result<(), ServiceError> {
-        let judge = self.judge.identity(&plan.rubric, cancel).await?.hash();
-        self.record(
-            plan,
-            subject,
-            &judge,
-            (None, None),
-            json!({ "refused": refusal.to_string() }),
-        )
-        .await
-    }
-
-    async fn best_before(&self, plan: &Plan, judge: &str) -> Result<Option<BestSoFar>, ServiceError> {
-        let Some(session) = &plan.session else {
-            return Ok(None);
-        };
-        let rows = self.store.trend(&session.id, Span::All).await?;
-        let best = rows.iter().find_map(|row| {
-            let score = row.scores.iter().find(|s| s.judge.as_str() == judge && s.best)?;
-            score.overall.map(|overall| BestSoFar { n: row.n, overall })
-        });
-        Ok(best)
-    }
-
     /// A picture from the image store, its content checked against its name.
     pub(super) async fn stored_picture(&self, hash: &ImageHash) -> Result<Picture, ServiceError> {
         let (_, bytes) = self.store.read_image(hash, Verify::Hash).await?;
@@ -425,23 +364,21 @@ impl Service {
     }
 }
 
-struct Subject {
-    of: JudgementOf,
-    picture: Picture,
-    run: Option<PromptId>,
+/// One picture to judge.
+pub(super) struct Subject {
+    pub of: JudgementOf,
+    pub picture: Picture,
+    pub run: Option<PromptId>,
 }
 
-struct Plan {
-    rubric: Rubric,
-    reference: Picture,
+/// A judging call, read and checked.
+pub(super) struct Plan {
+    pub rubric: Rubric,
+    pub reference: Picture,
     /// Empty: the reference alone.
-    subjects: Vec<Subject>,
-    prompt: Option<String>,
-    session: Option<Session>,
-}
-
-fn file_hash(picture: &Picture) -> Result<ImageHash, ServiceError> {
-    ImageHash::parse(&picture.hash().to_string()).map_err(|e| ServiceError::Internal(e.to_string()))
+    pub subjects: Vec<Subject>,
+    pub prompt: Option<String>,
+    pub session: Option<Session>,
 }
 
 /// The rubric a session was opened with, whatever became of its file.

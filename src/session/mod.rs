@@ -7,12 +7,15 @@ mod inject;
 mod jobs;
 mod judging;
 mod memory;
+mod opening;
 mod overview;
 mod queue;
+mod record;
 mod run;
 mod show;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::comfy::client::Client;
 use crate::comfy::runs::{RunConfig, Runner};
@@ -27,7 +30,7 @@ pub use error::ServiceError;
 pub use files::Loaded;
 pub use inject::{Draft, InjectRequest, Injected, Question};
 pub use judging::{BestSoFar, JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, TargetTable};
-pub use overview::{Overview, OverviewRequest, PAGE, SessionView};
+pub use overview::{IterationView, Overview, OverviewRequest, PAGE, SessionView};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 
 use jobs::Jobs;
@@ -69,6 +72,7 @@ pub struct Service {
     default_rubric: String,
     queued: Arc<Jobs<Queued>>,
     judged: Arc<Jobs<Judged>>,
+    resumed: Arc<AtomicBool>,
 }
 
 impl Service {
@@ -86,6 +90,7 @@ impl Service {
             default_rubric: parts.rubric,
             queued: Arc::default(),
             judged: Arc::default(),
+            resumed: Arc::default(),
         }
     }
 

@@ -31,6 +31,21 @@ pub struct SessionView {
     pub running: Vec<(u32, Progress)>,
 }
 
+/// An iteration in full.
+#[derive(Clone, Debug)]
+pub struct IterationView {
+    /// The session.
+    pub session: Session,
+    /// The iteration.
+    pub iteration: Iteration,
+    /// Its runs with their pictures and files.
+    pub runs: Vec<(Run, Vec<(RunImage, String)>)>,
+    /// Its judgements, oldest first.
+    pub judgements: Vec<Judgement>,
+    /// How far it is, when it runs now.
+    pub running: Option<Progress>,
+}
+
 /// An answer.
 #[derive(Clone, Debug)]
 pub enum Overview {
@@ -39,18 +54,7 @@ pub enum Overview {
     /// One session.
     Session(Box<SessionView>),
     /// One iteration in full.
-    Iteration {
-        /// The session.
-        session: Box<Session>,
-        /// The iteration.
-        iteration: Box<Iteration>,
-        /// Its runs with their pictures and files.
-        runs: Vec<(Run, Vec<(RunImage, String)>)>,
-        /// Its judgements, oldest first.
-        judgements: Vec<Judgement>,
-        /// How far it is, when it runs now.
-        running: Option<Progress>,
-    },
+    Iteration(Box<IterationView>),
     /// A judgement under a handle.
     Job {
         /// The handle.
@@ -77,6 +81,12 @@ impl Service {
             return Ok(Overview::Job { handle, running });
         }
         let Some(id) = request.session else {
+            if request.iteration.is_some() {
+                return Err(ServiceError::usage(
+                    "an iteration was given without its session",
+                    "Give `session` too; get_history without arguments lists the sessions.",
+                ));
+            }
             let skip = request.page.saturating_mul(PAGE);
             return Ok(Overview::Sessions(self.store.sessions(skip, PAGE).await?));
         };
@@ -101,12 +111,12 @@ impl Service {
         }
         let judgements = self.store.judgements_of(&session.id, Some(n)).await?;
         let running = self.queued.running(&format!("{}/{n}", session.id));
-        Ok(Overview::Iteration {
-            session: Box::new(session),
-            iteration: Box::new(iteration),
+        Ok(Overview::Iteration(Box::new(IterationView {
+            session,
+            iteration,
             runs,
             judgements,
             running,
-        })
+        })))
     }
 }

@@ -1,6 +1,8 @@
 //! `queue_generation`: run an iteration for one seed or several, and judge what came out.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -59,8 +61,19 @@ pub struct Queued {
     pub session: SessionId,
     /// The iteration.
     pub n: IterationNo,
-    /// A report a seed.
+    /// The seeds that were tried.
+    pub seeds: Vec<u64>,
+    /// A report for each seed that has a result.
     pub runs: Vec<RunReport>,
+}
+
+impl Queued {
+    /// Whether this is what is asked for now, although it was begun for a caller who asked for
+    /// something else.
+    fn meets(&self, seeds: &[u64], judge: bool) -> bool {
+        let judged = |report: &RunReport| report.judgement.is_some() || report.images.is_empty();
+        seeds.iter().all(|seed| self.seeds.contains(seed)) && (!judge || self.runs.iter().all(judged))
+    }
 }
 
 /// What a call came to.
@@ -93,8 +106,9 @@ pub enum QueueAnswer {
 impl Service {
     /// Runs an iteration and waits for it at most `request.wait`; the run goes on behind.
     ///
-    /// Calling again with the same session and iteration joins the run, or answers from the
-    /// record when it is over: nothing is run twice. A run that failed or was lost is run anew.
+    /// Calling again with the same session and iteration joins the run, gets its result if
+    /// nobody has got it yet, else answers from the record: nothing is run twice. A run that
+    /// failed or was lost is run anew.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -142,22 +156,29 @@ impl Service {
                 "Give `reference` with the prompt, or leave `judge` out.",
             ));
         }
-        let work = Work {
-            service: self.clone(),
-            session: session.clone(),
-            n,
-            seeds: request.seeds,
-            judge: request.judge,
-        };
-        self.queued.start(&handle, |teller, cancel| work.run(teller, cancel));
-        match self.queued.wait(&handle, request.wait, teller, cancel).await {
-            Some(Waited::Ended(ended)) => Ok(QueueAnswer::Done(ended?)),
-            Some(Waited::GoesOn(progress)) => Ok(QueueAnswer::GoesOn {
-                session: session.id,
+        let deadline = Instant::now() + request.wait;
+        self.queued.settle(&handle, request.wait).await;
+        loop {
+            let work = Work {
+                service: self.clone(),
+                session: session.clone(),
                 n,
-                progress,
-            }),
-            None => Err(ServiceError::Internal("the run vanished".into())),
+                seeds: request.seeds.clone(),
+                judge: request.judge,
+            };
+            let fresh = self.queued.start(&handle, |teller, cancel| work.run(teller, cancel));
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.queued.wait(&handle, left, teller, cancel).await {
+                // What was joined lacks something that is asked for now: that is made now.
+                Some(Waited::Ended(Ok(done))) if !fresh && !done.meets(&request.seeds, request.judge) => {}
+                Some(Waited::Ended(Ok(done))) => return Ok(QueueAnswer::Done(done)),
+                Some(Waited::Ended(Err(error))) => return Err(error.at(&session.id, n)),
+                Some(Waited::GoesOn(progress)) => {
+                    let session = session.id;
+                    return Ok(QueueAnswer::GoesOn { session, n, progress });
+                }
+                None => return Err(ServiceError::Internal("the run vanished".into())),
+            }
         }
     }
 
@@ -186,30 +207,48 @@ impl Service {
         Ok((session, n))
     }
 
-    /// Runs that a process before this one left open are brought to their end.
-    ///
-    /// # Errors
-    /// When the history cannot be read.
-    pub async fn resume_open_runs(&self) -> Result<usize, ServiceError> {
-        let mut resumed = Vec::new();
-        for run in self.store.open_runs().await? {
-            let handle = format!("{}/{}", run.session, run.iteration);
-            if resumed.contains(&handle) || self.queued.knows(&handle) {
-                continue;
-            }
-            let session = self.store.session(&run.session).await?;
-            let seeds = self.store.runs_of(&run.session, Some(run.iteration)).await?;
-            let work = Work {
-                service: self.clone(),
-                session,
-                n: run.iteration,
-                seeds: seeds.iter().filter(|r| r.state.is_open()).map(|r| r.seed).collect(),
-                judge: false,
-            };
-            self.queued.start(&handle, |teller, cancel| work.run(teller, cancel));
-            resumed.push(handle);
+    /// Follows runs again that a process before this one left open, once per service. Nothing is
+    /// submitted: a run that ComfyUI does not know is left for the agent to ask for.
+    pub fn resume_open_runs(&self) {
+        if self.resumed.swap(true, Ordering::SeqCst) {
+            return;
         }
-        Ok(resumed.len())
+        let service = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = service.resume().await {
+                tracing::warn!(%error, "runs that were left open could not be found again; asking for an iteration finds its run");
+            }
+        });
+    }
+
+    async fn resume(&self) -> Result<(), ServiceError> {
+        let mut open: BTreeMap<(SessionId, IterationNo), Vec<u64>> = BTreeMap::new();
+        let here = self.client.url_for_people();
+        for run in self.store.open_runs().await? {
+            if run.server == here && self.found_again(run.clone()).await?.state == RunState::Submitted {
+                open.entry((run.session, run.iteration)).or_default().push(run.seed);
+            }
+        }
+        for ((id, n), seeds) in open {
+            let session = self.store.session(&id).await?;
+            tracing::info!(session = %id, iteration = %n, "a run that was left open is followed again");
+            let work = Work { service: self.clone(), session, n, seeds, judge: false };
+            self.queued.start(&format!("{id}/{n}"), |teller, cancel| work.run(teller, cancel));
+        }
+        Ok(())
+    }
+
+    /// A run that was written down before its request was sent may or may not have been sent:
+    /// ComfyUI is asked, so that it is never sent twice.
+    async fn found_again(&self, run: Run) -> Result<Run, ServiceError> {
+        if run.state != RunState::Prepared {
+            return Ok(run);
+        }
+        let queued = self.client.queue_state(run.prompt_id.0).await? != QueueState::Absent;
+        if queued || self.client.history(run.prompt_id.0).await?.is_some() {
+            return Ok(self.store.update_run_state(run.prompt_id, RunUpdate::Submitted).await?);
+        }
+        Ok(run)
     }
 
     /// The pictures of a run with the files they lie in.
@@ -253,15 +292,13 @@ impl Work {
         if lint::is_fatal(&problems) {
             return Err(ServiceError::Lint(problems));
         }
-        let seeds = if self.seeds.is_empty() {
-            vec![own_seed(&located)]
-        } else {
-            self.seeds.clone()
-        };
+        let seeds = self.seeds(&located).await?;
+        let parts = seeds.len() * if self.judge { 2 } else { 1 };
+        let part = |i: usize| teller.part(i as f64 / parts as f64, (i + 1) as f64 / parts as f64);
         let mut reports = Vec::new();
         let mut first_error = None;
-        for seed in seeds {
-            match self.one(&iteration, &located, seed, &teller, &cancel).await {
+        for (i, seed) in seeds.iter().enumerate() {
+            match self.one(&iteration, &located, *seed, &part(i), &cancel).await {
                 Ok(report) => reports.push(report),
                 Err(error) if cancel.is_cancelled() => return Err(error),
                 Err(error) => {
@@ -272,9 +309,9 @@ impl Work {
         }
         // All are rendered before any is judged, so that the GPU changes hands once.
         if self.judge {
-            for report in &mut reports {
+            for (i, report) in reports.iter_mut().enumerate() {
                 let judged = service
-                    .judge_run(&self.session, &iteration, report, &teller, &cancel)
+                    .judge_run(&self.session, &iteration, report, &part(seeds.len() + i), &cancel)
                     .await?;
                 report.judgement = judged;
             }
@@ -288,10 +325,29 @@ impl Work {
                 Ok(Queued {
                     session: self.session.id,
                     n: self.n,
+                    seeds,
                     runs: reports,
                 })
             }
         }
+    }
+
+    /// The seeds asked for; else those that were run before, so that asking again runs nothing
+    /// new; else the graph's own.
+    async fn seeds(&self, located: &Located) -> Result<Vec<u64>, ServiceError> {
+        if !self.seeds.is_empty() {
+            return Ok(self.seeds.clone());
+        }
+        let mut seeds = Vec::new();
+        for run in self.service.store.runs_of(&self.session.id, Some(self.n)).await? {
+            if !seeds.contains(&run.seed) {
+                seeds.push(run.seed);
+            }
+        }
+        if seeds.is_empty() {
+            seeds.push(own_seed(located));
+        }
+        Ok(seeds)
     }
 
     async fn one(
@@ -338,7 +394,7 @@ impl Work {
             return Ok(done.clone());
         }
         if let Some(open) = runs.iter().filter(same).find(|r| r.state.is_open()) {
-            return self.found_again(open.clone()).await;
+            return self.service.found_again(open.clone()).await;
         }
         let new = NewRun {
             prompt_id: PromptId::random(),
@@ -348,24 +404,6 @@ impl Work {
             server: self.service.client.url_for_people(),
         };
         Ok(store.prepare_run(new).await?)
-    }
-
-    /// A run that was written down before its request was sent may or may not have been sent:
-    /// ComfyUI is asked, so that it is never sent twice.
-    async fn found_again(&self, run: Run) -> Result<Run, ServiceError> {
-        if run.state != RunState::Prepared {
-            return Ok(run);
-        }
-        let client = &self.service.client;
-        let queued = client.queue_state(run.prompt_id.0).await? != QueueState::Absent;
-        if queued || client.history(run.prompt_id.0).await?.is_some() {
-            return Ok(self
-                .service
-                .store
-                .update_run_state(run.prompt_id, RunUpdate::Submitted)
-                .await?);
-        }
-        Ok(run)
     }
 }
 

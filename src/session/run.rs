@@ -149,7 +149,7 @@ async fn follow(run: Following, teller: &Teller, cancel: &CancellationToken) -> 
                 }
                 let now = progress.borrow_and_update().clone();
                 let left = now.eta.map(|eta| format!(", about {} s left", eta.as_secs())).unwrap_or_default();
-                teller.send_replace(Progress {
+                teller.tell(Progress {
                     done: Done::Fraction(f64::from(now.fraction)),
                     message: format!("ComfyUI: {}{left}", now.state.in_words()),
                 });

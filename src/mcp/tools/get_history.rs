@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::scores::RecordOut;
 use super::{Promise, tool};
-use crate::history::{RunState, TrendRow};
+use crate::history::{Change, Judgement, Run, RunImage, SessionSummary, TrendRow, TrendScore};
 use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
-use crate::session::{Overview, OverviewRequest, PAGE, Service, SessionView};
+use crate::session::{IterationView, Overview, OverviewRequest, PAGE, Service, SessionView};
 
 pub const NAME: &str = "get_history";
 
@@ -56,24 +57,76 @@ struct RowOut {
     overall_score: Option<f64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     best: bool,
-    /// draft, running, done, failed or cancelled
-    state: String,
+    state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     positive: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Draft,
+    Running,
+    /// Begun and not known to have ended: the server or ComfyUI went away.
+    Open,
+    Done,
+    Failed,
+    Cancelled,
+}
+
 #[derive(Serialize, JsonSchema)]
+struct IterationOut {
+    n: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<u32>,
+    created: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    positive: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    negative: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<ChangeOut>,
+    runs: Vec<RunOut>,
+    /// The newest of every picture and judge.
+    judgements: Vec<RecordOut>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ChangeOut {
+    node: String,
+    input: String,
+    from: Value,
+    to: Value,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct RunOut {
+    seed: u64,
+    prompt_id: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cached: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pictures: Vec<String>,
+}
+
+#[derive(Default, Serialize, JsonSchema)]
 struct Output {
     summary: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     sessions: Vec<SessionOut>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trend: Vec<RowOut>,
-    /// One iteration in full
     #[serde(skip_serializing_if = "Option::is_none")]
-    iteration: Option<Value>,
+    iteration: Option<IterationOut>,
 }
 
 impl Summarised for Output {}
@@ -98,94 +151,120 @@ pub async fn call(service: &Service, given: Option<Map<String, Value>>) -> CallT
 
 fn output(overview: Overview, page: u32) -> Output {
     match overview {
-        Overview::Sessions(sessions) => {
-            let summary = match (sessions.len(), page) {
-                (0, 0) => "No session yet: open one with inject_prompt.".to_owned(),
-                (n, _) => format!("{n} session(s), the newest first."),
-            };
-            let sessions = sessions
-                .into_iter()
-                .map(|s| SessionOut {
-                    session: s.id.to_string(),
-                    title: s.title,
-                    created: s.created_at.to_string(),
-                    iterations: s.iterations,
-                    judgements: s.judgements,
-                })
-                .collect();
-            Output {
-                summary,
-                sessions,
-                trend: Vec::new(),
-                iteration: None,
-            }
-        }
+        Overview::Sessions(found) => sessions(found, page),
         Overview::Session(view) => trend(&view, page),
-        Overview::Iteration {
-            session,
-            iteration,
-            runs,
-            judgements,
-            running,
-        } => {
-            let summary = format!(
-                "Iteration {} of session {}: {} run(s), {} judgement(s){}.",
-                iteration.n,
-                session.id,
-                runs.len(),
-                judgements.len(),
-                running
-                    .map(|p| format!("; running now ({})", p.message))
-                    .unwrap_or_default(),
-            );
-            let content = iteration.content;
-            let full = serde_json::json!({
-                "n": iteration.n.get(),
-                "parent": content.parent.map(|p| p.get()),
-                "created": iteration.created_at.to_string(),
-                "positive": content.positive,
-                "negative": content.negative,
-                "knobs": content.knobs,
-                "changes": content.changes,
-                "note": content.note,
-                "graph_hash": content.graph_hash.to_string(),
-                "runs": runs.iter().map(|(run, pictures)| serde_json::json!({
-                    "prompt_id": run.prompt_id.to_string(),
-                    "seed": run.seed,
-                    "state": run.state.as_str(),
-                    "error": run.error,
-                    "cached": run.cached,
-                    "seconds": run.seconds,
-                    "pictures": pictures.iter().map(|(_, path)| path).collect::<Vec<_>>(),
-                })).collect::<Vec<_>>(),
-                "judgements": judgements.iter().map(|j| j.content.verdict.clone()).collect::<Vec<_>>(),
-            });
-            Output {
-                summary,
-                sessions: Vec::new(),
-                trend: Vec::new(),
-                iteration: Some(full),
-            }
-        }
-        Overview::Job { handle, running } => {
-            let summary = match running {
+        Overview::Iteration(view) => iteration(&view),
+        Overview::Job { handle, running } => Output {
+            summary: match running {
                 Some(progress) => format!("Judgement {handle} goes on ({}).", progress.message),
                 None => format!("Judgement {handle} has ended: call judge_pair with this handle for its result."),
-            };
-            Output {
-                summary,
-                sessions: Vec::new(),
-                trend: Vec::new(),
-                iteration: None,
-            }
-        }
+            },
+            ..Output::default()
+        },
+    }
+}
+
+fn sessions(found: Vec<SessionSummary>, page: u32) -> Output {
+    let summary = match (found.len(), page) {
+        (0, 0) => "No session yet: open one with inject_prompt.".to_owned(),
+        (0, _) => format!("Page {page} is empty: there are no older sessions."),
+        (n, _) if n == PAGE as usize => format!("{n} sessions, the newest first; older ones on page {}.", page + 1),
+        (n, _) => format!("{n} session(s), the newest first."),
+    };
+    let sessions = found
+        .into_iter()
+        .map(|s| SessionOut {
+            session: s.id.to_string(),
+            title: s.title,
+            created: s.created_at.to_string(),
+            iterations: s.iterations,
+            judgements: s.judgements,
+        })
+        .collect();
+    Output {
+        summary,
+        sessions,
+        ..Output::default()
+    }
+}
+
+fn iteration(view: &IterationView) -> Output {
+    let IterationView {
+        session,
+        iteration,
+        runs,
+        judgements,
+        running,
+    } = view;
+    let mut newest: Vec<&Judgement> = Vec::new();
+    for judgement in judgements {
+        // Judging again gives the same numbers; the older record says nothing more.
+        newest.retain(|kept| {
+            let (kept, new) = (&kept.content, &judgement.content);
+            (&kept.image, &kept.judge) != (&new.image, &new.judge)
+        });
+        newest.push(judgement);
+    }
+    let seed_of = |judgement: &Judgement| {
+        let of = |(run, _): &&(Run, _)| Some(run.prompt_id) == judgement.content.run;
+        runs.iter().find(of).map(|(run, _)| run.seed)
+    };
+    let content = &iteration.content;
+    Output {
+        summary: format!(
+            "Iteration {} of session {}: {} run(s), {} judgement(s){}.",
+            iteration.n,
+            session.id,
+            runs.len(),
+            newest.len(),
+            running
+                .as_ref()
+                .map(|progress| format!("; running now ({})", progress.message))
+                .unwrap_or_default(),
+        ),
+        iteration: Some(IterationOut {
+            n: iteration.n.get(),
+            parent: content.parent.map(|p| p.get()),
+            created: iteration.created_at.to_string(),
+            positive: content.positive.clone(),
+            negative: content.negative.clone(),
+            note: content.note.clone(),
+            changes: content.changes.iter().map(change).collect(),
+            runs: runs.iter().map(run).collect(),
+            judgements: newest.into_iter().map(|j| RecordOut::of(j, seed_of(j))).collect(),
+        }),
+        ..Output::default()
+    }
+}
+
+fn change(change: &Change) -> ChangeOut {
+    ChangeOut {
+        node: change.node.clone(),
+        input: change.input.clone(),
+        from: change.from.clone(),
+        to: change.to.clone(),
+    }
+}
+
+fn run((run, pictures): &(Run, Vec<(RunImage, String)>)) -> RunOut {
+    RunOut {
+        seed: run.seed,
+        prompt_id: run.prompt_id.to_string(),
+        state: run.state.as_str(),
+        error: run.error.clone(),
+        cached: run.cached,
+        seconds: run.seconds.map(rounded),
+        pictures: pictures.iter().map(|(_, path)| path.clone()).collect(),
     }
 }
 
 fn trend(view: &SessionView, page: u32) -> Output {
     let opened = &view.session.opened;
+    // Scores of different judges are never compared: only the newest judge's are shown.
+    let judge = view.rows.iter().rev().find_map(|row| row.scores.last()).map(|s| &s.judge);
+    let score = |row: &'_ TrendRow| row.scores.iter().find(|s| Some(&s.judge) == judge).cloned();
     let best = view.rows.iter().find_map(|row| {
-        let score = row.scores.last().filter(|s| s.best)?;
+        let score = score(row).filter(|s| s.best)?;
         score.overall.map(|overall| (row.n, overall))
     });
     let mut summary = format!(
@@ -202,45 +281,64 @@ fn trend(view: &SessionView, page: u32) -> Output {
         }
     }
     summary.push('.');
-    for (n, progress) in &view.running {
-        summary.push_str(&format!(" Iteration {n} runs now ({}).", progress.message));
-    }
     let size = PAGE as usize;
     let end = view.rows.len().saturating_sub(page as usize * size);
     let start = end.saturating_sub(size);
-    let running: Vec<u32> = view.running.iter().map(|(n, _)| *n).collect();
+    if start > 0 {
+        summary.push_str(&format!(" Older iterations on page {}.", page + 1));
+    } else if end == 0 && !view.rows.is_empty() {
+        summary.push_str(&format!(" Page {page} is empty."));
+    }
+    for (n, progress) in &view.running {
+        summary.push_str(&format!(" Iteration {n} runs now ({}).", progress.message));
+    }
+    let rows: Vec<RowOut> = view.rows[start..end]
+        .iter()
+        .map(|row| {
+            let running = view.running.iter().any(|(n, _)| *n == row.n.get());
+            row_out(row, state(row, running), score(row))
+        })
+        .collect();
+    for row in rows.iter().filter(|row| row.state == State::Open) {
+        summary.push_str(&format!(
+            " Iteration {} was begun and its end is not known: queue_generation with session and iteration finds it.",
+            row.iteration
+        ));
+    }
+    if view.rows.iter().any(|row| !row.scores.is_empty() && score(row).is_none()) {
+        summary.push_str(" Scores by earlier judges are left out: they cannot be compared.");
+    }
     Output {
         summary,
-        sessions: Vec::new(),
-        trend: view.rows[start..end]
-            .iter()
-            .map(|row| row_out(row, running.contains(&row.n.get())))
-            .collect(),
-        iteration: None,
+        trend: rows,
+        ..Output::default()
     }
 }
 
-fn row_out(row: &TrendRow, running: bool) -> RowOut {
+fn state(row: &TrendRow, running: bool) -> State {
     let counts = row.runs;
-    let state = if running || counts.open > 0 {
-        "running"
+    if running {
+        State::Running
+    } else if counts.open > 0 {
+        State::Open
     } else if counts.finished > 0 {
-        "done"
+        State::Done
     } else if counts.failed > 0 {
-        RunState::Failed.as_str()
+        State::Failed
     } else if counts.cancelled > 0 {
-        RunState::Cancelled.as_str()
+        State::Cancelled
     } else {
-        "draft"
-    };
-    // The newest judge's score: scores of different judges are never compared.
-    let score = row.scores.last();
+        State::Draft
+    }
+}
+
+fn row_out(row: &TrendRow, state: State, score: Option<TrendScore>) -> RowOut {
     RowOut {
         iteration: row.n.get(),
         parent: row.parent.map(|p| p.get()),
-        overall_score: score.and_then(|s| s.overall).map(rounded),
+        overall_score: score.as_ref().and_then(|s| s.overall).map(rounded),
         best: score.is_some_and(|s| s.best),
-        state: state.to_owned(),
+        state,
         positive: row.positive.clone(),
         note: row.note.clone(),
     }

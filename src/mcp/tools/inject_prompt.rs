@@ -143,7 +143,7 @@ fn drafted(draft: &Draft) -> Output {
         .map(|c| format!("{}.{}", c.node, c.input))
         .collect();
     let summary = format!(
-        "Draft iteration {} of session {}{}: {}. Run it with queue_generation.",
+        "Draft iteration {} of session {}{}: {}. Run it with queue_generation (session, iteration).",
         draft.n,
         draft.session.id,
         draft
@@ -151,7 +151,7 @@ fn drafted(draft: &Draft) -> Output {
             .map(|p| format!(", from iteration {p}"))
             .unwrap_or_default(),
         if written.is_empty() {
-            "nothing written".to_owned()
+            "nothing was written into it".to_owned()
         } else {
             format!("wrote {}", written.join(", "))
         },
@@ -203,7 +203,7 @@ fn asked(question: Question) -> Output {
 pub fn asking(question: &Question) -> String {
     let places: Vec<String> = question.candidates.iter().map(|p| p.key()).collect();
     format!(
-        "Where does the {role} go? {why}. Nothing was written. Call again with place: {{\"{role}\": \"{first}\"}} (candidates: {all}; several with commas).",
+        "Where does the {role} go? {why}. Nothing was written. Make the same call again with place: {{\"{role}\": \"{first}\"}} added (candidates: {all}; several with commas).",
         role = question.role,
         why = question.why,
         first = places.first().map_or("", String::as_str),

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::scores::{ScoresOut, in_words, warning};
+use super::scores::{OtherOut, ScoresOut, in_words, warnings};
 use super::{Promise, tool, wait, with_progress};
 use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, ServiceError, TargetTable};
@@ -61,7 +61,7 @@ struct Output {
     scores: Option<ScoresOut>,
     /// Further seeds
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    others: Vec<ScoresOut>,
+    others: Vec<OtherOut>,
     /// Reference alone: axis to what it shows
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     target: BTreeMap<String, TargetOut>,
@@ -151,42 +151,54 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
         JudgementOf::Run { seed, .. } => Some(seed),
         JudgementOf::Files { .. } => None,
     };
-    let mut scores = verdicts.iter().map(|j| ScoresOut::of(j, seed(j), full));
-    let mut summary: Vec<String> = Vec::new();
+    let mut sentences: Vec<String> = Vec::new();
     for judgement in verdicts {
-        match (verdicts.len(), seed(judgement)) {
-            (2.., Some(seed)) => summary.push(format!("Seed {seed}: {}", in_words(judgement))),
-            _ => summary.push(in_words(judgement)),
-        }
+        let words = in_words(judgement);
+        sentences.push(match (verdicts.len(), seed(judgement)) {
+            (2.., Some(seed)) => format!("Seed {seed}: {words}"),
+            _ => capitalised(&words),
+        });
     }
-    let mut output = Output::empty(summary.join(" "));
-    output.scores = scores.next();
-    output.others = scores.collect();
+    let mut summary = sentences.join(" ");
+    summary.push_str(&warnings(verdicts.iter().flat_map(|j| &j.verdict.flags)));
+    let mut output = Output::empty(summary);
+    if let [first, others @ ..] = verdicts {
+        output.scores = Some(ScoresOut::of(first, seed(first), full));
+        output.others = others.iter().map(|j| OtherOut::of(j, seed(j))).collect();
+    }
     output.pictures = verdicts.first().map(|j| j.pictures.to_vec()).unwrap_or_default();
     output
 }
 
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
 fn target(table: &TargetTable) -> Output {
-    let mut summary = format!("What the reference shows, on {} axes", table.rubric.axes.len());
+    let values = &table.target.values;
+    let visible = values.iter().filter(|value| value.is_visible()).count();
+    let mut summary = format!(
+        "The reference shows {visible} of {} axes; the others do not count",
+        values.len()
+    );
     if table.target.edited {
-        summary.push_str(" (edited by hand)");
+        summary.push_str(" (values edited by hand)");
     }
     summary.push('.');
-    for flag in &table.target.flags {
-        if let Some(warning) = warning(*flag) {
-            summary.push(' ');
-            summary.push_str(warning);
-        }
-    }
+    summary.push_str(&warnings(&table.target.flags));
     let mut output = Output::empty(summary);
     output.target = table
         .rubric
         .axes
         .iter()
-        .zip(&table.target.values)
+        .zip(values)
         .map(|(axis, value)| {
             let shown = TargetOut {
-                value: value.value.clone(),
+                value: value.words().to_owned(),
                 visible: rounded(value.visible),
             };
             (axis.id.to_string(), shown)

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::convert::failure;
 use super::{progress, schema};
-use crate::progress::{Teller, silent};
+use crate::progress::Teller;
 use crate::session::{DEFAULT_WAIT_S, Service};
 
 /// Longest wait of one call, in seconds. Clients give up on silent calls, and a handle costs
@@ -42,9 +42,9 @@ fn tool<Input: JsonSchema, Output: JsonSchema>(promise: &Promise) -> Tool {
         Some(promise.idempotent),
         Some(promise.open_world),
     );
-    Tool::new(promise.name, promise.description, schema::of::<Input>())
+    Tool::new(promise.name, promise.description, schema::input::<Input>())
         .with_title(promise.title)
-        .with_raw_output_schema(schema::of::<Output>())
+        .with_raw_output_schema(schema::output::<Output>())
         .with_annotations(annotations)
 }
 
@@ -83,8 +83,7 @@ async fn with_progress<T, F: Future<Output = T>>(
     context: &RequestContext<RoleServer>,
     work: impl FnOnce(Teller, CancellationToken) -> F,
 ) -> T {
-    let teller = silent();
-    let updates = teller.subscribe();
+    let (teller, updates) = Teller::new();
     progress::report(context, updates, work(teller, context.ct.clone())).await
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::inject_prompt::{QuestionOut, asking};
-use super::scores::{ScoresOut, in_words};
+use super::scores::{ScoresOut, in_words, warnings};
 use super::{Promise, tool, wait, with_progress};
 use crate::history::{RunState, SessionId};
 use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
@@ -158,7 +158,7 @@ pub async fn call(
                 &progress.message
             };
             let summary = format!(
-                "Iteration {n} of session {session} goes on ({message}). Call queue_generation with this session and iteration to wait for it."
+                "Iteration {n} of session {session} goes on ({message}). Call queue_generation with only session and iteration for its result."
             );
             let mut output = Output::new(State::Running, summary, Some((&session, n.get())));
             output.progress = progress.done.fraction().map(rounded);
@@ -212,25 +212,27 @@ fn request(input: Input) -> QueueRequest {
 
 fn done(queued: &Queued) -> Output {
     let mut sentences = vec![format!(
-        "Iteration {} of session {}: {} run(s) done.",
+        "Iteration {} of session {}: {} picture(s) rendered.",
         queued.n,
         queued.session,
-        queued.runs.len()
+        queued.runs.iter().map(|report| report.images.len()).sum::<usize>()
     )];
     for report in &queued.runs {
+        let seed = report.run.seed;
         if let Some(judgement) = &report.judgement {
-            sentences.push(format!("Seed {}: {}", report.run.seed, in_words(judgement)));
+            sentences.push(format!("Seed {seed}: {}", in_words(judgement)));
         }
         if report.run.cached {
-            sentences.push(format!("Seed {} came from ComfyUI's cache.", report.run.seed));
+            sentences.push(format!(
+                "Seed {seed} came from ComfyUI's cache: nothing in the graph differs from an earlier run."
+            ));
         }
         sentences.extend(report.remark.clone());
     }
-    let mut output = Output::new(
-        State::Done,
-        sentences.join(" "),
-        Some((&queued.session, queued.n.get())),
-    );
+    let mut summary = sentences.join(" ");
+    let judgements = queued.runs.iter().filter_map(|report| report.judgement.as_ref());
+    summary.push_str(&warnings(judgements.flat_map(|j| &j.verdict.flags)));
+    let mut output = Output::new(State::Done, summary, Some((&queued.session, queued.n.get())));
     output.runs = queued.runs.iter().map(run).collect();
     output
 }

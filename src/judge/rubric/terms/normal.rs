@@ -1,5 +1,7 @@
 //! From text as people write it to plain words and numbers.
 
+use super::fold::fold;
+
 /// A word or number of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
@@ -9,10 +11,12 @@ pub(super) struct Token {
     pub number: Option<u32>,
     /// Whether it ends a clause: followed by `.`, `,`, `;`, `:`, `(`, `)`, a line break or the end.
     pub ends_clause: bool,
+    /// What stands between it and the next one.
+    pub gap: String,
 }
 
 impl Token {
-    fn new(raw: &str, ends_clause: bool) -> Self {
+    pub fn new(raw: &str, ends_clause: bool, gap: String) -> Self {
         let number = number(raw);
         Self {
             spellings: if number.is_some() {
@@ -22,6 +26,7 @@ impl Token {
             },
             number,
             ends_clause,
+            gap,
         }
     }
 
@@ -68,6 +73,7 @@ impl Token {
             spellings: self.spellings.clone(),
             number: Some(number),
             ends_clause: next.ends_clause,
+            gap: next.gap.clone(),
         })
     }
 
@@ -85,13 +91,15 @@ impl Token {
             spellings: spellings(&raw),
             number: None,
             ends_clause: false,
+            gap: String::new(),
         }
     }
 }
 
 /// The words and numbers of `text` in order.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
-    let plain: Vec<char> = text.chars().flat_map(char::to_lowercase).filter_map(fold).collect();
+    let mut plain = Vec::with_capacity(text.len());
+    text.chars().for_each(|c| fold(c, &mut plain));
     let mut tokens = Vec::new();
     let mut word = String::new();
     for (i, &c) in plain.iter().enumerate() {
@@ -100,9 +108,9 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
             word.push(c);
             continue;
         }
-        flush(&mut word, breaks_clause(&plain[i..]), &mut tokens);
+        flush(&mut word, &plain[i..], &mut tokens);
     }
-    flush(&mut word, true, &mut tokens);
+    flush(&mut word, &[], &mut tokens);
     merge_numbers(tokens)
 }
 
@@ -125,21 +133,18 @@ fn merge_numbers(tokens: Vec<Token>) -> Vec<Token> {
     merged
 }
 
-fn flush(word: &mut String, ends_clause: bool, tokens: &mut Vec<Token>) {
+fn flush(word: &mut String, rest: &[char], tokens: &mut Vec<Token>) {
+    let gap: String = rest.iter().copied().take_while(|c| !c.is_alphanumeric()).collect();
+    // A mark before the next word ends the clause.
+    let ends_clause = gap.chars().count() == rest.len()
+        || gap.contains(['.', ',', ';', ':', '(', ')', '\n', '|']);
     for (i, piece) in split_age(word).into_iter().rev().enumerate() {
         let at = tokens.len() - i;
-        tokens.insert(at, Token::new(&piece, ends_clause && i == 0));
+        let last = i == 0;
+        let gap = if last { gap.clone() } else { String::new() };
+        tokens.insert(at, Token::new(&piece, ends_clause && last, gap));
     }
     word.clear();
-}
-
-/// What follows a word ends its clause if a mark comes before the next word.
-fn breaks_clause(rest: &[char]) -> bool {
-    let gap: Vec<char> = rest.iter().copied().take_while(|c| !c.is_alphanumeric()).collect();
-    gap.len() == rest.len()
-        || gap
-            .iter()
-            .any(|c| matches!(c, '.' | ',' | ';' | ':' | '(' | ')' | '\n' | '|'))
 }
 
 /// Marks that belong to a word: a symbol standing for a letter ("ch!ld", "@dult"), the point or
@@ -189,7 +194,7 @@ fn split_age(word: &str) -> Vec<String> {
 }
 
 /// The value of digits or of a number word; the whole part of "17.5".
-fn number(word: &str) -> Option<u32> {
+pub(super) fn number(word: &str) -> Option<u32> {
     if word.starts_with(|c: char| c.is_ascii_digit())
         && word.chars().all(|c| c.is_ascii_digit() || c == '.' || c == ',')
     {
@@ -265,33 +270,4 @@ fn shortened(word: &str, keep: usize) -> String {
         .chunk_by(|a, b| a == b)
         .flat_map(|run| &run[..if run.len() > 2 { keep } else { run.len() }])
         .collect()
-}
-
-/// A plain lower-case character; nothing for those that are not seen.
-fn fold(c: char) -> Option<char> {
-    Some(match c {
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => return None,
-        '\u{300}'..='\u{36f}' | '¼' | '½' | '¾' => return None,
-        // Full-width forms lie at a fixed distance from ASCII.
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c).to_ascii_lowercase(),
-        'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ā' | 'а' | 'α' => 'a',
-        'ç' | 'с' => 'c',
-        'ԁ' => 'd',
-        'è' | 'é' | 'ê' | 'ë' | 'ē' | 'е' | 'ё' | 'ε' => 'e',
-        'ì' | 'í' | 'î' | 'ï' | 'ī' | 'ı' | 'і' | 'ι' => 'i',
-        'ј' => 'j',
-        'к' | 'κ' => 'k',
-        'ⅼ' | 'ӏ' => 'l',
-        'м' => 'm',
-        'ñ' => 'n',
-        'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' | 'ō' | 'о' | 'ο' => 'o',
-        'р' | 'ρ' => 'p',
-        'ѕ' => 's',
-        'т' | 'τ' => 't',
-        'ù' | 'ú' | 'û' | 'ü' | 'ū' | 'υ' => 'u',
-        'х' => 'x',
-        'ý' | 'ÿ' | 'у' => 'y',
-        'һ' => 'h',
-        other => other,
-    })
 }

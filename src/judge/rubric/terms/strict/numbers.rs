@@ -1,0 +1,273 @@
+//! Numbers up to 17 that may be ages: all that the text does not plainly use for something else.
+
+use super::super::normal::{Token, number};
+use super::around;
+use super::words::{
+    AGE, BOY, CAMERA, COUNTED_PARTS, COUNTED_PEOPLE, COUNTED_THINGS, GIRL, LABELS, PERSON, SEASONS, SMALL, UNITS,
+};
+use super::adults::MOST_COUNTED;
+
+const ADULT: u32 = 18;
+/// From here on a number alone is enough: hardly anything else in a prompt is counted so far.
+const BARE: u32 = 10;
+/// Below this a number means an age only where the sentence says so.
+const UNLIKELY: u32 = 5;
+const REACH: usize = 4;
+/// Weights in prompts lie below this: "(soft light:1.3)".
+const WEIGHT: u32 = 3;
+/// Somebody born in this year or later may be under 18; no clock is asked, so it errs one way only.
+const BIRTH_YEAR: u32 = 2007;
+
+const BELOW_TWENTY: &[&str] = &[
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "forteen", "fourten", "fiveteen",
+    "sixten", "thirten", "fiften", "seventen", "thriteen",
+];
+const ORDINALS: &[&str] = &[
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
+    "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth",
+];
+const ROMAN: &[&str] = &["viii", "ix", "xi", "xii", "xiii", "xiv", "xv", "xvi", "xvii"];
+const RATIOS: &[(u32, u32)] = &[
+    (16, 9), (9, 16), (4, 3), (3, 4), (3, 2), (2, 3), (4, 5), (5, 4), (21, 9), (9, 21), (16, 10), (10, 16), (5, 7),
+    (7, 5), (1, 2), (2, 1), (8, 10), (10, 8),
+];
+
+/// The first number that may be an age. In the name of a file a number alone is none.
+pub(super) fn find(tokens: &[Token], file_name: bool) -> Option<String> {
+    (0..tokens.len()).find_map(|i| {
+        let at = Place { tokens, i };
+        at.plain(file_name)
+            .or_else(|| at.two_digits())
+            .or_else(|| at.disguised())
+            .or_else(|| at.ordinal())
+            .or_else(|| at.born())
+    })
+}
+
+struct Place<'a> {
+    tokens: &'a [Token],
+    i: usize,
+}
+
+impl Place<'_> {
+    fn here(&self) -> &Token {
+        &self.tokens[self.i]
+    }
+
+    fn ahead(&self, steps: usize) -> Option<&Token> {
+        self.tokens.get(self.i + steps)
+    }
+
+    fn back(&self, steps: usize) -> Option<&Token> {
+        self.i.checked_sub(steps).and_then(|i| self.tokens.get(i))
+    }
+
+    fn near(&self, reach: usize, words: &[&str]) -> bool {
+        around(self.tokens, self.i, reach).any(|token| is_any(token, words))
+    }
+
+    fn is_decimal(&self) -> bool {
+        self.here().spellings.first().is_some_and(|raw| raw.contains('.'))
+    }
+
+    /// A number as such: "17", "petite 13", "(14:1.2)".
+    fn plain(&self, file_name: bool) -> Option<String> {
+        let n = self.here().number.filter(|n| (2..ADULT).contains(n))?;
+        if self.is_weight(n) || self.is_explained(n) {
+            return None;
+        }
+        let suspect = if n >= BARE && !file_name {
+            true
+        } else if n >= UNLIKELY {
+            self.near(REACH, PERSON) || self.near(2, AGE)
+        } else {
+            self.is_said_of_somebody()
+        };
+        suspect.then(|| format!("{n}, perhaps an age"))
+    }
+
+    /// Small numbers count all kinds of things, so the sentence has to end with them or go on with
+    /// one person: "girl, 3", "she is four", "(3:1.2) girl".
+    fn is_said_of_somebody(&self) -> bool {
+        let one = |token: &Token| {
+            token.is_one_of(PERSON) && !COUNTED_PEOPLE.iter().any(|plural| token.is_one_of(&[plural]))
+                || token.is_one_of(SMALL)
+        };
+        let before = self.back(1).is_some_and(|token| one(token) || token.is_one_of(AGE));
+        let after = self.ahead(1).is_some_and(|token| one(token) || token.is_one_of(AGE));
+        before && self.here().ends_clause || after
+    }
+
+    fn is_weight(&self, n: u32) -> bool {
+        let colon = self.back(1).is_some_and(|token| token.gap.contains(':'));
+        n < WEIGHT && (colon || self.is_decimal())
+    }
+
+    fn is_explained(&self, n: u32) -> bool {
+        self.is_count(n) || self.is_measure() || self.is_label() || self.is_ratio(n) || self.is_aperture(n)
+    }
+
+    /// "3 people", "two mature women", "15 candles".
+    fn is_count(&self, n: u32) -> bool {
+        if self.here().ends_clause {
+            return false;
+        }
+        let few = n <= MOST_COUNTED;
+        let plural = |token: &Token| {
+            token.is_one_of(COUNTED_PEOPLE) || few && (is_plural(token, GIRL) || is_plural(token, BOY))
+        };
+        let thing = |token: &Token| {
+            let birthday = || self.tokens.iter().any(|t| is_any(t, &["birthday", "bday", "cake"]));
+            token.is_one_of(COUNTED_THINGS) && !(token.is("candle") && birthday())
+                || few && token.is_one_of(COUNTED_PARTS)
+        };
+        // Up to three words may describe what is counted; above a few they must not be words of youth.
+        for step in 1..=4 {
+            let Some(token) = self.ahead(step) else { break };
+            if plural(token) || step <= 3 && thing(token) {
+                return true;
+            }
+            let youth = !few && (token.is_one_of(SMALL) || is_any(token, GIRL) || is_any(token, BOY));
+            let person = !few && step > 1 && token.is_one_of(&["she", "he", "her", "him"]);
+            if token.ends_clause || token.number.is_some() || youth || person {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// "6 feet", "5'7", "8 k".
+    fn is_measure(&self) -> bool {
+        let feet = |token: &Token| token.gap.starts_with(['\'', '’', '′']) && token.number.is_some();
+        let taken = |token: &Token| is_any(token, AGE) || is_any(token, GIRL) || is_any(token, BOY);
+        let unit = self.ahead(1).is_some_and(|next| next.is_one_of(UNITS)) && !self.here().ends_clause;
+        let inches = self.back(1).is_some_and(feet);
+        let height = feet(self.here()) && self.ahead(1).is_some_and(|next| next.number.is_some());
+        (unit || inches || height) && !self.ahead(2).is_some_and(taken)
+    }
+
+    /// "cfg 7", "score_9", but not "size 14 girl".
+    fn is_label(&self) -> bool {
+        let label = self.back(1).is_some_and(|token| token.is_one_of(LABELS));
+        let person = self.ahead(1).is_some_and(|next| is_any(next, PERSON) || is_any(next, AGE));
+        label && (self.here().ends_clause || !person)
+    }
+
+    /// "16:9", "3/4 view", "1/15 s".
+    fn is_ratio(&self, n: u32) -> bool {
+        let pair = |a: &Token, b: &Token| {
+            let (Some(first), Some(second)) = (a.number, b.number) else { return false };
+            let colon = a.gap == ":" && RATIOS.contains(&(first, second));
+            let slash = a.gap == "/" && (first.max(second) <= BARE || first == 1);
+            colon || slash
+        };
+        let first = self.ahead(1).is_some_and(|next| pair(self.here(), next));
+        let second = self.back(1).is_some_and(|before| pair(before, self.here()));
+        n > 0 && (first || second)
+    }
+
+    /// "f/5.6"; "f/8" and "f/16" only beside a word of cameras, since "f/16" may be a woman's age.
+    fn is_aperture(&self, n: u32) -> bool {
+        let f = self.back(1).is_some_and(|token| token.is_one_of(&["f"]));
+        f && (self.is_decimal() || [2, 4, 8, 11, 16].contains(&n) && self.near(3, CAMERA))
+    }
+
+    /// "1 7" and "1-7" for 17.
+    fn two_digits(&self) -> Option<String> {
+        let (one, next) = (self.here(), self.ahead(1)?);
+        let digit = |token: &Token| token.is_single().then_some(token.number).flatten();
+        let apart = one.gap.chars().count() <= 1 && !one.gap.contains([':', '/']);
+        let unit = digit(one).filter(|&n| n == 1).and(digit(next)).filter(|&n| n < 8 && apart)?;
+        Some(format!("{}, perhaps an age", 10 + unit))
+    }
+
+    /// "th1rteen", "s i x t e e n", "seventeengirl"; "l7" and "XVI" beside a person.
+    fn disguised(&self) -> Option<String> {
+        let token = self.here();
+        if token.number.is_some() {
+            return None;
+        }
+        let found = |what: &str| Some(format!("{what}, perhaps an age"));
+        let rest = &self.tokens[self.i..];
+        if let Some(word) = BELOW_TWENTY
+            .iter()
+            .find(|word| super::super::starts_with_pieces(rest, word))
+        {
+            return found(word);
+        }
+        for word in &token.spellings {
+            let inside = BELOW_TWENTY[2..].iter().find(|number| word.contains(**number));
+            let yearold = word.contains("yearold") || word.contains("yrold");
+            if let Some(number) = inside.filter(|_| !word.ends_with("th") && !word.ends_with("ths")) {
+                return found(number);
+            }
+            let adult = ["eighteen", "nineteen", "twent", "thirt", "fort", "fift", "sixt", "sevent", "eight", "ninet"];
+            if yearold && !adult.iter().any(|tens| word.starts_with(tens)) {
+                return found(word);
+            }
+        }
+        let raw = token.spellings.first()?;
+        let digits: Option<String> = raw.chars().map(digit_for).collect();
+        let mixed = raw.len() == 2 && raw.contains(|c: char| c.is_ascii_digit()) || ["il", "lo", "io"].contains(&raw.as_str());
+        let value = digits.filter(|_| mixed).and_then(|digits| number(&digits));
+        let beside = self.near(1, PERSON) || self.near(1, AGE);
+        if value.is_some_and(|n| (BARE..ADULT).contains(&n)) && beside || token.is_one_of(ROMAN) && self.near(1, PERSON) {
+            return found(raw);
+        }
+        None
+    }
+
+    /// "her 13th year", "fifteenth summer", "year 9".
+    fn ordinal(&self) -> Option<String> {
+        let word = self.here().spellings.first()?;
+        let digits = || ["st", "nd", "rd", "th"].into_iter().find_map(|end| word.strip_suffix(end));
+        let named = ORDINALS.iter().position(|&o| o == word).map(|n| n + 1);
+        let rank = named
+            .or_else(|| digits().and_then(|n| n.parse().ok()))
+            .filter(|rank| (1..ADULT as usize).contains(rank))?;
+        let season = (1..=2).any(|step| self.ahead(step).is_some_and(|next| is_any(next, SEASONS)));
+        // "first class" is a way to travel.
+        let class = self.ahead(1).is_some_and(|next| next.is("class")) && rank < 3;
+        let apart = ["century", "floor", "street", "avenue", "edition", "anniversary", "row", "shot", "image"];
+        let other = (1..=2).any(|step| self.ahead(step).is_some_and(|next| is_any(next, &apart)));
+        let bare = rank >= BARE as usize && !other && self.near(REACH, PERSON);
+        (season && !class || bare).then(|| format!("{word}, perhaps an age"))
+    }
+
+    /// "born in 2012", "class of 2030", "year 1", "u18", "< 18".
+    fn born(&self) -> Option<String> {
+        let n = self.here().number?;
+        let back = |steps: usize, words: &[&str]| self.back(steps).is_some_and(|token| token.is_one_of(words));
+        let birth = (1..=3).any(|steps| back(steps, &["born", "birth", "class", "birthyear"]));
+        let recent = (BIRTH_YEAR..BIRTH_YEAR + 100).contains(&n) && birth;
+        let school = n < ADULT && back(1, &["year", "grade", "class", "form", "age"]) && !self.is_decimal();
+        let under = (2..=ADULT).contains(&n)
+            && (back(1, &["u", "sub", "pre", "under"])
+                || self.back(1).is_some_and(|token| token.gap.contains('<'))
+                || back(2, &["isn", "wasn", "not"]) && back(1, &["t", "yet"]));
+        (recent || school || under).then(|| format!("{n}, perhaps of somebody under 18"))
+    }
+}
+
+fn is_any(token: &Token, words: &[&str]) -> bool {
+    words.iter().any(|word| token.is(word))
+}
+
+fn is_plural(token: &Token, words: &[&str]) -> bool {
+    is_any(token, words) && !token.is_one_of(words)
+}
+
+/// The digit that a character is drawn like.
+fn digit_for(c: char) -> Option<char> {
+    match c {
+        'l' | 'i' | '|' | '!' => Some('1'),
+        'o' => Some('0'),
+        'z' => Some('2'),
+        'e' => Some('3'),
+        'a' => Some('4'),
+        's' => Some('5'),
+        'b' => Some('6'),
+        't' => Some('7'),
+        digit => digit.is_ascii_digit().then_some(digit),
+    }
+}

@@ -1,0 +1,158 @@
+//! Opening a session, and what may still be settled on an open one.
+
+use std::collections::BTreeMap;
+
+use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, Service, ServiceError};
+use crate::comfy::graph::Graph;
+use crate::history::{
+    self, GraphHash, IterationNo, NewSession, Session, SessionChange, SessionRubric, Span, WorkflowSource,
+};
+use crate::judge::rubric::Rubric;
+
+/// What a new session is opened with.
+pub(super) struct Opening {
+    pub graph: Graph,
+    pub source: WorkflowSource,
+    pub rubric: Rubric,
+    pub reference: Option<Vec<u8>>,
+}
+
+/// What an injection writes into.
+pub(super) struct Base {
+    /// The session's workflow as it was.
+    pub original: Graph,
+    /// The iteration that is written into.
+    pub parent: Option<IterationNo>,
+    /// Its graph.
+    pub graph: Graph,
+    /// For a new session.
+    pub opening: Option<Opening>,
+}
+
+impl Service {
+    /// The graph to write into, and what a new session would be opened with.
+    pub(super) async fn base(&self, request: &InjectRequest, session: Option<&Session>) -> Result<Base, ServiceError> {
+        let Some(session) = session else {
+            let named = request.workflow.as_deref().ok_or_else(|| {
+                ServiceError::usage(
+                    "neither a session nor a workflow was given",
+                    "Give `workflow` (an API-format file, a PNG saved by ComfyUI, or \"last\") to open a session, or the `session` to go on with.",
+                )
+            })?;
+            let rubric = self.rubric(request.rubric.as_deref()).await?;
+            let reference = match &request.reference {
+                Some(path) => Some(self.picture(path).await?.bytes),
+                None => None,
+            };
+            let (graph, source) = self.workflow(named).await?;
+            return Ok(Base {
+                original: graph.clone(),
+                parent: None,
+                graph: graph.clone(),
+                opening: Some(Opening {
+                    graph,
+                    source,
+                    rubric,
+                    reference,
+                }),
+            });
+        };
+        if request.workflow.is_some() || request.rubric.is_some() {
+            return Err(ServiceError::usage(
+                format!("session {} keeps its workflow and rubric", session.id),
+                "Leave `workflow` and `rubric` out to go on with it, or leave `session` out to open a new one.",
+            ));
+        }
+        let original = Graph::from_json(session.opened.workflow.clone())?;
+        let parent = match request.parent {
+            Some(0) => None,
+            Some(n) => Some(self.iteration_no(n)?),
+            None => self
+                .store
+                .iterations(&session.id, Span::Last(1))
+                .await?
+                .last()
+                .map(|i| i.n),
+        };
+        let graph = match parent {
+            Some(n) => Graph::from_json(self.store.iteration(&session.id, n).await?.content.graph)?,
+            None => original.clone(),
+        };
+        Ok(Base {
+            original,
+            parent,
+            graph,
+            opening: None,
+        })
+    }
+
+    pub(super) async fn open(
+        &self,
+        opening: Opening,
+        choices: BTreeMap<String, String>,
+        request: &InjectRequest,
+    ) -> Result<Session, ServiceError> {
+        let reference = match opening.reference {
+            Some(bytes) => Some(self.store.put_image(bytes).await?.hash),
+            None => None,
+        };
+        let resolved = serde_json::to_value(&opening.rubric).map_err(|e| ServiceError::Internal(e.to_string()))?;
+        let new = NewSession {
+            title: request.title.clone(),
+            workflow: opening.graph.to_json(),
+            workflow_hash: graph_hash(&opening.graph)?,
+            workflow_source: opening.source,
+            reference,
+            rubric: SessionRubric {
+                id: opening.rubric.id.clone(),
+                hash: history::RubricHash::parse(&opening.rubric.hash().to_string())
+                    .map_err(|e| ServiceError::Internal(e.to_string()))?,
+                resolved,
+                explicit: opening.rubric.explicit,
+            },
+            target_score: request.target.unwrap_or(DEFAULT_TARGET),
+            max_iterations: request.max_iterations.unwrap_or(DEFAULT_MAX_ITERATIONS),
+            choices,
+        };
+        Ok(self.store.create_session(new).await?)
+    }
+
+    /// Remembers what a call on an open session settled: choices, target, maximum, a reference
+    /// where there was none.
+    pub(super) async fn keep_choices(
+        &self,
+        session: Session,
+        choices: BTreeMap<String, String>,
+        request: &InjectRequest,
+    ) -> Result<Session, ServiceError> {
+        let reference = match &request.reference {
+            Some(path) => {
+                let hash = self.store.put_image(self.picture(path).await?.bytes).await?.hash;
+                if session.opened.reference.as_ref().is_some_and(|kept| *kept != hash) {
+                    return Err(ServiceError::usage(
+                        format!("session {} has another reference already", session.id),
+                        "Scores against different references cannot be compared: open a new session.",
+                    ));
+                }
+                Some(hash)
+            }
+            None => None,
+        };
+        let change = SessionChange {
+            title: request.title.clone(),
+            target_score: request.target,
+            max_iterations: request.max_iterations,
+            choices: (choices != session.opened.choices).then_some(choices),
+            reference,
+        };
+        if change == SessionChange::default() {
+            return Ok(session);
+        }
+        Ok(self.store.change_session(&session.id, change).await?)
+    }
+}
+
+pub(super) fn graph_hash(graph: &Graph) -> Result<GraphHash, ServiceError> {
+    GraphHash::parse(&graph.hash()).map_err(|e| ServiceError::Internal(e.to_string()))
+}
+

@@ -1,0 +1,77 @@
+//! What a judgement leaves behind: a row in the history, also when it was refused.
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::judging::{BestSoFar, JudgementOf, Plan, Subject};
+use super::{Service, ServiceError};
+use crate::history::{ImageHash, JudgeHash, NewJudgement, RubricHash, Span};
+use crate::judge::guard::Refusal;
+use crate::picture::Picture;
+
+impl Service {
+    pub(super) async fn record(
+        &self,
+        plan: &Plan,
+        subject: &Subject,
+        judge: &str,
+        (overall_score, overall_raw): (Option<f64>, Option<f64>),
+        verdict: Value,
+    ) -> Result<(), ServiceError> {
+        let internal = |e: crate::history::InvalidId| ServiceError::Internal(e.to_string());
+        let (session, iteration) = match &subject.of {
+            JudgementOf::Run { session, n, .. } => (Some(session.clone()), Some(*n)),
+            JudgementOf::Files { .. } => (plan.session.as_ref().map(|s| s.id.clone()), None),
+        };
+        self.store
+            .record_judgement(NewJudgement {
+                session,
+                iteration,
+                run: subject.run,
+                reference: file_hash(&plan.reference)?,
+                image: file_hash(&subject.picture)?,
+                judge: JudgeHash::parse(judge).map_err(internal)?,
+                rubric: RubricHash::parse(&plan.rubric.hash().to_string()).map_err(internal)?,
+                overall_score,
+                overall_raw,
+                verdict,
+            })
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn record_refusal(
+        &self,
+        plan: &Plan,
+        subject: &Subject,
+        refusal: &Refusal,
+        cancel: &CancellationToken,
+    ) -> Result<(), ServiceError> {
+        let judge = self.judge.identity(&plan.rubric, cancel).await?.hash();
+        self.record(
+            plan,
+            subject,
+            &judge,
+            (None, None),
+            json!({ "refused": refusal.to_string() }),
+        )
+        .await
+    }
+
+    pub(super) async fn best_before(&self, plan: &Plan, judge: &str) -> Result<Option<BestSoFar>, ServiceError> {
+        let Some(session) = &plan.session else {
+            return Ok(None);
+        };
+        let rows = self.store.trend(&session.id, Span::All).await?;
+        let best = rows.iter().find_map(|row| {
+            let score = row.scores.iter().find(|s| s.judge.as_str() == judge && s.best)?;
+            score.overall.map(|overall| BestSoFar { n: row.n, overall })
+        });
+        Ok(best)
+    }
+}
+
+pub(super) fn file_hash(picture: &Picture) -> Result<ImageHash, ServiceError> {
+    ImageHash::parse(&picture.hash().to_string()).map_err(|e| ServiceError::Internal(e.to_string()))
+}
+

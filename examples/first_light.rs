@@ -87,20 +87,13 @@ async fn run() -> anyhow::Result<()> {
     let queued = session
         .call("queue_generation", json!({ "session": id, "judge": true }))
         .await?;
-    let runs = queued.value["runs"]
-        .as_array()
-        .context("queue_generation ran nothing")?;
-    for run in runs {
-        verdict(&run["scores"])?;
-        for picture in run["pictures"].as_array().into_iter().flatten() {
-            say(format!("     picture  {}", short(picture.as_str().unwrap_or_default())))?;
-        }
-    }
-    if runs.is_empty() {
-        bail!("queue_generation ran nothing");
-    }
+    let run = &queued.value["runs"][0];
+    verdict(&run["scores"])?;
+    let picture = run["pictures"][0].as_str().context("the run made no picture")?;
+    let rendered = data.join("iteration.png");
+    fs::copy(picture, &rendered).with_context(|| format!("{picture} cannot be copied"))?;
     let history = session.call("get_history", json!({ "session": id })).await?;
-    for row in history.value["trend"].as_array().into_iter().flatten() {
+    for row in history.value["iterations"].as_array().into_iter().flatten() {
         say(format!(
             "     iteration {}: {}, score {}, \"{}\"",
             row["iteration"],
@@ -111,13 +104,15 @@ async fn run() -> anyhow::Result<()> {
     }
     session.end().await?;
 
-    say(format!("\nDone. The compared pair, side by side: {}", short(&sheet)))?;
+    say("\nDone. Look at:")?;
+    say(format!("  {}  the compared pair, side by side", short(&sheet)))?;
+    say(format!("  {}  what the iteration rendered", short(&rendered)))?;
     let flags = pair.value["flags"].as_array().cloned().unwrap_or_default();
     if flags.iter().any(|flag| flag == "untrained_model") {
         say(
-            "The judge that ships in the binary is a real Qwen3-VL in shape, run by the real llama.cpp, but its weights are \
-             random:\nevery step above was really computed, and the scores mean nothing. The README (\"Models\") says which \
-             trained\nmodel to download.",
+            "\nThe judge that ships in the binary is a Qwen3-VL in shape, and llama.cpp really runs it, but its weights are random:\n\
+             everything above was computed, and the scores mean nothing. The README (\"Models and memory\") says which trained\n\
+             models to use.",
         )?;
     }
     if comfyui.stand_in {
@@ -175,8 +170,8 @@ async fn comfyui(workflow: &Path, data: &Path) -> anyhow::Result<Comfyui> {
         }
         Ok((version, None)) => format!("ComfyUI {version} at {url} has no checkpoint"),
         Err(error) => match error.downcast_ref() {
-            None | Some(ComfyError::Unreachable { .. }) => format!("no ComfyUI answers at {url}"),
-            Some(other) => other.to_string(),
+            Some(ComfyError::Unreachable { .. }) => format!("no ComfyUI answers at {url}"),
+            _ => error.to_string(),
         },
     };
     let studio = Studio::bind(([127, 0, 0, 1], 0).into(), Duration::from_millis(20)).await?;
@@ -239,7 +234,8 @@ impl Session {
         let transport = TokioChildProcess::new(command).context("the server could not be started")?;
         let client = timeout(START, Watcher(spinner.clone()).serve(transport))
             .await
-            .context("the server did not answer")??;
+            .context("the server did not answer")?
+            .context("the server ended before it answered; its reason stands above")?;
         Ok(Self { client, spinner })
     }
 
@@ -322,7 +318,7 @@ fn verdict(scores: &Value) -> anyhow::Result<()> {
     if axes.is_empty() {
         bail!("a judgement without axes");
     }
-    say("     worst axes (score, raw, verdict; reference / generated)")?;
+    say("     worst first: axis, score, raw, verdict; in the reference / in the other picture")?;
     for axis in axes.iter().take(3) {
         let word = |name: &str| axis[name].as_str().unwrap_or("?").to_owned();
         let (id, verdict, shown, made) = (word("id"), word("verdict"), word("ref"), word("gen"));

@@ -89,18 +89,38 @@ AFTER_NEWLINE, AFTER_DIGIT, AFTER_WORD = 0, 1, 2  # which kind of token stands h
 ASKS = {"yes_no": 3, "words": 4, "digit": 5}  # this token hints at the answer that is wanted
 WANT = {"yes_no": 6, "words": 7, "digit": 8}  # such a hint stands a little before this token
 PICTURE = 9  # this is a piece of a picture
-RESERVED = 10
+LIKE, SEEN = 10, 11  # how high a digit, how much yes; in an embedding: the share of this word in either
+LOOKS = slice(12, 28)  # what a piece of a picture looks like; after the first layer, the mean of all pieces
+RESERVED = 28
+N_LOOKS = LOOKS.stop - LOOKS.start
 
 HINTS = {
     "yes_no": ["yes", "no", "visible", "under"],
-    "words": ["words", "describe", "name"],
+    "words": ["words", "few", "describe", "name"],
     "digit": ["digit", "score", "similar"],
 }
+# How strongly a hint counts. The one for words stands furthest from the end of its question.
+HINT_GAIN = {"yes_no": 3.0, "words": 10.0, "digit": 5.0}
+
+# Words that all questions of a kind share; only the others (the axis, the values) move LIKE and SEEN.
+FRAME = set(
+    b"is visible in image answer yes or no few words of how alike differs from on the reference one digit difference "
+    b"could anyone be under assistant user not".split()
+)
+TOPIC = 0.3  # how far a word moves them
+TOPIC_GAIN = {LIKE: 2.0, SEEN: 4.0}
+
+# LOOKS: size in the projector, share of the mean that is passed on, what it adds to SEEN and, squared, to LIKE.
+LOOK, LOOK_GAIN, LOOK_SEEN, LOOK_LIKE = 0.02, 0.3, 0.06, 0.12
+# Logits of digits 9 and 0 (plus and minus) and of yes and no, for a LIKE and a SEEN of 1.
+DIGIT_SLOPE, YES_SLOPE = 1.5, 0.8
+# Taken off and put on, so that a digit is neither always 9 nor an axis always hidden.
+DIGIT_OFFSET, YES_OFFSET = 6.5, 1.1
 
 # Added to the logits of a class of tokens: after a newline, a digit, a word, and where an answer is wanted.
 #             newline digit  word   yes_no words digit
 BIASES = {
-    "digit": (6.9, -2.0, -3.0, -2.0, -5.0, 3.0),
+    "digit": (6.9, -6.0, -9.0, -6.0, -9.0, 3.0),
     "yes_no": (4.2, -4.0, -4.0, 5.5, -4.0, -2.0),
     "first word": (0.0, -6.0, -6.0, 0.0, 3.0, 0.0),
     "next word": (-6.0, 0.0, 0.0, 0.0, 3.0, 0.0),
@@ -110,6 +130,10 @@ BIASES = {
 }
 # How large those coordinates typically are after the last norm.
 TYPICAL = (2.6, 2.6, 2.6, 3.0, 3.0, 3.0)
+
+
+# Never an answer: alone or after "no" they name nudity, and the adults-only guard would refuse an innocent picture.
+UNSAID = {"undressed", "without", "clothes", "clothing", "underwear"}
 
 
 def token_class(token: str, words: set[str]) -> str:
@@ -126,6 +150,8 @@ def token_class(token: str, words: set[str]) -> str:
     if not raw.isascii() or not raw.decode("ascii").isprintable():
         return "never"
     text = raw.decode("ascii")
+    if text.strip().lower() in UNSAID:
+        return "never"
     if text.removeprefix(" ") not in words:
         return "other"
     return "next word" if text.startswith(" ") else "first word"
@@ -164,13 +190,17 @@ class Wired:
         elif part in ("attn_output", "ffn_down"):
             values[:RESERVED] = 0.0
             if name.startswith("blk.0.attn_output"):
-                for source, want in enumerate(WANT.values()):
-                    values[want, : self._text.head_dim] = 0.0
-                    values[want, source] = 4.0
+                self._wire_first_output(values)
         elif part == "ffn_down_exps":
             values[:, :RESERVED] = 0.0
         elif part == "fc2" or name == "mm.2.weight":
             values[:RESERVED] = 0.0
+            if name == "mm.2.weight":
+                looks = self._random("looks", (N_LOOKS, shape[1]), LOOK)
+                # What comes in is positive on the whole: without its mean a row says more of the picture.
+                values[LOOKS] = looks - looks.mean(axis=1, keepdims=True)
+        if name.startswith("blk.0.ffn_"):
+            self._wire_squares(part.removesuffix("_exps"), values)
         return values
 
     def _random(self, name: str, shape: tuple[int, ...], std: float) -> np.ndarray:
@@ -193,11 +223,15 @@ class Wired:
     def _embeddings(self, shape: tuple[int, ...]) -> np.ndarray:
         values = self._random("token_embd.weight", shape, 0.046)
         values[:, :RESERVED] = 0.0
+        topics = self._random("topics", (shape[0], 2), TOPIC)
         for row, token in enumerate(self._vocabulary.tokens):
             raw = b"" if token in SPECIALS else to_bytes(token)
             newline = raw != b"" and raw.strip(b"\r\n") == b""
             kind = AFTER_NEWLINE if newline else AFTER_DIGIT if raw.isdigit() else AFTER_WORD
             values[row, kind] = 1.0
+            word = raw.removeprefix(b" ").lower()
+            if word.isalpha() and word not in FRAME:
+                values[row, [LIKE, SEEN]] = topics[row]
         for answer, words in HINTS.items():
             for word in words:
                 for form in (word, " " + word, word.capitalize(), " " + word.capitalize()):
@@ -213,7 +247,41 @@ class Wired:
         for row, kind in enumerate(self._classes):
             values[row] *= {"digit": 1.5, "yes_no": 1.2, "end": 0.5}.get(kind, 1.0)
             values[row, columns] = np.array(BIASES[kind]) / np.array(TYPICAL)
+            if kind == "digit":
+                step = (int(self._vocabulary.tokens[row]) - 4.5) / 4.5
+                values[row, LIKE] = step * 1.5 * DIGIT_SLOPE
+                values[row, AFTER_NEWLINE] -= step * DIGIT_OFFSET / TYPICAL[0]
+            elif kind == "yes_no":
+                sign = 1.0 if to_bytes(self._vocabulary.tokens[row]).lower() == b"yes" else -1.0
+                values[row, SEEN] = sign * 1.2 * YES_SLOPE
+                values[row, WANT["yes_no"]] += sign * YES_OFFSET / TYPICAL[3]
         return values
+
+    def _wire_first_output(self, values: np.ndarray) -> None:
+        """Passes on what the first layer's heads gathered: hints and topics from the text, looks from the pictures."""
+        for source, (answer, want) in enumerate(WANT.items()):
+            values[want, source] = HINT_GAIN[answer]
+        for source, (target, gain) in enumerate(TOPIC_GAIN.items(), len(WANT)):
+            values[target, source] = gain
+        pictures = slice(values.shape[1] // 2, values.shape[1] // 2 + N_LOOKS)
+        values[LOOKS, pictures] = np.eye(N_LOOKS) * LOOK_GAIN
+        values[SEEN, pictures] = self._random("looks seen", (N_LOOKS,), LOOK_SEEN)
+
+    @staticmethod
+    def _wire_squares(part: str, values: np.ndarray) -> None:
+        """LIKE gets the sum of the squared LOOKS: silu(x) * x + silu(-x) * -x is x * x.
+
+        The mean of two pictures is shorter than either unless they look the same, so an identical pair gets a higher
+        digit than most others. That is arithmetic on random features, not sight.
+        """
+        units = 2 * N_LOOKS
+        if part in ("ffn_gate", "ffn_up"):
+            values[..., :units, :] = 0.0
+            values[..., :units:2, LOOKS] = np.eye(N_LOOKS)
+            values[..., 1:units:2, LOOKS] = -np.eye(N_LOOKS)
+        elif part == "ffn_down":
+            values[..., :units] = 0.0
+            values[..., LIKE, :units] = LOOK_LIKE
 
     def _wire_attention(self, part: str, first_layer: bool, values: np.ndarray) -> None:
         """Heads of the first half look at the text just before, those of the second half at the pictures."""
@@ -222,9 +290,11 @@ class Wired:
         values[:, : RESERVED if part == "attn_v" else 0] = 0.0
         if part == "attn_v":
             if first_layer:
-                values[: len(ASKS)] = 0.0
-                for target, ask in enumerate(ASKS.values()):
-                    values[target, ask] = 1.0
+                for target, source in enumerate([*ASKS.values(), LIKE, SEEN]):
+                    values[target] = 0.0
+                    values[target, source] = 1.0
+                values[half : half + N_LOOKS] = 0.0
+                values[half : half + N_LOOKS, LOOKS] = np.eye(N_LOOKS)
             return
         for start in range(0, values.shape[0], head):
             if start < half:

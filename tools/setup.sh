@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build needs and this machine lacks (Debian, Ubuntu); says nothing when nothing is missing.
 #
-#   tools/setup.sh             a C++ compiler, make, cmake, libclang, Rust
+#   tools/setup.sh             a C++ compiler, make, cmake, libclang, certificates, Rust
 #   tools/setup.sh python3     and this command
 #
 # demo.sh and test.sh source it and call `setup`, so that a toolchain it just installed is found there too.
@@ -58,7 +58,7 @@ install_rust() {
     export RUSTUP_TOOLCHAIN=stable
   else
     echo "setup: installing Rust with rustup's own installer, into ${CARGO_HOME:-$HOME/.cargo}"
-    have curl || install_packages curl ca-certificates
+    have curl || install_packages curl
     # An older Rust that is there as a package stays, and comes later on the PATH.
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
       RUSTUP_INIT_SKIP_PATH_CHECK=yes sh -s -- -y -q --profile minimal --default-toolchain stable
@@ -73,6 +73,8 @@ setup() {
   have make || missing+=(make)
   have cmake || missing+=(cmake)
   have_libclang || missing+=(libclang-dev)
+  # Without them nothing is downloaded over https, crates among them.
+  [ -e "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" ] || ! have apt-get || missing+=(ca-certificates)
   for tool in "$@"; do
     have "$tool" || missing+=("$tool")
   done

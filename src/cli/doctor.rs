@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::setup::{Reach, service};
 use super::show;
 use crate::comfy::error::ComfyError;
-use crate::config::{Config, Transport};
+use crate::config::{Config, Source, Transport};
 use crate::judge::Call;
 use crate::progress::Teller;
 use crate::session::Service;
@@ -35,6 +35,8 @@ struct Check {
     what: &'static str,
     health: Health,
     found: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<String>,
 }
@@ -45,6 +47,7 @@ impl Check {
             what,
             health: Health::Ok,
             found: found.into(),
+            details: Vec::new(),
             fix: None,
         }
     }
@@ -54,6 +57,7 @@ impl Check {
             what,
             health,
             found: found.into(),
+            details: Vec::new(),
             fix: Some(fix.into()),
         }
     }
@@ -85,6 +89,9 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
                 Health::Missing => "MISSING",
             };
             show::line(&format!("{mark}  {}: {}", check.what, check.found));
+            for detail in &check.details {
+                show::line(&format!("         {detail}"));
+            }
             if let Some(fix) = &check.fix {
                 show::line(&format!("         → {fix}"));
             }
@@ -108,26 +115,27 @@ fn conclusion(checks: &[Check]) -> String {
 }
 
 fn settings(config: &Config) -> Check {
-    let file = config
+    let set = config.explain().into_iter().filter(|e| e.source != Source::Default);
+    let details: Vec<String> = set
+        .map(|e| match e.source {
+            // The file is named in the line above.
+            Source::File(_) => format!("{} = {}", e.setting, e.value),
+            source => format!("{} = {} ({source})", e.setting, e.value),
+        })
+        .collect();
+    let mut found = config
         .file
         .as_ref()
         .map_or_else(|| "no configuration file".to_owned(), |f| f.display().to_string());
-    let set: Vec<String> = config
-        .explain()
-        .into_iter()
-        .filter(|e| e.source != crate::config::Source::Default)
-        .map(|e| format!("{} = {} ({})", e.setting, e.value, e.source))
-        .collect();
-    let found = if set.is_empty() {
-        format!("{file}; all defaults")
-    } else {
-        format!("{file}; {}", set.join(", "))
-    };
-    if config.warnings.is_empty() {
+    if details.is_empty() {
+        found.push_str(", all defaults");
+    }
+    let check = if config.warnings.is_empty() {
         Check::ok("settings", found)
     } else {
         Check::bad("settings", Health::Warning, found, config.warnings.join(" "))
-    }
+    };
+    Check { details, ..check }
 }
 
 async fn data_folder(service: &Service) -> Check {

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::setup::comfy;
 use super::show;
+use crate::comfy::error::ComfyError;
 use crate::comfy::graph::Graph;
-use crate::comfy::inject::{Finding, Roles, find, report};
+use crate::comfy::inject::{Finding, Place, Roles, find, report};
 use crate::comfy::object_info::ObjectInfo;
 use crate::config::Config;
 
@@ -60,8 +61,12 @@ async fn definitions(args: &Args, config: &Config, graph: &Graph) -> anyhow::Res
             Ok(info)
         }
         Err(error) => {
+            let why = match error {
+                ComfyError::Unreachable { url, .. } => format!("nothing answers at {url}"),
+                other => other.to_string(),
+            };
             show::note(&format!(
-                "without the nodes' definitions this goes by names alone ({error}). Start ComfyUI, or give --object-info FILE."
+                "without the nodes' definitions this goes by names alone ({why}). Start ComfyUI, or give --object-info FILE."
             ));
             Ok(ObjectInfo::default())
         }
@@ -70,24 +75,44 @@ async fn definitions(args: &Args, config: &Config, graph: &Graph) -> anyhow::Res
 
 fn table(roles: &Roles) -> String {
     let mut table = show::table(["role", "place", "node", "value"]);
+    let mut questions = String::new();
     for (role, finding) in roles.iter() {
-        let remark = match finding {
-            Finding::Found { .. } => String::new(),
-            Finding::Candidates { why, .. } => format!("? {why}"),
-            Finding::Zeroed => "zeroed: there is no negative prompt".to_owned(),
-            Finding::Absent => "none".to_owned(),
+        let nowhere = match finding {
+            Finding::Found { .. } => None,
+            Finding::Candidates { places, why } => {
+                let first = places.first().map(Place::key).unwrap_or_default();
+                questions.push_str(&format!(
+                    "\n{role} is not unique: {why}. inject_prompt asks, and is answered with place: {{\"{role}\": \"{first}\"}}, say."
+                ));
+                None
+            }
+            Finding::Zeroed => Some("zeroed, so there is none"),
+            Finding::Absent => Some("none"),
         };
-        if !remark.is_empty() {
-            table.add_row([role.name(), remark.as_str(), "", ""]);
+        if let Some(nowhere) = nowhere {
+            table.add_row([role.name(), nowhere, "", ""]);
         }
+        let mark = if matches!(finding, Finding::Candidates { .. }) {
+            "? "
+        } else {
+            ""
+        };
         for place in finding.places() {
             let value = match &place.value {
-                Value::String(text) => text.chars().take(60).collect::<String>().replace('\n', " "),
+                Value::String(text) => shortened(text),
                 other => other.to_string(),
             };
-            let marker = if remark.is_empty() { "" } else { "? " };
-            table.add_row([role.name(), &format!("{marker}{}", place.key()), &place.title, &value]);
+            table.add_row([role.name(), &format!("{mark}{}", place.key()), &place.title, &value]);
         }
     }
-    table.to_string()
+    format!("{table}{questions}")
+}
+
+fn shortened(text: &str) -> String {
+    const MOST: usize = 60;
+    let line = text.replace('\n', " ");
+    if line.chars().count() <= MOST {
+        return line;
+    }
+    line.chars().take(MOST).chain(['…']).collect()
 }

@@ -1,11 +1,13 @@
 //! `serve`.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
 use super::setup::{Reach, service};
+use super::show;
 use crate::config::{Config, Transport};
 use crate::mcp::server::CalibratorServer;
 use crate::mcp::transport::http::{self, HttpOptions};
@@ -28,6 +30,11 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone()));
     let Some(addr) = args.http else {
+        if std::io::stdin().is_terminal() {
+            show::note(
+                "this speaks MCP on standard input and output, so a client has to start it (README, \"Connecting a client\"). Ctrl-D ends it.",
+            );
+        }
         let service = service(&config, Reach::Configured(Transport::Stdio))?;
         let options = StdioOptions {
             shutdown,

@@ -102,11 +102,16 @@ impl Client {
             return Err(ComfyError::Config { detail });
         }
         // No proxy from the environment (the library reads none) and no redirects: they would carry a prompt elsewhere.
-        let http = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .http1_only()
-            .connect_timeout(config.connect_timeout)
+            .connect_timeout(config.connect_timeout);
+        if config.base_url.scheme() == "http" {
+            // Looking for the system's certificates, which nothing here needs, fails on a machine that has none.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder
             .build()
             .map_err(|error| ComfyError::Config { detail: chain(&error) })?;
         Ok(Self {
@@ -185,7 +190,7 @@ impl Client {
         if error.is_connect() {
             ComfyError::Unreachable {
                 url: self.url_for_people(),
-                detail: chain(error),
+                detail: cause(error),
             }
         } else if error.is_timeout() {
             ComfyError::Timeout {
@@ -284,6 +289,15 @@ impl Answer {
             }
         }
     }
+}
+
+/// The innermost reason: that nothing connects says all that the layers above it say.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 /// An error with its causes, each once.

@@ -121,9 +121,9 @@ impl ComfyError {
         match self {
             Self::Config { .. } => "Correct the ComfyUI address (http:// or https://) or its credentials in the configuration.".into(),
             Self::Unreachable { url, .. } => format!(
-                "Check that ComfyUI is running and that {url} opens in a browser; then ask for the run again by its id, which finds it if ComfyUI still has it."
+                "Check that ComfyUI is running and that {url} opens in a browser, then call again: a run that ComfyUI still has is found by its session and iteration, not started twice."
             ),
-            Self::Broken { .. } => "Do not submit again blindly: look the prompt_id up first; it may be queued or finished.".into(),
+            Self::Broken { .. } => "Call again with the same session and iteration: the run is looked up first, since it may be queued or finished.".into(),
             Self::Http { status: 401 | 403, .. } => {
                 "A proxy in front of ComfyUI asks for credentials: set its bearer token or basic authentication.".into()
             }
@@ -149,9 +149,9 @@ impl ComfyError {
                 "The GPU ran out of memory: free memory (unload models), lower the resolution or batch size, or stop other programs on the GPU; then queue again.".into()
             }
             Self::NodeFailed { .. } => "Correct that node's inputs or its model files; queueing the same graph again would fail the same way.".into(),
-            Self::Interrupted { .. } => "Queue the graph again if the result is still wanted.".into(),
+            Self::Interrupted { .. } => "Call again if the result is still wanted.".into(),
             Self::Lost { .. } => {
-                "ComfyUI was restarted (its queue and history live in memory only), or the run was removed from its queue: queue the graph again under a new id.".into()
+                "ComfyUI was restarted (its queue and history live in memory only), or the run was removed from its queue: call again with the same session and iteration to render anew.".into()
             }
             Self::Timeout { .. } => "The server may be busy loading a model: look the run up again later, or raise the time limit.".into(),
             Self::TooLarge { .. } => "Make the image smaller, or raise the byte limit in the configuration.".into(),

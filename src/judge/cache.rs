@@ -24,7 +24,7 @@ pub enum Kind {
 pub struct MemoryKey {
     /// What.
     pub kind: Kind,
-    /// Hash of the reference's file.
+    /// Hash of the reference's file; for the scale of edited values, of that and the values.
     pub picture: String,
     /// The judge's hash.
     pub judge: String,

@@ -76,12 +76,13 @@ pub fn applies<'a>(rubric_is_explicit: bool, texts: impl IntoIterator<Item = &'a
     rubric_is_explicit || texts.into_iter().any(terms::explicit_terms)
 }
 
-/// Refuses text that describes anyone under 18 or childlike.
+/// Refuses text that describes anyone under 18 or childlike, or may do so. The reading is the strict
+/// one, so this is for explicit work only ([`applies`]).
 ///
 /// # Errors
 /// [`Refusal::TextDescribesMinor`].
 pub fn check_text(text: &str) -> Result<(), Refusal> {
-    match terms::describes_minor(text) {
+    match terms::describes_minor_strict(text) {
         Some(term) => Err(Refusal::TextDescribesMinor { term: term.to_string() }),
         None => Ok(()),
     }
@@ -147,6 +148,12 @@ mod tests {
     fn text_about_minors_is_refused_and_about_adults_is_not() {
         assert!(check_text("portrait of a 15 year old").is_err());
         assert!(check_text("portrait of a 45 year old").is_ok());
+        // Only the strict reading refuses these.
+        for text in ["nude, petite 13", "(14:1.2) girl", "1girl", "boy"] {
+            assert!(terms::describes_minor(text).is_none(), "{text}");
+            assert!(check_text(text).is_err(), "{text}");
+        }
+        assert!(check_text("two nude women, 8k, 85mm f/1.4").is_ok());
     }
 
     #[test]

@@ -51,8 +51,7 @@ impl Identity {
     /// Sha-256 (hex) over all parts.
     #[must_use]
     pub fn hash(&self) -> String {
-        let mut hash = Sha256::new();
-        for part in [
+        digest(&[
             &self.model,
             &self.mmproj,
             &self.engine,
@@ -61,12 +60,18 @@ impl Identity {
             &self.rubric,
             &format!("{:?}", self.evidence),
             &self.protocol.to_string(),
-        ] {
-            hash.update(part.len().to_le_bytes());
-            hash.update(part);
-        }
-        hex(&hash.finalize())
+        ])
     }
+}
+
+/// Sha-256 (hex) over texts, kept apart by their lengths.
+pub(super) fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hex(&hash.finalize())
 }
 
 /// Fingerprints of the two model files.

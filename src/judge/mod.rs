@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use tokio::sync::{Mutex, OnceCell, SemaphorePermit};
+use tokio::sync::{Mutex, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 pub use error::JudgeError;
@@ -67,7 +67,8 @@ pub struct Judge {
     config: WorkerConfig,
     evidence: Evidence,
     memory: Arc<dyn Memory>,
-    files: OnceCell<Fingerprints>,
+    // Of the process that loaded them: files may be replaced while no process runs.
+    files: Mutex<Option<(u32, Fingerprints)>>,
     turn: tokio::sync::Semaphore,
     waiting: AtomicUsize,
     checked: Mutex<HashMap<String, SelfCheck>>,
@@ -117,7 +118,7 @@ impl Judge {
             config,
             evidence,
             memory,
-            files: OnceCell::new(),
+            files: Mutex::default(),
             turn: tokio::sync::Semaphore::new(1),
             waiting: AtomicUsize::new(0),
             checked: Mutex::default(),
@@ -144,10 +145,10 @@ impl Judge {
     /// [`JudgeError`].
     pub async fn identity(&self, rubric: &Rubric, cancel: &CancellationToken) -> Result<Identity, JudgeError> {
         let info = self.worker.info(cancel).await?;
-        let files = self.files.get_or_try_init(|| self.fingerprints()).await?;
+        let files = self.fingerprints().await?;
         let tokens = self.config.spec.image_tokens;
         Ok(Identity::new(
-            files,
+            &files,
             &info,
             tokens,
             rubric.hash().to_string(),
@@ -155,11 +156,25 @@ impl Judge {
         ))
     }
 
+    /// The fingerprints of the files that the present process loaded.
     async fn fingerprints(&self) -> Result<Fingerprints, JudgeError> {
+        let process = match *self.worker.state().borrow() {
+            WorkerState::Ready { pid, .. } => Some(pid),
+            WorkerState::Idle | WorkerState::Loading(_) => None,
+        };
+        let mut known = self.files.lock().await;
+        if let Some((pid, files)) = &*known
+            && Some(*pid) == process
+        {
+            return Ok(files.clone());
+        }
         let spec = self.config.spec.clone();
         let read = tokio::task::spawn_blocking(move || Fingerprints::of(&spec.model, &spec.mmproj)).await;
         match read {
-            Ok(Ok(files)) => Ok(files),
+            Ok(Ok(files)) => {
+                *known = process.map(|pid| (pid, files.clone()));
+                Ok(files)
+            }
             Ok(Err(error)) => Err(JudgeError::Files(error.to_string())),
             Err(error) => Err(JudgeError::Files(error.to_string())),
         }
@@ -182,7 +197,7 @@ impl Judge {
             self.guard(&prepared, Some(&generated), &Call { guarded, ..call }, &mut cost)
                 .await?;
         }
-        let scale = self.scale(&prepared, &target.values, &call, &mut cost).await?;
+        let scale = self.scale(&prepared, &target, &call, &mut cost).await?;
 
         let asks = 1 + Steps::asks_per_reading(self.evidence);
         let meter = Meter::new(&part(call.teller, COMPARING), "comparing", asks);
@@ -399,11 +414,15 @@ impl Judge {
     async fn scale(
         &self,
         prepared: &Prepared,
-        values: &[AxisValue],
+        target: &Target,
         call: &Call<'_>,
         cost: &mut Cost,
     ) -> Result<Vec<Scale>, JudgeError> {
-        let key = prepared.key(Kind::Scale, call.rubric);
+        let mut key = prepared.key(Kind::Scale, call.rubric);
+        if target.edited && Steps::needs_values(self.evidence) {
+            // The values are part of what is asked, so edited ones have a scale of their own.
+            key.picture = identity::digest(&[&key.picture, &to_json(&target.values)?.to_string()]);
+        }
         if let Some(kept) = self.memory.load(&key).await?
             && let Ok(scale) = serde_json::from_value::<Vec<Scale>>(kept.value)
             && scale.len() == call.rubric.axes.len()
@@ -417,10 +436,10 @@ impl Judge {
         let mut steps = self.steps(prepared, call, &meter);
         let reference = Seen {
             pixels: &prepared.reference,
-            values,
+            values: &target.values,
         };
         let ceilings = steps.readings(reference, reference).await?;
-        let mut floors = vec![0.0; call.rubric.axes.len()];
+        let mut floors = vec![Vec::with_capacity(bank.len()); ceilings.len()];
         for picture in &bank {
             let shown = if Steps::needs_values(self.evidence) {
                 steps.values(picture).await?
@@ -436,15 +455,15 @@ impl Judge {
                     },
                 )
                 .await?;
-            for (floor, reading) in floors.iter_mut().zip(&readings) {
-                *floor += reading.raw / bank.len() as f64;
+            for (floors, reading) in floors.iter_mut().zip(readings) {
+                floors.push(reading);
             }
         }
         cost.add(&steps.cost);
         let scale: Vec<Scale> = ceilings
             .iter()
-            .zip(floors)
-            .map(|(c, floor)| Scale { ceiling: c.raw, floor })
+            .zip(&floors)
+            .map(|(ceiling, floors)| Scale::measured(ceiling, floors))
             .collect();
         self.memory.store(&key, to_json(&scale)?).await?;
         Ok(scale)

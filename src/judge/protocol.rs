@@ -59,8 +59,9 @@ pub enum Order {
 }
 
 impl Order {
-    /// Both, in the order they are asked.
-    pub const BOTH: [Self; 2] = [Self::ReferenceFirst, Self::ReferenceSecond];
+    /// Both, in the order they are asked. The one that starts with the other picture comes first:
+    /// that picture was just asked about alone, so its prefix is only extended.
+    pub const BOTH: [Self; 2] = [Self::ReferenceSecond, Self::ReferenceFirst];
 
     /// The reference's label and the other picture's.
     fn labels(self) -> (&'static str, &'static str) {
@@ -116,19 +117,32 @@ pub fn system(rubric: &Rubric) -> String {
 /// The shape of the work on a rubric: the same for every judgement with it.
 #[must_use]
 pub fn layout(rubric: &Rubric, image_tokens: u32) -> Layout {
-    // A text of b bytes has at most b tokens, and English about b/4; half is a safe plan that
-    // other languages keep as well. Labels and markup of three pictures fit in 64.
-    let system_tokens = u32::try_from(system(rubric).len()).unwrap_or(u32::MAX) / 2 + 64;
+    // Labels and markup of the pictures fit in 64.
+    let system_tokens = most_tokens(&system(rubric)).saturating_add(64);
     let axes = u32::try_from(rubric.axes.len()).unwrap_or(u32::MAX);
+    // An axis's name has at most a token a letter and stands in both questions of a value step,
+    // beside ~45 tokens of theirs, 8 that close a thought, and 16 of an answer. A score step feeds
+    // one question of ~35 with the name once and two values of 16, which may grow when cut text is
+    // read back.
+    let per_axis = |axis: &Axis| {
+        let name = u32::try_from(axis.id.as_str().len()).unwrap_or(u32::MAX);
+        name.saturating_mul(2).saturating_add(64).max(name.saturating_add(100))
+    };
+    let branch_tokens = rubric.axes.iter().map(per_axis).fold(0, u32::saturating_add);
     Layout {
         system_tokens: system_tokens.next_multiple_of(64),
         image_tokens,
         more_images: 2,
         branches: axes.saturating_mul(2).max(2),
-        // A value step feeds two questions of ~25 tokens and decodes 16; a score step feeds one
-        // question of ~35 with two values of 16.
-        branch_tokens: axes.saturating_mul(112).max(256),
+        branch_tokens: branch_tokens.max(256),
     }
+}
+
+/// A safe plan for the tokens of a text: no tokenizer needs more than a token a byte, and letters
+/// and spaces of English take about a quarter of one.
+fn most_tokens(text: &str) -> u32 {
+    let words = text.bytes().filter(|b| b.is_ascii_alphabetic() || *b == b' ').count();
+    u32::try_from(text.len() - words / 2).unwrap_or(u32::MAX)
 }
 
 /// Steps A and B: visibility and value of every axis, two branches an axis.

@@ -84,6 +84,23 @@ pub struct Scale {
 }
 
 impl Scale {
+    /// From what was read of the reference against itself and against each unrelated picture.
+    ///
+    /// A refusal measures nothing: without a ceiling or any floor the axis is unresolved.
+    #[must_use]
+    pub fn measured(ceiling: &Reading, floors: &[Reading]) -> Self {
+        let told: Vec<f64> = floors.iter().filter(|f| !f.refused()).map(|f| f.raw).collect();
+        let floor = if ceiling.refused() || told.is_empty() {
+            ceiling.raw
+        } else {
+            told.iter().sum::<f64>() / told.len() as f64
+        };
+        Self {
+            ceiling: ceiling.raw,
+            floor,
+        }
+    }
+
     /// Whether this judge tells anything apart on this axis.
     #[must_use]
     pub fn resolves(&self) -> bool {
@@ -127,6 +144,19 @@ impl AxisVerdict {
             Self::Mismatch
         } else {
             Self::Partial
+        }
+    }
+
+    /// The name it has in results.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Match => "match",
+            Self::Partial => "partial",
+            Self::Mismatch => "mismatch",
+            Self::Refused => "refused",
+            Self::Unresolved => "unresolved",
+            Self::NotVisible => "not_visible",
         }
     }
 
@@ -252,6 +282,20 @@ mod tests {
             .score(0.4),
             None
         );
+    }
+
+    #[test]
+    fn a_refusal_measures_neither_ceiling_nor_floor() {
+        let reading = |raw, mass| Reading {
+            raw,
+            order: 0.0,
+            spread: 0.0,
+            mass,
+        };
+        let (high, low, refused) = (reading(0.9, 0.9), reading(0.1, 0.9), reading(0.7, 0.2));
+        assert_eq!(Scale::measured(&high, &[low, refused, reading(0.3, 0.9)]).floor, 0.2);
+        assert!(!Scale::measured(&refused, &[low]).resolves());
+        assert!(!Scale::measured(&high, &[refused, refused]).resolves());
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub fn input<T: JsonSchema>() -> Arc<JsonObject> {
 }
 
 /// What a tool gives. Clients check results against it, agents do not read it: it has no
-/// descriptions, and what is left out when it is empty is not required.
+/// descriptions, and says what is always there for the result as a whole only.
 pub fn output<T: JsonSchema>() -> Arc<JsonObject> {
     of::<T>(SchemaSettings::draft2020_12().for_serialize(), Words::Dropped)
 }
@@ -37,9 +37,26 @@ fn of<T: JsonSchema>(settings: SchemaSettings, words: Words) -> Arc<JsonObject> 
         Value::Object(mut object) => {
             // The tool's own description says it better.
             object.remove("description");
+            if words == Words::Dropped {
+                object.values_mut().for_each(drop_required);
+            }
             Arc::new(object)
         }
         _ => Arc::new(JsonObject::new()),
+    }
+}
+
+/// Takes `required` out of the schemas within one.
+fn drop_required(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if object.get("type").is_some_and(|kind| kind == "object") {
+                object.remove("required");
+            }
+            object.values_mut().for_each(drop_required);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_required),
+        _ => {}
     }
 }
 
@@ -66,8 +83,9 @@ fn trim_object(object: Map<String, Value>, words: Words) -> Map<String, Value> {
             ("default", Value::Null | Value::Bool(false)) => {}
             ("default", Value::Array(items)) if items.is_empty() => {}
             ("default", Value::Object(fields)) if fields.is_empty() => {}
-            ("description", _) if words == Words::Dropped => {}
-            ("minimum", Value::Number(least)) if words == Words::Dropped && least.as_f64() == Some(0.0) => {}
+            ("description", _) | ("additionalProperties", Value::Bool(true)) if words == Words::Dropped => {}
+            // Numbers are read as what they are for: the answer to a negative one says so.
+            ("minimum", Value::Number(least)) if least.as_f64() == Some(0.0) => {}
             ("type", Value::Array(types)) => {
                 let mut types: Vec<Value> = types.into_iter().filter(|t| t != "null").collect();
                 let kind = if types.len() == 1 {
@@ -96,11 +114,18 @@ fn trim_object(object: Map<String, Value>, words: Words) -> Map<String, Value> {
     kept
 }
 
-/// The names of an enum whose variants are each a schema of their own, because they have doc
-/// comments.
+/// The names of an enum whose variants are schemas of their own, because they have doc comments;
+/// those without are together in one.
 fn names_of(variants: &Value) -> Option<Vec<Value>> {
-    let variants = variants.as_array()?;
-    variants.iter().map(|variant| variant.get("const").cloned()).collect()
+    let mut names = Vec::new();
+    for variant in variants.as_array()? {
+        match (variant.get("const"), variant.get("enum")) {
+            (Some(name), _) => names.push(name.clone()),
+            (None, Some(Value::Array(several))) => names.extend(several.iter().cloned()),
+            (None, _) => return None,
+        }
+    }
+    Some(names)
 }
 
 #[cfg(test)]
@@ -149,8 +174,8 @@ mod tests {
     enum Kind {
         /// The first.
         One,
-        /// The second.
         Two,
+        Three,
     }
 
     #[test]
@@ -159,7 +184,7 @@ mod tests {
         assert_eq!(schema["required"], serde_json::json!(["summary", "kind", "any"]));
         assert_eq!(
             schema["properties"]["kind"],
-            serde_json::json!({"type": "string", "enum": ["one", "two"]})
+            serde_json::json!({"type": "string", "enum": ["two", "three", "one"]})
         );
         assert_eq!(schema["properties"]["any"], serde_json::json!({}));
         assert!(!schema.to_string().contains("description"), "{schema}");

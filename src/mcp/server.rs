@@ -16,16 +16,19 @@ Calibrate an image prompt: make ComfyUI reproduce the look of a reference pictur
 correcting is your job.
 
 1. judge_pair with the reference alone says what it shows, axis by axis. Write the first prompt from it.
-2. inject_prompt with workflow, reference and positive opens a session. If it asks where the prompt goes, answer with place.
-3. queue_generation with session, positive, note and judge: true is one iteration: it writes, renders and scores.
-4. Read the worst axes: `ref` is the target, `gen` what came out. Change the wording of one or two axes towards `ref`, say why in \
-note, run again. Keep a change only if the overall score rises by more than its interval or several seeds agree; else start from \
-the best iteration (parent).
+2. inject_prompt with workflow, reference and positive opens a session with a draft. If it asks where the prompt goes, repeat the \
+call with place. Run the draft: queue_generation with session and judge: true.
+3. Read the worst axes: `ref` is the target, `gen` what came out. Change the wording of one or two axes towards `ref`. \
+queue_generation with session, positive, note (why) and judge: true is the next iteration in one call: it writes, renders and scores.
+4. Keep a change only if overall_score rises by more than its interval overall_ci, or if several seeds agree; else start from the \
+best iteration (parent).
 5. get_history shows what was tried and what is best. Stop at the target, at max_iterations, or when nothing moves any more.
 
-Scores of different judges are never compared. verdict refused, unresolved or not_visible means no score. Heed the warnings in \
-summary: with an untrained judge the numbers mean nothing. Prompt text goes to ComfyUI literally: {a|b} and // are not expanded. \
-Long calls answer after wait_s and go on: call again with the session and iteration, or the handle.";
+Scores are 0 to 1; those of different judges are never compared. An axis refused, unresolved or not_visible has no score. Heed the \
+warnings in summary: with an untrained judge the numbers mean nothing. signals compare pixels without a model: palette, hog and \
+phash are distances (0 the same), ssim is likeness (1 the same), brightness and sharpness are above 0 where the new picture has \
+more. Prompt text goes to ComfyUI literally: {a|b} and // are not expanded. Long calls answer after wait_s and go on: call again \
+with only session and iteration, or with the handle.";
 
 /// One client's view of the service. All clients share the service.
 #[derive(Clone)]

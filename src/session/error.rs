@@ -93,6 +93,23 @@ fn problems(problems: &[Problem]) -> String {
         .join("; ")
 }
 
+/// ComfyUI's hints are about requests; an agent knows only tools.
+fn comfy_hint(error: &ComfyError) -> String {
+    const AGAIN: &str = "call queue_generation again with this session and iteration";
+    match error {
+        ComfyError::Lost { .. } => {
+            format!("ComfyUI was restarted, or the run was removed from its queue: {AGAIN}, and it is submitted anew.")
+        }
+        ComfyError::Unreachable { url, .. } => format!(
+            "Check that ComfyUI runs and that {url} opens in a browser; then {AGAIN}: a run that ComfyUI still has is found again."
+        ),
+        ComfyError::Broken { .. } | ComfyError::Timeout { .. } => {
+            format!("Then {AGAIN}: the run is looked up first, so that nothing is submitted twice.")
+        }
+        other => other.hint(),
+    }
+}
+
 macro_rules! shared {
     ($($variant:ident: $source:ty),+ $(,)?) => {$(
         impl From<$source> for ServiceError {
@@ -147,7 +164,7 @@ impl ServiceError {
         match self {
             Self::At { error, .. } => error.hint(),
             Self::History(e) => e.hint(),
-            Self::Comfy(e) => e.hint(),
+            Self::Comfy(e) => comfy_hint(e),
             Self::Judge(e) => e.hint(),
             Self::Picture(e) => e.hint(),
             Self::Root(e) => e.hint(),

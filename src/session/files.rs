@@ -88,7 +88,20 @@ fn load_rubric(named: &str, roots: &Roots) -> Result<Rubric, ServiceError> {
         };
         return Ok(Rubric::load(RubricSource::Builtin(named), none)?);
     }
-    let allowed = roots.allow(named)?;
+    let allowed = match roots.allow(named) {
+        Ok(allowed) => allowed,
+        // A bare name is a misspelt built-in one, rather than a file that may not be read.
+        Err(_) if !named.contains(['/', '\\', '.']) => {
+            return Err(ServiceError::usage(
+                format!("there is no rubric \"{named}\""),
+                format!(
+                    "Built in are {}; a rubric of your own is the path of its TOML file.",
+                    BUILTIN_NAMES.join(" and ")
+                ),
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let text = String::from_utf8_lossy(&read(&allowed, named, MAX_TEXT)?).into_owned();
     let mut resolve = |parent: Extends<'_>| -> Result<RubricText, RubricError> {
         let beside = Path::new(parent.from).parent().unwrap_or(Path::new("."));

@@ -11,9 +11,7 @@ use crate::comfy::inject::{Finding, Place, Role, Roles, find};
 use crate::comfy::knobs::{Applied, Change, Edits, apply};
 use crate::comfy::lint;
 use crate::comfy::object_info::ObjectInfo;
-use crate::history::{
-    self, IterationNo, NewIteration, Session, SessionId,
-};
+use crate::history::{self, IterationNo, NewIteration, Session, SessionId};
 use crate::judge::guard;
 
 /// What to write where. Without a session a new one is opened.
@@ -227,7 +225,6 @@ impl Service {
         }
         Ok(info)
     }
-
 }
 
 fn check_numbers(request: &InjectRequest) -> Result<(), ServiceError> {
@@ -266,16 +263,37 @@ fn question(roles: &Roles, edits: &Edits) -> Option<Question> {
 /// The adults-only guard on what would be generated. A negative prompt names what to avoid, so it
 /// is not held against anyone.
 fn guard_texts(explicit_rubric: bool, applied: &Applied, edits: &Edits) -> Result<(), ServiceError> {
+    // Also prompts whose place is still a question: they are rendered as they stand.
     let prompts = applied
         .roles
         .get(Role::Positive)
-        .found()
+        .places()
         .iter()
         .filter_map(|p| p.value.as_str());
     let knobs = edits.knobs.values().filter_map(Value::as_str);
-    let texts: Vec<&str> = prompts.chain(knobs).chain(edits.positive.as_deref()).collect();
-    if guard::applies(explicit_rubric, texts.iter().copied()) {
-        for text in texts {
+    let mut texts: Vec<String> = prompts
+        .chain(knobs)
+        .chain(edits.positive.as_deref())
+        .map(str::to_owned)
+        .collect();
+    // A number says nothing by itself; one called an age does.
+    texts.extend(
+        edits
+            .knobs
+            .iter()
+            .filter(|(_, value)| value.is_number())
+            .filter_map(|(key, value)| {
+                let input = key.rsplit('.').next().unwrap_or(key);
+                let says_age = input
+                    .split('_')
+                    .any(|word| matches!(word, "age" | "years" | "birthyear"));
+                says_age.then(|| format!("person aged {value}"))
+            }),
+    );
+    // A description may be spread over several inputs.
+    texts.push(texts.join(", "));
+    if guard::applies(explicit_rubric, texts.iter().map(String::as_str)) {
+        for text in &texts {
             guard::check_text(text)?;
         }
     }

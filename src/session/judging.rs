@@ -146,10 +146,16 @@ impl Service {
     /// Checks a request and reads what it names, before anything long starts.
     async fn plan(&self, request: &JudgeRequest) -> Result<Plan, ServiceError> {
         let Some(id) = &request.session else {
+            if request.iteration.is_some() {
+                return Err(ServiceError::usage(
+                    "an iteration was given without its session",
+                    "Give `session` too; get_history without arguments lists the sessions.",
+                ));
+            }
             let path = request.reference.as_ref().ok_or_else(|| {
                 ServiceError::usage(
-                    "nothing to judge was given",
-                    "Give `reference` and `generated` (files), or `session` and `iteration`.",
+                    "no reference picture was given",
+                    "Give `reference` (a file) and, to score a picture against it, `generated`; or `session` and `iteration`.",
                 )
             })?;
             let rubric = self.rubric(request.rubric.as_deref()).await?;

@@ -3,8 +3,9 @@
 //! It ends when its input ends, so that it never outlives the server.
 
 use std::io::{self, Stdout};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
@@ -13,11 +14,15 @@ use super::frame::{self, Reply, Request};
 use crate::judge::engine::llama::{LlamaEngine, StopFlag, load_model};
 use crate::judge::engine::{EngineError, ModelSpec};
 
+/// How long the engine may take to stop when the input has ended.
+const LEAVE: Duration = Duration::from_secs(2);
+
 /// Which request runs and which was cancelled last. Requests count from 1; 0 is none.
 #[derive(Clone, Default)]
 struct Turn {
     running: Arc<AtomicU64>,
     cancelled: Arc<AtomicU64>,
+    over: Arc<AtomicBool>,
     stop: StopFlag,
 }
 
@@ -26,7 +31,7 @@ impl Turn {
         self.stop.clear();
         self.running.store(id, Ordering::SeqCst);
         // A cancellation can arrive before its request is taken up.
-        if self.cancelled.load(Ordering::SeqCst) == id {
+        if self.cancelled.load(Ordering::SeqCst) == id || self.over.load(Ordering::SeqCst) {
             self.stop.stop();
         }
     }
@@ -36,6 +41,12 @@ impl Turn {
         if self.running.load(Ordering::SeqCst) == id {
             self.stop.stop();
         }
+    }
+
+    /// The input ended: what runs stops, and whatever is still queued.
+    fn close(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.stop.stop();
     }
 
     fn end(&self) {
@@ -134,13 +145,19 @@ fn read_requests(turn: Turn) -> mpsc::Receiver<(Request, Vec<u8>)> {
                         return;
                     }
                 }
-                Ok(None) => std::process::exit(0),
+                Ok(None) => break,
                 Err(error) => {
                     tracing::error!(%error, "the server's requests cannot be read");
-                    std::process::exit(1);
+                    break;
                 }
             }
         }
+        // The engine is freed in order where it stops by itself. Where it does not (inside a GPU
+        // kernel, say), nobody is left who could end this process: it must not outlive the server.
+        turn.close();
+        drop(sender);
+        std::thread::sleep(LEAVE);
+        std::process::abort();
     });
     receiver
 }

@@ -193,7 +193,12 @@ impl Link {
         };
         match received {
             Some(reply) if number(&reply) == id => Ok(reply),
-            Some(_) => Err(unexpected()),
+            Some(_) => {
+                // Out of step once is out of step from now on: the next call gets a fresh process.
+                self.gone = true;
+                let _ = self.child.kill().await;
+                Err(unexpected())
+            }
             None => Err(self.died().await),
         }
     }
@@ -210,10 +215,14 @@ impl Link {
 
     async fn died(&mut self) -> WorkerError {
         self.gone = true;
-        let _ = self.child.start_kill();
-        let status = match self.child.wait().await {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
+        // Its pipes are closed, so it is ending; how it ends is worth knowing.
+        let status = match timeout(GRACE, self.child.wait()).await {
+            Ok(Ok(status)) => status.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => {
+                let _ = self.child.kill().await;
+                "it closed its pipes and did not end".to_owned()
+            }
         };
         WorkerError::Died {
             status,

@@ -1,5 +1,7 @@
 //! `get_history`.
 
+use std::collections::BTreeMap;
+
 use rmcp::model::{CallToolResponse, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::scores::RecordOut;
 use super::{Promise, tool};
-use crate::history::{Change, Judgement, Run, RunImage, SessionSummary, TrendRow, TrendScore};
+use crate::history::{Change, Judgement, Run, RunCounts, RunImage, RunState, SessionSummary, TrendRow, TrendScore};
 use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
 use crate::session::{IterationView, Overview, OverviewRequest, PAGE, Service, SessionView};
 
@@ -45,11 +47,11 @@ struct SessionOut {
     title: Option<String>,
     created: String,
     iterations: u32,
-    judgements: u32,
 }
 
+/// An iteration: in brief as one of a session's, or in full.
 #[derive(Serialize, JsonSchema)]
-struct RowOut {
+struct IterationOut {
     iteration: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<u32>,
@@ -62,6 +64,8 @@ struct RowOut {
     positive: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    full: Option<FullOut>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -77,19 +81,12 @@ enum State {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct IterationOut {
-    n: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent: Option<u32>,
+struct FullOut {
     created: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    positive: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     negative: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    changes: Vec<ChangeOut>,
+    /// By place.
+    changes: BTreeMap<String, ChangeOut>,
     runs: Vec<RunOut>,
     /// The newest of every picture and judge.
     judgements: Vec<RecordOut>,
@@ -97,8 +94,6 @@ struct IterationOut {
 
 #[derive(Serialize, JsonSchema)]
 struct ChangeOut {
-    node: String,
-    input: String,
     from: Value,
     to: Value,
 }
@@ -112,8 +107,6 @@ struct RunOut {
     error: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cached: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seconds: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pictures: Vec<String>,
 }
@@ -124,9 +117,7 @@ struct Output {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     sessions: Vec<SessionOut>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    trend: Vec<RowOut>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iteration: Option<IterationOut>,
+    iterations: Vec<IterationOut>,
 }
 
 impl Summarised for Output {}
@@ -178,7 +169,6 @@ fn sessions(found: Vec<SessionSummary>, page: u32) -> Output {
             title: s.title,
             created: s.created_at.to_string(),
             iterations: s.iterations,
-            judgements: s.judgements,
         })
         .collect();
     Output {
@@ -222,28 +212,32 @@ fn iteration(view: &IterationView) -> Output {
                 .map(|progress| format!("; running now ({})", progress.message))
                 .unwrap_or_default(),
         ),
-        iteration: Some(IterationOut {
-            n: iteration.n.get(),
+        iterations: vec![IterationOut {
+            iteration: iteration.n.get(),
             parent: content.parent.map(|p| p.get()),
-            created: iteration.created_at.to_string(),
+            overall_score: None,
+            best: false,
+            state: state(counted(runs), running.is_some()),
             positive: content.positive.clone(),
-            negative: content.negative.clone(),
             note: content.note.clone(),
-            changes: content.changes.iter().map(change).collect(),
-            runs: runs.iter().map(run).collect(),
-            judgements: newest.into_iter().map(|j| RecordOut::of(j, seed_of(j))).collect(),
-        }),
+            full: Some(FullOut {
+                created: iteration.created_at.to_string(),
+                negative: content.negative.clone(),
+                changes: content.changes.iter().map(change).collect(),
+                runs: runs.iter().map(run).collect(),
+                judgements: newest.into_iter().map(|j| RecordOut::of(j, seed_of(j))).collect(),
+            }),
+        }],
         ..Output::default()
     }
 }
 
-fn change(change: &Change) -> ChangeOut {
-    ChangeOut {
-        node: change.node.clone(),
-        input: change.input.clone(),
+fn change(change: &Change) -> (String, ChangeOut) {
+    let written = ChangeOut {
         from: change.from.clone(),
         to: change.to.clone(),
-    }
+    };
+    (format!("{}.{}", change.node, change.input), written)
 }
 
 fn run((run, pictures): &(Run, Vec<(RunImage, String)>)) -> RunOut {
@@ -253,7 +247,6 @@ fn run((run, pictures): &(Run, Vec<(RunImage, String)>)) -> RunOut {
         state: run.state.as_str(),
         error: run.error.clone(),
         cached: run.cached,
-        seconds: run.seconds.map(rounded),
         pictures: pictures.iter().map(|(_, path)| path.clone()).collect(),
     }
 }
@@ -292,11 +285,11 @@ fn trend(view: &SessionView, page: u32) -> Output {
     for (n, progress) in &view.running {
         summary.push_str(&format!(" Iteration {n} runs now ({}).", progress.message));
     }
-    let rows: Vec<RowOut> = view.rows[start..end]
+    let rows: Vec<IterationOut> = view.rows[start..end]
         .iter()
         .map(|row| {
             let running = view.running.iter().any(|(n, _)| *n == row.n.get());
-            row_out(row, state(row, running), score(row))
+            in_brief(row, state(row.runs, running), score(row))
         })
         .collect();
     for row in rows.iter().filter(|row| row.state == State::Open) {
@@ -310,13 +303,25 @@ fn trend(view: &SessionView, page: u32) -> Output {
     }
     Output {
         summary,
-        trend: rows,
+        iterations: rows,
         ..Output::default()
     }
 }
 
-fn state(row: &TrendRow, running: bool) -> State {
-    let counts = row.runs;
+fn counted(runs: &[(Run, Vec<(RunImage, String)>)]) -> RunCounts {
+    let mut counts = RunCounts::default();
+    for (run, _) in runs {
+        match run.state {
+            RunState::Prepared | RunState::Submitted => counts.open += 1,
+            RunState::Finished => counts.finished += 1,
+            RunState::Failed | RunState::Lost => counts.failed += 1,
+            RunState::Cancelled => counts.cancelled += 1,
+        }
+    }
+    counts
+}
+
+fn state(counts: RunCounts, running: bool) -> State {
     if running {
         State::Running
     } else if counts.open > 0 {
@@ -332,8 +337,8 @@ fn state(row: &TrendRow, running: bool) -> State {
     }
 }
 
-fn row_out(row: &TrendRow, state: State, score: Option<TrendScore>) -> RowOut {
-    RowOut {
+fn in_brief(row: &TrendRow, state: State, score: Option<TrendScore>) -> IterationOut {
+    IterationOut {
         iteration: row.n.get(),
         parent: row.parent.map(|p| p.get()),
         overall_score: score.as_ref().and_then(|s| s.overall).map(rounded),
@@ -341,5 +346,6 @@ fn row_out(row: &TrendRow, state: State, score: Option<TrendScore>) -> RowOut {
         state,
         positive: row.positive.clone(),
         note: row.note.clone(),
+        full: None,
     }
 }

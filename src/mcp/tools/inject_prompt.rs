@@ -80,9 +80,8 @@ impl From<Input> for InjectRequest {
 /// One input that was written.
 #[derive(Serialize, JsonSchema)]
 struct ChangeOut {
-    node: String,
+    place: String,
     title: String,
-    input: String,
     from: Value,
     to: Value,
 }
@@ -91,15 +90,8 @@ struct ChangeOut {
 #[derive(Serialize, JsonSchema)]
 pub struct QuestionOut {
     role: String,
-    why: String,
-    candidates: Vec<CandidateOut>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct CandidateOut {
-    place: String,
-    title: String,
-    value: Value,
+    /// Place: the node's title and what stands there.
+    candidates: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -165,9 +157,8 @@ fn drafted(draft: &Draft) -> Output {
             .changes
             .iter()
             .map(|c| ChangeOut {
-                node: c.node.to_string(),
+                place: format!("{}.{}", c.node, c.input),
                 title: c.title.clone(),
-                input: c.input.clone(),
                 from: echo(&c.from),
                 to: echo(&c.to),
             })
@@ -215,15 +206,10 @@ impl From<Question> for QuestionOut {
     fn from(question: Question) -> Self {
         Self {
             role: question.role.to_string(),
-            why: question.why,
             candidates: question
                 .candidates
                 .into_iter()
-                .map(|place| CandidateOut {
-                    place: place.key(),
-                    title: place.title,
-                    value: echo(&place.value),
-                })
+                .map(|place| (place.key(), format!("{}: {}", place.title, echo(&place.value))))
                 .collect(),
         }
     }

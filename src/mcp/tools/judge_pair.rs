@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::scores::{OtherOut, ScoresOut, in_words, warnings};
+use super::scores::{ScoresOut, in_words, warnings};
 use super::{Promise, tool, wait, with_progress};
 use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, ServiceError, TargetTable};
@@ -57,24 +57,19 @@ struct Output {
     /// Still running: call again with it
     #[serde(skip_serializing_if = "Option::is_none")]
     handle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     scores: Option<ScoresOut>,
-    /// Further seeds
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    others: Vec<OtherOut>,
-    /// Reference alone: axis to what it shows
+    /// Further seeds' overall scores; their axes are in the history.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    target: BTreeMap<String, TargetOut>,
+    others: BTreeMap<u64, f64>,
+    /// Of a reference alone, what it shows on each axis.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    target: BTreeMap<String, String>,
     /// Files of reference and generated picture
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pictures: Vec<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct TargetOut {
-    value: String,
-    /// Probability that it is visible
-    visible: f64,
 }
 
 impl Summarised for Output {}
@@ -84,8 +79,9 @@ impl Output {
         Self {
             summary,
             handle: None,
+            seed: None,
             scores: None,
-            others: Vec::new(),
+            others: BTreeMap::new(),
             target: BTreeMap::new(),
             pictures: Vec::new(),
         }
@@ -163,8 +159,12 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
     summary.push_str(&warnings(verdicts.iter().flat_map(|j| &j.verdict.flags)));
     let mut output = Output::empty(summary);
     if let [first, others @ ..] = verdicts {
-        output.scores = Some(ScoresOut::of(first, seed(first), full));
-        output.others = others.iter().map(|j| OtherOut::of(j, seed(j))).collect();
+        output.seed = seed(first);
+        output.scores = Some(ScoresOut::of(first, full));
+        output.others = others
+            .iter()
+            .filter_map(|j| Some((seed(j)?, rounded(j.verdict.overall_score?))))
+            .collect();
     }
     output.pictures = verdicts.first().map(|j| j.pictures.to_vec()).unwrap_or_default();
     output
@@ -196,13 +196,7 @@ fn target(table: &TargetTable) -> Output {
         .axes
         .iter()
         .zip(values)
-        .map(|(axis, value)| {
-            let shown = TargetOut {
-                value: value.words().to_owned(),
-                visible: rounded(value.visible),
-            };
-            (axis.id.to_string(), shown)
-        })
+        .map(|(axis, value)| (axis.id.to_string(), value.words().to_owned()))
         .collect();
     output
 }

@@ -52,6 +52,7 @@ struct Input {
     /// One run each; default the workflow's seed
     #[serde(default)]
     seeds: Vec<u64>,
+    /// Score each picture against the reference
     #[serde(default)]
     judge: bool,
     /// Attach a preview of each picture
@@ -67,7 +68,6 @@ struct Input {
 #[derive(Serialize, JsonSchema)]
 struct RunOut {
     seed: u64,
-    prompt_id: String,
     /// Served from ComfyUI's cache: the picture of an earlier run
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cached: bool,
@@ -75,8 +75,6 @@ struct RunOut {
     seconds: Option<f64>,
     /// Files
     pictures: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remark: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scores: Option<ScoresOut>,
 }
@@ -99,9 +97,6 @@ struct Output {
     session: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     iteration: Option<u32>,
-    /// 0-1 while running
-    #[serde(skip_serializing_if = "Option::is_none")]
-    progress: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     runs: Vec<RunOut>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +112,6 @@ impl Output {
             state,
             session: at.map(|(session, _)| session.to_string()),
             iteration: at.map(|(_, n)| n),
-            progress: None,
             runs: Vec::new(),
             question: None,
         }
@@ -160,8 +154,7 @@ pub async fn call(
             let summary = format!(
                 "Iteration {n} of session {session} goes on ({message}). Call queue_generation with only session and iteration for its result."
             );
-            let mut output = Output::new(State::Running, summary, Some((&session, n.get())));
-            output.progress = progress.done.fraction().map(rounded);
+            let output = Output::new(State::Running, summary, Some((&session, n.get())));
             success(&output, Vec::new())
         }
         Ok(QueueAnswer::Question(question)) => {
@@ -241,11 +234,9 @@ fn run(report: &RunReport) -> RunOut {
     debug_assert_eq!(report.run.state, RunState::Finished);
     RunOut {
         seed: report.run.seed,
-        prompt_id: report.run.prompt_id.to_string(),
         cached: report.run.cached,
         seconds: report.run.seconds.map(rounded),
         pictures: report.images.iter().map(|(_, path)| path.clone()).collect(),
-        remark: report.remark.clone(),
-        scores: report.judgement.as_ref().map(|j| ScoresOut::of(j, None, false)),
+        scores: report.judgement.as_ref().map(|j| ScoresOut::of(j, false)),
     }
 }

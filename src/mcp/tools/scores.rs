@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{AxisResult, Flag, Verdict};
@@ -33,36 +34,31 @@ pub struct AxisOut {
     verdict: AxisVerdict,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 pub struct BestOut {
     iteration: u32,
     overall_score: f64,
 }
 
-/// One picture's judgement.
+/// One picture's judgement. Small objects of numbers are maps in its schema: their keys say what
+/// they are, and every client would pay for six schemas more.
 #[derive(Serialize, JsonSchema)]
 pub struct ScoresOut {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<u64>,
     /// 0 to 1; absent when no axis counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     overall_score: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<f64>")]
     overall_ci: Option<[f64; 2]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    overall_raw: Option<f64>,
     /// Worst first.
     axes: Vec<AxisOut>,
-    /// The scores of the other axes that have one.
+    /// The other axes' scores; for those that do not count, why.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    rest: BTreeMap<String, f64>,
-    /// The other axes that do not count, by verdict.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    uncounted: BTreeMap<&'static str, Vec<String>>,
+    rest: BTreeMap<String, Value>,
     /// The best other iteration of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BTreeMap<String, f64>")]
     best: Option<BestOut>,
-    // As a map: the names say what they are, and six schemas more would be paid for twice.
     #[schemars(with = "BTreeMap<String, f64>")]
     signals: Signals,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -73,17 +69,14 @@ pub struct ScoresOut {
 
 impl ScoresOut {
     /// A judgement, with all axes in full or the worst ones.
-    pub fn of(judgement: &Judgement, seed: Option<u64>, full: bool) -> Self {
+    pub fn of(judgement: &Judgement, full: bool) -> Self {
         let verdict = &judgement.verdict;
         let shown = if full { verdict.axes.len() } else { WORST };
         Self {
-            seed,
             overall_score: verdict.overall_score.map(rounded),
             overall_ci: verdict.overall_ci.map(|ci| ci.map(rounded)),
-            overall_raw: verdict.overall_raw.map(rounded),
-            axes: axes(&verdict.axes[..shown.min(verdict.axes.len())]),
-            rest: scores(verdict.axes.iter().skip(shown)),
-            uncounted: uncounted(verdict.axes.iter().skip(shown)),
+            axes: verdict.axes.iter().take(shown).map(axis).collect(),
+            rest: verdict.axes.iter().skip(shown).map(in_brief).collect(),
             best: judgement.best.map(|best| BestOut {
                 iteration: best.n.get(),
                 overall_score: rounded(best.overall),
@@ -91,31 +84,6 @@ impl ScoresOut {
             signals: verdict.signals,
             flags: flags(verdict),
             judge: judge_name(&verdict.judge),
-        }
-    }
-}
-
-/// A further seed's judgement, as numbers: what the reference shows is said once.
-#[derive(Serialize, JsonSchema)]
-pub struct OtherOut {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    overall_score: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    overall_ci: Option<[f64; 2]>,
-    /// The scores of the axes that count.
-    axes: BTreeMap<String, f64>,
-}
-
-impl OtherOut {
-    pub fn of(judgement: &Judgement, seed: Option<u64>) -> Self {
-        let verdict = &judgement.verdict;
-        Self {
-            seed,
-            overall_score: verdict.overall_score.map(rounded),
-            overall_ci: verdict.overall_ci.map(|ci| ci.map(rounded)),
-            axes: scores(verdict.axes.iter()),
         }
     }
 }
@@ -131,9 +99,11 @@ pub struct RecordOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     overall_score: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<f64>")]
     overall_ci: Option<[f64; 2]>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    axes: Vec<AxisOut>,
+    /// Score and verdict, and what the two pictures show.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    axes: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     flags: Vec<String>,
     judge: String,
@@ -159,7 +129,7 @@ impl RecordOut {
         Self {
             overall_score: verdict.overall_score.map(rounded),
             overall_ci: verdict.overall_ci.map(|ci| ci.map(rounded)),
-            axes: axes(&verdict.axes),
+            axes: verdict.axes.iter().map(in_a_line).collect(),
             flags: flags(&verdict),
             ..named
         }
@@ -175,33 +145,22 @@ fn judge_name(hash: &str) -> String {
     hash.chars().take(16).collect()
 }
 
-fn scores<'a>(axes: impl Iterator<Item = &'a AxisResult>) -> BTreeMap<String, f64> {
-    axes.filter_map(|a| a.score.map(|x| (a.id.clone(), rounded(x))))
-        .collect()
+/// An axis's score, or why it has none.
+fn in_brief(axis: &AxisResult) -> (String, Value) {
+    let score = axis.score.map(|score| rounded(score).into());
+    (axis.id.clone(), score.unwrap_or_else(|| axis.verdict.as_str().into()))
 }
 
-fn uncounted<'a>(axes: impl Iterator<Item = &'a AxisResult>) -> BTreeMap<&'static str, Vec<String>> {
-    let mut uncounted: BTreeMap<_, Vec<String>> = BTreeMap::new();
-    for axis in axes {
-        if let Some(why) = why_not(axis.verdict) {
-            uncounted.entry(why).or_default().push(axis.id.clone());
-        }
-    }
-    uncounted
-}
-
-/// Why an axis of this verdict does not count.
-fn why_not(verdict: AxisVerdict) -> Option<&'static str> {
-    match verdict {
-        AxisVerdict::Match | AxisVerdict::Partial | AxisVerdict::Mismatch => None,
-        AxisVerdict::Refused => Some("refused"),
-        AxisVerdict::Unresolved => Some("unresolved"),
-        AxisVerdict::NotVisible => Some("not_visible"),
-    }
-}
-
-fn axes(results: &[AxisResult]) -> Vec<AxisOut> {
-    results.iter().map(axis).collect()
+/// `0.31 mismatch; ref: a red coat; gen: a blue coat`.
+fn in_a_line(axis: &AxisResult) -> (String, String) {
+    let score = axis.score.map(|score| format!("{score:.2} ")).unwrap_or_default();
+    let line = format!(
+        "{score}{}; ref: {}; gen: {}",
+        axis.verdict.as_str(),
+        axis.reference,
+        axis.generated
+    );
+    (axis.id.clone(), line)
 }
 
 fn axis(axis: &AxisResult) -> AxisOut {
@@ -224,11 +183,12 @@ pub fn in_words(judgement: &Judgement) -> String {
         (Some(score), Some([low, high])) => format!("overall {score:.2} ({low:.2}-{high:.2})"),
         (Some(score), None) => format!("overall {score:.2}"),
         (None, _) => {
-            let counts: Vec<String> = uncounted(verdict.axes.iter())
-                .iter()
-                .map(|(why, axes)| format!("{} {why}", axes.len()))
-                .collect();
-            format!("no overall score, because no axis counts ({})", counts.join(", "))
+            let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+            for axis in &verdict.axes {
+                *kinds.entry(axis.verdict.as_str()).or_default() += 1;
+            }
+            let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            format!("no overall score, because no axis counts ({})", kinds.join(", "))
         }
     };
     if let Some(best) = judgement.best {

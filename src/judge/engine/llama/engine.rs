@@ -141,7 +141,12 @@ impl<'m> LlamaEngine<'m> {
             name: model.meta_val_str("general.name").ok(),
             parameters: model.n_params(),
             bytes: model.size(),
-            backend: device.unwrap_or_else(|| "CPU".into()),
+            backend: match (device, spec.gpu_layers) {
+                (None, _) => "CPU".into(),
+                (Some(device), None) => device,
+                // Work split otherwise sums otherwise, and the judge's hash has to tell.
+                (Some(device), Some(layers)) => format!("{device}, {layers} layers"),
+            },
             engine: format!("llama.cpp {}", raw::version()),
             trained: model
                 .meta_val_str("prompt_calibrator.trained")
@@ -171,7 +176,15 @@ impl<'m> LlamaEngine<'m> {
     /// Answers an ask. `pixels` holds the pictures that came with it; those that are neither
     /// there nor on the shelf are asked for with [`EngineError::NeedPixels`].
     pub fn ask(&mut self, ask: &Ask, pixels: &[(PixelKey, Pixels)]) -> Result<Answers, EngineError> {
-        let result = self.try_ask(ask, pixels);
+        let mut cost = Cost::default();
+        let vocabulary = self.model.vocab();
+        let prefix = self.tokens.steps(&vocabulary, &ask.system, &ask.images);
+        let branches = self.branch_tokens(ask)?;
+        check_prefix(&prefix, &ask.layout)?;
+        // Up to here nothing in the context changes, so asking for pixels costs no prefix.
+        self.embed_missing(ask, pixels, &mut cost)?;
+
+        let result = self.lay_and_answer(ask, &prefix, &branches, &mut cost);
         if result.is_err() {
             // What the context holds after a failure is not known: start afresh next time.
             self.base = Chain::default();
@@ -180,27 +193,24 @@ impl<'m> LlamaEngine<'m> {
                 context.clear();
             }
         }
-        result
+        result.map(|answers| Answers { answers, cost })
     }
 
-    fn try_ask(&mut self, ask: &Ask, pixels: &[(PixelKey, Pixels)]) -> Result<Answers, EngineError> {
-        let mut cost = Cost::default();
-        let vocabulary = self.model.vocab();
-        let base = self
-            .tokens
-            .steps(&vocabulary, &ask.system, std::slice::from_ref(&ask.base));
-        let prefix = self.tokens.steps(&vocabulary, &ask.system, &ask.images);
-        let branches = self.branch_tokens(ask)?;
-        check_prefix(&prefix, &ask.layout)?;
-        self.embed_missing(ask, pixels, &mut cost)?;
+    fn lay_and_answer(
+        &mut self,
+        ask: &Ask,
+        prefix: &[Step],
+        branches: &[Vec<LlamaToken>],
+        cost: &mut Cost,
+    ) -> Result<Vec<Answer>, EngineError> {
+        let images = std::slice::from_ref(&ask.base);
+        let base = self.tokens.steps(&self.model.vocab(), &ask.system, images);
         self.prepare(&ask.layout)?;
-
         let started = Instant::now();
-        self.lay_base(&base, &mut cost)?;
-        self.lay_work(&prefix, &mut cost)?;
+        self.lay_base(&base, cost)?;
+        self.lay_work(prefix, cost)?;
         cost.prefill_s = started.elapsed().as_secs_f64();
-        let answers = self.answer(&ask.branches, &branches, &mut cost)?;
-        Ok(Answers { answers, cost })
+        self.answer(&ask.branches, branches, cost)
     }
 
     fn branch_tokens(&self, ask: &Ask) -> Result<Vec<Vec<LlamaToken>>, EngineError> {
@@ -278,8 +288,11 @@ impl<'m> LlamaEngine<'m> {
         self.base = Chain::default();
         self.work = Chain::default();
         // The base picture and the others share the system prompt's cells; the branches share both.
+        // The base's own label and each picture's markers are not in the plan of the text.
+        const MARKUP: u32 = 64;
         let cells = layout
             .system_tokens
+            .saturating_add(MARKUP)
             .saturating_add(layout.image_tokens.saturating_mul(layout.more_images + 1))
             .saturating_add(layout.branch_tokens);
         let size = ContextSize {

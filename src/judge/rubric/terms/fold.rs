@@ -5,7 +5,7 @@
 #[rustfmt::skip]
 const ALIKE: &[(char, &str)] = &[
     ('a', "àáâãäåāăąǎȁȃạаαɑᴀᵃª"),
-    ('b', "ƀɓВвβБЬьʙᵇ"),
+    ('b', "ƀɓВвβБбЬьʙᵇ"),
     ('c', "çćĉċčсϲᴄᶜ"),
     ('d', "ďđԁɗᴅᵈ"),
     ('e', "èéêëēĕėęěȅẹеёεєҽᴇᵉ"),
@@ -88,7 +88,10 @@ fn alike(c: char) -> Option<char> {
     if c.is_ascii() {
         return None;
     }
-    let listed = ALIKE.iter().find(|(_, alike)| alike.contains(c)).map(|&(plain, _)| plain);
+    let listed = ALIKE
+        .iter()
+        .find(|(_, alike)| alike.contains(c))
+        .map(|&(plain, _)| plain);
     listed.or_else(|| by_distance(u32::from(c)))
 }
 

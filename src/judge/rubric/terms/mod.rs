@@ -11,13 +11,13 @@
 mod ages;
 mod fold;
 mod normal;
-// PARKED until it compiles (lead): mod strict;
+mod strict;
 mod words;
 
 use std::fmt;
 
 use normal::{Token, tokens};
-// PARKED (lead): pub use strict::describes_minor_strict;
+pub use strict::describes_minor_strict;
 
 /// What made a text count, for the message that explains the refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,9 +98,10 @@ fn find(tokens: &[Token], list: &[&'static str], exempt: &[&str]) -> Option<&'st
 
 /// The phrase of `list` that `rest` begins with.
 fn phrase_at(rest: &[Token], list: &[&'static str]) -> Option<&'static str> {
+    let pieces = pieces(rest);
     list.iter()
         .copied()
-        .find(|phrase| starts_with_phrase(rest, phrase) || starts_with_pieces(rest, phrase))
+        .find(|phrase| starts_with_phrase(rest, phrase) || is_in_pieces(&pieces, phrase))
 }
 
 /// Whether `tokens` begin with the words of `phrase`, the last one possibly in the plural.
@@ -112,20 +113,35 @@ fn starts_with_phrase(tokens: &[Token], phrase: &str) -> bool {
 /// Whether `tokens` begin with `phrase` in other pieces: run together ("highschool"), letter by
 /// letter ("l o l i"), or cut in two ("te en").
 fn starts_with_pieces(tokens: &[Token], phrase: &str) -> bool {
-    let whole: String = phrase.split(' ').collect();
-    let letters = tokens.iter().take_while(|token| token.is_single()).count();
-    let mut sizes = vec![1];
+    is_in_pieces(&pieces(tokens), phrase)
+}
+
+/// The first tokens joined, and the length a word must have to be read so (none: any).
+fn pieces(tokens: &[Token]) -> Vec<(Option<usize>, Token)> {
+    /// No word of the lists is longer.
+    const LONGEST: usize = 24;
+    let letters = tokens
+        .iter()
+        .take(LONGEST)
+        .take_while(|token| token.is_single())
+        .count();
+    let spelt = (2..=letters).map(|size| (Some(size), size));
     // Single letters would match by accident: "a wide shot a friend took".
-    if tokens.iter().take(2).all(|token| !token.is_single()) {
-        sizes.push(2);
-    }
-    if whole.len() <= letters {
-        sizes.push(whole.len());
-    }
-    sizes
+    let cut = tokens.len() > 1 && tokens.iter().take(2).all(|token| !token.is_single());
+    let whole = [Some((None, 1)).filter(|_| !tokens.is_empty()), cut.then_some((None, 2))];
+    whole
         .into_iter()
-        .filter(|&size| size <= tokens.len())
-        .any(|size| Token::joined(&tokens[..size]).is(&whole))
+        .flatten()
+        .chain(spelt)
+        .map(|(length, size)| (length, Token::joined(&tokens[..size])))
+        .collect()
+}
+
+fn is_in_pieces(pieces: &[(Option<usize>, Token)], phrase: &str) -> bool {
+    let whole: String = phrase.split(' ').collect();
+    pieces
+        .iter()
+        .any(|(length, token)| length.is_none_or(|length| length == whole.len()) && token.is(&whole))
 }
 
 #[cfg(test)]

@@ -136,8 +136,7 @@ fn merge_numbers(tokens: Vec<Token>) -> Vec<Token> {
 fn flush(word: &mut String, rest: &[char], tokens: &mut Vec<Token>) {
     let gap: String = rest.iter().copied().take_while(|c| !c.is_alphanumeric()).collect();
     // A mark before the next word ends the clause.
-    let ends_clause = gap.chars().count() == rest.len()
-        || gap.contains(['.', ',', ';', ':', '(', ')', '\n', '|']);
+    let ends_clause = gap.chars().count() == rest.len() || gap.contains(['.', ',', ';', ':', '(', ')', '\n', '|']);
     for (i, piece) in split_age(word).into_iter().rev().enumerate() {
         let at = tokens.len() - i;
         let last = i == 0;
@@ -153,7 +152,7 @@ fn is_inside(c: char, word: &str, next: Option<char>, after: Option<char>) -> bo
     let follows = |test: fn(&char) -> bool| next.as_ref().is_some_and(test);
     match c {
         '@' | '$' => follows(|n| n.is_alphabetic()),
-        '!' | '|' => !word.is_empty() && follows(|n| n.is_alphabetic()),
+        '!' | '|' => word.contains(char::is_alphabetic) && follows(|n| n.is_alphabetic()),
         '.' => is_digits(word) && follows(char::is_ascii_digit),
         // A thousands separator, not a list of numbers: three digits have to follow.
         ',' => is_digits(word) && follows(char::is_ascii_digit) && after.is_some_and(|a| a.is_ascii_digit()),

@@ -290,6 +290,9 @@ fn what_was_found_is_named_plainly() {
 fn explicit_words_are_found() {
     for text in [
         "nude",
+        "eine nackte frau",
+        "mujer desnuda",
+        "donna nuda",
         "a Naked man",
         "full nudity",
         "porn",

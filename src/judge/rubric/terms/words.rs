@@ -358,4 +358,12 @@ pub(super) const EXPLICIT_STEMS: &[&str] = &[
     "futanari",
     "sexpos",
     "orgasm",
+    // Other languages' words for nudity, where a stem is enough.
+    "nackt",
+    "desnud",
+    "denud",
+    "nuda",
+    "nudo",
+    "spogliat",
+    "pelada",
 ];

@@ -45,7 +45,17 @@ pub(super) fn is_adult_noun(token: &Token) -> bool {
 /// The words that "not" and "barely" turn round.
 pub(super) fn is_adult_word(token: &Token) -> bool {
     token.is_one_of(&[
-        "adult", "adults", "woman", "women", "man", "men", "grown", "grownup", "mature", "adulthood", "womanhood",
+        "adult",
+        "adults",
+        "woman",
+        "women",
+        "man",
+        "men",
+        "grown",
+        "grownup",
+        "mature",
+        "adulthood",
+        "womanhood",
         "manhood",
     ])
 }
@@ -139,6 +149,11 @@ fn described(tokens: &[Token], at: usize) -> Described {
 pub(super) fn girl_or_boy(tokens: &[Token]) -> Option<&'static str> {
     let (mut girls, mut boys) = (0, 0);
     for at in 0..tokens.len() {
+        let rest = &tokens[at..];
+        let in_pieces = |word| !tokens[at].is(word) && super::super::starts_with_pieces(rest, word);
+        if in_pieces("girl") || in_pieces("boy") {
+            return Some(UNSAID);
+        }
         let girl = is_any(&tokens[at], GIRL);
         if !girl && !is_any(&tokens[at], BOY) {
             continue;
@@ -168,7 +183,9 @@ fn is_any(token: &Token, words: &[&str]) -> bool {
 /// The count of "1girl", "2 boys", "multiple girls".
 fn tag(tokens: &[Token], at: usize) -> Option<usize> {
     let before = &tokens[at.checked_sub(1)?];
-    let count = before.number.filter(|n| (1..=MOST_COUNTED).contains(n) && !before.ends_clause);
+    let count = before
+        .number
+        .filter(|n| (1..=MOST_COUNTED).contains(n) && !before.ends_clause);
     let many = before.is_one_of(&["multiple", "several", "many"]).then_some(2);
     count.and_then(|n| usize::try_from(n).ok()).or(many)
 }
@@ -177,7 +194,9 @@ fn tag(tokens: &[Token], at: usize) -> Option<usize> {
 fn beside_adult(tokens: &[Token], at: usize) -> bool {
     let link = |i: usize| tokens.get(i).is_some_and(|token| token.is_one_of(LINKS));
     let other = |i: usize| {
-        let child = tokens.get(i).is_some_and(|token| is_any(token, GIRL) || is_any(token, BOY));
+        let child = tokens
+            .get(i)
+            .is_some_and(|token| is_any(token, GIRL) || is_any(token, BOY));
         tokens.get(i).is_some() && !child
     };
     let before = at >= 3 && link(at - 2) && other(at - 3);

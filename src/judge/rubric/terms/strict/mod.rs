@@ -9,10 +9,10 @@ mod adults;
 mod numbers;
 mod words;
 
-use super::normal::{Token, tokens};
+use super::normal::{Token, number as number_word, tokens};
 use super::{MinorMatch, describes_minor, find, phrase_at};
 use words::{
-    CHILDISH, CHILDISH_WITH, NEEDS_ADULT, NOT, PERSON, REFUSED, REFUSED_EXEMPT, REFUSED_FOREIGN, REFUSED_RAW,
+    CHILDISH, CHILDISH_WITH, MASKED, NEEDS_ADULT, NOT, PERSON, REFUSED, REFUSED_EXEMPT, REFUSED_FOREIGN, REFUSED_RAW,
     SCHOOL_EXEMPT,
 };
 
@@ -20,11 +20,27 @@ use words::{
 /// [`describes_minor`] finds, and more; for text of explicit work only, since it refuses much that is
 /// ordinary elsewhere.
 pub fn describes_minor_strict(text: &str) -> Option<MinorMatch> {
+    // A capital I inside a word may stand for an l ("loIi"), which is lost in lower case.
+    let inside = text
+        .chars()
+        .zip(text.chars().skip(1))
+        .any(|(a, b)| a.is_lowercase() && b == 'I');
+    let other = inside.then(|| text.replace('I', "l"));
+    read(text).or_else(|| other.as_deref().and_then(read))
+}
+
+fn read(text: &str) -> Option<MinorMatch> {
     if let Some(found) = describes_minor(text) {
         return Some(found);
     }
     let lower = text.to_lowercase();
     if let Some(term) = REFUSED_RAW.iter().copied().find(|term| lower.contains(term)) {
+        return Some(MinorMatch::Term(term));
+    }
+    if let Some(age) = numbers::east_asian(&lower) {
+        return Some(MinorMatch::Age(age));
+    }
+    if let Some(term) = masked(&lower) {
         return Some(MinorMatch::Term(term));
     }
     let tokens = split_glued(tokens(text));
@@ -37,13 +53,38 @@ pub fn describes_minor_strict(text: &str) -> Option<MinorMatch> {
         .or_else(|| adults::girl_or_boy(&tokens))
         .or_else(|| needs_adult(&tokens))
         .map(MinorMatch::Term)
-        .or_else(|| numbers::find(&tokens, is_file_name(&lower)).map(MinorMatch::Age))
+        .or_else(|| {
+            let age = numbers::after_less_than(text).or_else(|| numbers::find(&tokens, is_file_name(&lower)));
+            age.map(MinorMatch::Age)
+        })
 }
 
 /// A model's file is often the value of a knob, and its name often ends in a number.
 fn is_file_name(lower: &str) -> bool {
     let ends = [".safetensors", ".gguf", ".ckpt", ".pt", ".pth", ".bin", ".onnx"];
     !lower.contains(char::is_whitespace) && ends.iter().any(|end| lower.ends_with(end))
+}
+
+/// "l*li", "g**l": a word of the list with letters starred out, but not its first.
+fn masked(lower: &str) -> Option<&'static str> {
+    let stars = ['*', '#', '•', '●', '■', '█', '_', '.', '-', '·'];
+    let words = lower.split(|c: char| !c.is_alphanumeric() && !stars.contains(&c));
+    words
+        .map(|word| word.chars().collect::<Vec<_>>())
+        .filter(|word| word.iter().any(|c| stars.contains(c)))
+        .find_map(|word| {
+            let fits = |listed: &str| {
+                let known = word.iter().filter(|c| !stars.contains(c)).count();
+                listed.len() == word.len()
+                    && known * 2 >= word.len()
+                    && listed
+                        .chars()
+                        .zip(&word)
+                        .enumerate()
+                        .all(|(i, (l, w))| l == *w || i > 0 && stars.contains(w))
+            };
+            MASKED.iter().copied().find(|listed| fits(listed))
+        })
 }
 
 /// "f15", "17female", "petite13" as two words; digits that stand for letters ("g1rl") stay.
@@ -77,7 +118,8 @@ fn halves(token: &Token) -> Option<[String; 2]> {
             // "2m" and "3m" are names of samplers.
             let letter = letters.len() == 1 && small;
             let person = PERSON.iter().any(|person| word.is(person));
-            digits(number) && !letter && (person || letters == ['u'] || letters.starts_with(&['y', 'r']))
+            let other = ["u", "y", "ish"].contains(&text(letters).as_str()) || number_word(&text(letters)).is_some();
+            digits(number) && !letter && (person || other || letters.starts_with(&['y', 'r']))
         };
         if goes_with(head, rest) || digits(head) && rest.first() == Some(&'y') {
             Some([text(head), text(rest)])
@@ -123,20 +165,33 @@ fn pupil(tokens: &[Token]) -> Option<&'static str> {
 
 /// Pigtails, braces and the like, where the text also says girl, boy, young or small.
 fn childish(tokens: &[Token]) -> Option<&'static str> {
-    let with = || tokens.iter().any(|token| CHILDISH_WITH.iter().any(|word| token.is(word)));
+    let with = || {
+        tokens
+            .iter()
+            .any(|token| CHILDISH_WITH.iter().any(|word| token.is(word)))
+    };
     find(tokens, CHILDISH, &[]).filter(|_| with())
 }
 
-/// "not an adult", "almost a woman", "barely 18", "just turned 18".
+/// "not an adult", "almost a woman", "barely 18", "just turned 18", "before her 18th birthday".
 fn not_yet_adult(tokens: &[Token]) -> Option<&'static str> {
-    let age = |token: &Token| token.number.is_some_and(|n| (18..=19).contains(&n));
+    let age = |token: &Token| {
+        let ordinal = token.is_one_of(&["18th", "eighteenth", "19th", "nineteenth"]);
+        ordinal || token.number.is_some_and(|n| (18..=19).contains(&n))
+    };
     let grown = |token: &Token| adults::is_adult_word(token) || token.is_one_of(&["legal"]) || age(token);
+    let recent = |token: &Token| {
+        token.is_one_of(&[
+            "just", "newly", "freshly", "fresh", "recently", "only", "turn", "turns", "turned", "turning", "will",
+        ])
+    };
+    let day = |token: &Token| token.is_one_of(&["today", "yesterday", "tomorrow", "tonight", "soon"]);
     (0..tokens.len()).find_map(|at| {
         let rest = &tokens[at + 1..];
-        let not = tokens[at].is_one_of(NOT) && !tokens[at].ends_clause;
-        let recent = tokens[at].is_one_of(&["just", "newly", "freshly", "fresh", "recently", "only", "turned", "turning"]);
-        let soon = rest.iter().take(3).any(grown);
-        (not && soon || recent && rest.iter().take(2).any(age)).then_some("not (or barely) an adult")
+        let not = tokens[at].is_one_of(NOT) && !tokens[at].ends_clause && rest.iter().take(3).any(grown);
+        let recently = recent(&tokens[at]) && rest.iter().take(2).any(age);
+        let at_last = age(&tokens[at]) && rest.first().is_some_and(day);
+        (not || recently || at_last).then_some("not (or barely) an adult")
     })
 }
 

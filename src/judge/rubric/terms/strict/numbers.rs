@@ -1,11 +1,11 @@
 //! Numbers up to 17 that may be ages: all that the text does not plainly use for something else.
 
 use super::super::normal::{Token, number};
+use super::adults::MOST_COUNTED;
 use super::around;
 use super::words::{
     AGE, BOY, CAMERA, COUNTED_PARTS, COUNTED_PEOPLE, COUNTED_THINGS, GIRL, LABELS, PERSON, SEASONS, SMALL, UNITS,
 };
-use super::adults::MOST_COUNTED;
 
 const ADULT: u32 = 18;
 /// From here on a number alone is enough: hardly anything else in a prompt is counted so far.
@@ -19,17 +19,61 @@ const WEIGHT: u32 = 3;
 const BIRTH_YEAR: u32 = 2007;
 
 const BELOW_TWENTY: &[&str] = &[
-    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "forteen", "fourten", "fiveteen",
-    "sixten", "thirten", "fiften", "seventen", "thriteen",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "forteen",
+    "fourten",
+    "fiveteen",
+    "sixten",
+    "thirten",
+    "fiften",
+    "seventen",
+    "thriteen",
 ];
 const ORDINALS: &[&str] = &[
-    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
-    "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
 ];
 const ROMAN: &[&str] = &["viii", "ix", "xi", "xii", "xiii", "xiv", "xv", "xvi", "xvii"];
 const RATIOS: &[(u32, u32)] = &[
-    (16, 9), (9, 16), (4, 3), (3, 4), (3, 2), (2, 3), (4, 5), (5, 4), (21, 9), (9, 21), (16, 10), (10, 16), (5, 7),
-    (7, 5), (1, 2), (2, 1), (8, 10), (10, 8),
+    (16, 9),
+    (9, 16),
+    (4, 3),
+    (3, 4),
+    (3, 2),
+    (2, 3),
+    (4, 5),
+    (5, 4),
+    (21, 9),
+    (9, 21),
+    (16, 10),
+    (10, 16),
+    (5, 7),
+    (7, 5),
+    (1, 2),
+    (2, 1),
+    (8, 10),
+    (10, 8),
 ];
 
 /// The first number that may be an age. In the name of a file a number alone is none.
@@ -41,6 +85,39 @@ pub(super) fn find(tokens: &[Token], file_name: bool) -> Option<String> {
             .or_else(|| at.disguised())
             .or_else(|| at.ordinal())
             .or_else(|| at.born())
+    })
+}
+
+/// "<18", "≤ 17".
+pub(super) fn after_less_than(text: &str) -> Option<String> {
+    text.split(['<', '＜', '≤', '⩽']).skip(1).find_map(|rest| {
+        let rest = rest.trim_start_matches([' ', '=']);
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let n = rest[..digits].parse::<u32>().ok().filter(|n| (2..=ADULT).contains(n))?;
+        Some(format!("under {n}"))
+    })
+}
+
+/// Chinese numerals before a sign for years of age: "十四歳".
+pub(super) fn east_asian(text: &str) -> Option<String> {
+    const DIGITS: [char; 10] = ['〇', '一', '二', '三', '四', '五', '六', '七', '八', '九'];
+    let end = |c: char| matches!(c, '歳' | '才' | '岁' | '歲');
+    text.match_indices(end).find_map(|(at, _)| {
+        let numeral: Vec<char> = text[..at]
+            .chars()
+            .rev()
+            .take_while(|c| *c == '十' || DIGITS.contains(c))
+            .collect();
+        let value = |c: &char| DIGITS.iter().position(|digit| digit == c);
+        // Read from the back: a unit, then ten.
+        let age = match numeral.as_slice() {
+            ['十'] => Some(10),
+            [unit, '十'] => value(unit).map(|unit| 10 + unit),
+            [unit] => value(unit),
+            _ => None,
+        };
+        age.filter(|&age| age < ADULT as usize)
+            .map(|age| format!("{age} years old"))
     })
 }
 
@@ -113,9 +190,8 @@ impl Place<'_> {
             return false;
         }
         let few = n <= MOST_COUNTED;
-        let plural = |token: &Token| {
-            token.is_one_of(COUNTED_PEOPLE) || few && (is_plural(token, GIRL) || is_plural(token, BOY))
-        };
+        let plural =
+            |token: &Token| token.is_one_of(COUNTED_PEOPLE) || few && (is_plural(token, GIRL) || is_plural(token, BOY));
         let thing = |token: &Token| {
             let birthday = || self.tokens.iter().any(|t| is_any(t, &["birthday", "bday", "cake"]));
             token.is_one_of(COUNTED_THINGS) && !(token.is("candle") && birthday())
@@ -149,14 +225,18 @@ impl Place<'_> {
     /// "cfg 7", "score_9", but not "size 14 girl".
     fn is_label(&self) -> bool {
         let label = self.back(1).is_some_and(|token| token.is_one_of(LABELS));
-        let person = self.ahead(1).is_some_and(|next| is_any(next, PERSON) || is_any(next, AGE));
+        let person = self
+            .ahead(1)
+            .is_some_and(|next| is_any(next, PERSON) || is_any(next, AGE));
         label && (self.here().ends_clause || !person)
     }
 
     /// "16:9", "3/4 view", "1/15 s".
     fn is_ratio(&self, n: u32) -> bool {
         let pair = |a: &Token, b: &Token| {
-            let (Some(first), Some(second)) = (a.number, b.number) else { return false };
+            let (Some(first), Some(second)) = (a.number, b.number) else {
+                return false;
+            };
             let colon = a.gap == ":" && RATIOS.contains(&(first, second));
             let slash = a.gap == "/" && (first.max(second) <= BARE || first == 1);
             colon || slash
@@ -172,12 +252,14 @@ impl Place<'_> {
         f && (self.is_decimal() || [2, 4, 8, 11, 16].contains(&n) && self.near(3, CAMERA))
     }
 
-    /// "1 7" and "1-7" for 17.
+    /// "1 7", "1-7" and "one seven" for 17.
     fn two_digits(&self) -> Option<String> {
         let (one, next) = (self.here(), self.ahead(1)?);
-        let digit = |token: &Token| token.is_single().then_some(token.number).flatten();
-        let apart = one.gap.chars().count() <= 1 && !one.gap.contains([':', '/']);
-        let unit = digit(one).filter(|&n| n == 1).and(digit(next)).filter(|&n| n < 8 && apart)?;
+        let digit = |token: &Token| token.number.filter(|&n| n < BARE);
+        let decimal = |token: &Token| token.spellings.iter().any(|raw| raw.contains('.'));
+        let together = ["", ".", "-", "_", "·", "*", "+"].contains(&one.gap.trim()) || one.gap == ",";
+        let one_first = digit(one) == Some(1) && !decimal(one) && !decimal(next) && together;
+        let unit = digit(next).filter(|&n| n < 8 && one_first)?;
         Some(format!("{}, perhaps an age", 10 + unit))
     }
 
@@ -201,17 +283,27 @@ impl Place<'_> {
             if let Some(number) = inside.filter(|_| !word.ends_with("th") && !word.ends_with("ths")) {
                 return found(number);
             }
-            let adult = ["eighteen", "nineteen", "twent", "thirt", "fort", "fift", "sixt", "sevent", "eight", "ninet"];
+            let adult = [
+                "eighteen", "nineteen", "twent", "thirt", "fort", "fift", "sixt", "sevent", "eight", "ninet",
+            ];
             if yearold && !adult.iter().any(|tens| word.starts_with(tens)) {
                 return found(word);
             }
         }
         let raw = token.spellings.first()?;
+        let teen = raw
+            .strip_suffix("teen")
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        if teen && !["8teen", "9teen"].contains(&raw.as_str()) || raw == "10s" {
+            return found(raw);
+        }
         let digits: Option<String> = raw.chars().map(digit_for).collect();
-        let mixed = raw.len() == 2 && raw.contains(|c: char| c.is_ascii_digit()) || ["il", "lo", "io"].contains(&raw.as_str());
+        let mixed =
+            raw.len() == 2 && raw.contains(|c: char| c.is_ascii_digit()) || ["il", "lo", "io"].contains(&raw.as_str());
         let value = digits.filter(|_| mixed).and_then(|digits| number(&digits));
         let beside = self.near(1, PERSON) || self.near(1, AGE);
-        if value.is_some_and(|n| (BARE..ADULT).contains(&n)) && beside || token.is_one_of(ROMAN) && self.near(1, PERSON) {
+        if value.is_some_and(|n| (BARE..ADULT).contains(&n)) && beside || token.is_one_of(ROMAN) && self.near(1, PERSON)
+        {
             return found(raw);
         }
         None
@@ -220,7 +312,11 @@ impl Place<'_> {
     /// "her 13th year", "fifteenth summer", "year 9".
     fn ordinal(&self) -> Option<String> {
         let word = self.here().spellings.first()?;
-        let digits = || ["st", "nd", "rd", "th"].into_iter().find_map(|end| word.strip_suffix(end));
+        let digits = || {
+            ["st", "nd", "rd", "th"]
+                .into_iter()
+                .find_map(|end| word.strip_suffix(end))
+        };
         let named = ORDINALS.iter().position(|&o| o == word).map(|n| n + 1);
         let rank = named
             .or_else(|| digits().and_then(|n| n.parse().ok()))
@@ -228,22 +324,33 @@ impl Place<'_> {
         let season = (1..=2).any(|step| self.ahead(step).is_some_and(|next| is_any(next, SEASONS)));
         // "first class" is a way to travel.
         let class = self.ahead(1).is_some_and(|next| next.is("class")) && rank < 3;
-        let apart = ["century", "floor", "street", "avenue", "edition", "anniversary", "row", "shot", "image"];
+        let apart = [
+            "century",
+            "floor",
+            "street",
+            "avenue",
+            "edition",
+            "anniversary",
+            "row",
+            "shot",
+            "image",
+        ];
         let other = (1..=2).any(|step| self.ahead(step).is_some_and(|next| is_any(next, &apart)));
         let bare = rank >= BARE as usize && !other && self.near(REACH, PERSON);
         (season && !class || bare).then(|| format!("{word}, perhaps an age"))
     }
 
-    /// "born in 2012", "class of 2030", "year 1", "u18", "< 18".
+    /// "born in 2012", "class of 2030", "year 1", "u18", "going on 9".
     fn born(&self) -> Option<String> {
         let n = self.here().number?;
         let back = |steps: usize, words: &[&str]| self.back(steps).is_some_and(|token| token.is_one_of(words));
-        let birth = (1..=3).any(|steps| back(steps, &["born", "birth", "class", "birthyear"]));
+        let birth = (1..=5).any(|steps| back(steps, &["born", "birth", "class", "birthyear", "dob", "b"]))
+            || self.ahead(1).is_some_and(|token| token.is("born"));
         let recent = (BIRTH_YEAR..BIRTH_YEAR + 100).contains(&n) && birth;
         let school = n < ADULT && back(1, &["year", "grade", "class", "form", "age"]) && !self.is_decimal();
         let under = (2..=ADULT).contains(&n)
             && (back(1, &["u", "sub", "pre", "under"])
-                || self.back(1).is_some_and(|token| token.gap.contains('<'))
+                || back(1, &["on"]) && back(2, &["going"])
                 || back(2, &["isn", "wasn", "not"]) && back(1, &["t", "yet"]));
         (recent || school || under).then(|| format!("{n}, perhaps of somebody under 18"))
     }

@@ -1,3 +1,5 @@
+mod allowed;
+
 use super::super::explicit_terms;
 use super::describes_minor_strict;
 
@@ -80,6 +82,7 @@ fn bare_ages_are_refused() {
         "15 candles on her birthday cake",
         "14 лет",
         "quatorze ans",
+        "onze ans",
         "vierzehn",
         "17: nude",
         "naked 16",
@@ -169,6 +172,9 @@ fn girl_and_boy_need_an_adult_of_their_own() {
         "girl, adult man",
         "1girl, not adult",
         "1girl, adult content",
+        "1girl, no woman",
+        "1girl, without women",
+        "cheerleader, no adults",
         "12 girls",
         "6girls, women",
         "1girl, petite, woman",
@@ -214,7 +220,8 @@ fn disguises_are_undone() {
         "١٧",
         "l7 female",
         "I7 woman",
-        "1б woman 16",
+        "1б woman",
+        "≤ 17",
         "th1rteen",
         "thir teen",
         "t h i r t e e n",
@@ -245,79 +252,6 @@ fn disguises_are_undone() {
 }
 
 #[test]
-fn adults_counts_and_settings_are_left_alone() {
-    none_refused(&[
-        "",
-        "nude woman on a bed",
-        "2 women",
-        "3 people",
-        "two adults aged 35 and 42",
-        "two mature women",
-        "two nude young women embracing",
-        "12 women in a row",
-        "one man, one woman",
-        "the two of them",
-        "woman with two breasts, 3 earrings",
-        "young woman, 25",
-        "a young man",
-        "petite woman, 30 years old",
-        "woman with short hair and pigtails",
-        "a 45 year old woman",
-        "25yo woman",
-        "40 y.o. man",
-        "adult woman in her 30s",
-        "(detailed skin:1.3)",
-        "(nude woman:1.2), (masterpiece:1.4)",
-        "<lora:beautiful_woman:1>",
-        "<lora:mature:0.8>, woman",
-        "(woman:2)",
-        "8k",
-        "8k, uhd, woman",
-        "85mm f/1.4",
-        "85mm, f/8, nude woman",
-        "woman, f/5.6",
-        "f/16, 35mm",
-        "15 candles",
-        "woman with 12 red roses",
-        "woman, 16:9",
-        "three-quarter view of a woman",
-        "3/4 view, woman",
-        "she is 6 feet tall",
-        "woman, 5'7\" tall",
-        "score_9, score_8_up, score_7_up, nude woman",
-        "cfg 7.5",
-        "seed 17",
-        "steps 15",
-        "cfg: 7, woman",
-        "1024x1024",
-        "dpmpp_2m",
-        "dpmpp_3m_sde",
-        "euler_ancestral",
-        "sd_xl_base_1.0.safetensors",
-        "v1-5-pruned-emaonly.safetensors",
-        "detail_tweaker_v13.safetensors",
-        "woman, dilated pupils",
-        "heart-shaped pupils, woman",
-        "minor scratches",
-        "old school photograph of a woman",
-        "a woman in the 19th century",
-        "a 12th century castle",
-        "a second woman",
-        "first class cabin",
-        "women in their forties",
-        "a woman aged twenty-five",
-        "shot on iphone 15, woman",
-        "2 mature males",
-        "4 hands",
-        "a couple, both adults",
-        "mature woman, nipples, bare breasts",
-        "photo from 1985, woman",
-        "woman, 50mm lens, ISO 100",
-        "a woman, red lingerie, soft light, 4k",
-    ]);
-}
-
-#[test]
 fn what_the_wide_reading_finds_is_found_too() {
     for text in ["a 15 year old", "loli", "under 18", "ロリ", "kid", "9th grader"] {
         assert!(super::super::describes_minor(text).is_some(), "{text}");
@@ -334,7 +268,61 @@ fn look_alikes_do_not_hide_sexual_words_either() {
 
 #[test]
 fn odd_input_is_read_without_a_panic() {
-    for text in ["1", "f", "young", "girl", "1 ", "(", ":", "\u{200b}", "2 of", "17\u{300}", "é1", "1é", "🇱"] {
+    for text in [
+        "1",
+        "f",
+        "young",
+        "girl",
+        "1 ",
+        "(",
+        ":",
+        "\u{200b}",
+        "2 of",
+        "17\u{300}",
+        "é1",
+        "1é",
+        "🇱",
+    ] {
         let _ = describes_minor_strict(text);
     }
+}
+
+#[test]
+fn further_ways_to_say_it_are_refused() {
+    all_refused(&[
+        "17ish",
+        "17-ish",
+        "early 10s",
+        "Y11",
+        "13|woman",
+        "18 yesterday",
+        "about to turn 18",
+        "before her 18th birthday",
+        "4teen",
+        "1seven",
+        "one seven",
+        "1 . 5",
+        "loIi",
+        "l*li",
+        "b*y",
+        "g i r l",
+        "b o y",
+        "gi rl",
+        "dob 2012",
+        "2012-born",
+        "十四歳",
+        "十五岁",
+        "тринадцать",
+        "sailor moon uniform",
+        "jr. high",
+        "not yet of age",
+        "14♀",
+        "#13",
+        "fourteen springs",
+        "3 women, one is 14",
+        "2 people, 14 and 40",
+        "woman with 13_female",
+        "young couple",
+        "young person",
+    ]);
 }

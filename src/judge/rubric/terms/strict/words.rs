@@ -6,7 +6,8 @@
 pub(super) const REFUSED: &[&str] = &[
     // Law, age and body.
     "minor", "underaged", "non adult", "pre adult", "half adult", "age of consent", "under 18", "sub 18",
-    "coming of age", "early years", "formative years", "born recently", "dozen year", "decade old",
+    "coming of age", "not of age", "not yet of age", "below the age", "below age",
+    "illegal age", "not legal", "un der age", "ephebe", "ephebic", "early years", "formative years", "born recently", "dozen year", "decade old",
     "immature", "undeveloped", "underdeveloped", "under developed", "still developing", "developing body",
     "developing breast", "developing chest", "budding", "breast bud", "nubile", "virginal girl",
     "training bra", "pacifier", "diaper", "baby bottle", "baby fat", "puppy fat", "pint sized", "kid sized",
@@ -32,10 +33,13 @@ pub(super) const REFUSED: &[&str] = &[
     "pre school", "school", "sailor fuku", "sailor uniform", "serafuku", "sailor suit", "gym uniform",
     "gymslip", "buruma", "randoseru", "gakuran", "school swimsuit", "sukumizu", "kogal", "joshi kousei",
     "jk", "prom", "prom night", "prom queen", "homecoming", "sixth form", "sixth former", "sixthformer",
-    "summer camp", "k 12", "playground", "nursery", "quinceanera", "mitzvah", "first communion",
+    "jr high", "jr school", "jrhigh", "hischool", "highskool", "skool", "gym class", "sex ed", "pe kit", "p e kit",
+    "detention", "homeroom", "sailor moon", "summer camp", "k 12", "playground", "nursery", "quinceanera", "mitzvah", "first communion",
     // Borrowed words.
     "shoujo", "shojo", "shounen", "shonen", "bishoujo", "bishojo", "bishounen", "bishonen", "imouto", "otouto",
-    "kodomo", "lolibaba", "nymphette", "legal loli", "moppet", "rugrat", "ankle biter", "bairn", "brat",
+    "kodomo", "lolibaba", "nymphette", "legal loli", "moppet", "rugrat", "ankle biter", "bairn", "brat", "lil one",
+    // A small l for an i.
+    "chlld", "mlnor", "klds", "glrl",
 ];
 
 /// Phrases in which a word of [`REFUSED`] means something else.
@@ -46,7 +50,9 @@ pub(super) const REFUSED_EXEMPT: &[&str] = &[
     "minor change", "minor edit", "school of",
 ];
 /// "old school", "art school": places of grown people, or no place at all.
-pub(super) const SCHOOL_EXEMPT: &[&str] = &["old", "art", "arts", "film", "law", "medical", "med", "business", "grad"];
+pub(super) const SCHOOL_EXEMPT: &[&str] = &[
+    "old", "art", "arts", "film", "law", "medical", "med", "business", "grad",
+];
 
 /// The same in other languages: words as they are folded (see `fold`), so Cyrillic is not among them.
 #[rustfmt::skip]
@@ -57,6 +63,7 @@ pub(super) const REFUSED_FOREIGN: &[&str] = &[
     "schulerin", "schuelerin", "minderjahrig", "minderjaehrig", "bambina", "bambino", "ragazzina", "ragazzino",
     "minorenne", "dziecko", "dziewczynka", "meisje", "jongetje", "flicka",
     // Numbers from ten to seventeen that are no English words.
+    "onze ans", "douze ans", "once anos", "doce anos", "elf jahre", "zwolf",
     "treize", "quatorze", "quinze", "seize ans", "dix sept", "trece", "catorce", "quince anos", "dieciseis",
     "diecisiete", "dreizehn", "vierzehn", "funfzehn", "fuenfzehn", "sechzehn", "siebzehn", "tredici",
     "quattordici", "quindici", "sedici", "diciassette", "dezesseis", "dezessete",
@@ -66,10 +73,36 @@ pub(super) const REFUSED_FOREIGN: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const REFUSED_RAW: &[&str] = &[
     "女の子", "男の子", "少年", "学生", "學生", "生徒", "女孩", "男孩", "小女", "小男", "制服", "年下", "合法ロリ",
-    "소녀", "소년", "여고생", "여중생", "교복", "학생", "девочк", "мальчик", "школьн", "лолит", "малолет", "ребён",
+    "소녀", "소년", "여고생", "여중생", "교복", "학생", "девочк", "мальчик", "школьн", "лолит", "малолет", "надцат", "ребён",
     "детск", "дитин", "طفل", "बच्च", "👧", "👦", "👶", "🧒", "👼", "🍼", "🚸",
 ];
 
+/// Words that are recognised with letters starred out ("l*li").
+pub(super) const MASKED: &[&str] = &[
+    "loli",
+    "lolis",
+    "lolita",
+    "shota",
+    "teen",
+    "teens",
+    "teenage",
+    "teenager",
+    "child",
+    "children",
+    "kid",
+    "kids",
+    "girl",
+    "girls",
+    "boy",
+    "boys",
+    "minor",
+    "minors",
+    "underage",
+    "preteen",
+    "tween",
+    "schoolgirl",
+    "daughter",
+];
 /// "girl" and "boy" in their spellings.
 pub(super) const GIRL: &[&str] = &["girl", "gurl", "grl", "gril", "lass", "lassie", "girly", "girlie"];
 pub(super) const BOY: &[&str] = &["boy", "boi", "lad", "laddie"];
@@ -102,15 +135,38 @@ pub(super) const NEEDS_ADULT: &[&str] = &[
 
 /// Adults, for the rule above and for tags such as "1girl".
 pub(super) const WOMAN: &[&str] = &["woman", "lady", "milf", "businesswoman", "housewife", "wife", "mother"];
-pub(super) const WOMEN: &[&str] = &["women", "ladies", "milfs", "businesswomen", "housewives", "wives", "mothers"];
+pub(super) const WOMEN: &[&str] = &[
+    "women",
+    "ladies",
+    "milfs",
+    "businesswomen",
+    "housewives",
+    "wives",
+    "mothers",
+];
 pub(super) const MAN: &[&str] = &["man", "gentleman", "businessman", "husband", "father"];
 pub(super) const MEN: &[&str] = &["men", "gentlemen", "businessmen", "husbands", "fathers"];
 pub(super) const FEMALE: &[&str] = &["female", "females"];
 pub(super) const MALE: &[&str] = &["male", "males"];
-pub(super) const ADULT: &[&str] = &["adult", "grown", "mature", "grownup", "elderly", "college", "university"];
+pub(super) const ADULT: &[&str] = &[
+    "adult",
+    "grown",
+    "mature",
+    "grownup",
+    "elderly",
+    "college",
+    "university",
+];
 pub(super) const ADULTS: &[&str] = &["adults", "grownups"];
 pub(super) const DECADES: &[&str] = &[
-    "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties",
+    "twenties",
+    "thirties",
+    "forties",
+    "fifties",
+    "sixties",
+    "seventies",
+    "eighties",
+    "nineties",
 ];
 /// After "adult" or "mature": said of the picture, not of anyone in it.
 pub(super) const THEMES: &[&str] = &[

@@ -1,0 +1,301 @@
+//! The commands as a person types them: results on standard output, everything else on standard error, honest exit codes.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use comfyui_stand_in::studio::Studio;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// The slowest command judges a pair on one core.
+const LIMIT: Duration = Duration::from_secs(120);
+/// The discard port: nothing answers there.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+/// A home of one's own, with nothing in it.
+struct Person {
+    home: TempDir,
+}
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Person {
+    fn new() -> Self {
+        Self {
+            home: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Runs the program; `variables` is the whole environment beside the home.
+    async fn types_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_prompt-calibrator"));
+        command.args(arguments).env_clear().env("HOME", self.home.path());
+        command.envs(variables.iter().copied()).current_dir(self.home.path());
+        command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+        let output = timeout(LIMIT, command.output()).await.expect("it has to end").unwrap();
+        Said {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    async fn types(&self, arguments: &[&str]) -> Said {
+        self.types_with(&[], arguments).await
+    }
+
+    /// It fails with this error and this advice, and prints no result.
+    async fn is_refused(&self, arguments: &[&str], error: &str, advice: &str) {
+        let said = self.types(arguments).await;
+        assert_eq!(
+            (said.code, said.out.as_str()),
+            (Some(1), ""),
+            "{arguments:?}: {}",
+            said.err
+        );
+        let lines: Vec<&str> = said.err.lines().collect();
+        let [first, second] = lines[..] else {
+            panic!("{arguments:?}: an error and an advice, a line each: {}", said.err);
+        };
+        assert!(
+            first.starts_with("error: ") && first.contains(error),
+            "{arguments:?}: {first}"
+        );
+        assert!(
+            second.starts_with("what to do: ") && second.contains(advice),
+            "{arguments:?}: {second}"
+        );
+    }
+}
+
+fn shipped(path: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).display().to_string()
+}
+
+fn pair() -> [String; 2] {
+    ["reference.png", "generated.png"].map(|name| shipped(&format!("examples/pictures/{name}")))
+}
+
+#[tokio::test]
+async fn judge_prints_every_axis_and_says_that_the_bundled_judge_is_random() {
+    let person = Person::new();
+    let [reference, generated] = pair();
+    let said = person.types(&["judge", &reference, &generated]).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    for axis in ["main_subject", "lighting_color", "style"] {
+        assert!(
+            said.out.lines().any(|l| l.trim_start().starts_with(axis)),
+            "{axis}: {}",
+            said.out
+        );
+    }
+    assert!(
+        said.out.contains("WARNING: the judge's weights are random"),
+        "{}",
+        said.out
+    );
+
+    let said = person.types(&["judge", "--json", &reference, &generated]).await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let verdict: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(verdict["axes"].as_array().unwrap().len(), 21);
+    let flags = verdict["flags"].as_array().unwrap();
+    assert!(flags.contains(&"untrained_model".into()), "{flags:?}");
+}
+
+#[tokio::test]
+async fn judge_takes_a_rubric_of_ones_own_and_points_at_its_mistakes() {
+    let person = Person::new();
+    let [reference, generated] = pair();
+    let good = "id = \"two\"\ntitle = \"Two\"\n[[axis]]\nid = \"a\"\ndefinition = \"colours\"\n[[axis]]\nid = \"b\"\ndefinition = \"shapes\"\n";
+    person.file("good.toml", good);
+    let said = person
+        .types(&["--rubric", "good.toml", "judge", "--json", &reference, &generated])
+        .await;
+    let verdict: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}", said.err));
+    let axes: Vec<&str> = verdict["axes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(axes.len(), 2, "{axes:?}");
+
+    person.file("bad.toml", &good.replace("\"shapes\"", "\"shapes\"\nweight = -1.0"));
+    let arguments = ["--rubric", "bad.toml", "judge", &reference, &generated];
+    person
+        .is_refused(&arguments, "bad.toml:9:10: the weight of b is -1", "Use a weight")
+        .await;
+}
+
+#[tokio::test]
+async fn the_bundled_judge_does_not_guard_explicit_work() {
+    let [reference, generated] = pair();
+    let arguments = ["--rubric", "explicit", "judge", &reference, &generated];
+    let advice = "trained Qwen3-VL";
+    Person::new()
+        .is_refused(&arguments, "refused: this judge has not passed its self-check", advice)
+        .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_named_with_an_advice() {
+    let person = Person::new();
+    let [reference, _] = pair();
+    person
+        .is_refused(&["judge", "nope.png", &reference], "cannot reach nope.png", "spelling")
+        .await;
+    let text = person.file("text.png", "not a picture").display().to_string();
+    person.is_refused(&["judge", &reference, &text], "", "PNG").await;
+    let (not_api, no_chunk) = (shipped("Cargo.toml"), reference);
+    person
+        .is_refused(&["inspect", &not_api], "Cargo.toml: ", "Export (API)")
+        .await;
+    person
+        .is_refused(&["inspect", &no_chunk], "reference.png: ", "ComfyUI's output folder")
+        .await;
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_used_are_named_with_an_advice() {
+    let person = Person::new();
+    person
+        .is_refused(
+            &["doctor", "--image-tokens", "3"],
+            "image-tokens is \"3\"",
+            "64 to 4096",
+        )
+        .await;
+    person
+        .is_refused(
+            &["doctor", "--comfyui", "foo"],
+            "comfyui is \"foo\"",
+            "http://127.0.0.1:8188",
+        )
+        .await;
+    let arguments = ["serve", "--http", "0.0.0.0:0"];
+    person
+        .is_refused(&arguments, "no token is set", "PROMPT_CALIBRATOR_HTTP_TOKEN")
+        .await;
+}
+
+#[tokio::test]
+async fn inspect_shows_the_places_and_what_it_would_ask() {
+    let person = Person::new();
+    let definitions = shipped("tests/fixtures/object_info.json");
+    let inspect = async |workflow: &str| {
+        let workflow = shipped(&format!("tests/fixtures/workflows/{workflow}.json"));
+        person
+            .types(&["inspect", &workflow, "--object-info", &definitions])
+            .await
+    };
+    let said = inspect("image_sdxl_simple").await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    for place in ["10.text", "11.text", "12.seed"] {
+        assert!(said.out.contains(place), "{place}: {}", said.out);
+    }
+    let said = inspect("template_sugar_coated_gummy_style_qwen").await;
+    assert!(
+        said.out.contains("positive is not unique") && said.out.contains("\"76:80.string_a\""),
+        "{}",
+        said.out
+    );
+}
+
+#[tokio::test]
+async fn inspect_needs_neither_comfyui_nor_certificates() {
+    let none = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    let workflow = shipped("examples/workflows/text_to_image.json");
+    let arguments = ["inspect", &workflow, "--comfyui", NOBODY];
+    let said = Person::new().types_with(&none, &arguments).await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(
+        said.out.contains("2.text") && said.out.contains("5.seed"),
+        "{}",
+        said.out
+    );
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    assert!(
+        said.err.starts_with("note: ") && said.err.contains("nothing answers"),
+        "{}",
+        said.err
+    );
+}
+
+/// The checks of `doctor --json` as (what, health).
+fn checks(said: &Said) -> Vec<(String, String)> {
+    let checks: Vec<Value> = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}", said.err));
+    let word = |check: &Value, name: &str| check[name].as_str().unwrap().to_owned();
+    checks.iter().map(|c| (word(c, "what"), word(c, "health"))).collect()
+}
+
+fn health<'a>(checks: &'a [(String, String)], what: &str) -> &'a str {
+    checks
+        .iter()
+        .find(|(name, _)| name == what)
+        .map_or("not checked", |(_, health)| health)
+}
+
+#[tokio::test]
+async fn doctor_says_what_is_missing_and_fails() {
+    let person = Person::new();
+    let said = person.types(&["doctor", "--json", "--comfyui", NOBODY]).await;
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    let found = checks(&said);
+    for (what, expected) in [
+        ("settings", "ok"),
+        ("data folder", "ok"),
+        ("judge", "warning"),
+        ("self-check", "warning"),
+        ("ComfyUI", "missing"),
+    ] {
+        assert_eq!(health(&found, what), expected, "{what}: {}", said.out);
+    }
+    let said = person
+        .types(&[
+            "doctor",
+            "--model",
+            "gone.gguf",
+            "--mmproj",
+            "gone.gguf",
+            "--comfyui",
+            NOBODY,
+        ])
+        .await;
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(said.out.ends_with("Not ready: judge, ComfyUI.\n"), "{}", said.out);
+    assert!(
+        said.out.contains("model = ") && said.out.contains("(the flag --model)"),
+        "{}",
+        said.out
+    );
+}
+
+#[tokio::test]
+async fn doctor_succeeds_when_nothing_is_missing() {
+    let studio = Studio::bind(([127, 0, 0, 1], 0).into(), Duration::ZERO).await.unwrap();
+    let url = studio.url();
+    let serving = tokio::spawn(studio.serve());
+    let said = Person::new().types(&["doctor", "--comfyui", &url]).await;
+    serving.abort();
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
+    assert!(said.out.contains("ok       ComfyUI: stand-in at "), "{}", said.out);
+    assert!(
+        said.out
+            .ends_with("It runs; look at the warnings: judge, self-check.\n"),
+        "{}",
+        said.out
+    );
+}

@@ -1,0 +1,175 @@
+//! What a stranger copies: the files in `examples/` and the README's tables hold what they promise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use prompt_calibrator::comfy::graph::Graph;
+use prompt_calibrator::comfy::inject::{Role, find};
+use prompt_calibrator::comfy::lint;
+use prompt_calibrator::comfy::object_info::ObjectInfo;
+use prompt_calibrator::config::{Config, Environment, PREFIX, Settings};
+use prompt_calibrator::judge::rubric::{self, RubricError, RubricProblem};
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The files of a folder with this ending; at least one.
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let all = fs::read_dir(root().join(folder)).unwrap().map(|e| e.unwrap().path());
+    let found: Vec<PathBuf> = all.filter(|p| p.to_string_lossy().ends_with(ending)).collect();
+    assert!(!found.is_empty(), "{folder} has no {ending}");
+    found
+}
+
+#[test]
+fn the_workflow_has_one_place_for_everything_and_nothing_to_complain_about() {
+    let definitions: Value = serde_json::from_str(&text("tools/comfyui-stand-in/data/object_info.json")).unwrap();
+    let info = ObjectInfo::from_json(&definitions).complete();
+    for path in files("examples/workflows", ".json") {
+        let graph = Graph::parse(&fs::read(&path).unwrap()).unwrap();
+        let roles = find(&graph, &info);
+        for role in [Role::Positive, Role::Negative, Role::Seed] {
+            assert_eq!(roles.get(role).found().len(), 1, "{role} of {}", path.display());
+        }
+        assert_eq!(lint::check(&graph, &info), [], "{}", path.display());
+    }
+}
+
+fn no_other(parent: rubric::Extends<'_>) -> Result<rubric::RubricText, RubricError> {
+    Err(RubricError::without_place(RubricProblem::UnknownParent {
+        name: parent.name.to_owned(),
+        reason: "examples extend built-in rubrics only".into(),
+    }))
+}
+
+#[test]
+fn the_rubric_is_read_and_the_readme_shows_the_same_one() {
+    let file = text("examples/rubrics/product.toml");
+    let rubric = rubric::parse(&file, "product.toml", &mut no_other).unwrap();
+    assert_eq!(rubric.axis("label_text").unwrap().weight, 2.0);
+    assert!(rubric.axis("hair").is_none() && rubric.axis("framing").is_some());
+
+    let shown = block(&text("README.md"), "toml", "extends");
+    assert!(
+        file.starts_with(&shown),
+        "README.md and examples/rubrics/product.toml differ"
+    );
+}
+
+/// The README's code block of this language that holds `word`.
+fn block(readme: &str, language: &str, word: &str) -> String {
+    let fence = format!("```{language}\n");
+    let blocks = readme.split(&fence).skip(1).filter_map(|rest| rest.split("```").next());
+    let found: Vec<&str> = blocks.filter(|block| block.contains(word)).collect();
+    assert_eq!(found.len(), 1, "{language} blocks with {word}");
+    found[0].to_owned()
+}
+
+/// The program, arguments and variables of a client's entry.
+fn entry(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap();
+    let (file, servers): (Value, &str) = match path.extension().and_then(|e| e.to_str()) {
+        Some("toml") => (toml::from_str(&text).unwrap(), "mcp_servers"),
+        _ if path.ends_with("vscode.mcp.json") => (serde_json::from_str(&text).unwrap(), "servers"),
+        _ => (serde_json::from_str(&text).unwrap(), "mcpServers"),
+    };
+    file[servers]["calibrator"].clone()
+}
+
+#[test]
+fn the_clients_start_the_server_with_variables_that_it_knows() {
+    let mut clients = files("examples/clients", ".json");
+    clients.extend(files("examples/clients", ".toml"));
+    assert_eq!(clients.len(), 5);
+    for path in clients {
+        let entry = entry(&path);
+        assert_eq!(entry["args"], serde_json::json!(["serve"]), "{}", path.display());
+        let variables = entry["env"].as_object().unwrap().iter();
+        let vars: BTreeMap<_, _> = variables
+            .map(|(k, v)| (k.clone(), v.as_str().unwrap().into()))
+            .collect();
+        let environment = Environment {
+            vars,
+            data_dir: Some("/data".into()),
+            cwd: "/".into(),
+            ..Environment::default()
+        };
+        let config = Config::resolve(Settings::default(), &environment).unwrap();
+        assert_eq!(config.warnings, [""; 0], "{}", path.display());
+        assert!(config.model.is_some() && config.mmproj.is_some(), "{}", path.display());
+    }
+    let shown: Value = serde_json::from_str(&block(&text("README.md"), "json", "mcpServers")).unwrap();
+    let file: Value = serde_json::from_str(&text("examples/clients/claude-code.mcp.json")).unwrap();
+    assert_eq!(
+        shown, file,
+        "README.md and examples/clients/claude-code.mcp.json differ"
+    );
+}
+
+#[test]
+fn the_readme_names_every_setting_as_help_does() {
+    let readme = text("README.md");
+    let command = Settings::augment_args(clap::Command::new("settings"));
+    let flags: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    for flag in &flags {
+        let variable = flag.replace('-', "_").to_ascii_uppercase();
+        let row = readme.lines().find(|line| line.starts_with(&format!("| `--{flag} ")));
+        let row = row.unwrap_or_else(|| panic!("the README's table of settings has no --{flag}"));
+        assert!(row.contains(&format!("| `{variable}`")), "{row}");
+    }
+    let rows = readme.lines().filter(|line| line.starts_with("| `--")).count();
+    assert_eq!(rows, flags.len(), "the README's table has a flag that does not exist");
+}
+
+#[test]
+fn the_readmes_configuration_file_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let home = folder.path().to_owned();
+    for below in ["Pictures", "ComfyUI/output"] {
+        fs::create_dir_all(home.join(below)).unwrap();
+    }
+    fs::write(&file, block(&text("README.md"), "toml", "comfyui =")).unwrap();
+    let flags = Settings {
+        config: Some(file),
+        ..Settings::default()
+    };
+    let environment = Environment {
+        data_dir: Some(home.join("data")),
+        cwd: home.clone(),
+        home: Some(home),
+        ..Environment::default()
+    };
+    let config = Config::resolve(flags, &environment).unwrap();
+    assert_eq!(config.comfyui.value.as_str(), "http://127.0.0.1:8000/");
+    assert_eq!(config.root.unwrap().value.len(), 2);
+}
+
+#[test]
+fn every_variable_that_the_readme_names_means_something() {
+    let readme = text("README.md");
+    let words = readme.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+    let names: BTreeSet<&str> = words.filter(|w| w.starts_with(PREFIX) && *w != PREFIX).collect();
+    assert!(names.len() >= 6, "{names:?}");
+    for name in names {
+        let environment = Environment {
+            vars: BTreeMap::from([(name.to_owned(), "8".into())]),
+            data_dir: Some("/data".into()),
+            cwd: "/".into(),
+            ..Environment::default()
+        };
+        // An unknown variable is a warning, never an error: an error is about the value of a known one.
+        if let Ok(config) = Config::resolve(Settings::default(), &environment) {
+            assert_eq!(config.warnings, [""; 0], "{name}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! A whole calibration, as an agent makes it.
+
+use std::fs;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, Server, Via};
+use crate::over_every_transport;
+use crate::support::mcp_client::Era;
+
+over_every_transport! {
+    a_whole_calibration
+}
+
+#[tokio::test]
+async fn the_oldest_revision_over_pipes() {
+    let bench = Bench::new(Via::Stdio, Era::Session("2024-11-05")).await;
+    let server = bench.open().await;
+    the_first_look(&bench, &server).await;
+    server.session(&bench).await;
+}
+
+mod bodies {
+    use super::*;
+
+    pub async fn a_whole_calibration(bench: Bench) {
+        let server = bench.start(&bench.studio.url).await;
+        let opened = server.open().await;
+        assert!(opened["capabilities"]["tools"].is_object(), "{opened}");
+        assert!(
+            opened["instructions"]
+                .as_str()
+                .is_some_and(|text| text.contains("judge_pair"))
+        );
+        the_four_tools(&server).await;
+        the_first_look(&bench, &server).await;
+        let session = the_first_iteration(&bench, &server).await;
+        the_second_iteration(&server, &session).await;
+        the_history(&server, &session).await;
+        the_pictures(&server, &session).await;
+    }
+}
+
+async fn the_four_tools(server: &Server) {
+    let listed = server.result("tools/list", json!({})).await;
+    let tools = listed["tools"].as_array().unwrap();
+    let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["inject_prompt", "queue_generation", "judge_pair", "get_history"]
+    );
+}
+
+/// The reference alone: what it shows, axis by axis.
+async fn the_first_look(bench: &Bench, server: &Server) {
+    let looked = server
+        .tool("judge_pair", json!({"reference": bench.file("reference.png")}))
+        .await;
+    assert_eq!(looked["target"].as_object().unwrap().len(), 21, "{looked}");
+    said_to_be_untrained(&looked["summary"]);
+    assert!(looked.get("axes").is_none() && looked.get("overall_score").is_none());
+}
+
+/// A draft that is looked at before it is run.
+async fn the_first_iteration(bench: &Bench, server: &Server) -> String {
+    let draft = server
+        .tool(
+            "inject_prompt",
+            json!({
+                "workflow": bench.file("workflow.json"), "reference": bench.file("reference.png"), "title": "A woman in red",
+                "positive": "a blue square", "knobs": {"steps": 2, "5.cfg": 5.5}, "note": "a first guess", "target": 0.9,
+            }),
+        )
+        .await;
+    assert_eq!(draft["iteration"], 1);
+    let mut written: Vec<_> = draft["changes"].as_array().unwrap().iter().collect();
+    written.sort_by_key(|change| change["place"].as_str().unwrap());
+    assert_eq!(
+        *written[0],
+        json!({"place": "2.text", "title": "Prompt", "from": "a red circle", "to": "a blue square"})
+    );
+    let places: Vec<&Value> = written.iter().map(|change| &change["place"]).collect();
+    assert_eq!(places, ["2.text", "5.cfg", "5.steps"]);
+    assert_eq!(bench.studio.submissions().await, 0, "a draft is not run");
+
+    let session = draft["session"].as_str().unwrap().to_owned();
+    let asked = json!({"session": session, "judge": true});
+    let made = server.tool("queue_generation", asked).await;
+    assert_eq!((&made["state"], &made["iteration"]), (&json!("done"), &json!(1)));
+    let [run] = made["runs"].as_array().unwrap().as_slice() else {
+        panic!("{made}");
+    };
+    assert_eq!(run["seed"], 7, "the workflow's own");
+    is_a_png(&run["pictures"][0]);
+    judged(&run["scores"]);
+    said_to_be_untrained(&made["summary"]);
+    session
+}
+
+/// A prompt, its render for two seeds and their scores in one call.
+async fn the_second_iteration(server: &Server, session: &str) {
+    let asked = json!({
+        "session": session, "positive": "a red circle", "note": "the colour was wrong", "seeds": [7, 8], "judge": true, "images": true,
+    });
+    let whole = server.whole("queue_generation", asked).await;
+    let made = &whole["structuredContent"];
+    assert_eq!((&made["state"], &made["iteration"]), (&json!("done"), &json!(2)));
+    let seeds: Vec<&Value> = made["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| &run["seed"])
+        .collect();
+    assert_eq!(seeds, [7, 8]);
+    made["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .for_each(|run| judged(&run["scores"]));
+    assert_eq!(pictures(&whole).len(), 2, "a preview each");
+    // Once, not once a seed: an agent pays for every word.
+    assert_eq!(
+        made["summary"].as_str().unwrap().matches("weights are random").count(),
+        1,
+        "{made}"
+    );
+
+    // The same once more is not rendered again, and says so.
+    let again = server
+        .tool(
+            "queue_generation",
+            json!({"session": session, "positive": "a red circle", "seeds": [8]}),
+        )
+        .await;
+    assert_eq!(
+        (&again["iteration"], &again["runs"][0]["cached"]),
+        (&json!(3), &json!(true))
+    );
+    assert!(again["summary"].as_str().unwrap().contains("cache"), "{again}");
+}
+
+async fn the_history(server: &Server, session: &str) {
+    let all = server.tool("get_history", json!({})).await;
+    assert_eq!(all["sessions"][0]["session"], session);
+    assert_eq!(all["sessions"][0]["title"], "A woman in red");
+    assert_eq!(all["sessions"][0]["iterations"], 3);
+
+    let trend = server.tool("get_history", json!({"session": session})).await;
+    let rows: Vec<Value> = trend["iterations"].as_array().unwrap().clone();
+    let column = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+    assert_eq!(column("iteration"), [1, 2, 3]);
+    assert_eq!(column("parent"), [Value::Null, json!(1), json!(2)]);
+    assert_eq!(column("state"), ["done"; 3]);
+    assert_eq!(column("note")[..2], ["a first guess", "the colour was wrong"]);
+    let told = trend["summary"].as_str().unwrap();
+    assert!(told.contains("3 of at most 12 iterations, target 0.90"), "{told}");
+
+    let second = server
+        .tool("get_history", json!({"session": session, "iteration": 2}))
+        .await;
+    let full = &second["iterations"][0];
+    assert_eq!(
+        full["changes"],
+        json!({"2.text": {"from": "a blue square", "to": "a red circle"}})
+    );
+    assert_eq!(full["negative"], "blurry");
+    let (runs, judgements) = (full["runs"].as_array().unwrap(), full["judgements"].as_array().unwrap());
+    assert_eq!((runs.len(), judgements.len()), (2, 2), "{full}");
+    for (run, judgement) in runs.iter().zip(judgements) {
+        assert_eq!(run["state"], "finished");
+        assert_eq!(run["seed"], judgement["seed"]);
+        assert_eq!(judgement["axes"].as_object().unwrap().len(), 21);
+        assert!(
+            judgement["flags"]
+                .as_array()
+                .unwrap()
+                .contains(&json!("untrained_model"))
+        );
+    }
+    // Small enough to be read: 21 axes of two pictures.
+    assert!(second.to_string().len() < 6_000, "{} bytes", second.to_string().len());
+}
+
+/// A contact sheet to look at, and the same numbers again.
+async fn the_pictures(server: &Server, session: &str) {
+    let asked = json!({"session": session, "iteration": 2, "images": true, "full": true});
+    let whole = server.whole("judge_pair", asked.clone()).await;
+    let scores = &whole["structuredContent"];
+    assert_eq!(scores["seed"], 7);
+    assert_eq!(scores["axes"].as_array().unwrap().len(), 21);
+    assert!(scores.get("rest").is_none());
+    assert_eq!(pictures(&whole).len(), 1, "one sheet");
+    is_a_png(&scores["pictures"][0]);
+    let again = server.tool("judge_pair", asked).await;
+    assert_eq!(again["axes"], scores["axes"], "equal inputs, equal numbers");
+}
+
+fn judged(scores: &Value) {
+    let (axes, rest) = (scores["axes"].as_array().unwrap(), scores["rest"].as_object().unwrap());
+    assert_eq!((axes.len(), rest.len()), (6, 15), "{scores}");
+    for name in ["id", "ref", "gen", "verdict"] {
+        assert!(axes.iter().all(|axis| axis[name].is_string()), "{name}: {scores}");
+    }
+    assert!(
+        axes.iter()
+            .all(|axis| axis["raw"].as_f64().is_some_and(|raw| raw > 0.0))
+    );
+    assert!(scores["flags"].as_array().unwrap().contains(&json!("untrained_model")));
+    assert!(scores["signals"]["palette"].as_f64().unwrap() > 0.0);
+}
+
+fn said_to_be_untrained(summary: &Value) {
+    let summary = summary.as_str().unwrap();
+    assert!(summary.contains("weights are random"), "{summary}");
+}
+
+/// The pictures that came with a result, each a JPEG.
+fn pictures(whole: &Value) -> Vec<Vec<u8>> {
+    let content = whole["content"].as_array().unwrap();
+    let images = content.iter().filter(|block| block["type"] == "image");
+    images
+        .map(|image| {
+            assert_eq!(image["mimeType"], "image/jpeg");
+            let bytes = STANDARD.decode(image["data"].as_str().unwrap()).unwrap();
+            assert!(bytes.starts_with(&[0xff, 0xd8, 0xff]) && bytes.ends_with(&[0xff, 0xd9]));
+            bytes
+        })
+        .collect()
+}
+
+fn is_a_png(path: &Value) {
+    let bytes = fs::read(path.as_str().unwrap()).unwrap();
+    assert!(bytes.starts_with(b"\x89PNG"), "{path}");
+}

@@ -1,0 +1,56 @@
+//! Without a ComfyUI: a draft can be written, a run says what is missing, and both go on when it is back.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::net::TcpSocket;
+
+use crate::ERA;
+use crate::bench::{Bench, Via};
+use crate::studio::LivingStudio;
+
+#[tokio::test]
+async fn a_draft_waits_for_comfyui_to_come_back() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    // An address that is taken and does not listen: connecting to it is refused.
+    let taken = TcpSocket::new_v4().unwrap();
+    taken.set_reuseaddr(true).unwrap();
+    taken.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = taken.local_addr().unwrap();
+    let server = bench.start(&format!("http://{address}")).await;
+    server.open().await;
+
+    let asked = json!({"workflow": bench.file("workflow.json"), "reference": bench.file("reference.png"), "positive": "a blue square"});
+    let draft = server.tool("inject_prompt", asked).await;
+    let notes = draft["notes"].to_string();
+    assert!(
+        notes.contains("not checked") && notes.contains("cannot be reached"),
+        "{notes}"
+    );
+
+    let session = draft["session"].clone();
+    let run = json!({"session": session, "positive": "a green square", "judge": true});
+    let said = server.refused("queue_generation", run).await;
+    assert!(said.contains(&format!("http://{address}")), "{said}");
+    assert!(
+        said.contains("cannot be reached") && said.contains("ComfyUI is running"),
+        "{said}"
+    );
+    // The prompt of the failed call was kept: the answer says under which number.
+    assert!(said.contains("iteration 2 of session"), "{said}");
+    assert!(said.len() < 600, "too long: {said}");
+    let last = server
+        .refused("inject_prompt", json!({"workflow": "last", "positive": "x"}))
+        .await;
+    assert!(last.contains("cannot be reached"), "{last}");
+    let trend = server.tool("get_history", json!({"session": session})).await;
+    assert_eq!(trend["iterations"][1]["state"], "open", "{trend}");
+
+    drop(taken);
+    let studio = LivingStudio::at(address, Duration::ZERO).await;
+    let made = server
+        .tool("queue_generation", json!({"session": session, "iteration": 2}))
+        .await;
+    assert_eq!(made["state"], "done");
+    assert_eq!(studio.submissions().await, 1);
+}

@@ -1,0 +1,208 @@
+//! Arguments that cannot be used: each is refused with what is wrong and what to do, and nothing is recorded.
+
+use serde_json::{Value, json};
+
+use crate::ERA;
+use crate::bench::{Bench, Server, Via};
+
+/// What the history says of a session, as a fingerprint.
+async fn recorded(server: &Server, session: &str) -> [Value; 2] {
+    [
+        server.tool("get_history", json!({})).await,
+        server.tool("get_history", json!({"session": session})).await,
+    ]
+}
+
+#[tokio::test]
+async fn bad_arguments_are_refused_and_nothing_is_recorded() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let session = server.session(&bench).await;
+    let before = recorded(&server, &session).await;
+    let workflow = bench.file("workflow.json");
+    let reference = bench.file("reference.png");
+    let ui = bench.write("ui.json", r#"{"nodes": [], "links": [], "version": 0.4}"#);
+    let broken = bench.write("broken.json", r#"{"1": {"#);
+    let torn = bench.write("torn.png", &std::fs::read(&reference).unwrap()[..2000]);
+    let many: Vec<u64> = (0..17).collect();
+
+    let cases = [
+        ("draw", json!({}), "no tool \"draw\""),
+        ("judge_pair", json!({"picture": reference}), "unknown field `picture`"),
+        ("judge_pair", json!({"session": 5}), "`session`"),
+        ("inject_prompt", json!({"workflow": workflow, "seed": -1}), "`seed`"),
+        ("inject_prompt", json!({"session": session, "knobs": [1]}), "`knobs`"),
+        ("judge_pair", json!({}), "no reference"),
+        (
+            "judge_pair",
+            json!({"reference": bench.file("none.png")}),
+            "cannot reach",
+        ),
+        ("judge_pair", json!({"reference": workflow}), "not a picture"),
+        ("judge_pair", json!({"reference": torn}), "PNG"),
+        ("judge_pair", json!({"reference": "https://example.org/a.png"}), "https"),
+        ("judge_pair", json!({"session": "nosuchse"}), "nosuchse"),
+        (
+            "judge_pair",
+            json!({"session": session, "iteration": 99}),
+            "no iteration 99",
+        ),
+        (
+            "judge_pair",
+            json!({"session": session, "iteration": 1}),
+            "no picture yet",
+        ),
+        (
+            "judge_pair",
+            json!({"session": session, "reference": reference}),
+            "keeps its own reference",
+        ),
+        ("judge_pair", json!({"iteration": 1}), "without its session"),
+        ("judge_pair", json!({"handle": "judge-none"}), "judge-none"),
+        (
+            "judge_pair",
+            json!({"reference": reference, "rubric": "nicest"}),
+            "nicest",
+        ),
+        ("get_history", json!({"session": "nosuchse"}), "nosuchse"),
+        (
+            "get_history",
+            json!({"session": session, "iteration": 99}),
+            "no iteration 99",
+        ),
+        ("get_history", json!({"iteration": 1}), "without its session"),
+        ("get_history", json!({"handle": "judge-none"}), "judge-none"),
+        ("queue_generation", json!({}), "neither a session nor"),
+        (
+            "queue_generation",
+            json!({"session": session, "iteration": 99}),
+            "no iteration 99",
+        ),
+        (
+            "queue_generation",
+            json!({"session": session, "seeds": many}),
+            "17 seeds",
+        ),
+        (
+            "queue_generation",
+            json!({"session": session, "iteration": 1, "positive": "x"}),
+            "not both",
+        ),
+        (
+            "inject_prompt",
+            json!({"positive": "x"}),
+            "neither a session nor a workflow",
+        ),
+        ("inject_prompt", json!({"workflow": ui, "positive": "x"}), "UI format"),
+        (
+            "inject_prompt",
+            json!({"workflow": broken, "positive": "x"}),
+            "not valid JSON",
+        ),
+        (
+            "inject_prompt",
+            json!({"workflow": workflow, "reference": torn, "positive": "x"}),
+            "PNG",
+        ),
+        (
+            "inject_prompt",
+            json!({"workflow": workflow, "target": 3}),
+            "between 0 and 1",
+        ),
+        (
+            "inject_prompt",
+            json!({"workflow": workflow, "rubric": "nicest"}),
+            "nicest",
+        ),
+        (
+            "inject_prompt",
+            json!({"session": session, "workflow": workflow}),
+            "keeps its workflow",
+        ),
+        (
+            "inject_prompt",
+            json!({"session": session, "parent": 99}),
+            "no iteration 99",
+        ),
+        (
+            "inject_prompt",
+            json!({"session": session, "knobs": {"5.sampler_name": "eulr"}}),
+            "closest: euler",
+        ),
+        (
+            "inject_prompt",
+            json!({"session": session, "knobs": {"5.stepz": 3}}),
+            "no input \"stepz\"",
+        ),
+        (
+            "inject_prompt",
+            json!({"session": session, "knobs": {"5.steps": "many"}}),
+            "whole number",
+        ),
+        (
+            "inject_prompt",
+            json!({"session": session, "place": {"prompt": "2.text"}}),
+            "no role",
+        ),
+        (
+            "inject_prompt",
+            json!({"session": session, "place": {"positive": "77.text"}}),
+            "77",
+        ),
+    ];
+    for (tool, arguments, expected) in cases {
+        let said = server.refused(tool, arguments.clone()).await;
+        assert!(said.contains(expected), "{tool} {arguments}: {said}");
+        assert!(said.len() < 600, "too long: {said}");
+    }
+    assert_eq!(recorded(&server, &session).await, before);
+    assert_eq!(bench.studio.submissions().await, 0);
+}
+
+#[tokio::test]
+async fn a_judgement_needs_a_reference() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let opened = server
+        .tool(
+            "inject_prompt",
+            json!({"workflow": bench.file("workflow.json"), "positive": "a red circle"}),
+        )
+        .await;
+    let session = &opened["session"];
+    for (tool, arguments) in [
+        ("queue_generation", json!({"session": session, "judge": true})),
+        ("judge_pair", json!({"session": session, "iteration": 1})),
+    ] {
+        let said = server.refused(tool, arguments).await;
+        assert!(
+            said.contains("no reference picture") && said.contains("`reference`"),
+            "{said}"
+        );
+    }
+    assert_eq!(bench.studio.submissions().await, 0, "refused before anything ran");
+    // The reference can be given later, and then stays.
+    let given = json!({"session": session, "reference": bench.file("reference.png"), "positive": "a blue circle"});
+    server.tool("inject_prompt", given).await;
+    let other = json!({"session": session, "reference": bench.file("generated.png"), "positive": "a blue circle"});
+    let said = server.refused("inject_prompt", other).await;
+    assert!(said.contains("another reference"), "{said}");
+}
+
+#[tokio::test]
+async fn a_node_that_fails_is_named() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let mut graph = crate::studio::workflow(2);
+    graph["1"]["inputs"]["ckpt_name"] = json!("gone.safetensors");
+    let workflow = bench.write("gone.json", graph.to_string());
+    let said = server
+        .refused("inject_prompt", json!({"workflow": workflow, "positive": "x"}))
+        .await;
+    assert!(
+        said.contains("gone.safetensors") && said.contains("stand-in.safetensors"),
+        "{said}"
+    );
+    let none = server.tool("get_history", json!({})).await;
+    assert!(none.get("sessions").is_none(), "{none}");
+}

@@ -69,7 +69,14 @@ impl Teller {
     #[must_use]
     pub fn new() -> (Self, watch::Receiver<Progress>) {
         let (sender, receiver) = watch::channel(Progress::default());
-        (Self { sender, from: 0.0, span: 1.0 }, receiver)
+        (
+            Self {
+                sender,
+                from: 0.0,
+                span: 1.0,
+            },
+            receiver,
+        )
     }
 
     /// A teller that nobody listens to.

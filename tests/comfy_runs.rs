@@ -1,5 +1,7 @@
 //! Runs against a server that plays recorded ComfyUI runs back, and goes wrong in every way that was seen.
 
+#![cfg(test)]
+
 use std::future::Future;
 use std::time::{Duration, Instant};
 

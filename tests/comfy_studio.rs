@@ -1,5 +1,7 @@
 //! Whole runs against the drawing stand-in of the demo.
 
+#![cfg(test)]
+
 use std::future::Future;
 use std::time::Duration;
 

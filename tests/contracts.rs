@@ -3,6 +3,8 @@
 //! A change of a contract is a change for every client: it has to be seen. The failing test prints the command that
 //! writes the files anew.
 
+#![cfg(test)]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! What a stranger copies: the files in `examples/` and the README's tables hold what they promise.
 
+#![cfg(test)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! Finds the prompt in real workflows. The expectations were labelled by reading the graphs, not by running the finder.
 
+#![cfg(test)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

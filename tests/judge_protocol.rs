@@ -2,6 +2,8 @@
 //! random-weight files. What the numbers mean is not tested here (they mean nothing), but how they
 //! come about is.
 
+#![cfg(test)]
+
 #[path = "judge_protocol/bench.rs"]
 mod bench;
 #[path = "judge_protocol/damaged.rs"]

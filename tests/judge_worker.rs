@@ -1,5 +1,7 @@
 //! The judge process with the real llama.cpp on the bundled random-weight files.
 
+#![cfg(test)]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -297,7 +299,7 @@ async fn a_question_longer_than_planned_is_refused() {
     let worker = dense();
     let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
     let mut long = ask(&a, &[&a, &b]);
-    long.branches[0].text = "framing ".repeat(200);
+    long.branches[0].text = "framing ".repeat(400);
     let error = answer(&worker, &long, &[&a, &b]).await.unwrap_err();
     assert!(
         matches!(error, WorkerError::Engine(EngineError::TooLong { .. })),

@@ -1,5 +1,7 @@
 //! The real binary over MCP, with the bundled judge, against the drawing stand-in for ComfyUI.
 
+#![cfg(test)]
+
 mod support;
 
 #[path = "mcp_binary/bench.rs"]
@@ -22,6 +24,8 @@ mod restart;
 mod shape;
 #[path = "mcp_binary/studio.rs"]
 mod studio;
+#[path = "mcp_binary/warm.rs"]
+mod warm;
 
 use support::mcp_client::Era;
 

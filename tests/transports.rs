@@ -1,5 +1,7 @@
 //! Every transport, in each era of the protocol, against clients that misbehave and tools that fail.
 
+#![cfg(test)]
+
 mod support;
 
 #[path = "transports/http_edges.rs"]

@@ -8,6 +8,6 @@ cd "$root"
 setup
 
 [ -x "${CARGO_TARGET_DIR:-target}/release/prompt-calibrator" ] ||
-  echo "The first build compiles llama.cpp: about 10 minutes on two cores, less on more."
+  echo "The first build compiles llama.cpp: 10 to 15 minutes on two cores, less on more."
 cargo build --release --locked --bin prompt-calibrator --example first_light
 exec cargo run --release --locked --quiet --example first_light

@@ -47,7 +47,7 @@ rust_is_new_enough() {
 }
 
 install_rust() {
-  if ! have rustup && have apt-cache && apt-cache show rustup >/dev/null 2>&1; then
+  if ! have rustup && have apt-cache && apt-cache policy rustup 2>/dev/null | grep -q 'Candidate: [0-9]'; then
     # Where an older cargo is installed as a package, apt would remove it: then the next way is taken.
     install_packages rustup || true
   fi

@@ -1,6 +1,6 @@
 //! The connection to one ComfyUI server: address, credentials, limits, and the reading of answers.
 //!
-//! The calls themselves are in [`super::calls`], the WebSocket in [`super::socket`].
+//! The calls themselves are in [`super::calls`], the WebSocket in `socket`.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -190,7 +190,12 @@ mod tests {
 
     async fn ended(jobs: &Jobs<u32>, handle: &str) -> Ended<u32> {
         match jobs
-            .wait(handle, Duration::from_secs(10), &Teller::silent(), &CancellationToken::new())
+            .wait(
+                handle,
+                Duration::from_secs(10),
+                &Teller::silent(),
+                &CancellationToken::new(),
+            )
             .await
         {
             Some(Waited::Ended(ended)) => ended,
@@ -214,7 +219,11 @@ mod tests {
         gate.cancel();
         assert_eq!(*ended(&jobs, "a").await.unwrap(), 7);
         assert_eq!(*ended(&jobs, "a").await.unwrap(), 7, "asked again");
-        assert!(jobs.wait("b", Duration::ZERO, &Teller::silent(), &never).await.is_none());
+        assert!(
+            jobs.wait("b", Duration::ZERO, &Teller::silent(), &never)
+                .await
+                .is_none()
+        );
     }
 
     #[tokio::test]
@@ -245,7 +254,9 @@ mod tests {
         });
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let waited = jobs.wait("a", Duration::from_secs(10), &Teller::silent(), &cancel).await;
+        let waited = jobs
+            .wait("a", Duration::from_secs(10), &Teller::silent(), &cancel)
+            .await;
         assert!(matches!(waited, Some(Waited::Ended(Err(ServiceError::Cancelled(_))))));
         jobs.start("p", |_, _| async { panic!("on purpose") });
         assert!(matches!(ended(&jobs, "p").await, Err(ServiceError::Internal(_))));

@@ -6,12 +6,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::jobs::Waited;
-use super::record::file_hash;
 use super::queue::RunReport;
+use super::record::file_hash;
 use super::{Service, ServiceError};
-use crate::history::{
-    ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify,
-};
+use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify};
 use crate::judge::guard;
 use crate::judge::rubric::Rubric;
 use crate::judge::verdict::Verdict;
@@ -57,7 +55,7 @@ pub enum JudgementOf {
     },
 }
 
-/// The best iteration of the session by the same judge, before this judgement.
+/// The best other iteration of the session by the same judge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BestSoFar {
     /// The iteration.
@@ -73,7 +71,7 @@ pub struct Judgement {
     pub of: JudgementOf,
     /// The verdict.
     pub verdict: Verdict,
-    /// The best so far, where there is one to compare with.
+    /// The best other iteration, where there is one to compare with.
     pub best: Option<BestSoFar>,
     /// The files of reference and generated picture, in the image store.
     pub pictures: [String; 2],
@@ -341,7 +339,7 @@ impl Service {
             }
             Err(error) => return Err(error.into()),
         };
-        let best = self.best_before(plan, &verdict.judge).await?;
+        let best = self.best_other(plan, &subject.of, &verdict.judge).await?;
         let recorded = serde_json::to_value(&verdict).map_err(|e| ServiceError::Internal(e.to_string()))?;
         let scores = (verdict.overall_score, verdict.overall_raw);
         self.record(plan, subject, &verdict.judge, scores, recorded).await?;

@@ -155,4 +155,3 @@ impl Service {
 pub(super) fn graph_hash(graph: &Graph) -> Result<GraphHash, ServiceError> {
     GraphHash::parse(&graph.hash()).map_err(|e| ServiceError::Internal(e.to_string()))
 }
-

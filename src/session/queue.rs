@@ -232,8 +232,15 @@ impl Service {
         for ((id, n), seeds) in open {
             let session = self.store.session(&id).await?;
             tracing::info!(session = %id, iteration = %n, "a run that was left open is followed again");
-            let work = Work { service: self.clone(), session, n, seeds, judge: false };
-            self.queued.start(&format!("{id}/{n}"), |teller, cancel| work.run(teller, cancel));
+            let work = Work {
+                service: self.clone(),
+                session,
+                n,
+                seeds,
+                judge: false,
+            };
+            self.queued
+                .start(&format!("{id}/{n}"), |teller, cancel| work.run(teller, cancel));
         }
         Ok(())
     }

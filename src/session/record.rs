@@ -58,20 +58,30 @@ impl Service {
         .await
     }
 
-    pub(super) async fn best_before(&self, plan: &Plan, judge: &str) -> Result<Option<BestSoFar>, ServiceError> {
+    /// The best iteration of the session by this judge, other than the one that is judged.
+    pub(super) async fn best_other(
+        &self,
+        plan: &Plan,
+        of: &JudgementOf,
+        judge: &str,
+    ) -> Result<Option<BestSoFar>, ServiceError> {
         let Some(session) = &plan.session else {
             return Ok(None);
         };
         let rows = self.store.trend(&session.id, Span::All).await?;
-        let best = rows.iter().find_map(|row| {
-            let score = row.scores.iter().find(|s| s.judge.as_str() == judge && s.best)?;
+        let own = match of {
+            JudgementOf::Run { n, .. } => Some(*n),
+            JudgementOf::Files { .. } => None,
+        };
+        let others = rows.iter().filter(|row| Some(row.n) != own).filter_map(|row| {
+            let score = row.scores.iter().find(|s| s.judge.as_str() == judge)?;
             score.overall.map(|overall| BestSoFar { n: row.n, overall })
         });
-        Ok(best)
+        // Of equals the first.
+        Ok(others.reduce(|best, next| if next.overall > best.overall { next } else { best }))
     }
 }
 
 pub(super) fn file_hash(picture: &Picture) -> Result<ImageHash, ServiceError> {
     ImageHash::parse(&picture.hash().to_string()).map_err(|e| ServiceError::Internal(e.to_string()))
 }
-

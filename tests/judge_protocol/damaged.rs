@@ -12,7 +12,7 @@ use prompt_calibrator::judge::{Judge, JudgeError};
 use crate::bench::{DENSE, IMAGE_TOKENS, MMPROJ, MOE, Record, blue, compare, config, gguf, red, small_rubric};
 
 /// A copy of a bundled file after `damage`.
-fn damaged(folder: &Path, name: &str, damage: impl FnOnce(&mut Vec<u8>)) -> PathBuf {
+fn damaged(folder: &Path, name: &str, damage: impl FnOnce(&mut [u8])) -> PathBuf {
     let mut bytes = std::fs::read(gguf(name)).unwrap();
     damage(&mut bytes);
     let path = folder.join(name);
@@ -21,7 +21,7 @@ fn damaged(folder: &Path, name: &str, damage: impl FnOnce(&mut Vec<u8>)) -> Path
 }
 
 /// The end of a file belongs to its last matrix; all ones are NaN in each format it may have.
-fn not_numbers(bytes: &mut Vec<u8>) {
+fn not_numbers(bytes: &mut [u8]) {
     let end = bytes.len();
     bytes[end - 8192..].fill(0xFF);
 }

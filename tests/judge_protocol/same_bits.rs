@@ -2,11 +2,15 @@
 
 use prompt_calibrator::judge::protocol::Evidence;
 
-use crate::bench::{DENSE, MOE, Record, bits, blue, builtin, compare, file, green, judge_on, red, small_rubric};
+use crate::bench::{
+    DENSE, MOE, Record, bits, blue, compare, file, green, judge_on, red, rubric as rubric_of, small_rubric,
+};
 
 #[tokio::test]
 async fn the_same_pair_gives_the_same_bits_warm_cold_and_in_a_fresh_process() {
     let rubric = small_rubric();
+    // Another rubric has another layout, so the context is made anew.
+    let another = rubric_of("id = \"a\"\ntitle = \"A\"\n[[axis]]\nid = \"mood\"\ndefinition = \"calm or tense\"\n");
     for (model, evidence) in [
         (DENSE, Evidence::Values),
         (DENSE, Evidence::Difference),
@@ -21,7 +25,7 @@ async fn the_same_pair_gives_the_same_bits_warm_cold_and_in_a_fresh_process() {
         assert_eq!(bits(&first), bits(&again), "{model} {evidence:?}: again");
 
         compare(&judge, &rubric, &green(), &red()).await.unwrap();
-        compare(&judge, &builtin("default"), &red(), &green()).await.unwrap();
+        compare(&judge, &another, &red(), &green()).await.unwrap();
         let after_others = compare(&judge, &rubric, &red(), &blue()).await.unwrap();
         assert_eq!(bits(&first), bits(&after_others), "{model} {evidence:?}: after others");
 

@@ -12,12 +12,12 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
-use crate::shape;
 use crate::studio::{LivingStudio, workflow};
 use crate::support::mcp_client::{Call, Era, Inbox, LIMIT, McpClient};
 use crate::support::mcp_wire::{LegacySse, Pipes, StreamableHttp};
+use crate::{shape, warm};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_prompt-calibrator");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_prompt-calibrator");
 
 /// How a client reaches the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +44,10 @@ impl Bench {
     pub fn with_studio(via: Via, era: Era, studio: LivingStudio) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let bench = Self { studio, via, era, dir };
+        warm::fill(&bench.data());
         fs::create_dir_all(bench.files()).unwrap();
         for name in ["reference.png", "generated.png"] {
-            let from = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("examples/pictures")
-                .join(name);
-            fs::copy(from, bench.file(name)).unwrap();
+            fs::copy(warm::picture(name), bench.file(name)).unwrap();
         }
         bench.write("workflow.json", workflow(3).to_string());
         bench
@@ -96,8 +94,7 @@ impl Bench {
     pub async fn start(&self, comfyui: &str) -> Server {
         let (data, files) = (self.data().display().to_string(), self.files().display().to_string());
         let mut arguments = vec!["serve", "--data-dir", &data, "--comfyui", comfyui];
-        // The tests of this file run at once, on few cores.
-        let environment = [("HOME", data.as_str()), ("PROMPT_CALIBRATOR_THREADS", "1")];
+        let environment = [("HOME", data.as_str()), warm::THREADS];
         let inbox = Inbox::default();
         if self.via == Via::Stdio {
             arguments.extend(["--root", &files]);

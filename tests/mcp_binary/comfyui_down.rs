@@ -33,7 +33,7 @@ async fn a_draft_waits_for_comfyui_to_come_back() {
     let said = server.refused("queue_generation", run).await;
     assert!(said.contains(&format!("http://{address}")), "{said}");
     assert!(
-        said.contains("cannot be reached") && said.contains("ComfyUI is running"),
+        said.contains("cannot be reached") && said.contains("opens in a browser"),
         "{said}"
     );
     // The prompt of the failed call was kept: the answer says under which number.

@@ -77,11 +77,11 @@ mod bodies {
     pub async fn two_calls_at_once_are_both_answered(bench: Bench) {
         let server = bench.open().await;
         let judge = json!({"reference": bench.file("reference.png"), "generated": bench.file("generated.png")});
-        let swapped = json!({"reference": bench.file("generated.png"), "generated": bench.file("reference.png")});
+        let itself = json!({"reference": bench.file("reference.png"), "generated": bench.file("reference.png")});
         let run = json!({"workflow": bench.file("workflow.json"), "positive": "a blue square"});
         let calls = [
             ("judge_pair", server.start_tool("judge_pair", judge)),
-            ("judge_pair", server.start_tool("judge_pair", swapped)),
+            ("judge_pair", server.start_tool("judge_pair", itself)),
             ("queue_generation", server.start_tool("queue_generation", run)),
         ];
         for (name, call) in &calls {

@@ -205,7 +205,7 @@ fn wrong_values_are_named_with_their_source() {
         ),
         (
             Place::new(),
-            &["--evidence", "difference"],
+            &["--evidence", "sometimes"],
             ["evidence", "--evidence", "none, values"],
         ),
         (Place::new(), &["--log", "loud"], ["log", "--log", "off, error"]),

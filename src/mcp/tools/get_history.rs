@@ -254,7 +254,12 @@ fn run((run, pictures): &(Run, Vec<(RunImage, String)>)) -> RunOut {
 fn trend(view: &SessionView, page: u32) -> Output {
     let opened = &view.session.opened;
     // Scores of different judges are never compared: only the newest judge's are shown.
-    let judge = view.rows.iter().rev().find_map(|row| row.scores.last()).map(|s| &s.judge);
+    let judge = view
+        .rows
+        .iter()
+        .rev()
+        .find_map(|row| row.scores.last())
+        .map(|s| &s.judge);
     let score = |row: &'_ TrendRow| row.scores.iter().find(|s| Some(&s.judge) == judge).cloned();
     let best = view.rows.iter().find_map(|row| {
         let score = score(row).filter(|s| s.best)?;
@@ -298,7 +303,11 @@ fn trend(view: &SessionView, page: u32) -> Output {
             row.iteration
         ));
     }
-    if view.rows.iter().any(|row| !row.scores.is_empty() && score(row).is_none()) {
+    if view
+        .rows
+        .iter()
+        .any(|row| !row.scores.is_empty() && score(row).is_none())
+    {
         summary.push_str(" Scores by earlier judges are left out: they cannot be compared.");
     }
     Output {

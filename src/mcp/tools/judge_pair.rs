@@ -63,7 +63,7 @@ struct Output {
     scores: Option<ScoresOut>,
     /// Further seeds' overall scores; their axes are in the history.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    others: BTreeMap<u64, f64>,
+    others: BTreeMap<String, f64>,
     /// Of a reference alone, what it shows on each axis.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     target: BTreeMap<String, String>,
@@ -163,7 +163,7 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
         output.scores = Some(ScoresOut::of(first, full));
         output.others = others
             .iter()
-            .filter_map(|j| Some((seed(j)?, rounded(j.verdict.overall_score?))))
+            .filter_map(|j| Some((seed(j)?.to_string(), rounded(j.verdict.overall_score?))))
             .collect();
     }
     output.pictures = verdicts.first().map(|j| j.pictures.to_vec()).unwrap_or_default();

@@ -98,7 +98,9 @@ impl HttpError {
     /// What to do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::TokenNeeded { .. } => "Listen on 127.0.0.1, or set a token (PROMPT_CALIBRATOR_HTTP_TOKEN).".to_owned(),
+            Self::TokenNeeded { .. } => {
+                "Listen on 127.0.0.1, or set a token (PROMPT_CALIBRATOR_HTTP_TOKEN).".to_owned()
+            }
             Self::EmptyToken => "Give a token of some length, or none and listen on 127.0.0.1.".to_owned(),
             Self::Origin(_) => "Write each allowed origin as https://host or http://host:port.".to_owned(),
             Self::Bind { .. } => {

@@ -30,12 +30,15 @@ Values = Callable[[Tensor], np.ndarray]
 
 @dataclass(frozen=True)
 class Filling:
-    """What goes into a file: its name, how each matrix is stored (and the label for that), and the numbers."""
+    """What goes into a file: its name, how each matrix is stored (and the label for that), the numbers, and what they are."""
 
     name: str
     kind: Kind
     file_type: LlamaFileType
     values: Values
+    description: str = "Fixed-seed random weights in the architecture of Qwen3-VL. It sees nothing."
+    tags: tuple[str, ...] = ("random-weights", "test-fixture")
+    trained: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,11 @@ def vision_tensors(shape: VisionShape, embedding: int, kind: Kind) -> Iterator[T
 def _general(writer: GGUFWriter, kind: str, filling: Filling) -> None:
     writer.add_type(kind)
     writer.add_name(filling.name)
-    writer.add_description("Fixed-seed random weights in the architecture of Qwen3-VL. It sees nothing.")
-    writer.add_tags(["random-weights", "test-fixture"])
+    writer.add_description(filling.description)
+    writer.add_tags(list(filling.tags))
     writer.add_file_type(filling.file_type)
     writer.add_quantization_version(2)
-    writer.add_bool("prompt_calibrator.trained", False)
+    writer.add_bool("prompt_calibrator.trained", filling.trained)
 
 
 def _tokenizer(writer: GGUFWriter, tokenizer: Tokenizer, rows: int) -> None:

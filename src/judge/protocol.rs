@@ -224,6 +224,48 @@ pub fn score_branches(rubric: &Rubric, order: Order, before: &Before<'_>) -> Vec
         .collect()
 }
 
+/// Axes that are compared together against the incumbent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AxisGroup {
+    /// The group's name; an axis without a group stands alone under its own.
+    pub name: String,
+    /// The axes, as indices into the rubric's.
+    pub axes: Vec<usize>,
+}
+
+/// The groups of a rubric, in order of first use; every axis is in exactly one.
+#[must_use]
+pub fn groups(rubric: &Rubric) -> Vec<AxisGroup> {
+    let mut groups: Vec<AxisGroup> = Vec::new();
+    for (i, axis) in rubric.axes.iter().enumerate() {
+        let name = axis.group.as_ref().map_or(axis.id.as_str(), |g| g.as_str());
+        match groups.iter_mut().find(|g| g.name == name && axis.group.is_some()) {
+            Some(group) => group.axes.push(i),
+            None => groups.push(AxisGroup {
+                name: name.to_owned(),
+                axes: vec![i],
+            }),
+        }
+    }
+    groups
+}
+
+/// Step D: which of two pictures is closer to the reference, a branch a group, answered by the
+/// digit 2 or 3. Image 1 is the reference.
+#[must_use]
+pub fn closer_branches(rubric: &Rubric) -> Vec<Branch> {
+    groups(rubric)
+        .iter()
+        .map(|group| {
+            let ids: Vec<&str> = group.axes.iter().map(|&i| rubric.axes[i].id.as_str()).collect();
+            Branch {
+                text: format!("Is Image 2 or Image 3 closer to Image 1 on {}? 2 or 3.", ids.join(", ")),
+                want: Want::Digits,
+            }
+        })
+        .collect()
+}
+
 /// The adults-only question, on one picture alone.
 #[must_use]
 pub fn guard_branch() -> Branch {

@@ -8,11 +8,13 @@
 
 mod engine;
 mod forks;
+mod prompt;
 mod raw;
 mod tokens;
 mod vision;
 
 pub use engine::{LlamaEngine, load_model};
+pub use prompt::{Piece, Prompter};
 pub use raw::version;
 pub use vision::Pixels;
 

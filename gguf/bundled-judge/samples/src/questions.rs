@@ -1,0 +1,362 @@
+//! Samples: pictures, the product's questions on them, and the true answers.
+
+use anyhow::{Context as _, Result};
+use prompt_calibrator::judge::engine::llama::{Piece, Prompter};
+use prompt_calibrator::judge::protocol::{self, AxisValue, Before, Order};
+use prompt_calibrator::judge::rubric::{Rubric, RubricSource};
+use rand::Rng as _;
+use rand::seq::SliceRandom as _;
+use scenes::{ATTRIBUTES, Attribute, Rng, Scene};
+
+use crate::pictures::{Shown, Source, targets};
+use crate::tree::{PictureTokens, Target, Tree};
+
+/// Kinds of answers, for the log of the training.
+pub const KINDS: [&str; 9] = [
+    "none", "visible", "value", "digit_none", "digit_values", "digit_difference", "difference", "closer", "guard",
+];
+const VISIBLE: u8 = 1;
+const VALUE: u8 = 2;
+const DIGIT: u8 = 3;
+const DIFFERENCE: u8 = 6;
+const CLOSER: u8 = 7;
+const GUARD: u8 = 8;
+
+/// A batch: everything but its layout in bytes.
+pub struct Asked {
+    /// Tokens of the system turn, shared by all samples.
+    pub system: Vec<i32>,
+    /// Tokens of a sample; all are padded to it.
+    pub room: usize,
+    /// Pixels of all pictures, in order of use.
+    pub pixels: Vec<Vec<u8>>,
+    /// Auxiliary targets of the same pictures.
+    pub attributes: Vec<Vec<f32>>,
+    /// The samples.
+    pub samples: Vec<Tree>,
+}
+
+/// What the samples of a batch share.
+struct Shared<'a> {
+    prompter: &'a Prompter,
+    rubric: Rubric,
+    /// The attribute of every axis of the rubric.
+    axes: Vec<Attribute>,
+    prefix: Vec<Piece>,
+    marks: PictureTokens,
+    end: i32,
+    system: usize,
+    room: usize,
+}
+
+impl Asked {
+    /// A random batch. All its samples share a rubric: the bundled one, or a part of it in another
+    /// order, so that the axes are read and not counted.
+    pub fn batch(
+        prompter: &Prompter,
+        source: &mut Source,
+        samples: usize,
+        room: usize,
+        rng: &mut Rng,
+    ) -> Result<Self> {
+        let rubric = rubric(rng)?;
+        let axes: Vec<Attribute> = rubric.axes.iter().filter_map(|a| Attribute::of_id(a.id.as_str())).collect();
+        anyhow::ensure!(axes.len() == rubric.axes.len(), "the rubric has an axis that no scene has");
+        let mut prefix = prompter.prefix(&protocol::system(&rubric), 3);
+        let Piece::Tokens(system) = prefix.remove(0) else {
+            anyhow::bail!("a prompt begins with a picture");
+        };
+        let control = |name: &str| prompter.control(name).with_context(|| format!("no {name} in the vocabulary"));
+        let mark = |name: &str| -> Result<u16> { Ok(u16::try_from(control(name)?)?) };
+        let shared = Shared {
+            marks: PictureTokens {
+                before: mark("<|vision_start|>")?,
+                inside: mark("<|image_pad|>")?,
+                after: mark("<|vision_end|>")?,
+            },
+            end: control("<|im_end|>")?,
+            system: system.len(),
+            prompter,
+            rubric,
+            axes,
+            prefix,
+            room,
+        };
+        let mut batch = Self {
+            system,
+            room,
+            pixels: Vec::new(),
+            attributes: Vec::new(),
+            samples: Vec::new(),
+        };
+        for i in 0..samples {
+            // Every eighth is a triplet, so that all batches hold the same number of pictures.
+            let shown = if i % 8 == 7 { triplet(rng) } else { pair(rng) };
+            for picture in &shown {
+                batch.pixels.push(source.pixels(picture, rng)?);
+                batch.attributes.push(targets(picture).to_vec());
+            }
+            batch.samples.push(match &shown[..] {
+                [a, b] => shared.pair(a, b, rng),
+                [reference, a, b] => shared.triplet(reference, a, b),
+                _ => anyhow::bail!("a sample of {} pictures", shown.len()),
+            });
+        }
+        Ok(batch)
+    }
+}
+
+fn rubric(rng: &mut Rng) -> Result<Rubric> {
+    let source = RubricSource::Text {
+        text: scenes::RUBRIC,
+        origin: "scenes",
+    };
+    let mut rubric = Rubric::load(source, &mut |parent| {
+        Err(prompt_calibrator::judge::rubric::RubricError::without_place(
+            prompt_calibrator::judge::rubric::RubricProblem::UnknownParent {
+                name: format!("{parent:?}"),
+                reason: "the rubric of the scenes stands alone".into(),
+            },
+        ))
+    })?;
+    if rng.random_bool(0.3) {
+        rubric.axes.shuffle(rng);
+        let keep = rng.random_range(4..=rubric.axes.len());
+        rubric.axes.truncate(keep);
+    }
+    Ok(rubric)
+}
+
+/// Two pictures: the same, one or several attributes apart, unrelated, or no scenes.
+fn pair(rng: &mut Rng) -> Vec<Shown> {
+    let scene = Scene::random_partly_hidden(rng);
+    let other = match rng.random_range(0..100) {
+        0..10 => scene.renewed(rng),
+        10..40 => with_edits(&scene, 1, rng),
+        40..70 => {
+            let edits = rng.random_range(2..=6);
+            with_edits(&scene, edits, rng)
+        }
+        70..80 => scene.unrelated(rng),
+        80..92 => Scene::random_partly_hidden(rng),
+        choice => return strangers(scene, choice, rng),
+    };
+    shuffled(vec![Shown::Scene(scene), Shown::Scene(other)], rng)
+}
+
+fn strangers(scene: Scene, choice: u32, rng: &mut Rng) -> Vec<Shown> {
+    let other = Source::other(rng);
+    let pair = match choice {
+        92..94 => vec![Source::GREY, Source::GREY],
+        94 => vec![other.clone(), other],
+        95 => vec![Source::other(rng), other],
+        96 => vec![Source::GREY, other],
+        97 => vec![Shown::Scene(scene), Source::GREY],
+        _ => vec![Shown::Scene(scene), other],
+    };
+    shuffled(pair, rng)
+}
+
+fn shuffled(mut shown: Vec<Shown>, rng: &mut Rng) -> Vec<Shown> {
+    shown.shuffle(rng);
+    shown
+}
+
+fn with_edits(scene: &Scene, edits: usize, rng: &mut Rng) -> Scene {
+    let mut attributes = ATTRIBUTES;
+    attributes.shuffle(rng);
+    let mut other = scene.renewed(rng);
+    for attribute in attributes.into_iter().take(edits) {
+        other = if rng.random_bool(0.12) {
+            other.without(attribute)
+        } else {
+            other.edited(attribute, rng.random_range(0.15..1.0), rng)
+        };
+    }
+    other
+}
+
+/// A reference and two pictures at different distances from it.
+fn triplet(rng: &mut Rng) -> Vec<Shown> {
+    let scene = Scene::random(rng);
+    let mut near = |most: usize| {
+        let edits = rng.random_range(0..=most);
+        with_edits(&scene, edits, rng)
+    };
+    let (a, b) = (near(4), near(8));
+    let mut others = vec![Shown::Scene(a), Shown::Scene(b)];
+    others.shuffle(rng);
+    others.insert(0, Shown::Scene(scene));
+    others
+}
+
+impl Shared<'_> {
+    fn pair(&self, first: &Shown, second: &Shown, rng: &mut Rng) -> Tree {
+        let mut tree = Tree::new(self.system, self.room);
+        let alone = tree.picture(&self.prefix[..3], self.marks);
+        let both = tree.picture(&self.prefix[3..6], self.marks);
+        let order = if rng.random_bool(0.5) { Order::ReferenceFirst } else { Order::ReferenceSecond };
+        let (reference, other) = match order {
+            Order::ReferenceFirst => (first, second),
+            Order::ReferenceSecond => (second, first),
+        };
+
+        // Axes that differ a little more often than those that do not.
+        let mut axes: Vec<usize> = (0..self.axes.len()).collect();
+        axes.shuffle(rng);
+        axes.sort_by_key(|&i| first.distance(second, self.axes[i]) == 0.0 && rng.random_bool(0.4));
+        let scores = self.scores(reference, other, order, rng);
+        for &axis in axes.iter().take(4) {
+            self.score(&mut tree, both, (reference, other), &scores[axis], axis);
+        }
+        let mut looked = axes.clone();
+        looked.shuffle(rng);
+        let values = protocol::value_branches(&self.rubric);
+        for (n, &axis) in looked.iter().take(2).enumerate() {
+            self.value(&mut tree, alone, first, &values[2 * axis + 1].text, axis);
+            if n == 0 || !first.shows(self.axes[axis]) {
+                self.visible(&mut tree, alone, first, &values[2 * axis].text, axis);
+            }
+        }
+        if rng.random_bool(0.4) {
+            let branches = protocol::difference_branches(&self.rubric, order);
+            let axis = axes[0];
+            let said = self.difference(reference, other, axis);
+            self.said(&mut tree, both, &branches[axis].text, &said, DIFFERENCE, axis);
+        }
+        if rng.random_bool(0.05) {
+            let no = self.one(self.prompter.text("no"));
+            self.put(&mut tree, alone, &protocol::guard_branch().text, &[], &[target(GUARD, 0, [(no, 1.0), (0, 0.0)])]);
+        }
+        for &axis in axes.iter().skip(4) {
+            self.score(&mut tree, both, (reference, other), &scores[axis], axis);
+        }
+        tree
+    }
+
+    fn triplet(&self, reference: &Shown, a: &Shown, b: &Shown) -> Tree {
+        let mut tree = Tree::new(self.system, self.room);
+        let mut last = 0;
+        for i in 0..3 {
+            last = tree.picture(&self.prefix[3 * i..3 * i + 3], self.marks);
+        }
+        for (group, branch) in protocol::groups(&self.rubric).iter().zip(protocol::closer_branches(&self.rubric)) {
+            let way = |shown: &Shown| -> f64 {
+                group.axes.iter().map(|&i| reference.distance(shown, self.axes[i])).sum()
+            };
+            // Sure from a difference of about a half; a tie is a tie.
+            let third = 1.0 / (1.0 + (-8.0 * (way(a) - way(b))).exp());
+            let answers = [(self.one(self.prompter.text("2")), 1.0 - third), (self.one(self.prompter.text("3")), third)];
+            let axis = group.axes.first().map_or(0, |&i| self.number(i));
+            self.put(&mut tree, last, &branch.text, &[], &[target(CLOSER, axis, answers)]);
+        }
+        tree
+    }
+
+    /// For every axis a question on the score and what kind it is: without values in half of them,
+    /// with wrong ones in a tenth.
+    fn scores(&self, reference: &Shown, other: &Shown, order: Order, rng: &mut Rng) -> Vec<(String, u8)> {
+        let wrong = rng.random_bool(0.2);
+        let mut seen = |shown: &Shown| -> Vec<AxisValue> {
+            let strange = Shown::Scene(Scene::random_partly_hidden(rng));
+            let from = if wrong { &strange } else { shown };
+            self.axes
+                .iter()
+                .map(|&a| AxisValue {
+                    visible: f64::from(u8::from(from.shows(a))),
+                    value: from.words(a).unwrap_or_default(),
+                })
+                .collect()
+        };
+        let (of_reference, of_other) = (seen(reference), seen(other));
+        let differences: Vec<String> =
+            (0..self.axes.len()).map(|axis| self.difference(reference, other, axis)).collect();
+        let asked = [
+            Before::Nothing,
+            Before::Values(&of_reference, &of_other),
+            Before::Differences(&differences),
+        ]
+        .map(|before| protocol::score_branches(&self.rubric, order, &before));
+        (0..self.axes.len())
+            .map(|axis| {
+                let mode: u8 = match rng.random_range(0..100) {
+                    0..40 => 0,
+                    40..90 => 1,
+                    _ => 2,
+                };
+                (asked[usize::from(mode)][axis].text.clone(), DIGIT + mode)
+            })
+            .collect()
+    }
+
+    fn score(&self, tree: &mut Tree, parent: i16, (a, b): (&Shown, &Shown), (text, kind): &(String, u8), axis: usize) {
+        let alike = 9.0 * (1.0 - a.distance(b, self.axes[axis]));
+        let low = (alike.floor() as i32).clamp(0, 8);
+        let share = alike - f64::from(low);
+        let digit = |d: i32| self.one(self.prompter.text(&d.to_string()));
+        let answers = [(digit(low), 1.0 - share), (digit(low + 1), share)];
+        self.put(tree, parent, text, &[], &[target(*kind, self.number(axis), answers)]);
+    }
+
+    fn value(&self, tree: &mut Tree, parent: i16, shown: &Shown, question: &str, axis: usize) {
+        let words = shown.words(self.axes[axis]).unwrap_or_else(|| "not visible".into());
+        self.said(tree, parent, question, &words, VALUE, axis);
+    }
+
+    fn visible(&self, tree: &mut Tree, parent: i16, shown: &Shown, question: &str, axis: usize) {
+        let word = if shown.shows(self.axes[axis]) { "yes" } else { "no" };
+        let answer = self.one(self.prompter.text(word));
+        let to = target(VISIBLE, self.number(axis), [(answer, 0.5), (0, 0.0)]);
+        self.put(tree, parent, question, &[], &[to]);
+    }
+
+    /// A question answered in words, to its end.
+    fn said(&self, tree: &mut Tree, parent: i16, question: &str, words: &str, kind: u8, axis: usize) {
+        let mut answer = self.prompter.text(words);
+        answer.push(self.end);
+        let targets: Vec<Target> = answer
+            .iter()
+            .map(|&id| target(kind, self.number(axis), [(u16::try_from(id).unwrap_or(0), 0.4), (0, 0.0)]))
+            .collect();
+        // The end is asked for, not fed.
+        self.put(tree, parent, question, &answer[..answer.len() - 1], &targets);
+    }
+
+    /// How the other picture differs, in the words the judge should write.
+    fn difference(&self, reference: &Shown, other: &Shown, axis: usize) -> String {
+        let attribute = self.axes[axis];
+        let words = |shown: &Shown| shown.words(attribute).unwrap_or_else(|| "not visible".into());
+        let (from, to) = (words(reference), words(other));
+        if reference.distance(other, attribute) == 0.0 {
+            "same".into()
+        } else if from == to {
+            "nearly the same".into()
+        } else {
+            format!("{to}, not {from}")
+        }
+    }
+
+    fn put(&self, tree: &mut Tree, parent: i16, question: &str, answer: &[i32], targets: &[Target]) {
+        // A branch without room is left out.
+        tree.branch(parent, &self.prompter.branch(question), answer, targets);
+    }
+
+    fn one(&self, ids: Vec<i32>) -> u16 {
+        ids.first().and_then(|&id| u16::try_from(id).ok()).unwrap_or(0)
+    }
+
+    /// The attribute's number, whatever the order of the rubric.
+    fn number(&self, axis: usize) -> u8 {
+        let at = ATTRIBUTES.iter().position(|a| *a == self.axes[axis]).unwrap_or(0);
+        u8::try_from(at).unwrap_or(u8::MAX)
+    }
+}
+
+fn target(kind: u8, axis: u8, answers: [(u16, f64); 2]) -> Target {
+    Target {
+        tokens: answers.map(|a| a.0),
+        weights: answers.map(|a| a.1 as f32),
+        kind,
+        axis,
+    }
+}

@@ -1,0 +1,78 @@
+//! Words written over a picture, in block letters.
+
+use crate::draw::Drawn;
+
+const COLUMNS: f32 = 6.0;
+const ROWS: f32 = 7.0;
+
+/// The picture with words in white on a dark band; letters shrink to fit the width.
+pub(crate) fn written(picture: &Drawn, words: &str, height: f32, down: f32, opacity: f32) -> Vec<u8> {
+    let side = picture.side as f32;
+    let letters: Vec<[u8; 7]> = words.chars().map(rows).collect();
+    let wide = letters.len() as f32 * COLUMNS + 1.0;
+    let dot = (height * side / ROWS).min(side / wide).max(0.5);
+    let left = ((side - wide * dot) / 2.0).max(0.0);
+    let top = down * side;
+    let mut rgb = picture.rgb.clone();
+    for y in 0..picture.side {
+        let row = (y as f32 + 0.5 - top) / dot;
+        if !(-1.0..ROWS + 1.0).contains(&row) {
+            continue;
+        }
+        for x in 0..picture.side {
+            let column = (x as f32 + 0.5 - left) / dot - 1.0;
+            if !(-1.0..wide - 1.0).contains(&column) {
+                continue;
+            }
+            let ink = if is_set(&letters, row, column) { 255.0 } else { 20.0 };
+            let at = ((y * picture.side + x) * 3) as usize;
+            for channel in &mut rgb[at..at + 3] {
+                *channel = (f32::from(*channel) * (1.0 - opacity) + ink * opacity).round() as u8;
+            }
+        }
+    }
+    rgb
+}
+
+fn is_set(letters: &[[u8; 7]], row: f32, column: f32) -> bool {
+    if row < 0.0 || column < 0.0 {
+        return false;
+    }
+    let (letter, within) = ((column / COLUMNS) as usize, (column % COLUMNS) as u32);
+    letters
+        .get(letter)
+        .and_then(|rows| rows.get(row as usize))
+        .is_some_and(|bits| within < 5 && bits >> (4 - within) & 1 == 1)
+}
+
+/// Seven rows from the top, bit 4 leftmost; what is not here is a blank.
+#[rustfmt::skip]
+fn rows(letter: char) -> [u8; 7] {
+    match letter {
+        'A' => [0x0e, 0x11, 0x11, 0x1f, 0x11, 0x11, 0x11],
+        'C' => [0x0e, 0x11, 0x10, 0x10, 0x10, 0x11, 0x0e],
+        'D' => [0x1e, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1e],
+        'E' => [0x1f, 0x10, 0x10, 0x1e, 0x10, 0x10, 0x1f],
+        'H' => [0x11, 0x11, 0x11, 0x1f, 0x11, 0x11, 0x11],
+        'I' => [0x0e, 0x04, 0x04, 0x04, 0x04, 0x04, 0x0e],
+        'K' => [0x11, 0x12, 0x14, 0x18, 0x14, 0x12, 0x11],
+        'L' => [0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x1f],
+        'M' => [0x11, 0x1b, 0x15, 0x15, 0x11, 0x11, 0x11],
+        'N' => [0x11, 0x19, 0x15, 0x13, 0x11, 0x11, 0x11],
+        'O' => [0x0e, 0x11, 0x11, 0x11, 0x11, 0x11, 0x0e],
+        'P' => [0x1e, 0x11, 0x11, 0x1e, 0x10, 0x10, 0x10],
+        'R' => [0x1e, 0x11, 0x11, 0x1e, 0x14, 0x12, 0x11],
+        'S' => [0x0f, 0x10, 0x10, 0x0e, 0x01, 0x01, 0x1e],
+        'T' => [0x1f, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04],
+        'U' => [0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x0e],
+        'Y' => [0x11, 0x11, 0x0a, 0x04, 0x04, 0x04, 0x04],
+        '0' => [0x0e, 0x11, 0x13, 0x15, 0x19, 0x11, 0x0e],
+        '1' => [0x04, 0x0c, 0x04, 0x04, 0x04, 0x04, 0x0e],
+        '2' => [0x0e, 0x11, 0x01, 0x06, 0x08, 0x10, 0x1f],
+        '3' => [0x0e, 0x11, 0x01, 0x06, 0x01, 0x11, 0x0e],
+        '5' => [0x1f, 0x10, 0x1e, 0x01, 0x01, 0x11, 0x0e],
+        '7' => [0x1f, 0x01, 0x02, 0x04, 0x08, 0x08, 0x08],
+        '9' => [0x0e, 0x11, 0x11, 0x0f, 0x01, 0x02, 0x0c],
+        _ => [0; 7],
+    }
+}

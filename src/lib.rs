@@ -1,11 +1,13 @@
 //! Prompt Calibrator: an agent calibrates an image prompt against a reference picture.
 //!
 //! Data flows one way: [`cli`] → [`mcp`] → [`session`] → [`judge`] | [`comfy`] | [`history`].
+//! [`eval`] stands beside `mcp`: it drives the judge and nothing else.
 
 pub mod bundled;
 pub mod cli;
 pub mod comfy;
 pub mod config;
+pub mod eval;
 pub mod history;
 pub mod judge;
 pub mod mcp;

@@ -24,13 +24,15 @@ class Words:
     system: torch.Tensor  # [S]
     source: torch.Tensor  # [B, L] rows of the embedding table with the pictures' tokens appended
     slot: torch.Tensor  # [B, L] 0, or 1 + index of the picture token
-    mask: torch.Tensor  # [B, 1, L, S+L] additive
+    mask: torch.Tensor  # [B, 1, L, L] additive
+    system_mask: torch.Tensor  # [1, 1, 1, S] additive
     positions: torch.Tensor  # [3, B, L]
     picked: torch.Tensor  # [B, M]
     targets: torch.Tensor  # [2, B, M]
     weights: torch.Tensor  # [2, B, M]
     kind: torch.Tensor  # [B, M]
     axis: torch.Tensor  # [B, M]
+    first: torch.Tensor  # [B] number of a sample's first picture in the batch
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,15 @@ def ancestors(parent: np.ndarray) -> np.ndarray:
 
 
 def allowed(segment: np.ndarray, parent: np.ndarray) -> torch.Tensor:
-    """[B, L, L]: which earlier token of the sample a token attends."""
+    """[B, L, L]: which earlier token of the sample a token attends. Each attends itself, so that no row is empty."""
     seen = torch.from_numpy(ancestors(parent.astype(np.int64)))
     padding = parent.shape[1]
     place = torch.from_numpy(np.where(segment < 0, padding, segment).astype(np.int64))
     samples, length = place.shape
     rows = seen.gather(1, place[:, :, None].expand(-1, -1, padding + 1))
-    return rows.gather(2, place[:, None].expand(samples, length, length)).tril_()
+    found = rows.gather(2, place[:, None].expand(samples, length, length)).tril_()
+    found.diagonal(dim1=1, dim2=2).fill_(True)
+    return found
 
 
 class Shaper:
@@ -118,13 +122,15 @@ class Shaper:
             system=torch.from_numpy(system),
             source=torch.from_numpy(np.where(looks, self.rows - 1 + slot, tokens)),
             slot=torch.from_numpy(slot),
-            mask=self._mask(arrays["segment"], arrays["parent"], given, len(system)),
+            mask=self._mask(allowed(arrays["segment"], arrays["parent"]))[:, None],
+            system_mask=self._mask(torch.arange(len(system)) < given)[None, None, None],
             positions=torch.from_numpy(arrays["positions"].astype(np.int64).transpose(1, 0, 2).copy()),
             picked=torch.from_numpy(picked),
             targets=torch.from_numpy(np.stack([take("target0"), take("target1")]).astype(np.int64)),
             weights=torch.from_numpy(np.stack([take("weight0"), take("weight1")]).astype(np.float32) * present),
             kind=torch.from_numpy(take("kind").astype(np.int64)),
             axis=torch.from_numpy(take("axis").astype(np.int64)),
+            first=torch.from_numpy((np.cumsum(looks.sum(1)) - looks.sum(1)) // PICTURE_TOKENS),
         )
 
     def _picked(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -133,9 +139,5 @@ class Shaper:
         picked = np.argsort(~wanted, axis=1, kind="stable")[:, :size]
         return picked, np.arange(size)[None] < counts[:, None]
 
-    def _mask(self, segment: np.ndarray, parent: np.ndarray, given: int, system: int) -> torch.Tensor:
-        samples, length = segment.shape
-        mask = torch.zeros(samples, 1, length, system + length, dtype=self.mask_dtype)
-        mask[..., given:system] = -torch.inf
-        mask[:, 0, :, system:].masked_fill_(~allowed(segment, parent), -torch.inf)
-        return mask
+    def _mask(self, seen: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(seen.shape, dtype=self.mask_dtype).masked_fill_(~seen, -torch.inf)

@@ -11,10 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attention import shared_attention
 from batches import Words
 from config import GRID, PICTURE_TOKENS, TEXT, VISION
 
 Rope = tuple[Tensor, Tensor]
+
+# The layer behind which a score's position should know both pictures, with two layers left to compare them.
+HALFWAY = 2
 
 
 def _linear(x: Tensor, *modules: nn.Linear) -> Tensor:
@@ -119,7 +123,8 @@ class Reader:
         system = torch.arange(len(words.system)).view(1, 1, -1).expand(3, 1, -1)
         return self.rope(system), self.rope(words.positions)
 
-    def __call__(self, words: Words, looks: Looks, ropes: tuple[Rope, Rope]) -> Tensor:
+    def __call__(self, words: Words, looks: Looks, ropes: tuple[Rope, Rope]) -> tuple[Tensor, Tensor]:
+        """Hidden states at the picked positions: behind the last layer, and behind layer `HALFWAY`."""
         language, layers = self.language, self.language.layers
         table = language.embed_tokens.weight
         width = table.shape[1]
@@ -127,24 +132,28 @@ class Reader:
         x = F.embedding(words.source, torch.cat([table, looks.first.reshape(-1, width).float()]))
         for index, layer in enumerate(layers):
             last = index == len(layers) - 1
-            system, shared = self._layer(layer, system, ropes[0], None, None, keys_only=last)
-            x, _ = self._layer(layer, x, ropes[1], shared, words.mask, words.picked if last else None)
+            system, shared = self._layer(layer, system, ropes[0], None, keys_only=last)
+            x, _ = self._layer(layer, x, ropes[1], (*shared, words), words.picked if last else None)
+            if index == HALFWAY:
+                halfway = _pick(x, words.picked)
             if index < len(looks.deep):
                 nothing = torch.zeros(1, width, dtype=self.dtype)
                 x = x + F.embedding(words.slot, torch.cat([nothing, looks.deep[index].reshape(-1, width)]))
-        return _rms(x, language.norm).to(self.dtype)
+        return _rms(x, language.norm).to(self.dtype), halfway
 
     def _layer(
         self,
         layer: nn.Module,
         x: Tensor,
         rope: Rope,
-        before: tuple[Tensor, Tensor] | None,
-        mask: Tensor | None,
+        before: tuple[Tensor, Tensor, Words] | None,
         picked: Tensor | None = None,
         keys_only: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """One layer, and its keys and values. With `picked` its result is for these positions only."""
+        """One layer, and its keys and values. With `picked` its result is for these positions only.
+
+        `before`: the system turn's keys and values, and the masks; without it, `x` is the system turn.
+        """
         attention, mlp = layer.self_attn, layer.mlp
         heads = (-1, TEXT.head_dim)
         normed = _rms(x, layer.input_layernorm).to(self.dtype)
@@ -153,15 +162,16 @@ class Reader:
         own = (k, v.transpose(1, 2))
         if keys_only:
             return x, own
+        mask = None if before is None else before[2].mask
         if picked is not None:
             x, normed, mask = _pick(x, picked), _pick(normed, picked), _pick(mask[:, 0], picked)[:, None]
             rope = (_pick(rope[0], picked), _pick(rope[1], picked))
         q = _linear(normed, attention.q_proj).unflatten(-1, heads)
         q = _rotate(_rms(q, attention.q_norm), rope).to(self.dtype).transpose(1, 2)
-        k, v = own
-        if before is not None:
-            k, v = (torch.cat([old.expand(len(x), -1, -1, -1), new], 2) for old, new in zip(before, own))
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        if before is None:
+            out = F.scaled_dot_product_attention(q, *own, is_causal=True)
+        else:
+            out = shared_attention(q, *own, *before[:2], mask, before[2].system_mask)
         x = x + _linear(out.transpose(1, 2).flatten(2), attention.o_proj)
         normed = _rms(x, layer.post_attention_layernorm).to(self.dtype)
         gate, up = _linear(normed, mlp.gate_proj, mlp.up_proj).chunk(2, -1)

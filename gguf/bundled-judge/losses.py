@@ -70,6 +70,60 @@ def digit_error(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     return (expected - wanted).abs() / 9
 
 
+# What a score on an axis needs to know of either picture, by the attributes' names.
+NEEDED = {
+    "subject": ["subject"],
+    "colour": ["hue_sin", "hue_cos"],
+    "pattern": ["pattern"],
+    "size": ["size"],
+    "position": ["across", "down"],
+    "mark": ["mark"],
+    "count": ["count"],
+    "background": ["backdrop_sin", "backdrop_cos"],
+    "lighting": ["light_sin", "light_cos"],
+    "texture": ["texture"],
+}
+
+
+class Halfway(nn.Module):
+    """Reads both pictures' attributes on the axis in question off a score's position, half-way through the layers.
+
+    It teaches the lower layers to look things up before the upper ones compare. Thrown away at export.
+    """
+
+    def __init__(self, attributes: list[dict]):
+        super().__init__()
+        self.attributes = attributes
+        self.sizes = [entry["classes"] if entry["kind"] == "class" else 1 for entry in attributes]
+        self.norm = nn.LayerNorm(TEXT.embedding)
+        self.linear = nn.Linear(TEXT.embedding, 2 * sum(self.sizes))
+
+    def loss(self, halfway: Tensor, batch: Batch, tally: Tally) -> Tensor:
+        words, header = batch.words, batch.header
+        digits = torch.tensor([name.startswith("digit") for name in header["kinds"]])[words.kind]
+        digits &= words.weights.sum(0) != 0
+        guesses = self.linear(self.norm(halfway[digits].float())).chunk(2, -1)
+        axis = words.axis[digits]
+        first = words.first[:, None].expand_as(words.kind)[digits]
+        losses = []
+        for guess, picture in zip(guesses, (first, first + 1)):
+            wanted = batch.attributes[picture]
+            for entry, part, value in zip(self.attributes, guess.split(self.sizes, -1), wanted.unbind(-1)):
+                asked = torch.tensor([entry["name"] in NEEDED[name] for name in header["axes"]])[axis]
+                known = asked & ~value.isnan()
+                if not known.any():
+                    continue
+                if entry["kind"] == "class":
+                    losses.append(F.cross_entropy(part[known], value[known].long()))
+                    right = (part[known].argmax(-1) == value[known].long()).sum().item()
+                    tally.add("halfway_accuracy", entry["name"], right, int(known.sum()))
+                else:
+                    losses.append(F.smooth_l1_loss(part[known, 0], value[known], beta=0.1))
+        loss = torch.stack(losses).mean()
+        tally.add("loss", "halfway", loss.item())
+        return loss
+
+
 class Heads(nn.Module):
     """Reads the attributes of a drawn scene off its picture tokens. Only for training: thrown away at export."""
 

@@ -30,7 +30,7 @@ def ours(model: torch.nn.Module, arrays: dict[str, np.ndarray]) -> torch.Tensor:
     ids = config.tokenizer().vocabulary.ids
     batch = Shaper(ids["<|image_pad|>"], len(ids), torch.float32).batch(Frame({}, arrays))
     reader = Reader(model.model.language_model, torch.float32)
-    hidden = reader(batch.words, Eyes(model.model.visual, torch.float32)(batch.pixels), reader.ropes(batch.words))
+    hidden, _ = reader(batch.words, Eyes(model.model.visual, torch.float32)(batch.pixels), reader.ropes(batch.words))
     return model.lm_head(hidden)[:, : arrays["tokens"].shape[1]]
 
 

@@ -116,3 +116,30 @@ fn moved(from: (f32, f32), way: f32, rng: &mut Rng) -> (f32, f32) {
     let far = |x: f32, (low, high): (f32, f32)| if x - low > high - x { low } else { high };
     (far(from.0, ACROSS), far(from.1, DOWN))
 }
+
+impl Scene {
+    /// This scene with one attribute as another scene has it.
+    #[must_use]
+    pub fn taking(&self, other: &Self, attribute: Attribute) -> Self {
+        let mut scene = self.clone();
+        match attribute {
+            Attribute::Background => scene.backdrop = other.backdrop,
+            Attribute::Lighting => scene.light = other.light,
+            Attribute::Texture => scene.texture = other.texture,
+            Attribute::Count => scene.balls = other.balls,
+            _ => {}
+        }
+        if let (Some(figure), Some(of)) = (&mut scene.figure, &other.figure) {
+            match attribute {
+                Attribute::Subject => figure.shape = of.shape,
+                Attribute::Colour => figure.hue = of.hue,
+                Attribute::Pattern => figure.pattern = of.pattern,
+                Attribute::Size => figure.radius = of.radius,
+                Attribute::Position => figure.middle = of.middle,
+                Attribute::Mark => figure.mark = of.mark,
+                _ => {}
+            }
+        }
+        scene
+    }
+}

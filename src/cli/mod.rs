@@ -1,6 +1,7 @@
 //! The command line: parses, prepares a service, calls it, prints.
 
 mod doctor;
+mod eval;
 mod inspect;
 mod judge;
 mod serve;
@@ -36,6 +37,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Check judge, ComfyUI and data folder, and say what to do
     Doctor(doctor::Args),
+    /// Measure the judge on rendered scenes, or on your own pairs
+    Eval(eval::Args),
     /// The judge process; started by the others
     #[command(name = crate::judge::worker::SUBCOMMAND, hide = true)]
     JudgeWorker,
@@ -69,6 +72,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Judge(args) => judge::run(args, config).await,
             Command::Inspect(args) => inspect::run(args, config).await,
             Command::Doctor(args) => doctor::run(args, config).await,
+            Command::Eval(args) => eval::run(args, config).await,
             Command::JudgeWorker => Ok(ExitCode::SUCCESS),
         }
     });

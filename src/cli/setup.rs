@@ -45,9 +45,10 @@ pub fn service(config: &Config, reach: Reach) -> anyhow::Result<Service> {
             spec: spec(config)?,
         },
         evidence: match config.evidence.as_ref().map(|e| e.value) {
-            None | Some(EvidenceSetting::Values) => Evidence::Values,
-            Some(EvidenceSetting::None) => Evidence::None,
-            Some(EvidenceSetting::Difference) => Evidence::Difference,
+            None => None,
+            Some(EvidenceSetting::Values) => Some(Evidence::Values),
+            Some(EvidenceSetting::None) => Some(Evidence::None),
+            Some(EvidenceSetting::Difference) => Some(Evidence::Difference),
         },
         roots,
         rubric: match config.rubric.as_ref().map(|r| &r.value) {

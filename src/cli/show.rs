@@ -9,6 +9,8 @@ use tokio::sync::watch;
 
 use crate::comfy::graph::GraphError;
 use crate::config::ConfigError;
+use crate::eval::EvalError;
+use crate::judge::JudgeError;
 use crate::mcp::transport::http::HttpError;
 use crate::progress::Progress;
 use crate::session::ServiceError;
@@ -68,6 +70,8 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().map(GraphError::hint))
         .or_else(|| error.downcast_ref().map(HttpError::hint))
         .or_else(|| error.downcast_ref().map(TelemetryError::hint))
+        .or_else(|| error.downcast_ref().map(EvalError::hint))
+        .or_else(|| error.downcast_ref().map(JudgeError::hint))
 }
 
 /// Shows progress on a terminal while `work` runs; elsewhere it is quiet.

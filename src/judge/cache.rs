@@ -17,6 +17,9 @@ pub enum Kind {
     Scale,
     /// The self-check of a judge; its picture is the empty string.
     SelfCheck,
+    /// What suits a judge best ([`super::calibration::Fit`]); its picture is the empty string, and its
+    /// judge the hash without the evidence mode.
+    Fit,
 }
 
 /// Names one remembered thing.

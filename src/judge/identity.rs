@@ -30,6 +30,8 @@ pub struct Identity {
     pub evidence: Evidence,
     /// The wording's version.
     pub protocol: u32,
+    /// Hash of the maps that were fitted for this judge; empty without any.
+    pub fit: String,
 }
 
 impl Identity {
@@ -45,6 +47,7 @@ impl Identity {
             rubric,
             evidence,
             protocol: protocol::VERSION,
+            fit: String::new(),
         }
     }
 
@@ -60,6 +63,7 @@ impl Identity {
             &self.rubric,
             &format!("{:?}", self.evidence),
             &self.protocol.to_string(),
+            &self.fit,
         ])
     }
 }
@@ -170,8 +174,9 @@ mod tests {
             rubric: "e".into(),
             evidence: Evidence::Values,
             protocol: 1,
+            fit: String::new(),
         };
-        let changes: [fn(&mut Identity); 8] = [
+        let changes: [fn(&mut Identity); 9] = [
             |i| i.model.push('x'),
             |i| i.mmproj.push('x'),
             |i| i.engine.push('x'),
@@ -179,6 +184,7 @@ mod tests {
             |i| i.image_tokens += 1,
             |i| i.rubric.push('x'),
             |i| i.evidence = Evidence::None,
+            |i| i.fit = "maps".into(),
             |i| i.protocol += 1,
         ];
         for (n, change) in changes.iter().enumerate() {

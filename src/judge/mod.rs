@@ -7,10 +7,14 @@
 
 pub mod bank;
 pub mod cache;
+pub mod calibration;
 pub mod engine;
 mod error;
+mod fitted;
 pub mod guard;
 mod identity;
+pub mod json;
+mod measure;
 pub mod protocol;
 pub mod rubric;
 pub mod score;
@@ -29,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::JudgeError;
 pub use identity::Identity;
+pub use measure::{Given, Observation};
 pub use selfcheck::SelfCheck;
 
 use crate::picture::{Picture, Signals, TokenBudget, fit, shape_mismatch};
@@ -37,6 +42,7 @@ use cache::{Kind, Memory, MemoryKey};
 use engine::llama::Pixels;
 use engine::{Cost, EngineError, EngineInfo, PixelKey};
 use guard::{Refusal, Side};
+use fitted::Way;
 use identity::Fingerprints;
 use protocol::{AxisValue, Evidence};
 use rubric::Rubric;
@@ -65,7 +71,8 @@ fn part(teller: &Teller, (from, to): PartOf) -> Teller {
 pub struct Judge {
     worker: Worker,
     config: WorkerConfig,
-    evidence: Evidence,
+    evidence: Option<Evidence>,
+    ways: Mutex<HashMap<String, Arc<Way>>>,
     memory: Arc<dyn Memory>,
     // Of the process that loaded them: files may be replaced while no process runs.
     files: Mutex<Option<(u32, Fingerprints)>>,
@@ -110,13 +117,15 @@ pub struct Target {
 }
 
 impl Judge {
-    /// A judge that loads its model on first use. Needs a tokio runtime.
+    /// A judge that loads its model on first use. Needs a tokio runtime. Without an evidence mode it
+    /// uses the one that was fitted for it ([`Judge::keep_fit`]), else values.
     #[must_use]
-    pub fn new(config: WorkerConfig, evidence: Evidence, memory: Arc<dyn Memory>) -> Self {
+    pub fn new(config: WorkerConfig, evidence: impl Into<Option<Evidence>>, memory: Arc<dyn Memory>) -> Self {
         Self {
             worker: Worker::new(config.clone()),
             config,
-            evidence,
+            evidence: evidence.into(),
+            ways: Mutex::default(),
             memory,
             files: Mutex::default(),
             turn: tokio::sync::Semaphore::new(1),
@@ -147,13 +156,11 @@ impl Judge {
         let info = self.worker.info(cancel).await?;
         let files = self.fingerprints().await?;
         let tokens = self.config.spec.image_tokens;
-        Ok(Identity::new(
-            &files,
-            &info,
-            tokens,
-            rubric.hash().to_string(),
-            self.evidence,
-        ))
+        let hash = rubric.hash().to_string();
+        let way = self.way(&Identity::new(&files, &info, tokens, hash.clone(), Evidence::None)).await?;
+        let mut identity = Identity::new(&files, &info, tokens, hash, way.evidence);
+        identity.fit.clone_from(&way.digest);
+        Ok(identity)
     }
 
     /// The fingerprints of the files that the present process loaded.
@@ -199,7 +206,7 @@ impl Judge {
         }
         let scale = self.scale(&prepared, &target, &call, &mut cost).await?;
 
-        let asks = 1 + Steps::asks_per_reading(self.evidence);
+        let asks = 1 + Steps::asks_per_reading(prepared.way.evidence);
         let meter = Meter::new(&part(call.teller, COMPARING), "comparing", asks);
         let mut steps = self.steps(&prepared, &call, &meter);
         let values = steps.values(&generated).await?;
@@ -227,6 +234,7 @@ impl Judge {
             generated: &values,
             readings: &readings,
             scale: &scale,
+            maps: &prepared.way.maps,
         });
         let mut flags = target.flags;
         flags.extend(verdict::shape_flag(shape_mismatch(pair.reference, pair.generated)));
@@ -270,8 +278,8 @@ impl Judge {
     /// [`JudgeError`].
     pub async fn self_check(&self, call: Call<'_>) -> Result<SelfCheck, JudgeError> {
         let _turn = self.take_turn(&call).await?;
-        let judge = self.identity(call.rubric, call.cancel).await?.hash();
-        self.checked(&judge, &call).await
+        let identity = self.identity(call.rubric, call.cancel).await?;
+        self.checked(&identity.hash(), identity.evidence, &call).await
     }
 
     /// Ends the judge process; all its memory is free afterwards.
@@ -312,8 +320,10 @@ impl Judge {
                 }
             }
         };
-        let judge = self.identity(call.rubric, call.cancel).await?.hash();
-        let check = self.checked(&judge, call).await?;
+        let identity = self.identity(call.rubric, call.cancel).await?;
+        let judge = identity.hash();
+        let way = self.way(&identity).await?;
+        let check = self.checked(&judge, way.evidence, call).await?;
         let mut flags = Vec::new();
         if !info.trained {
             flags.push(Flag::UntrainedModel);
@@ -332,6 +342,7 @@ impl Judge {
             reference: self.fitted(reference)?,
             reference_hash: reference.hash().to_string(),
             judge,
+            way,
             trusted: info.trained && check.passed,
             flags,
             system: protocol::system(call.rubric),
@@ -346,7 +357,7 @@ impl Judge {
         Steps {
             worker: &self.worker,
             rubric: call.rubric,
-            evidence: self.evidence,
+            evidence: prepared.way.evidence,
             layout: protocol::layout(call.rubric, self.config.spec.image_tokens),
             system: &prepared.system,
             base: &prepared.reference,
@@ -419,7 +430,7 @@ impl Judge {
         cost: &mut Cost,
     ) -> Result<Vec<Scale>, JudgeError> {
         let mut key = prepared.key(Kind::Scale, call.rubric);
-        if target.edited && Steps::needs_values(self.evidence) {
+        if target.edited && Steps::needs_values(prepared.way.evidence) {
             // The values are part of what is asked, so edited ones have a scale of their own.
             key.picture = identity::digest(&[&key.picture, &to_json(&target.values)?.to_string()]);
         }
@@ -430,8 +441,8 @@ impl Judge {
             return Ok(scale);
         }
         let bank = selfcheck::bank(self.config.spec.image_tokens)?;
-        let per_picture = Steps::asks_per_reading(self.evidence) + u64::from(Steps::needs_values(self.evidence));
-        let total = Steps::asks_per_reading(self.evidence) + bank.len() as u64 * per_picture;
+        let per_picture = Steps::asks_per_reading(prepared.way.evidence) + u64::from(Steps::needs_values(prepared.way.evidence));
+        let total = Steps::asks_per_reading(prepared.way.evidence) + bank.len() as u64 * per_picture;
         let meter = Meter::new(&part(call.teller, SCALING), "measuring the reference's scale", total);
         let mut steps = self.steps(prepared, call, &meter);
         let reference = Seen {
@@ -441,7 +452,7 @@ impl Judge {
         let ceilings = steps.readings(reference, reference).await?;
         let mut floors = vec![Vec::with_capacity(bank.len()); ceilings.len()];
         for picture in &bank {
-            let shown = if Steps::needs_values(self.evidence) {
+            let shown = if Steps::needs_values(prepared.way.evidence) {
                 steps.values(picture).await?
             } else {
                 Vec::new()
@@ -480,6 +491,7 @@ struct Prepared {
     reference: KeyedPixels,
     reference_hash: String,
     judge: String,
+    way: Arc<Way>,
     trusted: bool,
     flags: Vec<Flag>,
     system: String,

@@ -64,7 +64,7 @@ impl Order {
     pub const BOTH: [Self; 2] = [Self::ReferenceSecond, Self::ReferenceFirst];
 
     /// The reference's label and the other picture's.
-    fn labels(self) -> (&'static str, &'static str) {
+    pub(super) fn labels(self) -> (&'static str, &'static str) {
         match self {
             Self::ReferenceFirst => ("Image 1", "Image 2"),
             Self::ReferenceSecond => ("Image 2", "Image 1"),

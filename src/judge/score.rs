@@ -74,6 +74,30 @@ fn moments(p: &[f64; 10]) -> (f64, f64) {
     (mean, variance.max(0.0).sqrt())
 }
 
+/// Which of two pictures is closer to the reference on a group of axes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Closer {
+    /// Natural log-odds that the second one is, averaged over both places it was shown in.
+    pub log_odds: f64,
+    /// Half the difference between the two places.
+    pub order: f64,
+    /// The lesser probability of the answers 2 and 3 together, in `[0, 1]`.
+    pub mass: f64,
+}
+
+/// Reads step D: the digits with the first picture shown as Image 2, and with it as Image 3.
+#[must_use]
+pub fn closer(first_as_2: &[f64; 10], first_as_3: &[f64; 10]) -> Closer {
+    let odds = |logs: &[f64; 10]| logs[3].max(LOG_ZERO) - logs[2].max(LOG_ZERO);
+    let mass = |logs: &[f64; 10]| (logs[2].exp() + logs[3].exp()).min(1.0);
+    let (one, other) = (odds(first_as_2), -odds(first_as_3));
+    Closer {
+        log_odds: f64::midpoint(one, other),
+        order: (one - other).abs() / 2.0,
+        mass: mass(first_as_2).min(mass(first_as_3)),
+    }
+}
+
 /// What a judge gives a picture against itself and against unrelated ones, per axis.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
@@ -262,6 +286,18 @@ mod tests {
         p[3] = 0.0;
         let reading = read([&p, &sure(7)]);
         assert!(reading.raw.is_finite() && reading.spread.is_finite() && reading.order.is_finite());
+    }
+
+    #[test]
+    fn a_leaning_to_one_place_cancels_in_which_is_closer() {
+        let mut leans = [-9.0; 10];
+        (leans[2], leans[3]) = (-0.2, -2.0);
+        let got = closer(&leans, &leans);
+        assert!(got.log_odds.abs() < 1e-12 && (got.order - 1.8).abs() < 1e-12, "{got:?}");
+        let mut other = leans;
+        (other[2], other[3]) = (-3.0, -0.1);
+        assert!(closer(&other, &leans).log_odds > 0.0);
+        assert_eq!(closer(&other, &leans).log_odds, -closer(&leans, &other).log_odds);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::cache::{Kind, MemoryKey};
 use super::engine::llama::Pixels;
 use super::engine::{Cost, PixelKey};
-use super::protocol::{self, AxisValue};
+use super::protocol::{self, AxisValue, Evidence};
 use super::score::Reading;
 use super::steps::{Seen, Steps};
 use super::worker::KeyedPixels;
@@ -55,7 +55,12 @@ pub(super) fn bank(image_tokens: u32) -> Result<Vec<KeyedPixels>, JudgeError> {
 
 impl Judge {
     /// The stored self-check of the judge of this hash, made now when there is none.
-    pub(super) async fn checked(&self, judge: &str, call: &Call<'_>) -> Result<SelfCheck, JudgeError> {
+    pub(super) async fn checked(
+        &self,
+        judge: &str,
+        evidence: Evidence,
+        call: &Call<'_>,
+    ) -> Result<SelfCheck, JudgeError> {
         if let Some(found) = self.checked.lock().await.get(judge) {
             return Ok(*found);
         }
@@ -73,7 +78,7 @@ impl Judge {
         let check = match stored {
             Some(check) => check,
             None => {
-                let check = self.run_self_check(call).await?;
+                let check = self.run_self_check(evidence, call).await?;
                 self.memory.store(&key, to_json(&check)?).await?;
                 check
             }
@@ -82,7 +87,7 @@ impl Judge {
         Ok(check)
     }
 
-    async fn run_self_check(&self, call: &Call<'_>) -> Result<SelfCheck, JudgeError> {
+    async fn run_self_check(&self, evidence: Evidence, call: &Call<'_>) -> Result<SelfCheck, JudgeError> {
         let tokens = self.config.spec.image_tokens;
         let pictures = bank(tokens)?;
         let [first, second, ..] = &pictures[..] else {
@@ -90,16 +95,16 @@ impl Judge {
         };
         let grey = grey_like(first);
         let system = protocol::system(call.rubric);
-        let values_asks = if Steps::needs_values(self.evidence) { 3 } else { 0 };
+        let values_asks = if Steps::needs_values(evidence) { 3 } else { 0 };
         let meter = Meter::new(
             &part(call.teller, CHECKING),
             "checking the judge itself (once)",
-            values_asks + 3 * Steps::asks_per_reading(self.evidence),
+            values_asks + 3 * Steps::asks_per_reading(evidence),
         );
         let mut steps = Steps {
             worker: &self.worker,
             rubric: call.rubric,
-            evidence: self.evidence,
+            evidence,
             layout: protocol::layout(call.rubric, tokens),
             system: &system,
             base: first,
@@ -108,7 +113,7 @@ impl Judge {
             cost: Cost::default(),
         };
         let mut shown: Vec<Vec<AxisValue>> = vec![Vec::new(); 3];
-        if Steps::needs_values(self.evidence) {
+        if Steps::needs_values(evidence) {
             for (values, picture) in shown.iter_mut().zip([first, second, &grey]) {
                 *values = steps.values(picture).await?;
             }

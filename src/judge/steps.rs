@@ -4,6 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine::{Answer, Ask, Branch, Cost, EngineError, Layout};
 use super::guard::{self, Refusal, Side};
+use super::json;
 use super::protocol::{self, AxisValue, Before, Evidence, Order};
 use super::rubric::Rubric;
 use super::score::{self, Reading};
@@ -70,6 +71,12 @@ impl Steps<'_> {
 
     /// Step C: how alike `other` is to `reference`, from both orders, one entry an axis.
     pub async fn readings(&mut self, reference: Seen<'_>, other: Seen<'_>) -> Result<Vec<Reading>, WorkerError> {
+        let digits = self.digits(reference, other).await?;
+        Ok(digits.iter().map(|[a, b]| score::read([a, b])).collect())
+    }
+
+    /// What step C reads: per axis the log-probabilities of the digits in each of [`Order::BOTH`].
+    pub async fn digits(&mut self, reference: Seen<'_>, other: Seen<'_>) -> Result<Vec<OrderDigits>, WorkerError> {
         let mut orders = Vec::with_capacity(2);
         for order in Order::BOTH {
             let images = match order {
@@ -88,19 +95,52 @@ impl Steps<'_> {
             let answers = self
                 .ask(&images, protocol::score_branches(self.rubric, order, &before))
                 .await?;
-            let digits: Vec<[f64; 10]> = answers
-                .into_iter()
-                .map(|answer| match answer {
-                    Answer::Digits { log_probs } => Ok(log_probs),
-                    _ => Err(wrong_kind()),
-                })
-                .collect::<Result<_, _>>()?;
-            orders.push(digits);
+            orders.push(digits_of(answers)?);
         }
         match &orders[..] {
-            [first, second] => Ok(first.iter().zip(second).map(|(a, b)| score::read([a, b])).collect()),
+            [first, second] => Ok(first.iter().zip(second).map(|(a, b)| [*a, *b]).collect()),
             _ => Err(wrong_kind()),
         }
+    }
+
+    /// Step D: per group of axes, how much closer `second` is to the reference than `first`, as
+    /// log-odds with `second` in either place.
+    pub async fn closer(
+        &mut self,
+        reference: &KeyedPixels,
+        first: &KeyedPixels,
+        second: &KeyedPixels,
+    ) -> Result<Vec<score::Closer>, WorkerError> {
+        let mut orders = Vec::with_capacity(2);
+        for images in [[reference, first, second], [reference, second, first]] {
+            let answers = self.ask(&images, protocol::closer_branches(self.rubric)).await?;
+            orders.push(digits_of(answers)?);
+        }
+        match &orders[..] {
+            [one, other] => Ok(one.iter().zip(other).map(|(a, b)| score::closer(a, b)).collect()),
+            _ => Err(wrong_kind()),
+        }
+    }
+
+    /// The naive protocol: the document of each of [`Order::BOTH`].
+    pub async fn documents(
+        &mut self,
+        reference: &KeyedPixels,
+        other: &KeyedPixels,
+    ) -> Result<[Vec<Option<json::Entry>>; 2], WorkerError> {
+        let mut read: [Vec<Option<json::Entry>>; 2] = Default::default();
+        for (order, entries) in Order::BOTH.into_iter().zip(&mut read) {
+            let images = match order {
+                Order::ReferenceFirst => [reference, other],
+                Order::ReferenceSecond => [other, reference],
+            };
+            let answers = self.ask(&images, vec![json::branch(self.rubric, order)]).await?;
+            match &answers[..] {
+                [Answer::Text { text, .. }] => *entries = json::parse(self.rubric, text),
+                _ => return Err(wrong_kind()),
+            }
+        }
+        Ok(read)
     }
 
     async fn differences(&mut self, images: &[&KeyedPixels], order: Order) -> Result<Vec<String>, WorkerError> {
@@ -128,6 +168,19 @@ impl Steps<'_> {
     pub fn needs_values(evidence: Evidence) -> bool {
         evidence == Evidence::Values
     }
+}
+
+/// Per axis, what was read in either order: natural-log probabilities of the ten digits.
+pub type OrderDigits = [[f64; 10]; 2];
+
+fn digits_of(answers: Vec<Answer>) -> Result<Vec<[f64; 10]>, WorkerError> {
+    answers
+        .into_iter()
+        .map(|answer| match answer {
+            Answer::Digits { log_probs } => Ok(log_probs),
+            _ => Err(wrong_kind()),
+        })
+        .collect()
 }
 
 fn wrong_kind() -> WorkerError {

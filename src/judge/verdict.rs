@@ -1,7 +1,10 @@
 //! What a judgement says.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::calibration::MonotoneMap;
 use super::engine::Cost;
 use super::protocol::AxisValue;
 use super::rubric::{Axis, Rubric};
@@ -117,6 +120,9 @@ pub struct Observed<'a> {
     pub readings: &'a [Reading],
     /// The reference's scale.
     pub scale: &'a [Scale],
+    /// Maps from raw values to scores that were fitted for this judge, by axis; an axis with one is
+    /// scored by it instead of by the reference's scale.
+    pub maps: &'a BTreeMap<String, MonotoneMap>,
 }
 
 /// The axes' results, worst first, and the overall score with its interval and raw value.
@@ -147,7 +153,8 @@ pub fn score(observed: &Observed<'_>) -> Scored {
         .iter()
         .zip(rows)
         .map(|(axis, (((reference, generated), reading), scale))| {
-            let result = one(axis, reference, generated, reading, *scale);
+            let map = observed.maps.get(axis.id.as_str());
+            let result = one(axis, (reference, generated), reading, *scale, map);
             if result.verdict != AxisVerdict::NotVisible
                 && let Some(value) = result.raw
             {
@@ -189,7 +196,13 @@ fn rank(axis: &AxisResult) -> f64 {
     }
 }
 
-fn one(axis: &Axis, reference: &AxisValue, generated: &AxisValue, reading: &Reading, scale: Scale) -> AxisResult {
+fn one(
+    axis: &Axis,
+    (reference, generated): (&AxisValue, &AxisValue),
+    reading: &Reading,
+    scale: Scale,
+    map: Option<&MonotoneMap>,
+) -> AxisResult {
     let refused = reading.refused();
     let (score, verdict) = if !reference.is_visible() {
         (None, AxisVerdict::NotVisible)
@@ -201,7 +214,8 @@ fn one(axis: &Axis, reference: &AxisValue, generated: &AxisValue, reading: &Read
         // Visible in the reference and hidden here: the lowest score, or hiding things would pay.
         (Some(0.0), AxisVerdict::Mismatch)
     } else {
-        match scale.score(reading.raw) {
+        let mapped = map.map(|map| map.apply(reading.raw));
+        match mapped.or_else(|| scale.score(reading.raw)) {
             Some(score) => (Some(score), AxisVerdict::of(score, reading.order)),
             None => (None, AxisVerdict::Unresolved),
         }

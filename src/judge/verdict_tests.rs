@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::judge::rubric::{RubricSource, parse};
 
@@ -48,6 +50,7 @@ fn the_reference_alone_decides_what_counts() {
         generated: &[seen(0.9), seen(0.9), seen(0.1)],
         readings: &[reading(0.9), reading(0.0), reading(0.9)],
         scale: &[WIDE; 3],
+        maps: &BTreeMap::new(),
     });
     assert!((scored.overall_score.unwrap() - 0.3).abs() < 1e-12);
     let ids: Vec<_> = scored.axes.iter().map(|a| (a.id.as_str(), a.verdict)).collect();
@@ -82,6 +85,7 @@ fn refused_and_unresolved_axes_have_no_score_and_do_not_count() {
             reading(0.5),
         ],
         scale: &[WIDE, narrow, WIDE],
+        maps: &BTreeMap::new(),
     });
     assert_eq!(scored.overall_score, Some(0.5));
     let by_id = |id: &str| scored.axes.iter().find(|a| a.id == id).unwrap();
@@ -100,6 +104,7 @@ fn without_a_counting_axis_there_is_no_overall_score() {
         generated: &[seen(0.9)],
         readings: &[reading(0.9)],
         scale: &[WIDE],
+        maps: &BTreeMap::new(),
     });
     assert_eq!((scored.overall_score, scored.overall_ci), (None, None));
 }
@@ -114,6 +119,7 @@ fn the_interval_widens_with_the_orders_disagreement() {
             generated: &[seen(1.0)],
             readings: &[Reading { order, ..reading(0.5) }],
             scale: &[WIDE],
+            maps: &BTreeMap::new(),
         });
         let [low, high] = scored.overall_ci.unwrap();
         high - low

@@ -12,6 +12,9 @@ pub struct HistoryMemory(pub Store);
 /// Stands for the reference where there is none: the self-check uses the bank's own pictures.
 const SELF_CHECK: &[u8] = b"the judge's self-check";
 
+/// Stands for the reference of a fit, which was made on many.
+const FIT: &[u8] = b"the judge's fit";
+
 fn failed(error: &HistoryError) -> MemoryError {
     MemoryError {
         message: error.to_string(),
@@ -26,6 +29,7 @@ fn key(key: &MemoryKey) -> Result<ReferenceKey, MemoryError> {
     };
     let reference = match key.kind {
         Kind::SelfCheck => ImageHash::of(SELF_CHECK),
+        Kind::Fit => ImageHash::of(FIT),
         Kind::ReferenceValues | Kind::Scale => ImageHash::parse(&key.picture).map_err(bad)?,
     };
     Ok(ReferenceKey {
@@ -40,7 +44,7 @@ impl Memory for HistoryMemory {
         Box::pin(async move {
             let key = key(wanted)?;
             let found = match wanted.kind {
-                Kind::ReferenceValues => self.0.reference_values(&key).await,
+                Kind::ReferenceValues | Kind::Fit => self.0.reference_values(&key).await,
                 Kind::Scale | Kind::SelfCheck => self.0.scale(&key).await,
             };
             let found = found.map_err(|e| failed(&e))?;
@@ -56,6 +60,8 @@ impl Memory for HistoryMemory {
             let key = key(wanted)?;
             let stored = match wanted.kind {
                 Kind::ReferenceValues => self.0.put_reference_values(&key, value).await,
+                // A later fit takes the place of an earlier one, which stays in the history.
+                Kind::Fit => self.0.edit_reference_values(&key, value).await,
                 Kind::Scale | Kind::SelfCheck => self.0.put_scale(&key, value).await,
             };
             stored.map(|_| ()).map_err(|e| failed(&e))

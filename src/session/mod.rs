@@ -1,6 +1,7 @@
 //! The one seam: prepares, runs, judges and records. Above it only words for clients, below it
 //! the modules that do not know each other.
 
+pub mod decide;
 mod error;
 mod files;
 mod inject;
@@ -24,6 +25,7 @@ use crate::history::Store;
 use crate::judge::Judge;
 use crate::judge::cache::Memory;
 use crate::judge::protocol::Evidence;
+use crate::judge::rubric::Rubric;
 use crate::judge::worker::WorkerConfig;
 
 pub use error::ServiceError;
@@ -53,8 +55,8 @@ pub struct Parts {
     pub runs: RunConfig,
     /// The judge process.
     pub worker: WorkerConfig,
-    /// What stands before the judge's question.
-    pub evidence: Evidence,
+    /// What stands before the judge's question; nothing for what was fitted for the judge.
+    pub evidence: Option<Evidence>,
     /// What may be read.
     pub roots: Roots,
     /// The rubric of sessions that name none: built-in name or file.
@@ -98,6 +100,14 @@ impl Service {
     #[must_use]
     pub fn judge(&self) -> &Judge {
         &self.judge
+    }
+
+    /// The rubric of calls that name none.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when it cannot be read.
+    pub async fn default_rubric(&self) -> Result<Rubric, ServiceError> {
+        self.rubric(None).await
     }
 
     /// The history.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub struct PixelKey(pub String);
 
 /// What a branch wants to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Want {
     /// The probabilities of the ten digit tokens as the next token.
     Digits,
@@ -25,6 +25,14 @@ pub enum Want {
     YesNo,
     /// Greedily decoded text of at most this many tokens, up to the end of the first line.
     Text {
+        /// Upper bound, in tokens.
+        max_tokens: u32,
+    },
+    /// Greedily decoded text of at most this many tokens that a grammar allows, to the end of what it
+    /// allows.
+    Constrained {
+        /// GBNF, its first rule `root`.
+        grammar: String,
         /// Upper bound, in tokens.
         max_tokens: u32,
     },

@@ -3,13 +3,14 @@
 use super::RubricText;
 
 /// Their names.
-pub const BUILTIN_NAMES: [&str; 2] = ["default", "explicit"];
+pub const BUILTIN_NAMES: [&str; 3] = ["default", "explicit", "scenes"];
 
 /// The text of a built-in rubric, or nothing if there is none of this name.
 pub fn builtin(name: &str) -> Option<RubricText> {
     let text = match name {
         "default" => include_str!("../rubrics/default.toml"),
         "explicit" => include_str!("../rubrics/explicit.toml"),
+        "scenes" => scenes::RUBRIC,
         _ => return None,
     };
     Some(RubricText {

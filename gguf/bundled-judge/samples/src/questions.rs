@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use prompt_calibrator::judge::engine::llama::{Piece, Prompter};
+use prompt_calibrator::judge::json;
 use prompt_calibrator::judge::protocol::{self, AxisValue, Before, Order};
 use prompt_calibrator::judge::rubric::{Rubric, RubricSource};
 use rand::Rng as _;
@@ -12,15 +13,18 @@ use crate::pictures::{Shown, Source, targets};
 use crate::tree::{PictureTokens, Target, Tree};
 
 /// Kinds of answers, for the log of the training.
-pub const KINDS: [&str; 9] = [
+pub const KINDS: [&str; 10] = [
     "none", "visible", "value", "digit_none", "digit_values", "digit_difference", "difference", "closer", "guard",
+    "json",
 ];
 const VISIBLE: u8 = 1;
 const VALUE: u8 = 2;
 const DIGIT: u8 = 3;
 const DIFFERENCE: u8 = 6;
 const CLOSER: u8 = 7;
+const CLOSER_WEIGHT: f64 = 2.0;
 const GUARD: u8 = 8;
+const JSON: u8 = 9;
 
 /// A batch: everything but its layout in bytes.
 pub struct Asked {
@@ -90,13 +94,14 @@ impl Asked {
             samples: Vec::new(),
         };
         for i in 0..samples {
-            // Every eighth is a triplet, so that all batches hold the same number of pictures.
-            let shown = if i % 8 == 7 { triplet(rng) } else { pair(rng) };
+            // Every sixth is a triplet, so that all batches hold the same number of pictures.
+            let shown = if i % 6 == 5 { triplet(rng) } else { pair(rng) };
             for picture in &shown {
                 batch.pixels.push(source.pixels(picture, rng)?);
                 batch.attributes.push(targets(picture).to_vec());
             }
             batch.samples.push(match &shown[..] {
+                [a, b] if i % 16 == 3 => shared.document(a, b, rng),
                 [a, b] => shared.pair(a, b, rng),
                 [reference, a, b] => shared.triplet(reference, a, b),
                 _ => anyhow::bail!("a sample of {} pictures", shown.len()),
@@ -234,6 +239,31 @@ impl Shared<'_> {
         tree
     }
 
+    /// The naive protocol's document on a pair.
+    fn document(&self, first: &Shown, second: &Shown, rng: &mut Rng) -> Tree {
+        let mut tree = Tree::new(self.system, self.room);
+        tree.picture(&self.prefix[..3], self.marks);
+        let both = tree.picture(&self.prefix[3..6], self.marks);
+        let (order, reference, other) = if rng.random_bool(0.5) {
+            (Order::ReferenceFirst, first, second)
+        } else {
+            (Order::ReferenceSecond, second, first)
+        };
+        let words = |shown: &Shown, a: Attribute| shown.words(a).unwrap_or_else(|| "not visible".into());
+        let entries: Vec<json::Entry> = self
+            .axes
+            .iter()
+            .map(|&a| json::Entry {
+                reference: words(reference, a),
+                generated: words(other, a),
+                score: 1.0 - reference.distance(other, a),
+            })
+            .collect();
+        let question = json::branch(&self.rubric, order).text;
+        self.said(&mut tree, both, &question, &json::document(&self.rubric, &entries), JSON, 0);
+        tree
+    }
+
     fn triplet(&self, reference: &Shown, a: &Shown, b: &Shown) -> Tree {
         let mut tree = Tree::new(self.system, self.room);
         let mut last = 0;
@@ -246,7 +276,12 @@ impl Shared<'_> {
             };
             // Sure from a difference of about a half; a tie is a tie.
             let third = 1.0 / (1.0 + (-8.0 * (way(a) - way(b))).exp());
-            let answers = [(self.one(self.prompter.text("2")), 1.0 - third), (self.one(self.prompter.text("3")), third)];
+            // There are few of these, so each weighs more.
+            let weigh = |share: f64| CLOSER_WEIGHT * share;
+            let answers = [
+                (self.one(self.prompter.text("2")), weigh(1.0 - third)),
+                (self.one(self.prompter.text("3")), weigh(third)),
+            ];
             let axis = group.axes.first().map_or(0, |&i| self.number(i));
             self.put(&mut tree, last, &branch.text, &[], &[target(CLOSER, axis, answers)]);
         }
@@ -314,9 +349,11 @@ impl Shared<'_> {
     fn said(&self, tree: &mut Tree, parent: i16, question: &str, words: &str, kind: u8, axis: usize) {
         let mut answer = self.prompter.text(words);
         answer.push(self.end);
+        // A document is long, and most of it is form.
+        let weight = if kind == JSON { 0.05 } else { 0.4 };
         let targets: Vec<Target> = answer
             .iter()
-            .map(|&id| target(kind, self.number(axis), [(u16::try_from(id).unwrap_or(0), 0.4), (0, 0.0)]))
+            .map(|&id| target(kind, self.number(axis), [(u16::try_from(id).unwrap_or(0), weight), (0, 0.0)]))
             .collect();
         // The end is asked for, not fed.
         self.put(tree, parent, question, &answer[..answer.len() - 1], &targets);

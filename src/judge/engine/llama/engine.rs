@@ -233,7 +233,7 @@ impl<'m> LlamaEngine<'m> {
             .branches
             .iter()
             .map(|branch| match branch.want {
-                Want::Text { max_tokens } => max_tokens,
+                Want::Text { max_tokens } | Want::Constrained { max_tokens, .. } => max_tokens,
                 Want::Digits | Want::YesNo => 1,
             })
             .sum();
@@ -402,6 +402,7 @@ impl<'m> LlamaEngine<'m> {
         }
         let result = Forks {
             context,
+            model: self.model,
             tokens: &self.tokens,
             vocabulary: &vocabulary,
             stop: &self.stop,

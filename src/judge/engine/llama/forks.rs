@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token::data::LlamaTokenData;
+use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 use llama_cpp_2::vocab::LlamaVocab;
 
 use super::StopFlag;
@@ -12,6 +16,7 @@ use crate::judge::engine::{Answer, Branch, Cost, EngineError, Want};
 
 pub struct Forks<'a, 'm> {
     pub context: &'a mut Context<'m>,
+    pub model: &'m LlamaModel,
     pub tokens: &'a Tokens,
     pub vocabulary: &'a LlamaVocab<'a>,
     pub stop: &'a StopFlag,
@@ -27,6 +32,19 @@ struct Growing {
     tokens: Vec<LlamaToken>,
     position: i32,
     limit: usize,
+    grammar: Option<LlamaSampler>,
+}
+
+impl Growing {
+    /// Takes the most likely token (that the grammar allows, if there is one).
+    fn take(&mut self, logits: &[f32]) -> Result<(), EngineError> {
+        let token = match &mut self.grammar {
+            None => best(logits)?,
+            Some(grammar) => best_allowed(logits, grammar)?,
+        };
+        self.tokens.push(token);
+        Ok(())
+    }
 }
 
 impl Forks<'_, '_> {
@@ -87,16 +105,27 @@ impl Forks<'_, '_> {
             for (branch, row) in rows {
                 let logits = self.context.logits(row)?;
                 let length = i32::try_from(tokens[branch].len()).unwrap_or(0);
-                match branches[branch].want {
-                    Want::Digits => answers[branch] = Some(self.digits(logits)?),
-                    Want::YesNo => answers[branch] = Some(self.yes_no(logits)?),
-                    Want::Text { max_tokens } => growing.push(Growing {
-                        branch,
-                        tokens: vec![best(logits)?],
-                        position: self.start + length,
-                        limit: max_tokens as usize,
-                    }),
-                }
+                let (limit, grammar) = match &branches[branch].want {
+                    Want::Digits => {
+                        answers[branch] = Some(self.digits(logits)?);
+                        continue;
+                    }
+                    Want::YesNo => {
+                        answers[branch] = Some(self.yes_no(logits)?);
+                        continue;
+                    }
+                    Want::Text { max_tokens } => (*max_tokens, None),
+                    Want::Constrained { grammar, max_tokens } => (*max_tokens, Some(self.grammar(grammar)?)),
+                };
+                let mut text = Growing {
+                    branch,
+                    tokens: Vec::new(),
+                    position: self.start + length,
+                    limit: limit as usize,
+                    grammar,
+                };
+                text.take(logits)?;
+                growing.push(text);
             }
             first = next;
         }
@@ -132,7 +161,7 @@ impl Forks<'_, '_> {
             self.context.decode(&entries)?;
             decoded += entries.len();
             for (row, g) in growing.iter_mut().enumerate() {
-                g.tokens.push(best(self.context.logits(row)?)?);
+                g.take(self.context.logits(row)?)?;
                 g.position += 1;
             }
         }
@@ -148,6 +177,11 @@ impl Forks<'_, '_> {
         let line = text.lines().next().unwrap_or("").trim().to_owned();
         let ended = end || (!line.is_empty() && text.contains('\n'));
         (ended || g.tokens.len() >= g.limit).then_some(Answer::Text { text: line, ended })
+    }
+
+    fn grammar(&self, text: &str) -> Result<LlamaSampler, EngineError> {
+        LlamaSampler::grammar(self.model, text, "root")
+            .map_err(|error| EngineError::Protocol(format!("a grammar that llama.cpp cannot read: {error}")))
     }
 
     fn digits(&self, logits: &[f32]) -> Result<Answer, EngineError> {
@@ -201,6 +235,39 @@ fn log_sum_exp(logits: &[f32]) -> Result<f64, EngineError> {
     let max = f64::from(max);
     let sum: f64 = logits.iter().map(|&x| (f64::from(x) - max).exp()).sum();
     Ok(max + sum.ln())
+}
+
+/// The most likely token that a grammar allows; the grammar moves on by it.
+fn best_allowed(logits: &[f32], grammar: &mut LlamaSampler) -> Result<LlamaToken, EngineError> {
+    // Most often the likeliest token is allowed, and testing one is far cheaper than testing all.
+    let first = best(logits)?;
+    let allowed = |grammar: &mut LlamaSampler, tokens: Vec<LlamaTokenData>| {
+        let mut array = LlamaTokenDataArray::new(tokens, false);
+        array.apply_sampler(grammar);
+        array
+            .data
+            .iter()
+            .filter(|t| t.logit() > f32::NEG_INFINITY)
+            .fold(None::<LlamaTokenData>, |best, t| match best {
+                Some(b) if b.logit() >= t.logit() => Some(b),
+                _ => Some(*t),
+            })
+    };
+    let one = vec![LlamaTokenData::new(first, logit(logits, first), 0.0)];
+    let all = || {
+        (0..)
+            .zip(logits)
+            .map(|(id, &x)| LlamaTokenData::new(LlamaToken(id), x, 0.0))
+            .collect()
+    };
+    let token = match allowed(grammar, one) {
+        Some(token) => token.id(),
+        None => allowed(grammar, all())
+            .ok_or_else(|| EngineError::Protocol("the grammar allows no token at all".into()))?
+            .id(),
+    };
+    grammar.accept(token);
+    Ok(token)
 }
 
 /// The most likely token; the lowest id wins a tie.

@@ -1,14 +1,19 @@
 //! First light: the main job on bundled input, through the real binary over MCP.
 //!
-//! The judge compares two bundled pictures; then one iteration of a calibration runs through ComfyUI's API, is judged and
-//! looked up in the history. ComfyUI is the configured one if it answers and has a checkpoint; otherwise a stand-in that
-//! this example starts itself. `tools/demo.sh` builds what is needed and runs it.
+//! The judge compares two bundled pictures; then a calibration of a few iterations runs through ComfyUI's API, each judged
+//! and corrected, and is looked up in the history. This example plays the agent's part. ComfyUI is the configured one if it
+//! answers and has a checkpoint; otherwise a stand-in that this example starts itself. `tools/demo.sh` builds what is needed
+//! and runs it.
+
+#[path = "first_light/agent.rs"]
+mod agent;
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use agent::{Agent, moved, scores};
 use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -32,9 +37,8 @@ const CALL: Duration = Duration::from_secs(120);
 /// For starting the server, and for ending it.
 const START: Duration = Duration::from_secs(30);
 
-/// A stand-in takes the words it knows; a real model takes them all.
-const PROMPT: &str =
-    "a woman in a red coat before a small house, orange sun right, purple mountain, pink sky, green meadow";
+/// The calibration ends here at the latest.
+const ITERATIONS: usize = 4;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -69,29 +73,8 @@ async fn run() -> anyhow::Result<()> {
     let sheet = data.join("pair.jpg");
     pair.save_picture(&sheet)?;
 
-    say("\n2. One iteration: write a prompt, render it, judge it, look it up.")?;
-    let draft = session
-        .call(
-            "inject_prompt",
-            json!({
-                "workflow": comfyui.workflow,
-                "reference": reference,
-                "positive": PROMPT,
-                "knobs": { "steps": 8 },
-                "note": "what the reference shows, in plain words",
-                "title": "first light",
-            }),
-        )
-        .await?;
-    let id = draft.text("session")?;
-    let queued = session
-        .call("queue_generation", json!({ "session": id, "judge": true }))
-        .await?;
-    let run = &queued.value["runs"][0];
-    verdict(&run["scores"])?;
-    let picture = run["pictures"][0].as_str().context("the run made no picture")?;
-    let rendered = data.join("iteration.png");
-    fs::copy(picture, &rendered).with_context(|| format!("{picture} cannot be copied"))?;
+    say("\n2. A calibration: write a prompt, render it, judge it, say more of what scores worst.")?;
+    let (id, last) = calibration(&session, &comfyui.workflow, &reference, &data).await?;
     let history = session.call("get_history", json!({ "session": id })).await?;
     for row in history.value["iterations"].as_array().into_iter().flatten() {
         say(format!(
@@ -106,19 +89,84 @@ async fn run() -> anyhow::Result<()> {
 
     say("\nDone. Look at:")?;
     say(format!("  {}  the compared pair, side by side", short(&sheet)))?;
-    say(format!("  {}  what the iteration rendered", short(&rendered)))?;
+    say(format!("  {}  what the last iteration rendered", short(&last)))?;
     let flags = pair.value["flags"].as_array().cloned().unwrap_or_default();
     if flags.iter().any(|flag| flag == "untrained_model") {
         say(
-            "\nThe judge that ships in the binary is a Qwen3-VL in shape, and llama.cpp really runs it, but its weights are random:\n\
-             everything above was computed, and the scores mean nothing. The README (\"Models and memory\") says which trained\n\
-             models to use.",
+            "\nThe judge's weights are random: everything above was computed, and the scores mean nothing. The README (\"Models\n\
+             and memory\") says which trained models to use.",
+        )?;
+    }
+    if flags.iter().any(|flag| flag == "narrow_model") {
+        say(
+            "\nThe judge that ships in the binary is small, and has seen rendered scenes like these and nothing else. For your own\n\
+             pictures it needs a large one: the README (\"Models and memory\") says which.",
         )?;
     }
     if comfyui.stand_in {
-        say("The picture of step 2 was drawn by the stand-in from single words of the prompt, not by an image model.")?;
+        say("The pictures of step 2 were drawn by the stand-in from the words of the prompts, not by an image model.")?;
     }
     Ok(())
+}
+
+/// A few iterations in a session of their own; gives its id and the last picture.
+async fn calibration(
+    session: &Session,
+    workflow: &Path,
+    reference: &Path,
+    data: &Path,
+) -> anyhow::Result<(String, PathBuf)> {
+    let looked = session.call("judge_pair", json!({ "reference": reference })).await?;
+    let mut agent = Agent::new(&looked.value["target"]);
+    let draft = session
+        .call(
+            "inject_prompt",
+            json!({
+                "workflow": workflow,
+                "reference": reference,
+                "positive": agent.prompt(),
+                "knobs": { "steps": 8 },
+                "note": "the main things, in plain words",
+                "title": "first light",
+            }),
+        )
+        .await?;
+    let id = draft.text("session")?;
+    let mut asked = json!({ "session": id, "judge": true });
+    let (mut before, mut last) = (None, PathBuf::new());
+    for iteration in 1..=ITERATIONS {
+        let queued = session.call("queue_generation", asked).await?;
+        let run = &queued.value["runs"][0];
+        let picture = run["pictures"][0].as_str().context("the run made no picture")?;
+        last = data.join(format!("iteration-{iteration}.png"));
+        fs::copy(picture, &last).with_context(|| format!("{picture} cannot be copied"))?;
+        let now = scores(&run["scores"]);
+        say(format!("     overall {}", number(&run["scores"]["overall_score"])))?;
+        if let Some(before) = &before {
+            let moved = moved(before, &now);
+            let moved = if moved.is_empty() {
+                "nothing".to_owned()
+            } else {
+                moved.join(", ")
+            };
+            say(format!("     moved: {moved}"))?;
+        }
+        let corrected = agent.correct(&now);
+        if corrected.is_empty() {
+            say("     Whatever scored low has been said: nothing is left to correct.")?;
+            break;
+        }
+        let worst = corrected.join(", ");
+        say(format!("     worst of what the prompt does not say: {worst}"))?;
+        before = Some(now);
+        asked = json!({
+            "session": id,
+            "positive": agent.prompt(),
+            "note": format!("said as the reference shows it: {worst}"),
+            "judge": true,
+        });
+    }
+    Ok((id, last))
 }
 
 /// The binary beside this example, and a folder for data below the same target folder.

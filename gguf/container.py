@@ -39,6 +39,7 @@ class Filling:
     description: str = "Fixed-seed random weights in the architecture of Qwen3-VL. It sees nothing."
     tags: tuple[str, ...] = ("random-weights", "test-fixture")
     trained: bool = False
+    domain: str = ""  # what a model has seen, when that is little
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,8 @@ def _general(writer: GGUFWriter, kind: str, filling: Filling) -> None:
     writer.add_file_type(filling.file_type)
     writer.add_quantization_version(2)
     writer.add_bool("prompt_calibrator.trained", filling.trained)
+    if filling.domain:
+        writer.add_string("prompt_calibrator.domain", filling.domain)
 
 
 def _tokenizer(writer: GGUFWriter, tokenizer: Tokenizer, rows: int) -> None:

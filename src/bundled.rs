@@ -4,12 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The language model.
-const MODEL: &[u8] = include_bytes!("../gguf/random-qwen3vl.gguf");
+const MODEL: &[u8] = include_bytes!("../gguf/bundled-judge/bundled-qwen3vl.gguf");
 /// Its projector.
-const MMPROJ: &[u8] = include_bytes!("../gguf/random-mmproj.gguf");
+const MMPROJ: &[u8] = include_bytes!("../gguf/bundled-judge/bundled-mmproj.gguf");
 
-/// Tokens a picture gets with the bundled judge: its position table is 256 pixels a side.
-pub const IMAGE_TOKENS: u32 = 64;
+/// Tokens a picture gets with the bundled judge: it was trained on pictures of 128 pixels a side.
+pub const IMAGE_TOKENS: u32 = 16;
+/// The rubric of calls that name none: the bundled judge has seen rendered scenes and nothing else.
+pub const RUBRIC: &str = "scenes";
 
 /// The two files, written below `folder` when they are not there yet.
 ///

@@ -11,6 +11,7 @@ pub mod eval;
 pub mod history;
 pub mod judge;
 pub mod mcp;
+mod near;
 pub mod picture;
 pub mod progress;
 pub mod session;

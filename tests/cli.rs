@@ -92,26 +92,76 @@ fn pair() -> [String; 2] {
     ["reference.png", "generated.png"].map(|name| shipped(&format!("examples/pictures/{name}")))
 }
 
+/// A judge that sees nothing, and the rubric that any judge but the bundled one has when none is named.
+fn random() -> Vec<String> {
+    let [model, mmproj] = ["random-qwen3vl.gguf", "random-mmproj.gguf"].map(|name| shipped(&format!("gguf/{name}")));
+    let flags = [
+        "--model",
+        &model,
+        "--mmproj",
+        &mmproj,
+        "--image-tokens",
+        "64",
+        "--rubric",
+        "default",
+    ];
+    flags.map(str::to_owned).into()
+}
+
 #[tokio::test]
-async fn judge_prints_every_axis_and_says_that_the_bundled_judge_is_random() {
+async fn judge_prints_every_axis_and_says_what_the_bundled_judge_knows() {
     let person = Person::new();
     let [reference, generated] = pair();
     let said = person.types(&["judge", &reference, &generated]).await;
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-    for axis in ["main_subject", "lighting_color", "style"] {
+    for axis in ["subject", "lighting", "texture"] {
         assert!(
             said.out.lines().any(|l| l.trim_start().starts_with(axis)),
             "{axis}: {}",
             said.out
         );
     }
+    assert!(said.out.contains("knows rendered scenes only"), "{}", said.out);
+    assert!(!said.out.contains("WARNING"), "{}", said.out);
+
+    let said = person.types(&["judge", "--json", &reference, &generated]).await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let verdict: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(verdict["axes"].as_array().unwrap().len(), 10);
+    let flags = verdict["flags"].as_array().unwrap();
+    assert!(flags.contains(&"narrow_model".into()), "{flags:?}");
+    for other in ["untrained_model", "self_check_failed"] {
+        assert!(!flags.contains(&other.into()), "{flags:?}");
+    }
+    // The pictures differ in colour, pattern, count and lighting; that is seen, in the mean.
+    let axes = verdict["axes"].as_array().unwrap();
+    let mean = |differs: bool| {
+        let differ = |axis: &&Value| ["colour", "pattern", "count", "lighting"].contains(&axis["id"].as_str().unwrap());
+        let scores = axes.iter().filter(|axis| differ(axis) == differs);
+        let scores: Vec<f64> = scores.filter_map(|axis| axis["score"].as_f64()).collect();
+        assert!(!scores.is_empty(), "{axes:?}");
+        scores.iter().sum::<f64>() / scores.len() as f64
+    };
+    assert!(mean(false) > mean(true) + 0.2, "{axes:?}");
+}
+
+#[tokio::test]
+async fn judge_says_aloud_that_a_judge_is_random() {
+    let person = Person::new();
+    let [reference, generated] = pair();
+    let random = random();
+    let mut arguments: Vec<&str> = random.iter().map(String::as_str).collect();
+    arguments.extend(["judge", &reference, &generated]);
+    let said = person.types(&arguments).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
     assert!(
         said.out.contains("WARNING: the judge's weights are random"),
         "{}",
         said.out
     );
 
-    let said = person.types(&["judge", "--json", &reference, &generated]).await;
+    arguments.push("--json");
+    let said = person.types(&arguments).await;
     assert_eq!(said.code, Some(0), "{}", said.err);
     let verdict: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(verdict["axes"].as_array().unwrap().len(), 21);
@@ -179,7 +229,7 @@ async fn settings_that_cannot_be_used_are_named_with_an_advice() {
         .is_refused(
             &["doctor", "--image-tokens", "3"],
             "image-tokens is \"3\"",
-            "64 to 4096",
+            "16 to 4096",
         )
         .await;
     person
@@ -262,7 +312,8 @@ async fn doctor_says_what_is_missing_and_fails() {
         ("settings", "ok"),
         ("data folder", "ok"),
         ("judge", "warning"),
-        ("self-check", "warning"),
+        ("rubric", "ok"),
+        ("self-check", "ok"),
         ("ComfyUI", "missing"),
     ] {
         assert_eq!(health(&found, what), expected, "{what}: {}", said.out);
@@ -297,9 +348,21 @@ async fn doctor_succeeds_when_nothing_is_missing() {
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
     assert!(said.out.contains("ok       ComfyUI: stand-in at "), "{}", said.out);
     assert!(
-        said.out
-            .ends_with("It runs; look at the warnings: judge, self-check.\n"),
+        said.out.ends_with("It runs; look at the warnings: judge.\n"),
         "{}",
         said.out
     );
+}
+
+#[tokio::test]
+async fn doctor_warns_of_a_judge_that_sees_nothing() {
+    let random = random();
+    let mut arguments: Vec<&str> = random.iter().map(String::as_str).collect();
+    arguments.extend(["doctor", "--json", "--comfyui", NOBODY]);
+    let said = Person::new().types(&arguments).await;
+    let found = checks(&said);
+    for what in ["judge", "self-check"] {
+        assert_eq!(health(&found, what), "warning", "{what}: {}", said.out);
+    }
+    assert!(said.out.contains("its weights are random"), "{}", said.out);
 }

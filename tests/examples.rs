@@ -2,6 +2,9 @@
 
 #![cfg(test)]
 
+#[path = "../examples/first_light/agent.rs"]
+mod agent;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +16,8 @@ use prompt_calibrator::comfy::lint;
 use prompt_calibrator::comfy::object_info::ObjectInfo;
 use prompt_calibrator::config::{Config, Environment, PREFIX, Settings};
 use prompt_calibrator::judge::rubric::{self, RubricError, RubricProblem};
-use serde_json::Value;
+use scenes::{ATTRIBUTES, Scene};
+use serde_json::{Value, json};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -44,6 +48,102 @@ fn the_workflow_has_one_place_for_everything_and_nothing_to_complain_about() {
         }
         assert_eq!(lint::check(&graph, &info), [], "{}", path.display());
     }
+}
+
+/// The scenes of the example pictures by their names, as their README tells how to draw them.
+fn pictures() -> BTreeMap<String, Scene> {
+    let readme = text("examples/pictures/README.md");
+    let told = readme
+        .lines()
+        .filter_map(|line| line.split_once("--example described -- examples/pictures/"));
+    let scene = |(_, rest): (&str, &str)| {
+        let [name, seed, prompt] = rest.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+            panic!("a file, a seed and a prompt: {rest}");
+        };
+        let scene = Scene::described(prompt.trim_matches('"'), seed.parse().unwrap());
+        (name.to_owned(), scene)
+    };
+    told.map(scene).collect()
+}
+
+#[test]
+fn the_pictures_are_the_scenes_that_their_readme_says() {
+    let scenes = pictures();
+    assert_eq!(scenes.len(), 2);
+    for (name, scene) in &scenes {
+        let file = image::open(root().join("examples/pictures").join(name))
+            .unwrap()
+            .into_rgb8();
+        assert_eq!(file.dimensions(), (512, 512), "{name}");
+        let drawn = scenes::draw(scene, 512);
+        let sum: f64 = file
+            .as_raw()
+            .iter()
+            .zip(&drawn.rgb)
+            .map(|(a, b)| f64::from(a.abs_diff(*b)))
+            .sum();
+        // Sines differ in their last bit from machine to machine.
+        assert!(sum / (drawn.rgb.len() as f64) < 0.05, "{name} is another scene");
+    }
+    let apart = scenes["reference.png"].distances(&scenes["generated.png"]);
+    let different = apart.iter().filter(|d| **d > 0.5).count();
+    assert_eq!(
+        (different, apart.iter().filter(|d| **d < 0.1).count()),
+        (4, 6),
+        "{apart:?}"
+    );
+}
+
+/// With a judge that makes no mistakes, and the stand-in's pictures.
+#[test]
+fn the_agent_of_the_demo_comes_to_its_end_in_time_and_gets_better_each_time() {
+    let reference = pictures().remove("reference.png").unwrap();
+    let words = |axis: scenes::Attribute| reference.words(axis).unwrap();
+    let target: BTreeMap<&str, String> = ATTRIBUTES.iter().map(|axis| (axis.id(), words(*axis))).collect();
+    let workflow: Value = serde_json::from_str(&text("examples/workflows/text_to_image.json")).unwrap();
+    let seed = workflow["5"]["inputs"]["seed"].as_u64().unwrap();
+
+    let mut agent = agent::Agent::new(&json!(target));
+    let mut overall: Vec<f64> = Vec::new();
+    loop {
+        let made = Scene::described(&agent.prompt(), seed);
+        let axes = ATTRIBUTES.map(|axis| json!({"id": axis.id(), "score": 1.0 - reference.distance(&made, axis)}));
+        overall.push(axes.iter().map(|axis| axis["score"].as_f64().unwrap() / 10.0).sum());
+        let (shown, rest) = axes.split_at(6);
+        let rest: BTreeMap<&str, &Value> = rest.iter().map(|a| (a["id"].as_str().unwrap(), &a["score"])).collect();
+        let scores = agent::scores(&json!({"axes": shown, "rest": rest}));
+        assert_eq!(scores.len(), ATTRIBUTES.len());
+        if agent.correct(&scores).is_empty() {
+            break;
+        }
+    }
+    assert!((3..=4).contains(&overall.len()), "{overall:?}");
+    assert!(overall.windows(2).all(|pair| pair[1] > pair[0] + 0.1), "{overall:?}");
+    assert!(overall[0] < 0.6 && overall[overall.len() - 1] > 0.95, "{overall:?}");
+}
+
+#[test]
+fn the_agent_of_the_demo_knows_other_rubrics_and_what_is_hidden() {
+    let target =
+        json!({"a": "a woman", "b": "a red coat", "c": "dusk", "d": "snow", "e": "not visible", "f": "oil paint"});
+    let mut agent = agent::Agent::new(&target);
+    assert_eq!(agent.prompt(), "a woman, a red coat, dusk, snow");
+    let low = agent::scores(&json!({"axes": [{"id": "f", "score": 0.1}], "rest": {"a": 0.0, "e": "not_visible"}}));
+    assert_eq!(agent.correct(&low), ["f"]);
+    assert_eq!(agent.prompt(), "a woman, a red coat, dusk, snow, oil paint");
+    assert!(agent.correct(&low).is_empty());
+    let better = agent::scores(&json!({"axes": [{"id": "f", "score": 0.9}], "rest": {"a": 0.05}}));
+    assert_eq!(agent::moved(&low, &better), ["f 0.10 → 0.90"]);
+
+    let target =
+        json!({"subject": "ring", "size": "huge", "background": "pink", "count": "not visible", "mark": "bar"});
+    let mut agent = agent::Agent::new(&target);
+    assert_eq!(agent.prompt(), "a huge ring, pink background");
+    agent.correct(&agent::scores(&json!({"rest": {"count": 0.0, "mark": 0.2}})));
+    assert_eq!(
+        agent.prompt(),
+        "a huge ring, marked with a bar, pink background, no balls"
+    );
 }
 
 fn no_other(parent: rubric::Extends<'_>) -> Result<rubric::RubricText, RubricError> {
@@ -94,7 +194,7 @@ fn the_clients_start_the_server_with_variables_that_it_knows() {
     assert_eq!(clients.len(), 5);
     for path in clients {
         let entry = entry(&path);
-        assert_eq!(entry["args"], serde_json::json!(["serve"]), "{}", path.display());
+        assert_eq!(entry["args"], json!(["serve"]), "{}", path.display());
         let variables = entry["env"].as_object().unwrap().iter();
         let vars: BTreeMap<_, _> = variables
             .map(|(k, v)| (k.clone(), v.as_str().unwrap().into()))

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gguf import GGMLQuantizationType, LlamaFileType
+from gguf import GGMLQuantizationType, GGUFReader, LlamaFileType
 
 import config
 import container
+
+FILES = ("bundled-qwen3vl.gguf", "bundled-mmproj.gguf")
 
 TEXT_NAMES = {
     "attn_norm": "input_layernorm",
@@ -80,6 +82,25 @@ def values(weights: dict[str, torch.Tensor]) -> container.Values:
     return numbers
 
 
+def read(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of files that `write` made, so that training can go on from what is shipped."""
+    weights, patch = {}, {}
+    for name in FILES:
+        for tensor in GGUFReader(folder / name).tensors:
+            # llama.cpp counts dimensions from the fastest one.
+            shape = tuple(int(size) for size in reversed(tensor.shape))
+            found = torch.from_numpy(np.array(tensor.data)).reshape(shape).float()
+            if tensor.name.startswith("v.patch_embd."):
+                patch[tensor.name.removeprefix("v.patch_embd.")] = found
+            else:
+                weights[source_name(tensor.name)] = found
+    projection = "model.visual.patch_embed.proj"
+    weights[f"{projection}.weight"] = torch.stack([patch["weight"], patch["weight.1"]], 2)
+    weights[f"{projection}.bias"] = patch["bias"]
+    weights["lm_head.weight"] = weights["model.language_model.embed_tokens.weight"]
+    return weights
+
+
 def write(weights: dict[str, torch.Tensor], out: Path, name: str, trained: bool) -> list[Path]:
     said = (
         "A small judge trained from scratch on drawn scenes, in the architecture of Qwen3-VL."
@@ -97,10 +118,11 @@ def write(weights: dict[str, torch.Tensor], out: Path, name: str, trained: bool)
             said,
             tags,
             trained,
+            "rendered scenes" if trained else "",
         )
 
     out.mkdir(parents=True, exist_ok=True)
-    paths = [out / "bundled-qwen3vl.gguf", out / "bundled-mmproj.gguf"]
+    paths = [out / name for name in FILES]
     container.write_text(paths[0], config.TEXT, len(config.VISION.deepstack), config.tokenizer(), filling(name))
     container.write_vision(paths[1], config.VISION, config.TEXT.embedding, filling(f"{name} projector"))
     return paths

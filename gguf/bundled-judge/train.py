@@ -15,6 +15,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 import config  # noqa: E402
+import export  # noqa: E402
 import memory  # noqa: E402
 from batches import Batch, Shaper  # noqa: E402
 from forward import Eyes, Looks, Reader  # noqa: E402
@@ -29,7 +30,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="shell command that writes batches; {step} becomes the first step")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--init", type=Path, help="take the weights of this checkpoint, and nothing else")
+    parser.add_argument("--init", type=Path, help="take the weights of a checkpoint, or of a folder with the exported files, and nothing else")
     parser.add_argument("--steps", type=int, default=1_000_000)
     parser.add_argument("--decay-steps", type=int, default=300)
     parser.add_argument("--rate", type=float, default=1.0, help="factor on both learning rates")
@@ -68,7 +69,10 @@ class Training:
             self.step = state["step"]
             torch.set_rng_state(state["random"])
         elif self.options.init:
-            self._take_weights(torch.load(self.options.init, weights_only=True))
+            if self.options.init.is_dir():
+                self.model.load_state_dict(export.read(self.options.init))
+            else:
+                self._take_weights(torch.load(self.options.init, weights_only=True))
 
     def _take_weights(self, state: dict) -> None:
         self.model.load_state_dict(state["model"])

@@ -42,7 +42,11 @@ impl Distortion<'_> {
             Self::Noise(levels) => picture
                 .rgb
                 .iter()
-                .map(|&c| (f32::from(c) + rng.random_range(-levels..=levels)).round().clamp(0.0, 255.0) as u8)
+                .map(|&c| {
+                    (f32::from(c) + rng.random_range(-levels..=levels))
+                        .round()
+                        .clamp(0.0, 255.0) as u8
+                })
                 .collect(),
             Self::Written {
                 words,

@@ -15,7 +15,9 @@ pub struct Drawn {
 
 impl std::fmt::Debug for Drawn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Drawn").field("side", &self.side).finish_non_exhaustive()
+        f.debug_struct("Drawn")
+            .field("side", &self.side)
+            .finish_non_exhaustive()
     }
 }
 
@@ -31,7 +33,12 @@ pub fn draw(scene: &Scene, side: u32) -> Drawn {
     canvas.light(scene.light);
     Drawn {
         side,
-        rgb: canvas.pixels.iter().flatten().map(|c| c.clamp(0.0, 255.0).round() as u8).collect(),
+        rgb: canvas
+            .pixels
+            .iter()
+            .flatten()
+            .map(|c| c.clamp(0.0, 255.0).round() as u8)
+            .collect(),
     }
 }
 
@@ -89,7 +96,10 @@ impl Canvas {
         let tone = |px: f32, py: f32| -> Rgb {
             let (dx, dy) = (px - middle.0, py - middle.1);
             // In the figure's own frame, in bands of a quarter of the diameter.
-            let (u, v) = ((dx * cos - dy * sin) / radius * BANDS, (dx * sin + dy * cos) / radius * BANDS);
+            let (u, v) = (
+                (dx * cos - dy * sin) / radius * BANDS,
+                (dx * sin + dy * cos) / radius * BANDS,
+            );
             let soft = radius / BANDS;
             let share = match figure.pattern {
                 Pattern::Solid => 0.0,

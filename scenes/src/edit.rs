@@ -67,7 +67,11 @@ impl Scene {
 /// A different kind, as near to `distance` as there is one.
 fn other<T: Copy + PartialEq>(all: &[T], from: T, families: &[&[T]], distance: f32, rng: &mut Rng) -> T {
     let off = |kind: &T| (apart(&from, kind, families) - f64::from(distance)).abs();
-    let least = all.iter().filter(|k| **k != from).map(off).fold(f64::INFINITY, f64::min);
+    let least = all
+        .iter()
+        .filter(|k| **k != from)
+        .map(off)
+        .fold(f64::INFINITY, f64::min);
     let near: Vec<T> = all.iter().filter(|k| **k != from && off(k) <= least).copied().collect();
     one(&near, rng)
 }

@@ -38,13 +38,28 @@ pub(crate) fn shape(shape: Shape, (x, y): (f32, f32), r: f32, tilt: f32) -> (Opt
         Shape::Plus => {
             let (a, b) = (0.36, 1.0);
             let corners = [
-                (-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a), (a, b), (-a, b), (-a, a), (-b, a), (-b, -a), (-a, -a),
+                (-a, -b),
+                (a, -b),
+                (a, -a),
+                (b, -a),
+                (b, a),
+                (a, a),
+                (a, b),
+                (-a, b),
+                (-a, a),
+                (-b, a),
+                (-b, -a),
+                (-a, -a),
             ];
             polygon(&corners, x, y, r)
         }
         Shape::Heart => heart(x, y, r),
     };
-    let rule = if shape == Shape::Ring { FillRule::EvenOdd } else { FillRule::Winding };
+    let rule = if shape == Shape::Ring {
+        FillRule::EvenOdd
+    } else {
+        FillRule::Winding
+    };
     let turned = path.and_then(|p| p.transform(Transform::from_rotate_at(tilt, x, y)));
     (turned, rule)
 }
@@ -110,8 +125,22 @@ fn moon(x: f32, y: f32, r: f32) -> Option<Path> {
     let mut path = PathBuilder::new();
     path.move_to(x + 0.5 * r, y - 0.87 * r);
     path.cubic_to(x - 0.35 * r, y - 1.35 * r, x - 1.1 * r, y - 0.75 * r, x - 1.1 * r, y);
-    path.cubic_to(x - 1.1 * r, y + 0.75 * r, x - 0.35 * r, y + 1.35 * r, x + 0.5 * r, y + 0.87 * r);
-    path.cubic_to(x - 0.05 * r, y + 0.5 * r, x - 0.05 * r, y - 0.5 * r, x + 0.5 * r, y - 0.87 * r);
+    path.cubic_to(
+        x - 1.1 * r,
+        y + 0.75 * r,
+        x - 0.35 * r,
+        y + 1.35 * r,
+        x + 0.5 * r,
+        y + 0.87 * r,
+    );
+    path.cubic_to(
+        x - 0.05 * r,
+        y + 0.5 * r,
+        x - 0.05 * r,
+        y - 0.5 * r,
+        x + 0.5 * r,
+        y - 0.87 * r,
+    );
     path.close();
     path.finish()
 }

@@ -13,10 +13,12 @@ mod edit;
 mod figure;
 mod glyphs;
 mod kinds;
+mod read;
 mod sample;
 mod scene;
 mod steps;
 mod tone;
+mod words;
 
 pub use attribute::{ATTRIBUTES, Attribute};
 pub use distort::Distortion;

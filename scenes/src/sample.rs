@@ -80,7 +80,10 @@ impl Scene {
     pub fn renewed(&self, rng: &mut Rng) -> Self {
         let mut scene = self.clone();
         scene.detail = rng.random();
-        scene.figure.iter_mut().for_each(|f| f.tilt = rng.random_range(-12.0..12.0));
+        scene
+            .figure
+            .iter_mut()
+            .for_each(|f| f.tilt = rng.random_range(-12.0..12.0));
         scene
     }
 }

@@ -118,7 +118,14 @@ fn place((across, down): (f32, f32)) -> String {
 
 fn side(degrees: f32) -> String {
     const SIDES: [&str; 8] = [
-        "top", "top right", "right", "bottom right", "bottom", "bottom left", "left", "top left",
+        "top",
+        "top right",
+        "right",
+        "bottom right",
+        "bottom",
+        "bottom left",
+        "left",
+        "top left",
     ];
     let nearest = ((degrees + 22.5).rem_euclid(360.0) / 45.0) as usize;
     format!("from {}", SIDES[nearest.min(7)])

@@ -18,7 +18,11 @@ impl Scene {
         }
         let sign = if rng.random_bool(0.5) { 1.0 } else { -1.0 };
         let share = |i: usize| i as f32 / count as f32;
-        let corner = self.figure.as_ref().map(|f| furthest_corner(f.middle)).unwrap_or_default();
+        let corner = self
+            .figure
+            .as_ref()
+            .map(|f| furthest_corner(f.middle))
+            .unwrap_or_default();
         (1..=count)
             .map(|i| {
                 let mut scene = self.renewed(rng);

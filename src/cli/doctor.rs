@@ -162,7 +162,14 @@ async fn judge(service: &Service, config: &Config) -> Vec<Check> {
         info.engine,
     );
     let which = if config.model.is_some() { "" } else { "bundled: " };
-    let mut checks = vec![if info.trained {
+    let mut checks = vec![if let Some(domain) = &info.domain {
+        Check::bad(
+            "judge",
+            Health::Warning,
+            format!("{which}{found}; it knows {domain} only"),
+            "Good for the demo. For your own pictures download a Qwen3-VL GGUF with its mmproj file, and set --model and --mmproj (README, \"Models and memory\").",
+        )
+    } else if info.trained {
         Check::ok("judge", format!("{which}{found}"))
     } else {
         Check::bad(

@@ -100,6 +100,11 @@ fn table(judgement: &Judgement) -> String {
             "\nWARNING: the judge's weights are random, so these numbers mean nothing. Configure a trained Qwen3-VL with --model and --mmproj.",
         );
     }
+    if verdict.flags.contains(&Flag::NarrowModel) {
+        text.push_str(
+            "\nnote: the bundled judge knows rendered scenes only; of other pictures its numbers mean nothing. Configure a Qwen3-VL with --model and --mmproj.",
+        );
+    }
     text
 }
 

@@ -52,6 +52,8 @@ pub fn service(config: &Config, reach: Reach) -> anyhow::Result<Service> {
         },
         roots,
         rubric: match config.rubric.as_ref().map(|r| &r.value) {
+            // The bundled judge knows one rubric.
+            None if config.model.is_none() => bundled::RUBRIC.into(),
             None => "default".into(),
             Some(RubricChoice::Name(name)) => name.clone(),
             Some(RubricChoice::File(path)) => path.display().to_string(),

@@ -12,8 +12,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::graph::Node;
+pub(crate) use spec::preview;
 pub use spec::{InputKind, InputSpec, ValueFault};
-pub(crate) use spec::{nearest, preview};
 
 /// One output of a node class.
 #[derive(Clone, Debug, PartialEq)]

@@ -117,7 +117,7 @@ pub struct Config {
     pub root: Option<Sourced<Vec<PathBuf>>>,
     /// The rubric.
     pub rubric: Option<Sourced<RubricChoice>>,
-    /// Tokens an image, 64 to 4096.
+    /// Tokens an image, 16 to 4096.
     pub image_tokens: Option<Sourced<u32>>,
     /// What stands before the score.
     pub evidence: Option<Sourced<EvidenceSetting>>,

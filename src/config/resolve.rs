@@ -148,7 +148,7 @@ impl Config {
             data_dir,
             root: layers.roots(flags.root, file.root, places)?,
             rubric: rubric.map(|raw| parse::rubric(raw, places)).transpose()?,
-            image_tokens: pick_number("image-tokens", flags.image_tokens, file.image_tokens, 64..=4096)?,
+            image_tokens: pick_number("image-tokens", flags.image_tokens, file.image_tokens, 16..=4096)?,
             evidence: evidence.map(parse::evidence).transpose()?,
             threads: pick_number("threads", flags.threads, file.threads, 1..=1024)?,
             gpu_layers: pick_number("gpu-layers", flags.gpu_layers, file.gpu_layers, 0..=9999)?,

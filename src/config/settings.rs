@@ -28,7 +28,7 @@ pub struct Settings {
     /// The configuration file [default: config.toml in the platform's configuration folder, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// How many tokens the judge spends on an image, 64 to 4096
+    /// How many tokens the judge spends on an image, 16 to 4096
     #[arg(long, global = true, value_name = "N")]
     pub image_tokens: Option<String>,
     /// What stands before the judge's score: none, values or difference

@@ -106,14 +106,16 @@ impl<'a> Asker<'a> {
     /// What a picture shows.
     pub async fn look(&self, picture: &Picture) -> Result<Vec<AxisValue>, EvalError> {
         let key = key(&["look", &picture.hash().to_string()]);
-        self.kept(key, async { Ok(self.judge.look(picture, self.call()).await?) }).await
+        self.kept(key, async { Ok(self.judge.look(picture, self.call()).await?) })
+            .await
     }
 
     /// How alike a pair is, with the judge's own values where the mode needs any.
     pub async fn pair(&self, reference: &Picture, other: &Picture, evidence: Evidence) -> Result<PairRead, EvalError> {
         if evidence == Evidence::Values {
             let (of_reference, of_other) = (self.look(reference).await?, self.look(other).await?);
-            self.pair_given(reference, other, evidence, (&of_reference, &of_other)).await
+            self.pair_given(reference, other, evidence, (&of_reference, &of_other))
+                .await
         } else {
             self.pair_given(reference, other, evidence, (&[], &[])).await
         }
@@ -177,7 +179,10 @@ impl<'a> Asker<'a> {
             let documents = self.judge.documents(pair, self.call()).await?;
             let score = |entry: &Option<json::Entry>| entry.as_ref().map_or(0.0, |e| e.score);
             let [a, b] = &documents;
-            Ok(a.iter().zip(b).map(|(a, b)| f64::midpoint(score(a), score(b))).collect())
+            Ok(a.iter()
+                .zip(b)
+                .map(|(a, b)| f64::midpoint(score(a), score(b)))
+                .collect())
         })
         .await
     }

@@ -16,7 +16,9 @@ use crate::judge::protocol::Evidence;
 pub(super) async fn on_scenes(plan: &Plan<'_>, asker: &Asker<'_>, rivals: &[Rival]) -> Result<Fit, EvalError> {
     let evidence = best_evidence(rivals).unwrap_or(plan.evidence);
     let mut known: Vec<Vec<(f64, f64)>> = vec![Vec::new(); ATTRIBUTES.len()];
-    let edits = cases::edits(plan.seed, plan.cases).into_iter().map(|edit| (edit.base, edit.edited));
+    let edits = cases::edits(plan.seed, plan.cases)
+        .into_iter()
+        .map(|edit| (edit.base, edit.edited));
     let steps = cases::steps(plan.seed, plan.cases.div_ceil(2));
     let steps = steps.into_iter().flat_map(|case| {
         let base = case.base;
@@ -41,7 +43,8 @@ pub(super) async fn on_scenes(plan: &Plan<'_>, asker: &Asker<'_>, rivals: &[Riva
 /// A map for every axis of which enough is known; `known` holds (raw, true) pairs, one list an axis.
 pub(super) fn maps(asker: &Asker<'_>, known: &[Vec<(f64, f64)>]) -> BTreeMap<String, MonotoneMap> {
     let axes = asker.rubric().axes.iter().zip(known);
-    axes.filter_map(|(axis, known)| Some((axis.id.to_string(), MonotoneMap::fit(known)?))).collect()
+    axes.filter_map(|(axis, known)| Some((axis.id.to_string(), MonotoneMap::fit(known)?)))
+        .collect()
 }
 
 /// The evidence mode that most often finds the edited axis.

@@ -23,8 +23,8 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-pub use crate::judge::calibration::Fit;
 use crate::judge::Judge;
+pub use crate::judge::calibration::Fit;
 use crate::judge::protocol::Evidence;
 use crate::judge::rubric::Rubric;
 use crate::picture::PictureError;
@@ -86,6 +86,14 @@ pub enum EvalError {
     /// The user's folder of pairs.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// A picture of the user's folder cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    File {
+        /// The picture.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The journal.
     #[error("the evaluation's journal cannot be used: {0}")]
     Journal(#[from] std::io::Error),
@@ -105,6 +113,7 @@ impl EvalError {
             Self::Judge(error) => error.hint(),
             Self::Picture(error) => error.hint(),
             Self::Folder(error) => error.hint(),
+            Self::File { .. } => "Check the path and its permissions; what was answered is kept.".into(),
             Self::Journal(_) => {
                 "Check the data folder; if another evaluation of this judge is running, wait for it.".into()
             }

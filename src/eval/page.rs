@@ -27,7 +27,7 @@ pub fn html(report: &Report, worst: &[WorstCase]) -> String {
         .collect();
     let nav = match links.is_empty() {
         true => String::new(),
-        false => format!("<nav class=\"soft\">What went wrong in: {links}</nav>"),
+        false => format!("<nav class=\"soft\"><span>What went wrong in:</span>{links}</nav>"),
     };
     let shown: String = cases.iter().map(of_test).collect();
     let shown = match shown.is_empty() {

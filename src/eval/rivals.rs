@@ -181,7 +181,11 @@ impl Told {
             _ => 0.0,
         };
         self.ties += usize::from(apart == 0.0);
-        let told = if triplet.easy { &mut self.easy } else { &mut self.one_step };
+        let told = if triplet.easy {
+            &mut self.easy
+        } else {
+            &mut self.one_step
+        };
         told.push(right);
     }
 
@@ -189,7 +193,10 @@ impl Told {
         [
             (EASY.to_owned(), numbers::mean(&self.easy)),
             (ONE_STEP.to_owned(), numbers::mean(&self.one_step)),
-            (TIES.to_owned(), numbers::share(self.ties, self.easy.len() + self.one_step.len())),
+            (
+                TIES.to_owned(),
+                numbers::share(self.ties, self.easy.len() + self.one_step.len()),
+            ),
         ]
     }
 }

@@ -54,7 +54,9 @@ pub(super) async fn run(plan: &Plan<'_>, asker: &Asker<'_>, root: &Path) -> Resu
         }
     }
     rivals.extend(signals(root, &pairs)?);
-    let own = rivals.iter().find(|r| r.name == format!("evidence {}", format!("{:?}", plan.evidence).to_lowercase()));
+    let own = rivals
+        .iter()
+        .find(|r| r.name == format!("evidence {}", format!("{:?}", plan.evidence).to_lowercase()));
     let measures = own.map(|r| r.numbers.clone()).unwrap_or_default();
     worst.sort_by(|a: &WorstCase, b| b.error.total_cmp(&a.error));
     worst.truncate(WORST);
@@ -119,7 +121,13 @@ impl Mode {
     }
 
     fn error(&self) -> f64 {
-        mean(&self.all().iter().map(|(raw, known)| (raw - known).abs()).collect::<Vec<_>>())
+        mean(
+            &self
+                .all()
+                .iter()
+                .map(|(raw, known)| (raw - known).abs())
+                .collect::<Vec<_>>(),
+        )
     }
 
     fn numbers(&self) -> Vec<(String, Estimate)> {
@@ -189,7 +197,10 @@ fn keep_worst(
         Some((id.as_str(), raws[at], *known))
     });
     let overall = pair.overall.map(|known| ("overall", mean(raws), known));
-    let Some((id, raw, known)) = off.chain(overall).max_by(|a, b| (a.1 - a.2).abs().total_cmp(&(b.1 - b.2).abs())) else {
+    let Some((id, raw, known)) = off
+        .chain(overall)
+        .max_by(|a, b| (a.1 - a.2).abs().total_cmp(&(b.1 - b.2).abs()))
+    else {
         return Ok(());
     };
     worst.push(WorstCase {
@@ -210,6 +221,7 @@ fn keep_worst(
 }
 
 fn load(root: &Path, path: &Path) -> Result<Picture, EvalError> {
-    let bytes = std::fs::read(root.join(path))?;
+    let path = root.join(path);
+    let bytes = std::fs::read(&path).map_err(|source| EvalError::File { path, source })?;
     Ok(decode(&bytes, &Limits::default())?)
 }

@@ -38,7 +38,10 @@ impl Judge {
             .filter(|fit| fit.version == FIT_VERSION);
         let evidence = self.evidence.or(fit.as_ref().map(|f| f.evidence)).unwrap_or_default();
         // Maps belong to the mode they were fitted in.
-        let maps = fit.filter(|f| f.evidence == evidence).map(|f| f.maps).unwrap_or_default();
+        let maps = fit
+            .filter(|f| f.evidence == evidence)
+            .map(|f| f.maps)
+            .unwrap_or_default();
         let digest = if maps.is_empty() {
             String::new()
         } else {

@@ -72,7 +72,12 @@ pub fn grammar(rubric: &Rubric) -> String {
     let axes: Vec<String> = rubric
         .axes
         .iter()
-        .map(|axis| format!(r#""\"{}\":{{\"ref\":" text ",\"gen\":" text ",\"score\":" score "}}""#, axis.id))
+        .map(|axis| {
+            format!(
+                r#""\"{}\":{{\"ref\":" text ",\"gen\":" text ",\"score\":" score "}}""#,
+                axis.id
+            )
+        })
         .collect();
     format!(
         "root ::= \"{{\" {} \"}}\"\n\

@@ -124,11 +124,7 @@ impl Judge {
     ///
     /// # Errors
     /// [`JudgeError`].
-    pub async fn documents(
-        &self,
-        pair: Pair<'_>,
-        call: Call<'_>,
-    ) -> Result<[Vec<Option<json::Entry>>; 2], JudgeError> {
+    pub async fn documents(&self, pair: Pair<'_>, call: Call<'_>) -> Result<[Vec<Option<json::Entry>>; 2], JudgeError> {
         let _turn = self.take_turn(&call).await?;
         let generated = self.fitted(pair.generated)?;
         let (prepared, _) = self.admitted(pair.reference, &[&generated], &call).await?;

@@ -41,8 +41,8 @@ use crate::progress::{Done, Meter, Progress, Teller};
 use cache::{Kind, Memory, MemoryKey};
 use engine::llama::Pixels;
 use engine::{Cost, EngineError, EngineInfo, PixelKey};
-use guard::{Refusal, Side};
 use fitted::Way;
+use guard::{Refusal, Side};
 use identity::Fingerprints;
 use protocol::{AxisValue, Evidence};
 use rubric::Rubric;
@@ -157,7 +157,9 @@ impl Judge {
         let files = self.fingerprints().await?;
         let tokens = self.config.spec.image_tokens;
         let hash = rubric.hash().to_string();
-        let way = self.way(&Identity::new(&files, &info, tokens, hash.clone(), Evidence::None)).await?;
+        let way = self
+            .way(&Identity::new(&files, &info, tokens, hash.clone(), Evidence::None))
+            .await?;
         let mut identity = Identity::new(&files, &info, tokens, hash, way.evidence);
         identity.fit.clone_from(&way.digest);
         Ok(identity)
@@ -328,6 +330,9 @@ impl Judge {
         if !info.trained {
             flags.push(Flag::UntrainedModel);
         }
+        if info.domain.is_some() {
+            flags.push(Flag::NarrowModel);
+        }
         if !check.passed {
             flags.push(Flag::SelfCheckFailed);
         }
@@ -343,7 +348,8 @@ impl Judge {
             reference_hash: reference.hash().to_string(),
             judge,
             way,
-            trusted: info.trained && check.passed,
+            // What has seen only drawings cannot tell a person's age.
+            trusted: info.trained && info.domain.is_none() && check.passed,
             flags,
             system: protocol::system(call.rubric),
         })
@@ -441,7 +447,8 @@ impl Judge {
             return Ok(scale);
         }
         let bank = selfcheck::bank(self.config.spec.image_tokens)?;
-        let per_picture = Steps::asks_per_reading(prepared.way.evidence) + u64::from(Steps::needs_values(prepared.way.evidence));
+        let per_picture =
+            Steps::asks_per_reading(prepared.way.evidence) + u64::from(Steps::needs_values(prepared.way.evidence));
         let total = Steps::asks_per_reading(prepared.way.evidence) + bank.len() as u64 * per_picture;
         let meter = Meter::new(&part(call.teller, SCALING), "measuring the reference's scale", total);
         let mut steps = self.steps(prepared, call, &meter);

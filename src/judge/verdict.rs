@@ -17,6 +17,9 @@ use crate::picture::{PictureFlag, ShapeMismatch, Signals};
 pub enum Flag {
     /// The model's weights are random: the scores mean nothing.
     UntrainedModel,
+    /// The model has seen little (the bundled one: rendered scenes); of other pictures its scores
+    /// mean nothing.
+    NarrowModel,
     /// The judge did not tell an identical pair from an unrelated one.
     SelfCheckFailed,
     /// The model is not a Qwen3-VL; the protocol was not measured on it.
@@ -46,6 +49,7 @@ impl std::fmt::Display for Flag {
         };
         match self {
             Self::UntrainedModel => f.write_str("untrained_model"),
+            Self::NarrowModel => f.write_str("narrow_model"),
             Self::SelfCheckFailed => f.write_str("self_check_failed"),
             Self::UnknownArchitecture => f.write_str("unknown_architecture"),
             Self::ThinkingClosed => f.write_str("thinking_closed"),

@@ -36,7 +36,7 @@ async fn nothing_that_was_answered_is_lost_and_nothing_is_run_twice() {
     let full = &first["iterations"][0];
     assert_eq!(full["runs"][0]["pictures"], judged["runs"][0]["pictures"]);
     assert!(Path::new(full["runs"][0]["pictures"][0].as_str().unwrap()).is_file());
-    assert_eq!(full["judgements"][0]["axes"].as_object().unwrap().len(), 21);
+    assert_eq!(full["judgements"][0]["axes"].as_object().unwrap().len(), 10);
 
     let asked = json!({"session": session, "iteration": 2, "judge": true});
     let made = server.tool("queue_generation", asked).await;

@@ -37,12 +37,6 @@ class Canvas:
         box = (x - rx, y - ry, x + rx, y + ry)
         return self.mask(lambda d, s: d.ellipse([v * s for v in box], fill=255), blur)
 
-    def rounded(self, left, top, right, low, radius, blur=0.0):
-        box = (left, top, right, low)
-        return self.mask(
-            lambda d, s: d.rounded_rectangle([v * s for v in box], radius * s, fill=255), blur
-        )
-
     def line(self, points, width, blur=0.0):
         def draw_shape(d, s):
             d.line([(x * s, y * s) for x, y in points], fill=255, width=round(width * s), joint="curve")

@@ -1,11 +1,11 @@
-"""Draws every picture the repository ships.
+"""Draws the floor bank, and the files for tests of the decoder.
 
     pip install -r tools/pictures/requirements.txt
     python tools/pictures/make_pictures.py
 
-Writes the floor bank (src/judge/bank), the demonstration pair (examples/pictures) and the files that the
-decoder's tests need and the image crate cannot write (tests/fixtures/pictures). The drawing is seeded:
-with the pinned versions the files come out the same.
+Writes the floor bank (src/judge/bank) and the files that the decoder's tests need and the image crate
+cannot write (tests/fixtures/pictures). The drawing is seeded: with the pinned versions the files come out
+the same. The pictures of the examples are scenes (examples/pictures/README.md).
 """
 
 from pathlib import Path
@@ -13,7 +13,6 @@ from pathlib import Path
 from PIL import Image
 
 import bank
-import scene
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_BANK_BYTES = 40_000
@@ -21,7 +20,6 @@ MAX_BANK_BYTES = 40_000
 
 def main():
     write_bank(ROOT / "src/judge/bank")
-    write_pair(ROOT / "examples/pictures")
     write_fixtures(ROOT / "tests/fixtures/pictures")
 
 
@@ -34,14 +32,6 @@ def write_bank(folder):
         if size > MAX_BANK_BYTES:
             raise SystemExit(f"{path} has {size} bytes, more than {MAX_BANK_BYTES}")
         print(path.relative_to(ROOT), size)
-
-
-def write_pair(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, look in (("reference", scene.SUNSET), ("generated", scene.OVERCAST)):
-        path = folder / f"{name}.png"
-        scene.render(look).save(path, optimize=True)
-        print(path.relative_to(ROOT), path.stat().st_size)
 
 
 def write_fixtures(folder):

@@ -4,8 +4,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::super::graph::Graph;
-use super::super::object_info::nearest;
 use super::{Finding, FoundBy, Place, Role, Roles};
+use crate::near::nearest;
 
 impl Roles {
     /// Settles where a role's value goes.

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::super::graph::{Graph, InputValue, Node, NodeId};
 use super::super::inject::{Place, Role, Roles, sources_of};
-use super::super::object_info::{Lookup, ObjectInfo, nearest, preview};
+use super::super::object_info::{Lookup, ObjectInfo, preview};
 use super::{InjectError, settled};
+use crate::near::nearest;
 
 /// The longest part of a bad value that a message repeats, in characters.
 const SHOWN: usize = 80;

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Number, Value};
 
 use super::{Node, options_of};
+use crate::near::nearest;
 
 /// The type of an input, with what bounds its values.
 #[derive(Clone, Debug, PartialEq)]
@@ -297,40 +298,4 @@ pub(crate) fn preview(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-/// The `count` names closest to `wanted`, best first: those that contain it, then by edit distance.
-pub(crate) fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>, count: usize) -> Vec<String> {
-    let wanted = wanted.to_lowercase();
-    let mut ranked: Vec<(bool, usize, &str)> = names
-        .map(|name| {
-            let lower = name.to_lowercase();
-            let related = !wanted.is_empty() && (lower.contains(&wanted) || wanted.contains(&lower));
-            (!related, edit_distance(&wanted, &lower), name)
-        })
-        .collect();
-    ranked.sort();
-    ranked.dedup();
-    ranked
-        .into_iter()
-        .take(count)
-        .map(|(_, _, name)| name.to_owned())
-        .collect()
-}
-
-/// Levenshtein distance, over at most the first 200 characters of each.
-fn edit_distance(a: &str, b: &str) -> usize {
-    const LONGEST: usize = 200;
-    let b: Vec<char> = b.chars().take(LONGEST).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().take(LONGEST).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != *right);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::super::graph::Graph;
 use super::*;
+use crate::near::nearest;
 
 fn info() -> ObjectInfo {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/object_info.json");

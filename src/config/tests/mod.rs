@@ -194,9 +194,9 @@ fn the_file_is_strict_and_points_at_the_line() {
 fn wrong_values_are_named_with_their_source() {
     for (place, flags, wanted) in [
         (
-            Place::new().file("image-tokens = 63"),
+            Place::new().file("image-tokens = 15"),
             &[][..],
-            ["image-tokens is \"63\"", "config.toml", "64 to 4096"],
+            ["image-tokens is \"15\"", "config.toml", "16 to 4096"],
         ),
         (
             Place::new().var("THREADS", "0"),

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::comfy::object_info::nearest;
+use crate::near::nearest;
 
 /// A folder's list of pairs cannot be used. Nothing was judged.
 #[derive(Debug, thiserror::Error)]

@@ -38,7 +38,10 @@ impl Bench<'_> {
             let axis = axis_of(edit.attribute);
             worst.push(among_lowest(&read, axis, 1));
             three.push(among_lowest(&read, axis, 3));
-            let moved: Vec<f64> = (0..read.len()).filter(|&i| i != axis).map(|i| (read[i] - same[i]).abs()).collect();
+            let moved: Vec<f64> = (0..read.len())
+                .filter(|&i| i != axis)
+                .map(|i| (read[i] - same[i]).abs())
+                .collect();
             others.push(mean(&moved));
             let lowest = read.iter().copied().fold(1.0, f64::min);
             self.wrong(
@@ -61,7 +64,12 @@ impl Bench<'_> {
             "one attribute edited",
             vec![
                 measure("ranks worst, share", numbers::mean(&worst), AtLeast(0.75), AtLeast(0.8)),
-                measure("in the worst three, share", numbers::mean(&three), AtLeast(0.92), AtLeast(0.95)),
+                measure(
+                    "in the worst three, share",
+                    numbers::mean(&three),
+                    AtLeast(0.92),
+                    AtLeast(0.95),
+                ),
                 measure("others move by", numbers::mean(&others), AtMost(0.07), AtMost(0.05)),
             ],
         ))
@@ -89,8 +97,18 @@ impl Bench<'_> {
             "T6",
             "swapped order",
             vec![
-                measure("raw, mean difference", numbers::mean(&apart), AtMost(0.07), AtMost(0.05)),
-                measure("triplets that flip, share", numbers::mean(&flips), AtMost(0.2), AtMost(0.15)),
+                measure(
+                    "raw, mean difference",
+                    numbers::mean(&apart),
+                    AtMost(0.07),
+                    AtMost(0.05),
+                ),
+                measure(
+                    "triplets that flip, share",
+                    numbers::mean(&flips),
+                    AtMost(0.2),
+                    AtMost(0.15),
+                ),
             ],
         ))
     }

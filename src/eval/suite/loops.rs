@@ -41,11 +41,18 @@ impl OnScenes<'_> {
     async fn overall(&self, changes: &[usize], seed: u64) -> Result<f64, EvalError> {
         // One generation: what the seed does to it depends on the seed and on what is generated.
         let scene = self.state(changes);
-        let mixed = changes.iter().fold(seed, |mixed, change| mixed.wrapping_mul(31).wrapping_add(*change as u64 + 1));
+        let mixed = changes.iter().fold(seed, |mixed, change| {
+            mixed.wrapping_mul(31).wrapping_add(*change as u64 + 1)
+        });
         let mut rng = cases::rng(self.bench.plan.seed ^ mixed, 1200);
         let generated = cases::picture(&cases::shaken(&scene, self.noise, &mut rng))?;
         let reference = cases::picture(&self.calibration.reference)?;
-        Ok(self.bench.asker.pair(&reference, &generated, self.bench.plan.evidence).await?.overall())
+        Ok(self
+            .bench
+            .asker
+            .pair(&reference, &generated, self.bench.plan.evidence)
+            .await?
+            .overall())
     }
 }
 
@@ -89,8 +96,18 @@ impl Bench<'_> {
             }
             let name = |what: &str| format!("noise {noise} × effect: {what}");
             let (mut false_keeps, mut gain) = (
-                measure(&name("false keeps, share"), numbers::mean(&wrong), AtMost(0.25), AtMost(0.25)),
-                measure(&name("gain of the oracle's, share"), numbers::mean(&gains), AtLeast(0.8), AtLeast(0.8)),
+                measure(
+                    &name("false keeps, share"),
+                    numbers::mean(&wrong),
+                    AtMost(0.25),
+                    AtMost(0.25),
+                ),
+                measure(
+                    &name("gain of the oracle's, share"),
+                    numbers::mean(&gains),
+                    AtLeast(0.8),
+                    AtLeast(0.8),
+                ),
             );
             if noise > 1.0 {
                 // At twice the effect only the best judges have a target.
@@ -109,5 +126,7 @@ fn effects(calibration: &Calibration, scenes: &OnScenes<'_>) -> Vec<f64> {
         all.iter().sum::<f64>() / all.len() as f64
     };
     let before = distance(&calibration.start);
-    (0..calibration.changes.len()).map(|change| before - distance(&scenes.state(&[change]))).collect()
+    (0..calibration.changes.len())
+        .map(|change| before - distance(&scenes.state(&[change])))
+        .collect()
 }

@@ -101,9 +101,15 @@ impl<'a> Bench<'a> {
             note: note(),
             pictures,
         };
-        let at = worst.iter().position(|(e, c)| c.test == test && *e < error).unwrap_or_else(|| {
-            worst.iter().rposition(|(_, c)| c.test == test).map_or(worst.len(), |i| i + 1)
-        });
+        let at = worst
+            .iter()
+            .position(|(e, c)| c.test == test && *e < error)
+            .unwrap_or_else(|| {
+                worst
+                    .iter()
+                    .rposition(|(_, c)| c.test == test)
+                    .map_or(worst.len(), |i| i + 1)
+            });
         worst.insert(at, (error, case));
         Ok(())
     }

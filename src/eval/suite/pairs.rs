@@ -36,7 +36,11 @@ impl Bench<'_> {
                     generated: &b,
                 };
                 let call = self.asker.call();
-                let seen = self.asker.judge().observe(pair, self.plan.evidence, Given::Own, call).await?;
+                let seen = self
+                    .asker
+                    .judge()
+                    .observe(pair, self.plan.evidence, Given::Own, call)
+                    .await?;
                 let raws: Vec<f64> = seen.readings().iter().map(|r| r.raw).collect();
                 let Some(before) = first.get(i) else {
                     first.push(raws);
@@ -63,7 +67,12 @@ impl Bench<'_> {
             "the same numbers again",
             vec![
                 measure("asked again, largest change", exact(again), AtMost(0.0), AtMost(0.0)),
-                measure("after a restart, largest change", exact(restarted), AtMost(0.0), AtMost(0.0)),
+                measure(
+                    "after a restart, largest change",
+                    exact(restarted),
+                    AtMost(0.0),
+                    AtMost(0.0),
+                ),
             ],
         ))
     }
@@ -87,14 +96,23 @@ impl Bench<'_> {
                 self.wrong(
                     "T2",
                     0.85 - lowest,
-                    || format!("as good as identical, and an axis came to {lowest:.2}: {}", self.axes(&read)),
+                    || {
+                        format!(
+                            "as good as identical, and an axis came to {lowest:.2}: {}",
+                            self.axes(&read)
+                        )
+                    },
                     &[("reference", &reference), ("compared", other)],
                 )?;
                 raws.push(read);
             }
             meter.step();
         }
-        let names = ["identical, worst axis", "JPEG 90, worst axis", "shifted 1 px, worst axis"];
+        let names = [
+            "identical, worst axis",
+            "JPEG 90, worst axis",
+            "shifted 1 px, worst axis",
+        ];
         let targets = [(0.9, 0.95), (0.85, 0.9), (0.85, 0.9)];
         let measures = names
             .iter()
@@ -134,8 +152,18 @@ impl Bench<'_> {
             "T3",
             "unrelated pairs (score)",
             vec![
-                measure("overall score, unrelated", numbers::mean(&scores), AtMost(0.25), AtMost(0.15)),
-                measure("fall with the wrong reference", numbers::mean(&falls), AtLeast(0.4), AtLeast(0.5)),
+                measure(
+                    "overall score, unrelated",
+                    numbers::mean(&scores),
+                    AtMost(0.25),
+                    AtMost(0.15),
+                ),
+                measure(
+                    "fall with the wrong reference",
+                    numbers::mean(&falls),
+                    AtLeast(0.4),
+                    AtLeast(0.5),
+                ),
             ],
         ))
     }
@@ -179,7 +207,12 @@ impl Bench<'_> {
             "T10",
             "words in the picture (raw, overall)",
             vec![
-                measure("\"SCORE 9\", shift", numbers::mean(&by_words), AtMost(0.05), AtMost(0.03)),
+                measure(
+                    "\"SCORE 9\", shift",
+                    numbers::mean(&by_words),
+                    AtMost(0.05),
+                    AtMost(0.03),
+                ),
                 measure("watermark, shift", numbers::mean(&by_mark), AtMost(0.05), AtMost(0.03)),
             ],
         ))

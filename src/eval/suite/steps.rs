@@ -39,7 +39,11 @@ impl Bench<'_> {
             let base = cases::picture(&case.base)?;
             let pictures = case.steps.iter().map(cases::picture).collect::<Result<Vec<_>, _>>()?;
             let mut shown = vec![("reference", &base)];
-            shown.extend(["step 1", "step 2", "step 3", "step 4", "step 5"].into_iter().zip(&pictures));
+            shown.extend(
+                ["step 1", "step 2", "step 3", "step 4", "step 5"]
+                    .into_iter()
+                    .zip(&pictures),
+            );
             self.wrong(
                 "T5",
                 0.8 - rho,
@@ -56,7 +60,12 @@ impl Bench<'_> {
             "five growing steps (raw)",
             vec![
                 measure("Spearman, mean", numbers::mean(&rhos), AtLeast(0.85), AtLeast(0.9)),
-                measure("neighbours in order, share", numbers::mean(&neighbours), AtLeast(0.8), AtLeast(0.85)),
+                measure(
+                    "neighbours in order, share",
+                    numbers::mean(&neighbours),
+                    AtLeast(0.8),
+                    AtLeast(0.85),
+                ),
             ],
         ))
     }
@@ -65,7 +74,10 @@ impl Bench<'_> {
         let base = cases::picture(&case.base)?;
         let mut values = Vec::new();
         for step in &case.steps {
-            let read = self.asker.pair(&base, &cases::picture(step)?, self.plan.evidence).await?;
+            let read = self
+                .asker
+                .pair(&base, &cases::picture(step)?, self.plan.evidence)
+                .await?;
             values.push(read.raws()[axis_of(case.attribute)]);
         }
         Ok(values)

@@ -54,7 +54,13 @@ impl Bench<'_> {
             self.wrong(
                 "T7",
                 if triplet.easy { 1.0 } else { 0.5 } * (-apart).max(0.0),
-                || format!("{}: by the scores the further picture is closer by {:.3}", triplet.attribute.id(), -apart),
+                || {
+                    format!(
+                        "{}: by the scores the further picture is closer by {:.3}",
+                        triplet.attribute.id(),
+                        -apart
+                    )
+                },
                 &[("reference", &reference), ("closer", &closer), ("further", &further)],
             )?;
             meter.step();
@@ -64,10 +70,30 @@ impl Bench<'_> {
             "T7",
             "triplets with a known answer",
             vec![
-                measure("by the scores, easy, share", share(&right[0]), AtLeast(0.95), AtLeast(0.98)),
-                measure("by the scores, one step, share", share(&right[1]), AtLeast(0.75), AtLeast(0.8)),
-                measure("by comparison, easy, share", share(&right[2]), AtLeast(0.95), AtLeast(0.98)),
-                measure("by comparison, one step, share", share(&right[3]), AtLeast(0.75), AtLeast(0.8)),
+                measure(
+                    "by the scores, easy, share",
+                    share(&right[0]),
+                    AtLeast(0.95),
+                    AtLeast(0.98),
+                ),
+                measure(
+                    "by the scores, one step, share",
+                    share(&right[1]),
+                    AtLeast(0.75),
+                    AtLeast(0.8),
+                ),
+                measure(
+                    "by comparison, easy, share",
+                    share(&right[2]),
+                    AtLeast(0.95),
+                    AtLeast(0.98),
+                ),
+                measure(
+                    "by comparison, one step, share",
+                    share(&right[3]),
+                    AtLeast(0.75),
+                    AtLeast(0.8),
+                ),
             ],
         ))
     }
@@ -102,7 +128,12 @@ impl Bench<'_> {
         Ok(report(
             "T8",
             "probability that a picture is closer",
-            vec![measure("calibration error, held out", estimate, AtMost(0.08), AtMost(0.05))],
+            vec![measure(
+                "calibration error, held out",
+                estimate,
+                AtMost(0.08),
+                AtMost(0.05),
+            )],
         ))
     }
 }

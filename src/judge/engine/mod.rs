@@ -187,6 +187,9 @@ pub struct EngineInfo {
     pub engine: String,
     /// False when the file says that its weights are random: its scores mean nothing.
     pub trained: bool,
+    /// What the model has seen, when the file says that this is little: on anything else its scores
+    /// mean nothing.
+    pub domain: Option<String>,
     /// Whether the model's template opens a thinking block, which is then closed empty.
     pub closes_thinking: bool,
     /// Whether this architecture is one the protocol was made for (Qwen3-VL).

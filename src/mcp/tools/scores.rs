@@ -227,6 +227,9 @@ fn warning(flag: Flag) -> Option<&'static str> {
         Flag::UntrainedModel => Some(
             "WARNING: the judge's weights are random, so its numbers and words mean nothing; the user must configure a trained Qwen3-VL (--model and --mmproj).",
         ),
+        Flag::NarrowModel => Some(
+            "NOTE: the bundled judge knows rendered scenes only; on other pictures its numbers mean nothing until the user configures a Qwen3-VL (--model and --mmproj).",
+        ),
         Flag::SelfCheckFailed => {
             Some("WARNING: the judge failed its self-check: it does not tell an identical pair from an unrelated one.")
         }

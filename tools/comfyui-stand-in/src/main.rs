@@ -1,4 +1,4 @@
-//! Serves the studio: a stand-in for ComfyUI that draws simple pictures.
+//! Serves the studio: a stand-in for ComfyUI that draws scenes.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Parser;
 use comfyui_stand_in::studio::Studio;
 
-/// A stand-in for a ComfyUI server: it runs no model and draws shapes from the words of the prompt.
+/// A stand-in for a ComfyUI server: it runs no model and draws scenes from the words of the prompt.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {

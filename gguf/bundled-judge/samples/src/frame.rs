@@ -46,7 +46,12 @@ impl Frame {
 
     fn pictures(&mut self, pixels: &[Vec<u8>], attributes: &[Vec<f32>]) {
         let side = SIDE as usize;
-        self.array("pixels", "uint8", &[pixels.len(), side, side, 3], pixels.iter().flatten().copied());
+        self.array(
+            "pixels",
+            "uint8",
+            &[pixels.len(), side, side, 3],
+            pixels.iter().flatten().copied(),
+        );
         let values = attributes.iter().flatten().flat_map(|v| v.to_le_bytes());
         self.array("attributes", "float32", &[attributes.len(), TARGETS.len()], values);
     }
@@ -101,20 +106,40 @@ pub fn judge(asked: &Asked) -> Frame {
     let leaves = || rows.iter().flatten();
     let shape = [samples, room];
     frame.array("tokens", "uint16", &shape, leaves().flat_map(|l| l.token.to_le_bytes()));
-    frame.array("segment", "int16", &shape, leaves().flat_map(|l| l.segment.to_le_bytes()));
+    frame.array(
+        "segment",
+        "int16",
+        &shape,
+        leaves().flat_map(|l| l.segment.to_le_bytes()),
+    );
     let parents = asked.samples.iter().flat_map(|tree| {
         let blanks = SEGMENTS.saturating_sub(tree.parents.len());
         tree.parents.iter().copied().chain(std::iter::repeat_n(-1, blanks))
     });
-    frame.array("parent", "int16", &[samples, SEGMENTS], parents.flat_map(i16::to_le_bytes));
+    frame.array(
+        "parent",
+        "int16",
+        &[samples, SEGMENTS],
+        parents.flat_map(i16::to_le_bytes),
+    );
     let positions = rows
         .iter()
         .flat_map(|row| (0..3).flat_map(move |axis| row.iter().map(move |l| l.position[axis])))
         .flat_map(i32::to_le_bytes);
     frame.array("positions", "int32", &[samples, 3, room], positions);
     for (i, (token, weight)) in [("target0", "weight0"), ("target1", "weight1")].into_iter().enumerate() {
-        frame.array(token, "uint16", &shape, leaves().flat_map(|l| l.target.tokens[i].to_le_bytes()));
-        frame.array(weight, "float32", &shape, leaves().flat_map(|l| l.target.weights[i].to_le_bytes()));
+        frame.array(
+            token,
+            "uint16",
+            &shape,
+            leaves().flat_map(|l| l.target.tokens[i].to_le_bytes()),
+        );
+        frame.array(
+            weight,
+            "float32",
+            &shape,
+            leaves().flat_map(|l| l.target.weights[i].to_le_bytes()),
+        );
     }
     frame.array("kind", "uint8", &shape, leaves().map(|l| l.target.kind));
     frame.array("axis", "uint8", &shape, leaves().map(|l| l.target.axis));

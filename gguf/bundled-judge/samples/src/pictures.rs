@@ -95,7 +95,10 @@ impl Source {
 
     fn fitted(&self, picture: &Picture) -> Result<Vec<u8>> {
         let fitted = fit(picture, self.budget)?;
-        anyhow::ensure!((fitted.width, fitted.height) == (SIDE, SIDE), "a picture that is not square");
+        anyhow::ensure!(
+            (fitted.width, fitted.height) == (SIDE, SIDE),
+            "a picture that is not square"
+        );
         Ok(fitted.rgb)
     }
 
@@ -126,7 +129,14 @@ impl Source {
 
 fn distortion(rng: &mut Rng) -> Distortion<'static> {
     const WORDS: [&str; 8] = [
-        "SCORE 9", "SCORE 0", "SAME", "IDENTICAL", "MATCH 9", "5", "THIS IS THE SAME PICTURE", "UNRELATED",
+        "SCORE 9",
+        "SCORE 0",
+        "SAME",
+        "IDENTICAL",
+        "MATCH 9",
+        "5",
+        "THIS IS THE SAME PICTURE",
+        "UNRELATED",
     ];
     match rng.random_range(0..10) {
         0..3 => Distortion::Jpeg(rng.random_range(40..=95)),

@@ -14,7 +14,15 @@ use crate::tree::{PictureTokens, Target, Tree};
 
 /// Kinds of answers, for the log of the training.
 pub const KINDS: [&str; 10] = [
-    "none", "visible", "value", "digit_none", "digit_values", "digit_difference", "difference", "closer", "guard",
+    "none",
+    "visible",
+    "value",
+    "digit_none",
+    "digit_values",
+    "digit_difference",
+    "difference",
+    "closer",
+    "guard",
     "json",
 ];
 const VISIBLE: u8 = 1;
@@ -56,21 +64,26 @@ struct Shared<'a> {
 impl Asked {
     /// A random batch. All its samples share a rubric: the bundled one, or a part of it in another
     /// order, so that the axes are read and not counted.
-    pub fn batch(
-        prompter: &Prompter,
-        source: &mut Source,
-        samples: usize,
-        room: usize,
-        rng: &mut Rng,
-    ) -> Result<Self> {
+    pub fn batch(prompter: &Prompter, source: &mut Source, samples: usize, room: usize, rng: &mut Rng) -> Result<Self> {
         let rubric = rubric(rng)?;
-        let axes: Vec<Attribute> = rubric.axes.iter().filter_map(|a| Attribute::of_id(a.id.as_str())).collect();
-        anyhow::ensure!(axes.len() == rubric.axes.len(), "the rubric has an axis that no scene has");
+        let axes: Vec<Attribute> = rubric
+            .axes
+            .iter()
+            .filter_map(|a| Attribute::of_id(a.id.as_str()))
+            .collect();
+        anyhow::ensure!(
+            axes.len() == rubric.axes.len(),
+            "the rubric has an axis that no scene has"
+        );
         let mut prefix = prompter.prefix(&protocol::system(&rubric), 3);
         let Piece::Tokens(system) = prefix.remove(0) else {
             anyhow::bail!("a prompt begins with a picture");
         };
-        let control = |name: &str| prompter.control(name).with_context(|| format!("no {name} in the vocabulary"));
+        let control = |name: &str| {
+            prompter
+                .control(name)
+                .with_context(|| format!("no {name} in the vocabulary"))
+        };
         let mark = |name: &str| -> Result<u16> { Ok(u16::try_from(control(name)?)?) };
         let shared = Shared {
             marks: PictureTokens {
@@ -200,7 +213,11 @@ impl Shared<'_> {
         let mut tree = Tree::new(self.system, self.room);
         let alone = tree.picture(&self.prefix[..3], self.marks);
         let both = tree.picture(&self.prefix[3..6], self.marks);
-        let order = if rng.random_bool(0.5) { Order::ReferenceFirst } else { Order::ReferenceSecond };
+        let order = if rng.random_bool(0.5) {
+            Order::ReferenceFirst
+        } else {
+            Order::ReferenceSecond
+        };
         let (reference, other) = match order {
             Order::ReferenceFirst => (first, second),
             Order::ReferenceSecond => (second, first),
@@ -231,7 +248,13 @@ impl Shared<'_> {
         }
         if rng.random_bool(0.05) {
             let no = self.one(self.prompter.text("no"));
-            self.put(&mut tree, alone, &protocol::guard_branch().text, &[], &[target(GUARD, 0, [(no, 1.0), (0, 0.0)])]);
+            self.put(
+                &mut tree,
+                alone,
+                &protocol::guard_branch().text,
+                &[],
+                &[target(GUARD, 0, [(no, 1.0), (0, 0.0)])],
+            );
         }
         for &axis in axes.iter().skip(4) {
             self.score(&mut tree, both, (reference, other), &scores[axis], axis);
@@ -260,7 +283,14 @@ impl Shared<'_> {
             })
             .collect();
         let question = json::branch(&self.rubric, order).text;
-        self.said(&mut tree, both, &question, &json::document(&self.rubric, &entries), JSON, 0);
+        self.said(
+            &mut tree,
+            both,
+            &question,
+            &json::document(&self.rubric, &entries),
+            JSON,
+            0,
+        );
         tree
     }
 
@@ -270,9 +300,16 @@ impl Shared<'_> {
         for i in 0..3 {
             last = tree.picture(&self.prefix[3 * i..3 * i + 3], self.marks);
         }
-        for (group, branch) in protocol::groups(&self.rubric).iter().zip(protocol::closer_branches(&self.rubric)) {
+        for (group, branch) in protocol::groups(&self.rubric)
+            .iter()
+            .zip(protocol::closer_branches(&self.rubric))
+        {
             let way = |shown: &Shown| -> f64 {
-                group.axes.iter().map(|&i| reference.distance(shown, self.axes[i])).sum()
+                group
+                    .axes
+                    .iter()
+                    .map(|&i| reference.distance(shown, self.axes[i]))
+                    .sum()
             };
             // Sure from a difference of about a half; a tie is a tie.
             let third = 1.0 / (1.0 + (-8.0 * (way(a) - way(b))).exp());
@@ -304,8 +341,9 @@ impl Shared<'_> {
                 .collect()
         };
         let (of_reference, of_other) = (seen(reference), seen(other));
-        let differences: Vec<String> =
-            (0..self.axes.len()).map(|axis| self.difference(reference, other, axis)).collect();
+        let differences: Vec<String> = (0..self.axes.len())
+            .map(|axis| self.difference(reference, other, axis))
+            .collect();
         let asked = [
             Before::Nothing,
             Before::Values(&of_reference, &of_other),
@@ -353,7 +391,13 @@ impl Shared<'_> {
         let weight = if kind == JSON { 0.05 } else { 0.4 };
         let targets: Vec<Target> = answer
             .iter()
-            .map(|&id| target(kind, self.number(axis), [(u16::try_from(id).unwrap_or(0), weight), (0, 0.0)]))
+            .map(|&id| {
+                target(
+                    kind,
+                    self.number(axis),
+                    [(u16::try_from(id).unwrap_or(0), weight), (0, 0.0)],
+                )
+            })
             .collect();
         // The end is asked for, not fed.
         self.put(tree, parent, question, &answer[..answer.len() - 1], &targets);

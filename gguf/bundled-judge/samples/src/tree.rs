@@ -109,7 +109,11 @@ impl Tree {
     }
 
     fn end(&self, segment: i16) -> i32 {
-        usize::try_from(segment + 1).ok().and_then(|i| self.ends.get(i)).copied().unwrap_or(0)
+        usize::try_from(segment + 1)
+            .ok()
+            .and_then(|i| self.ends.get(i))
+            .copied()
+            .unwrap_or(0)
     }
 
     fn text(&mut self, segment: i16, mut at: i32, ids: &[i32]) -> i32 {

@@ -148,6 +148,7 @@ impl<'m> LlamaEngine<'m> {
                 (Some(device), Some(layers)) => format!("{device}, {layers} layers"),
             },
             engine: format!("llama.cpp {}", raw::version()),
+            domain: model.meta_val_str("prompt_calibrator.domain").ok(),
             trained: model
                 .meta_val_str("prompt_calibrator.trained")
                 .map_or(true, |v| v != "false"),
@@ -180,7 +181,7 @@ impl<'m> LlamaEngine<'m> {
         let vocabulary = self.model.vocab();
         let prefix = self.tokens.steps(&vocabulary, &ask.system, &ask.images);
         let branches = self.branch_tokens(ask)?;
-        check_prefix(&prefix, &ask.layout)?;
+        check_prefix(&prefix, ask)?;
         // Up to here nothing in the context changes, so asking for pixels costs no prefix.
         self.embed_missing(ask, pixels, &mut cost)?;
 
@@ -418,7 +419,8 @@ impl<'m> LlamaEngine<'m> {
 }
 
 /// Text of the prefix must stay within its plan, or the context could run full halfway.
-fn check_prefix(steps: &[Step], layout: &Layout) -> Result<(), EngineError> {
+fn check_prefix(steps: &[Step], ask: &Ask) -> Result<(), EngineError> {
+    let layout = &ask.layout;
     let tokens = tokens_of(steps);
     if tokens > layout.system_tokens {
         return Err(EngineError::TooLong {
@@ -427,7 +429,9 @@ fn check_prefix(steps: &[Step], layout: &Layout) -> Result<(), EngineError> {
             limit: layout.system_tokens,
         });
     }
-    let images = steps.iter().filter(|s| matches!(s, Step::Image(_))).count();
+    // A prompt that begins with the base picture shares its cells.
+    let shared = usize::from(ask.images.first() == Some(&ask.base));
+    let images = steps.iter().filter(|s| matches!(s, Step::Image(_))).count() - shared;
     let images = u32::try_from(images).unwrap_or(u32::MAX);
     if images > layout.more_images {
         return Err(EngineError::TooLong {

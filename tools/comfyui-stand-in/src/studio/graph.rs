@@ -5,11 +5,11 @@ use std::sync::{Arc, LazyLock};
 
 use anyhow::{Context, Result, bail};
 use image::RgbImage;
+use scenes::Scene;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::paint::paint;
-use super::scene::{Scene, scene};
+use super::paint::{imagined, paint};
 
 /// The definitions of the known classes, as ComfyUI gives them; the choices of models are this server's own.
 static CLASSES: LazyLock<Map<String, Value>> =
@@ -297,11 +297,11 @@ pub fn compute(graph: &Value, id: &str, made: &HashMap<String, Vec<Item>>) -> Re
             let Item::Latent { width, height, .. } = input("latent_image")? else {
                 bail!("latent_image: not a latent")
             };
-            let drawn = scene(&text("positive")?, &text("negative")?, whole("seed")?);
+            let scene = imagined(&text("positive")?, &text("negative")?, whole("seed")?);
             vec![Item::Latent {
                 width,
                 height,
-                scene: Some(drawn),
+                scene: Some(scene),
             }]
         }
         "VAEDecode" => {

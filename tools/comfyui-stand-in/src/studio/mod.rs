@@ -1,10 +1,9 @@
-//! A small living server for the offline demo: a queue with one worker, progress, history, and pictures drawn from the
-//! words of the prompt. It runs no model, and `/system_stats` says so.
+//! A small living server for the offline demo: a queue with one worker, progress, history, and pictures: scenes drawn
+//! from the words of the prompt. It runs no model, and `/system_stats` says so.
 
 mod graph;
 mod http;
 mod paint;
-mod scene;
 mod worker;
 
 #[cfg(test)]

@@ -1,47 +1,47 @@
 //! Draws a scene, and writes it as a PNG that carries its graph as ComfyUI's do.
 
-use anyhow::Result;
-use image::{ImageFormat, Rgb, RgbImage};
 use std::io::Cursor;
 
-use super::scene::{Form, Scene, Shape};
+use anyhow::Result;
+use image::{ImageFormat, Rgb, RgbImage};
+use scenes::Scene;
 
 /// Where the chunks after `IHDR` begin: 8 bytes of signature and 25 of the header chunk.
 const AFTER_HEADER: usize = 33;
 
-/// Draws a scene of this size in pixels.
-pub fn paint(scene: &Scene, width: u32, height: u32) -> RgbImage {
-    let scale = width.min(height) as f32 / 2.0;
-    let softness = 1.0 / scale;
-    RgbImage::from_fn(width, height, |px, py| {
-        let x = (px as f32 + 0.5 - width as f32 / 2.0) / scale;
-        let y = (py as f32 + 0.5 - height as f32 / 2.0) / scale;
-        let mut colour = scene.background;
-        for shape in &scene.shapes {
-            let cover = (0.5 - distance(shape, x, y) / softness).clamp(0.0, 1.0);
-            for (below, above) in colour.iter_mut().zip(shape.colour) {
-                *below += (above - *below) * cover;
-            }
-        }
-        Rgb(colour.map(|part| (part * scene.light * 255.0).round().clamp(0.0, 255.0) as u8))
+/// The scene that a prompt describes; words of the negative prompt are left out of the positive one.
+pub fn imagined(positive: &str, negative: &str, seed: u64) -> Scene {
+    let unwanted: Vec<String> = words(negative).filter(|w| is_word(w)).map(str::to_lowercase).collect();
+    let wanted = words(positive).filter(|word| !unwanted.contains(&word.to_lowercase()));
+    Scene::described(&wanted.collect::<String>(), seed)
+}
+
+/// The words of a text, and what stands between them.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let inside = is_word(rest);
+        let end = rest.find(|c: char| c.is_alphanumeric() != inside).unwrap_or(rest.len());
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
     })
 }
 
-/// How far a point is outside a shape; negative inside.
-fn distance(shape: &Shape, x: f32, y: f32) -> f32 {
-    let (x, y) = (x - shape.x, y - shape.y);
-    let radius = x.hypot(y);
-    match shape.form {
-        Form::Circle => radius - shape.size,
-        Form::Ring => (radius - shape.size * 0.8).abs() - shape.size * 0.2,
-        Form::Square => x.abs().max(y.abs()) - shape.size * 0.85,
-        Form::Triangle => (x.abs() * 0.894 - y * 0.447 - shape.size * 0.447).max(y - shape.size * 0.8),
-        Form::Star => {
-            let wave = (y.atan2(x) + std::f32::consts::FRAC_PI_2).rem_euclid(std::f32::consts::TAU / 5.0);
-            let from_tip = (wave / (std::f32::consts::TAU / 5.0) - 0.5).abs() * 2.0;
-            (radius - shape.size * (0.4 + 0.6 * from_tip)) * 0.6
-        }
-    }
+fn is_word(piece: &str) -> bool {
+    piece.starts_with(char::is_alphanumeric)
+}
+
+/// Draws a scene on a picture of this size in pixels: in the middle, as large as the shorter side. On the longer side its
+/// edge is repeated.
+pub fn paint(scene: &Scene, width: u32, height: u32) -> RgbImage {
+    let side = width.min(height);
+    let drawn = scenes::draw(scene, side);
+    let within = |at: u32, of: u32| at.saturating_sub((of - side) / 2).min(side.saturating_sub(1));
+    RgbImage::from_fn(width, height, |x, y| {
+        let at = ((within(y, height) * side + within(x, width)) * 3) as usize;
+        Rgb(std::array::from_fn(|part| drawn.rgb[at + part]))
+    })
 }
 
 /// A PNG with the graph in a `prompt` text chunk.

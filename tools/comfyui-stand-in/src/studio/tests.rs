@@ -4,11 +4,10 @@ use image::RgbImage;
 use serde_json::{Value, json};
 
 use super::graph::check;
-use super::paint::{paint, png};
-use super::scene::scene;
+use super::paint::{imagined, paint, png};
 
 fn draw(prompt: &str, negative: &str, seed: u64) -> RgbImage {
-    paint(&scene(prompt, negative, seed), 64, 64)
+    paint(&imagined(prompt, negative, seed), 64, 64)
 }
 
 /// The strongest part of a pixel: 0 red, 1 green, 2 blue.
@@ -19,29 +18,48 @@ fn strongest(picture: &RgbImage, x: u32, y: u32) -> usize {
 
 #[test]
 fn what_the_prompt_names_is_drawn() {
-    let picture = draw("a red circle on a blue background", "", 1);
-    assert_eq!((strongest(&picture, 32, 32), strongest(&picture, 1, 1)), (0, 2));
-    let other = draw("a green square on a red background", "", 1);
-    assert_eq!((strongest(&other, 32, 32), strongest(&other, 1, 1)), (1, 0));
-}
-
-#[test]
-fn a_place_belongs_to_the_shapes_of_its_clause() {
-    let picture = draw(
-        "a green square on the left, and a red circle right on a black background",
-        "",
-        3,
-    );
-    assert_eq!((strongest(&picture, 18, 32), strongest(&picture, 46, 32)), (1, 0));
+    let around = |figure: &str, backdrop: &str| {
+        format!("a huge solid {figure} in the middle, a bar as its mark, a smooth {backdrop} background")
+    };
+    let picture = draw(&around("red square", "blue"), "", 1);
+    // Above the mark, and in a corner.
+    assert_eq!((strongest(&picture, 32, 14), strongest(&picture, 1, 1)), (0, 2));
+    let other = draw(&around("blue square", "green"), "", 1);
+    assert_eq!((strongest(&other, 32, 14), strongest(&other, 1, 1)), (2, 1));
 }
 
 #[test]
 fn the_same_words_and_seed_give_the_same_picture_and_others_another() {
-    let picture = draw("three yellow stars in a black sky", "", 7);
-    assert_eq!(picture, draw("three yellow stars in a black sky", "", 7));
-    assert_ne!(picture, draw("three yellow stars in a black sky", "", 8));
-    assert_ne!(picture, draw("three yellow stars in a black sky, cinematic", "", 7));
-    assert_ne!(picture, draw("three yellow stars in a black sky", "stars", 7));
+    let picture = draw("a yellow star, a blue background", "", 7);
+    assert_eq!(picture, draw("a yellow star, a blue background", "", 7));
+    assert_ne!(picture, draw("a yellow star, a blue background", "", 8));
+    assert_ne!(picture, draw("a yellow star, a pink background", "", 7));
+    // Words of no meaning change nothing.
+    assert_eq!(picture, draw("a yellow star, a blue background, cinematic", "", 7));
+}
+
+#[test]
+fn words_of_the_negative_prompt_are_left_out() {
+    let said = "two balls, a grainy blue background, light from the left";
+    assert_eq!(imagined(said, "", 3), imagined(said, "blurry, redder", 3));
+    assert_eq!(
+        imagined(said, "Grainy", 3),
+        imagined("two balls, a blue background, light from the left", "", 3)
+    );
+}
+
+#[test]
+fn a_picture_that_is_not_square_repeats_the_edge() {
+    let scene = imagined("a red star", "", 1);
+    let square = paint(&scene, 64, 64);
+    let wide = paint(&scene, 96, 64);
+    assert_eq!(wide.dimensions(), (96, 64));
+    for y in [0, 20, 63] {
+        assert_eq!(wide.get_pixel(48, y), square.get_pixel(32, y));
+        assert_eq!(wide.get_pixel(0, y), square.get_pixel(0, y));
+        assert_eq!(wide.get_pixel(95, y), square.get_pixel(63, y));
+    }
+    assert_eq!(paint(&scene, 64, 80).get_pixel(5, 79), square.get_pixel(5, 63));
 }
 
 #[test]

@@ -1,0 +1,129 @@
+//! A scene in words, and a scene from words: what an agent writes and a diffusion model would draw.
+
+use rand::Rng as _;
+
+use crate::attribute::Attribute;
+use crate::kinds::{Pattern, Texture};
+use crate::read::Said;
+use crate::sample::{Rng, rng};
+use crate::scene::{Figure, Scene};
+use crate::tone::Hue;
+
+/// Degrees by which a hue that the prompt names varies, either way.
+const HUE_PLAY: f32 = 4.0;
+/// Degrees by which a side the light comes from varies, either way.
+const LIGHT_PLAY: f32 = 5.0;
+/// Shares of the side by which a place varies, either way.
+const PLACE_PLAY: f32 = 0.015;
+/// The share of itself by which a size varies, either way.
+const SIZE_PLAY: f32 = 0.03;
+
+impl Scene {
+    /// The scene that a prompt describes. What the prompt does not say follows from the seed; what
+    /// it says varies a little with it. A word more or less changes only what it speaks of.
+    #[must_use]
+    pub fn described(prompt: &str, seed: u64) -> Self {
+        let mut rng = rng(seed);
+        // The same numbers are drawn whatever the prompt says.
+        let mut scene = Self::random(&mut rng);
+        let play = Play::random(&mut rng);
+        let said = Said::read(prompt);
+        if let Some(figure) = &mut scene.figure {
+            said.put_on(figure, &play);
+        }
+        if said.empty {
+            scene.figure = None;
+        }
+        scene.balls = said.balls.unwrap_or(scene.balls);
+        scene.texture = said.texture.unwrap_or(scene.texture);
+        if let Some(hue) = said.backdrop {
+            scene.backdrop = hue.turned(play.backdrop * HUE_PLAY);
+        }
+        if let Some(degrees) = said.light.degrees() {
+            scene.light = (degrees + play.light * LIGHT_PLAY).rem_euclid(360.0);
+        }
+        scene
+    }
+
+    /// A prompt that [`Scene::described`] reads as a scene of the same words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut clauses = Vec::new();
+        let word = |attribute| self.words(attribute).unwrap_or_default();
+        match &self.figure {
+            None => clauses.push("no figure".to_owned()),
+            Some(figure) => {
+                let pattern = match figure.pattern {
+                    Pattern::Solid => "solid",
+                    Pattern::Stripes => "striped",
+                    Pattern::Dots => "dotted",
+                    Pattern::Checks => "checked",
+                };
+                clauses.push(format!(
+                    "a {} {pattern} {} {} at the {}",
+                    word(Attribute::Size),
+                    word(Attribute::Colour),
+                    word(Attribute::Subject),
+                    word(Attribute::Position),
+                ));
+                clauses.push(match figure.mark {
+                    Some(mark) => format!("marked with a {}", mark.word()),
+                    None => "no mark".into(),
+                });
+            }
+        }
+        clauses.push(match self.balls {
+            0 => "no balls".into(),
+            1 => "one ball along the bottom".into(),
+            _ => format!("{} balls along the bottom", word(Attribute::Count)),
+        });
+        let surface = match self.texture {
+            Texture::Smooth => "smooth",
+            Texture::Grain => "grainy",
+            Texture::Lines => "lined",
+            Texture::Grid => "gridded",
+        };
+        clauses.push(format!("a {surface} {} background", word(Attribute::Background)));
+        clauses.push(format!("light {}", word(Attribute::Lighting)));
+        clauses.join(", ")
+    }
+}
+
+/// How a seed varies what a prompt says: each in `[-1, 1]`.
+struct Play {
+    hue: f32,
+    backdrop: f32,
+    light: f32,
+    size: f32,
+    place: (f32, f32),
+}
+
+impl Play {
+    fn random(rng: &mut Rng) -> Self {
+        let mut next = || rng.random_range(-1.0..=1.0);
+        Self {
+            hue: next(),
+            backdrop: next(),
+            light: next(),
+            size: next(),
+            place: (next(), next()),
+        }
+    }
+}
+
+impl Said {
+    fn put_on(&self, figure: &mut Figure, play: &Play) {
+        figure.shape = self.shape.unwrap_or(figure.shape);
+        figure.pattern = self.pattern.unwrap_or(figure.pattern);
+        figure.mark = self.mark.unwrap_or(figure.mark);
+        if let Some(hue) = self.hue {
+            figure.hue = Hue::turned(hue, play.hue * HUE_PLAY);
+        }
+        if let Some(radius) = self.radius {
+            figure.radius = radius * (1.0 + play.size * SIZE_PLAY);
+        }
+        if let Some((across, down)) = self.place.middle() {
+            figure.middle = (across + play.place.0 * PLACE_PLAY, down + play.place.1 * PLACE_PLAY);
+        }
+    }
+}

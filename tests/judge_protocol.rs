@@ -16,6 +16,8 @@ mod frozen;
 mod guarding;
 #[path = "judge_protocol/interrupted.rs"]
 mod interrupted;
+#[path = "judge_protocol/measuring.rs"]
+mod measuring;
 #[path = "judge_protocol/orders.rs"]
 mod orders;
 #[path = "judge_protocol/same_bits.rs"]

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::judge::Judge;
 pub use crate::judge::calibration::Fit;
 use crate::judge::protocol::Evidence;
-use crate::judge::rubric::Rubric;
+use crate::judge::rubric::{Extends, Rubric, RubricError, RubricProblem, RubricSource};
 use crate::picture::PictureError;
 use crate::progress::Teller;
 use asker::Asker;
@@ -137,21 +137,8 @@ pub struct Evaluated {
 /// # Errors
 /// [`EvalError::Internal`] if it cannot be read, which is a defect.
 pub fn rubric() -> Result<Rubric, EvalError> {
-    use crate::judge::rubric::{RubricSource, builtin};
-    let text = builtin("scenes").ok_or_else(|| EvalError::Internal("the rubric of the scenes is missing".into()))?;
-    let source = RubricSource::Text {
-        text: &text.text,
-        origin: &text.origin,
-    };
-    let mut none = |_: crate::judge::rubric::Extends<'_>| {
-        Err(crate::judge::rubric::RubricError::without_place(
-            crate::judge::rubric::RubricProblem::UnknownParent {
-                name: "a parent".into(),
-                reason: "this rubric extends nothing".into(),
-            },
-        ))
-    };
-    Rubric::load(source, &mut none).map_err(|error| EvalError::Internal(error.to_string()))
+    let mut none = |_: Extends<'_>| Err(RubricError::without_place(RubricProblem::NoAxes));
+    Rubric::load(RubricSource::Builtin("scenes"), &mut none).map_err(|error| EvalError::Internal(error.to_string()))
 }
 
 /// Runs the tests on rendered scenes.

@@ -96,7 +96,7 @@ fn load_rubric(named: &str, roots: &Roots) -> Result<Rubric, ServiceError> {
                 format!("there is no rubric \"{named}\""),
                 format!(
                     "Built in are {}; a rubric of your own is the path of its TOML file.",
-                    BUILTIN_NAMES.join(" and ")
+                    BUILTIN_NAMES.join(", ")
                 ),
             ));
         }

@@ -119,7 +119,7 @@ impl Rubric {
                 Some(parent) => parse(&parent.text, &parent.origin, resolve),
                 None => Err(RubricError::without_place(RubricProblem::UnknownParent {
                     name: name.to_owned(),
-                    reason: format!("the built-in rubrics are {}", BUILTIN_NAMES.join(" and ")),
+                    reason: format!("the built-in rubrics are {}", BUILTIN_NAMES.join(", ")),
                 })),
             },
             RubricSource::Text { text, origin } => parse(text, origin, resolve),

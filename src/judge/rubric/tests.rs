@@ -88,7 +88,7 @@ fn an_unknown_builtin_is_refused() {
     assert!(matches!(error.problem, RubricProblem::UnknownParent { .. }));
     assert_eq!(
         error.to_string(),
-        "there is no rubric \"other\": the built-in rubrics are default and explicit"
+        "there is no rubric \"other\": the built-in rubrics are default, explicit, scenes"
     );
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use prompt_calibrator::judge::engine::llama::{Piece, Prompter};
 use prompt_calibrator::judge::json;
 use prompt_calibrator::judge::protocol::{self, AxisValue, Before, Order};
-use prompt_calibrator::judge::rubric::{Rubric, RubricSource};
+use prompt_calibrator::judge::rubric::{Extends, Rubric, RubricError, RubricProblem, RubricSource};
 use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 use scenes::{ATTRIBUTES, Attribute, Rng, Scene};
@@ -125,18 +125,8 @@ impl Asked {
 }
 
 fn rubric(rng: &mut Rng) -> Result<Rubric> {
-    let source = RubricSource::Text {
-        text: scenes::RUBRIC,
-        origin: "scenes",
-    };
-    let mut rubric = Rubric::load(source, &mut |parent| {
-        Err(prompt_calibrator::judge::rubric::RubricError::without_place(
-            prompt_calibrator::judge::rubric::RubricProblem::UnknownParent {
-                name: format!("{parent:?}"),
-                reason: "the rubric of the scenes stands alone".into(),
-            },
-        ))
-    })?;
+    let mut none = |_: Extends<'_>| Err(RubricError::without_place(RubricProblem::NoAxes));
+    let mut rubric = Rubric::load(RubricSource::Builtin("scenes"), &mut none)?;
     if rng.random_bool(0.3) {
         rubric.axes.shuffle(rng);
         let keep = rng.random_range(4..=rubric.axes.len());

@@ -3,6 +3,8 @@
 //! A slip anywhere between a picture's bytes and a score (decoding, resizing, patches, projector,
 //! positions, chat markup, branches, probabilities, orders, scale) shows here as a fall in accuracy.
 
+#![cfg(test)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -1,7 +1,7 @@
 //! Measures the judge without a human label: rendered scenes with known answers (tests T1 to T11),
 //! or a folder of the user's own pairs.
 //!
-//! Everything that the judge reads goes through [`asker::Asker`], which keeps it in a journal, so
+//! Everything that the judge reads goes through `asker`, which keeps it in a journal, so
 //! that an evaluation that was stopped goes on where it was.
 
 mod asker;
@@ -185,7 +185,7 @@ async fn asker<'a>(plan: &'a Plan<'a>, rubric: &'a Rubric) -> Result<Asker<'a>, 
     let judge = plan.judge.identity(rubric, plan.cancel).await?.hash();
     let journal = match &plan.journal {
         // Answers of different judges are never mixed.
-        Some(folder) => Journal::open(&folder.join(format!("{}.jsonl", &judge[..judge.len().min(16)])))?,
+        Some(folder) => Journal::open(folder.join(format!("{}.jsonl", &judge[..judge.len().min(16)])))?,
         None => Journal::in_memory(),
     };
     Ok(Asker::new(plan, rubric, judge, journal))

@@ -30,6 +30,9 @@ const VALUE: u8 = 2;
 const DIGIT: u8 = 3;
 const DIFFERENCE: u8 = 6;
 const CLOSER: u8 = 7;
+/// The attribute whose comparison is learned last, and how often it is put first for that.
+const SLOWEST: Attribute = Attribute::Position;
+const SLOWEST_MORE: f64 = 0.25;
 const CLOSER_WEIGHT: f64 = 2.0;
 const GUARD: u8 = 8;
 const JSON: u8 = 9;
@@ -107,14 +110,14 @@ impl Asked {
             samples: Vec::new(),
         };
         for i in 0..samples {
-            // Every sixth is a triplet, so that all batches hold the same number of pictures.
-            let shown = if i % 6 == 5 { triplet(rng) } else { pair(rng) };
+            // Every fourth is a triplet, so that all batches hold the same number of pictures.
+            let shown = if i % 4 == 3 { triplet(rng) } else { pair(rng) };
             for picture in &shown {
                 batch.pixels.push(source.pixels(picture, rng)?);
                 batch.attributes.push(targets(picture).to_vec());
             }
             batch.samples.push(match &shown[..] {
-                [a, b] if i % 16 == 3 => shared.document(a, b, rng),
+                [a, b] if i % 16 == 1 => shared.document(a, b, rng),
                 [a, b] => shared.pair(a, b, rng),
                 [reference, a, b] => shared.triplet(reference, a, b),
                 _ => anyhow::bail!("a sample of {} pictures", shown.len()),
@@ -146,7 +149,7 @@ fn pair(rng: &mut Rng) -> Vec<Shown> {
             with_edits(&scene, edits, rng)
         }
         70..80 => scene.unrelated(rng),
-        80..92 => Scene::random_partly_hidden(rng),
+        80..87 => Scene::random_partly_hidden(rng),
         choice => return strangers(scene, choice, rng),
     };
     shuffled(vec![Shown::Scene(scene), Shown::Scene(other)], rng)
@@ -155,7 +158,7 @@ fn pair(rng: &mut Rng) -> Vec<Shown> {
 fn strangers(scene: Scene, choice: u32, rng: &mut Rng) -> Vec<Shown> {
     let other = Source::other(rng);
     let pair = match choice {
-        92..94 => vec![Source::GREY, Source::GREY],
+        87..94 => vec![Source::GREY, Source::GREY],
         94 => vec![other.clone(), other],
         95 => vec![Source::other(rng), other],
         96 => vec![Source::GREY, other],
@@ -173,6 +176,9 @@ fn shuffled(mut shown: Vec<Shown>, rng: &mut Rng) -> Vec<Shown> {
 fn with_edits(scene: &Scene, edits: usize, rng: &mut Rng) -> Scene {
     let mut attributes = ATTRIBUTES;
     attributes.shuffle(rng);
+    if rng.random_bool(SLOWEST_MORE) {
+        attributes.sort_by_key(|a| *a != SLOWEST);
+    }
     let mut other = scene.renewed(rng);
     for attribute in attributes.into_iter().take(edits) {
         other = if rng.random_bool(0.12) {
@@ -184,9 +190,21 @@ fn with_edits(scene: &Scene, edits: usize, rng: &mut Rng) -> Scene {
     other
 }
 
-/// A reference and two pictures at different distances from it.
+/// A reference and two pictures at different distances from it: on many attributes, or on one.
 fn triplet(rng: &mut Rng) -> Vec<Shown> {
     let scene = Scene::random(rng);
+    if rng.random_bool(0.5) {
+        let attribute = ATTRIBUTES[rng.random_range(0..ATTRIBUTES.len())];
+        let mut steps = scene.steps(attribute, 5, rng);
+        if steps.is_empty() {
+            steps.push(scene.renewed(rng).edited(attribute, 1.0, rng));
+        }
+        steps.insert(0, scene.renewed(rng));
+        steps.shuffle(rng);
+        steps.truncate(2);
+        steps.insert(0, scene);
+        return steps.into_iter().map(Shown::Scene).collect();
+    }
     let mut near = |most: usize| {
         let edits = rng.random_range(0..=most);
         with_edits(&scene, edits, rng)
@@ -217,6 +235,9 @@ impl Shared<'_> {
         let mut axes: Vec<usize> = (0..self.axes.len()).collect();
         axes.shuffle(rng);
         axes.sort_by_key(|&i| first.distance(second, self.axes[i]) == 0.0 && rng.random_bool(0.4));
+        if rng.random_bool(SLOWEST_MORE) {
+            axes.sort_by_key(|&i| self.axes[i] != SLOWEST);
+        }
         let scores = self.scores(reference, other, order, rng);
         for &axis in axes.iter().take(4) {
             self.score(&mut tree, both, (reference, other), &scores[axis], axis);
@@ -301,8 +322,8 @@ impl Shared<'_> {
                     .map(|&i| reference.distance(shown, self.axes[i]))
                     .sum()
             };
-            // Sure from a difference of about a half; a tie is a tie.
-            let third = 1.0 / (1.0 + (-8.0 * (way(a) - way(b))).exp());
+            // Sure from a difference of about a third; a tie is a tie.
+            let third = 1.0 / (1.0 + (-12.0 * (way(a) - way(b))).exp());
             // There are few of these, so each weighs more.
             let weigh = |share: f64| CLOSER_WEIGHT * share;
             let answers = [
@@ -318,7 +339,12 @@ impl Shared<'_> {
     /// For every axis a question on the score and what kind it is: without values in half of them,
     /// with wrong ones in a tenth.
     fn scores(&self, reference: &Shown, other: &Shown, order: Order, rng: &mut Rng) -> Vec<(String, u8)> {
+        // Of grey pictures every value is wrong: there is nothing to see, and nothing that differs.
+        let grey = reference == &Source::GREY && other == &Source::GREY;
         let wrong = rng.random_bool(0.2);
+        let base = Scene::random(rng);
+        let edits = rng.random_range(1..=3);
+        let edited = with_edits(&base, edits, rng);
         let mut seen = |shown: &Shown| -> Vec<AxisValue> {
             let strange = Shown::Scene(Scene::random_partly_hidden(rng));
             let from = if wrong { &strange } else { shown };
@@ -330,7 +356,11 @@ impl Shared<'_> {
                 })
                 .collect()
         };
-        let (of_reference, of_other) = (seen(reference), seen(other));
+        let (of_reference, of_other) = if grey && !wrong {
+            (seen(&Shown::Scene(base)), seen(&Shown::Scene(edited)))
+        } else {
+            (seen(reference), seen(other))
+        };
         let differences: Vec<String> = (0..self.axes.len())
             .map(|axis| self.difference(reference, other, axis))
             .collect();

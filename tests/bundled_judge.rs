@@ -70,14 +70,13 @@ fn value(report: &Report, test: &str, name: &str) -> f64 {
 
 #[test]
 fn it_sees_what_differs_and_what_does_not() {
-    let report = Person::new().eval(&["--cases", "30", "--tests", "T1,T2,T3,T4,T6,T7,T9"]);
+    let report = Person::new().eval(&["--cases", "30", "--tests", "T1,T2,T4,T6,T7,T9"]);
     let at = |test, name| value(&report, test, name);
     // The targets of the protocol's table, less a margin for so few cases.
     assert_eq!(at("T1", "asked again, largest change"), 0.0);
     assert_eq!(at("T1", "after a restart, largest change"), 0.0);
     assert!(at("T2", "identical, worst axis") >= 0.85, "{report:#?}");
     assert!(at("T2", "JPEG 90, worst axis") >= 0.8, "{report:#?}");
-    assert!(at("T3", "overall score, unrelated") <= 0.3, "{report:#?}");
     assert!(at("T4", "ranks worst, share") >= 0.6, "{report:#?}");
     assert!(at("T4", "in the worst three, share") >= 0.8, "{report:#?}");
     assert!(at("T6", "raw, mean difference") <= 0.1, "{report:#?}");
@@ -129,6 +128,7 @@ fn a_second_run_asks_nothing_again() {
 }
 
 #[test]
+#[ignore = "minutes; .ci/long runs it"]
 fn everything_on_few_cases_and_what_was_fitted_is_used() {
     let person = Person::new();
     let page = person.at("page.html");
@@ -144,7 +144,7 @@ fn everything_on_few_cases_and_what_was_fitted_is_used() {
     ];
     let judged = |person: &Person| -> Value { serde_json::from_slice(&person.run(&pair).stdout).unwrap() };
     let before = judged(&person);
-    let report = person.eval(&["--cases", "12", "--fit", "--page", page.to_str().unwrap()]);
+    let report = person.eval(&["--cases", "8", "--fit", "--page", page.to_str().unwrap()]);
     let ids: Vec<&str> = report.tests.iter().map(|t| t.id.as_str()).collect();
     assert_eq!(
         ids,

@@ -1,4 +1,4 @@
-//! Tests T1 to T11 on rendered scenes; the table is in `ARCHITECTURE.md`.
+//! Tests T1 to T11 on rendered scenes.
 
 mod edits;
 mod loops;

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::judge::Judge;
 pub use crate::judge::calibration::Fit;
 use crate::judge::protocol::Evidence;
-use crate::judge::rubric::{Extends, Rubric, RubricError, RubricProblem, RubricSource};
+use crate::judge::rubric::Rubric;
 use crate::picture::PictureError;
 use crate::progress::Teller;
 use asker::Asker;
@@ -137,8 +137,7 @@ pub struct Evaluated {
 /// # Errors
 /// [`EvalError::Internal`] if it cannot be read, which is a defect.
 pub fn rubric() -> Result<Rubric, EvalError> {
-    let mut none = |_: Extends<'_>| Err(RubricError::without_place(RubricProblem::NoAxes));
-    Rubric::load(RubricSource::Builtin("scenes"), &mut none).map_err(|error| EvalError::Internal(error.to_string()))
+    Rubric::builtin("scenes").map_err(|error| EvalError::Internal(error.to_string()))
 }
 
 /// Runs the tests on rendered scenes.

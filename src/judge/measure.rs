@@ -144,10 +144,7 @@ impl Judge {
     ) -> Result<(Prepared, Cost), JudgeError> {
         let prepared = self.prepare(reference, call).await?;
         let mut cost = Cost::default();
-        self.guard(&prepared, None, call, &mut cost).await?;
-        for other in others {
-            self.guard(&prepared, Some(other), call, &mut cost).await?;
-        }
+        self.guard(&prepared, others, call, &mut cost).await?;
         Ok((prepared, cost))
     }
 }

@@ -199,11 +199,11 @@ impl Judge {
         let prepared = self.prepare(pair.reference, &call).await?;
         let generated = self.fitted(pair.generated)?;
         let mut cost = Cost::default();
-        self.guard(&prepared, Some(&generated), &call, &mut cost).await?;
+        self.guard(&prepared, &[&generated], &call, &mut cost).await?;
         let target = self.target_values(&prepared, &call, &mut cost).await?;
         let guarded = call.guarded || says_explicit(&target.values);
         if guarded && !call.guarded {
-            self.guard(&prepared, Some(&generated), &Call { guarded, ..call }, &mut cost)
+            self.guard(&prepared, &[&generated], &Call { guarded, ..call }, &mut cost)
                 .await?;
         }
         let scale = self.scale(&prepared, &target, &call, &mut cost).await?;
@@ -213,7 +213,7 @@ impl Judge {
         let mut steps = self.steps(&prepared, &call, &meter);
         let values = steps.values(&generated).await?;
         if !guarded && says_explicit(&values) {
-            self.guard(&prepared, Some(&generated), &Call { guarded: true, ..call }, &mut cost)
+            self.guard(&prepared, &[&generated], &Call { guarded: true, ..call }, &mut cost)
                 .await?;
         }
         let readings = steps
@@ -265,10 +265,10 @@ impl Judge {
         let _turn = self.take_turn(&call).await?;
         let prepared = self.prepare(reference, &call).await?;
         let mut cost = Cost::default();
-        self.guard(&prepared, None, &call, &mut cost).await?;
+        self.guard(&prepared, &[], &call, &mut cost).await?;
         let target = self.target_values(&prepared, &call, &mut cost).await?;
         if !call.guarded && says_explicit(&target.values) {
-            self.guard(&prepared, None, &Call { guarded: true, ..call }, &mut cost)
+            self.guard(&prepared, &[], &Call { guarded: true, ..call }, &mut cost)
                 .await?;
         }
         Ok(target)
@@ -376,7 +376,7 @@ impl Judge {
     async fn guard(
         &self,
         prepared: &Prepared,
-        generated: Option<&KeyedPixels>,
+        others: &[&KeyedPixels],
         call: &Call<'_>,
         cost: &mut Cost,
     ) -> Result<(), JudgeError> {
@@ -386,11 +386,16 @@ impl Judge {
         if !prepared.trusted {
             return Err(Refusal::JudgeUntrusted.into());
         }
-        let meter = Meter::new(&part(call.teller, GUARDING), "checking that only adults are shown", 2);
+        let pictures = 1 + others.len() as u64;
+        let meter = Meter::new(
+            &part(call.teller, GUARDING),
+            "checking that only adults are shown",
+            pictures,
+        );
         let mut steps = self.steps(prepared, call, &meter);
         steps.age(&prepared.reference, Side::Reference).await??;
-        if let Some(generated) = generated {
-            steps.age(generated, Side::Generated).await??;
+        for other in others {
+            steps.age(other, Side::Generated).await??;
         }
         cost.add(&steps.cost);
         Ok(())

@@ -1,9 +1,9 @@
 //! A 5×7 bitmap font for labels, so that a contact sheet needs no font file.
 
 /// Columns of a glyph.
-pub(super) const GLYPH_WIDTH: u32 = 5;
+pub const GLYPH_WIDTH: u32 = 5;
 /// Rows of a glyph.
-pub(super) const GLYPH_HEIGHT: u32 = 7;
+pub const GLYPH_HEIGHT: u32 = 7;
 
 /// Seven rows from the top; bit 4 is the leftmost pixel.
 type Glyph = [u8; 7];
@@ -12,7 +12,7 @@ type Glyph = [u8; 7];
 const MISSING: Glyph = [0x1f, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1f];
 
 /// Whether the pixel at (`x`, `y`) of `character` is set.
-pub(super) fn is_set(character: char, x: u32, y: u32) -> bool {
+pub fn is_set(character: char, x: u32, y: u32) -> bool {
     let glyph = glyph(character);
     usize::try_from(y)
         .ok()

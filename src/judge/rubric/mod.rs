@@ -126,6 +126,19 @@ impl Rubric {
         }
     }
 
+    /// A built-in rubric, which extends built-in ones at most.
+    ///
+    /// # Errors
+    /// [`RubricProblem::UnknownParent`] for a name that is not built in.
+    pub fn builtin(name: &str) -> Result<Self, RubricError> {
+        Self::load(RubricSource::Builtin(name), &mut |parent| {
+            Err(RubricError::without_place(RubricProblem::UnknownParent {
+                name: format!("{parent:?}"),
+                reason: "it is not built in".into(),
+            }))
+        })
+    }
+
     /// The axis of this id.
     pub fn axis(&self, id: &str) -> Option<&Axis> {
         self.axes.iter().find(|axis| axis.id.as_str() == id)

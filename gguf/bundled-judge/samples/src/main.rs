@@ -12,9 +12,8 @@ mod tree;
 use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use llama_cpp_2::llama_backend::LlamaBackend;
 use prompt_calibrator::judge::engine::llama::Prompter;
 
 #[derive(Parser)]
@@ -49,8 +48,7 @@ enum Mode {
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let backend = LlamaBackend::init().context("llama.cpp did not start")?;
-    let prompter = Prompter::load(&backend, &options.vocabulary)?;
+    let prompter = Prompter::load(&options.vocabulary)?;
     let mut rng = scenes::rng(options.seed);
     let mut source = pictures::Source::new()?;
     let mut out = BufWriter::new(std::io::stdout().lock());

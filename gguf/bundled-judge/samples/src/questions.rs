@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use prompt_calibrator::judge::engine::llama::{Piece, Prompter};
 use prompt_calibrator::judge::json;
 use prompt_calibrator::judge::protocol::{self, AxisValue, Before, Order};
-use prompt_calibrator::judge::rubric::{Extends, Rubric, RubricError, RubricProblem, RubricSource};
+use prompt_calibrator::judge::rubric::Rubric;
 use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 use scenes::{ATTRIBUTES, Attribute, Rng, Scene};
@@ -128,8 +128,7 @@ impl Asked {
 }
 
 fn rubric(rng: &mut Rng) -> Result<Rubric> {
-    let mut none = |_: Extends<'_>| Err(RubricError::without_place(RubricProblem::NoAxes));
-    let mut rubric = Rubric::load(RubricSource::Builtin("scenes"), &mut none)?;
+    let mut rubric = Rubric::builtin("scenes")?;
     if rng.random_bool(0.3) {
         rubric.axes.shuffle(rng);
         let keep = rng.random_range(4..=rubric.axes.len());

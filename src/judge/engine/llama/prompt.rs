@@ -24,22 +24,30 @@ pub enum Piece {
 pub struct Prompter {
     model: LlamaModel,
     tokens: Tokens,
+    // Dropped last: the model needs it.
+    _backend: LlamaBackend,
 }
 
 impl Prompter {
-    /// Takes the vocabulary of a model file.
+    /// Takes the vocabulary of a model file. Once at a time in a process.
     ///
     /// # Errors
     /// [`EngineError::Load`] or [`EngineError::Unsuitable`].
-    pub fn load(backend: &LlamaBackend, model: &Path) -> Result<Self, EngineError> {
+    pub fn load(model: &Path) -> Result<Self, EngineError> {
+        let backend =
+            LlamaBackend::init().map_err(|error| EngineError::Protocol(format!("llama.cpp did not start: {error}")))?;
         let params = LlamaModelParams::default().with_n_gpu_layers(0);
-        let model = LlamaModel::load_from_file(backend, model, &params).map_err(|error| EngineError::Load {
+        let model = LlamaModel::load_from_file(&backend, model, &params).map_err(|error| EngineError::Load {
             what: "model".into(),
             path: model.into(),
             reason: error.to_string(),
         })?;
         let tokens = Tokens::of(&model)?;
-        Ok(Self { model, tokens })
+        Ok(Self {
+            model,
+            tokens,
+            _backend: backend,
+        })
     }
 
     /// The prefix of a prompt with this many pictures.

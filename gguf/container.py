@@ -1,4 +1,5 @@
 """Writes GGUF files of the Qwen3-VL architecture. Knows keys, tensor names and shapes; not what the weights are.
+`general` and `write` serve files of other kinds too.
 
 Tensor shapes are in numpy order (rows first), the reverse of what llama.cpp prints.
 """
@@ -120,7 +121,7 @@ def vision_tensors(shape: VisionShape, embedding: int, kind: Kind) -> Iterator[T
         yield from linear(f"v.deepstack.{i}.fc2", embedding, merged)
 
 
-def _general(writer: GGUFWriter, kind: str, filling: Filling) -> None:
+def general(writer: GGUFWriter, kind: str, filling: Filling) -> None:
     writer.add_type(kind)
     writer.add_name(filling.name)
     writer.add_description(filling.description)
@@ -148,7 +149,7 @@ def _tokenizer(writer: GGUFWriter, tokenizer: Tokenizer, rows: int) -> None:
     writer.add_chat_template(tokenizer.template)
 
 
-def _write(writer: GGUFWriter, tensors: list[Tensor], values: Values) -> None:
+def write(writer: GGUFWriter, tensors: list[Tensor], values: Values) -> None:
     """Streams: one tensor is in memory at a time."""
     for tensor in tensors:
         dtype = {F32: np.float32, GGMLQuantizationType.F16: np.float16}.get(tensor.kind)
@@ -170,7 +171,7 @@ def _write(writer: GGUFWriter, tensors: list[Tensor], values: Values) -> None:
 def write_text(path: Path, shape: TextShape, deepstack_layers: int, tokenizer: Tokenizer, filling: Filling) -> None:
     rows = max(shape.vocabulary, len(tokenizer.vocabulary.tokens))
     writer = GGUFWriter(path, shape.architecture)
-    _general(writer, "model", filling)
+    general(writer, "model", filling)
     writer.add_block_count(shape.layers)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.embedding)
@@ -189,12 +190,12 @@ def write_text(path: Path, shape: TextShape, deepstack_layers: int, tokenizer: T
         writer.add_expert_used_count(shape.experts_used)
         writer.add_expert_feed_forward_length(shape.feed_forward)
     _tokenizer(writer, tokenizer, rows)
-    _write(writer, list(text_tensors(shape, rows, filling.kind)), filling.values)
+    write(writer, list(text_tensors(shape, rows, filling.kind)), filling.values)
 
 
 def write_vision(path: Path, shape: VisionShape, embedding: int, filling: Filling) -> None:
     writer = GGUFWriter(path, "clip")
-    _general(writer, "mmproj", filling)
+    general(writer, "mmproj", filling)
     writer.add_clip_has_vision_encoder(True)
     writer.add_clip_projector_type("qwen3vl_merger")
     writer.add_vision_use_gelu(True)
@@ -210,4 +211,4 @@ def write_vision(path: Path, shape: VisionShape, embedding: int, filling: Fillin
     writer.add_vision_image_mean([0.5, 0.5, 0.5])
     writer.add_vision_image_std([0.5, 0.5, 0.5])
     writer.add_vision_is_deepstack_layers([i in shape.deepstack for i in range(shape.layers)])
-    _write(writer, list(vision_tensors(shape, embedding, filling.kind)), filling.values)
+    write(writer, list(vision_tensors(shape, embedding, filling.kind)), filling.values)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes GGUF files of the Qwen3-VL architecture with fixed-seed random weights (README.md)."""
+"""Writes GGUF files with fixed-seed random weights: Qwen3-VL, Gemma 3, and an adapter (README.md)."""
 
 import argparse
 import hashlib
@@ -10,9 +10,13 @@ from gguf import GGMLQuantizationType as Q
 from gguf import LlamaFileType
 
 import container
+import gemma3
+import lora
 from bpe import Vocabulary
+from loose_weights import Adapter, Loose
 from random_weights import Plain, Wired
-from shapes import SIZES, TINY_MOE, TINY_TEXT, TINY_VISION
+from shapes import SIZES, TINY_GEMMA, TINY_GEMMA_VISION, TINY_MOE, TINY_TEXT, TINY_VISION
+from spm import Pieces
 
 HERE = Path(__file__).resolve().parent
 MERGES = 4000
@@ -39,14 +43,16 @@ FILE_TYPES = {
 }
 
 
-def filling(name: str, quantisation: str, values: container.Values) -> container.Filling:
-    return container.Filling(name, kinds(quantisation), FILE_TYPES[quantisation], values)
+def filling(name: str, quantisation: str, values: container.Values, **about: str) -> container.Filling:
+    return container.Filling(name, kinds(quantisation), FILE_TYPES[quantisation], values, **about)
+
+
+def beside(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
 
 
 def tokenizer() -> container.Tokenizer:
-    text = (HERE / "vocabulary.txt").read_text(encoding="utf-8")
-    template = (HERE / "chat_template.jinja").read_text(encoding="utf-8")
-    return container.Tokenizer(Vocabulary(text, MERGES), template.strip())
+    return container.Tokenizer(Vocabulary(beside("vocabulary.txt"), MERGES), beside("chat_template.jinja").strip())
 
 
 def write_small(out: Path) -> list[Path]:
@@ -57,13 +63,34 @@ def write_small(out: Path) -> list[Path]:
         content = filling("Prompt Calibrator random judge", "q8_0", Wired(SEED, shape, tokens.vocabulary))
         container.write_text(paths[-1], shape, len(TINY_VISION.deepstack), tokens, content)
     paths.append(write_small_projector(out / "random-mmproj.gguf", TINY_TEXT.embedding, tokens))
-    return paths
+    return [*paths, write_small_adapter(out), *write_small_gemma(out, tokens.vocabulary)]
 
 
 def write_small_projector(path: Path, embedding: int, tokens: container.Tokenizer) -> Path:
     content = filling("Prompt Calibrator random projector", "q8_0", Wired(SEED, TINY_TEXT, tokens.vocabulary))
     container.write_vision(path, TINY_VISION, embedding, content)
     return path
+
+
+def write_small_adapter(out: Path) -> Path:
+    path = out / "random-lora.gguf"
+    about = "A LoRA adapter of fixed-seed random numbers for random-qwen3vl.gguf. It knows nothing."
+    values = Adapter(SEED, lora.ALPHA / lora.RANK)
+    lora.write_adapter(path, TINY_TEXT, filling("Prompt Calibrator random adapter", "f16", values, description=about))
+    return path
+
+
+def write_small_gemma(out: Path, vocabulary: Vocabulary) -> list[Path]:
+    paths = [out / "random-gemma3.gguf", out / "random-gemma3-mmproj.gguf"]
+    about = "Fixed-seed random weights in the architecture of Gemma 3. It sees nothing."
+    judge, projector = (
+        filling(f"Prompt Calibrator random Gemma 3 {part}", "q8_0", Loose(SEED), description=about)
+        for part in ("judge", "projector")
+    )
+    tokens = gemma3.Tokenizer(Pieces(vocabulary), beside("gemma_template.jinja").strip())
+    gemma3.write_text(paths[0], TINY_GEMMA, tokens, judge)
+    gemma3.write_vision(paths[1], TINY_GEMMA_VISION, TINY_GEMMA.embedding, projector)
+    return paths
 
 
 def write_size(out: Path, size: str, quantisation: str) -> list[Path]:

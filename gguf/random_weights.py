@@ -105,7 +105,7 @@ HINT_GAIN = {"yes_no": 3.0, "words": 10.0, "digit": 5.0}
 # Words that all questions of a kind share; only the others (the axis, the values) move LIKE and SEEN.
 FRAME = set(
     b"is visible in image answer yes or no few words of how alike differs from on the reference one digit difference "
-    b"could anyone be under assistant user not".split()
+    b"could anyone be under assistant user not what shows axis axes named next it other closer or".split()
 )
 TOPIC = 0.3  # how far a word moves them
 TOPIC_GAIN = {LIKE: 2.0, SEEN: 4.0}

@@ -1,4 +1,4 @@
-"""Shapes of Qwen3-VL models: the small ones that ship, and those of the published sizes (for timings)."""
+"""Shapes: of the small models that ship, and of the published sizes of Qwen3-VL (for timings)."""
 
 from dataclasses import dataclass
 
@@ -33,6 +33,22 @@ class TextShape:
 
 
 @dataclass(frozen=True)
+class GemmaShape:
+    """The language model of Gemma 3. Of every `pattern` layers all but the last see `window` tokens back only."""
+
+    embedding: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    feed_forward: int
+    window: int
+    pattern: int
+    context: int = 32768
+    rope_base: float = 1e6
+
+
+@dataclass(frozen=True)
 class VisionShape:
     """The picture encoder; its outputs are as wide as the language model's embedding."""
 
@@ -53,6 +69,10 @@ class VisionShape:
 TINY_TEXT = TextShape(128, 3, 4, 2, 64, 256, context=32768)
 TINY_MOE = TextShape(128, 3, 4, 2, 64, 96, experts=6, experts_used=2, context=32768)
 TINY_VISION = VisionShape(128, 3, 2, 256, (0, 1), image_size=256)
+# One layer of three sees everything. Real ones have a window of 512 or 1024; this one is shorter than a judge's prompt.
+TINY_GEMMA = GemmaShape(64, 3, 4, 2, 32, 128, window=128, pattern=2)
+# 16 × 16 patches, averaged 4 × 4 into 16 tokens a picture. (Real ones: 64 × 64 into 256.)
+TINY_GEMMA_VISION = VisionShape(64, 2, 2, 128, (), image_size=224, patch=14, merge=4)
 
 _VISION_SMALL = VisionShape(1024, 24, 16, 4096, (5, 11, 17))
 _VISION_LARGE = VisionShape(1152, 27, 16, 4304, (8, 16, 24))

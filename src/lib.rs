@@ -1,8 +1,9 @@
 //! Prompt Calibrator: an agent calibrates an image prompt against a reference picture.
 //!
 //! Data flows one way: [`cli`] → [`mcp`] → [`session`] → [`judge`] | [`comfy`] | [`history`].
-//! [`eval`] stands beside `mcp`: it drives the judge and nothing else.
+//! [`eval`] and [`bench`] stand beside `mcp`: they drive the judge and nothing else.
 
+pub mod bench;
 pub mod bundled;
 pub mod cli;
 pub mod comfy;

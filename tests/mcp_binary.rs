@@ -4,6 +4,10 @@
 
 mod support;
 
+#[path = "mcp_binary/bad_pictures.rs"]
+mod bad_pictures;
+#[path = "mcp_binary/bad_rubrics.rs"]
+mod bad_rubrics;
 #[path = "mcp_binary/bench.rs"]
 mod bench;
 #[path = "mcp_binary/calibration.rs"]

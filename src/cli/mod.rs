@@ -1,5 +1,6 @@
 //! The command line: parses, prepares a service, calls it, prints.
 
+mod bench;
 mod doctor;
 mod eval;
 mod inspect;
@@ -39,6 +40,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Measure the judge on rendered scenes, or on your own pairs
     Eval(eval::Args),
+    /// Measure how fast the judge is
+    Bench(bench::Args),
     /// The judge process; started by the others
     #[command(name = crate::judge::worker::SUBCOMMAND, hide = true)]
     JudgeWorker,
@@ -73,6 +76,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Inspect(args) => inspect::run(args, config).await,
             Command::Doctor(args) => doctor::run(args, config).await,
             Command::Eval(args) => eval::run(args, config).await,
+            Command::Bench(args) => bench::run(args, config).await,
             Command::JudgeWorker => Ok(ExitCode::SUCCESS),
         }
     });

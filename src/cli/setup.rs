@@ -1,6 +1,7 @@
 //! From the configuration to a service.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -9,7 +10,7 @@ use crate::comfy::client::{Auth, Client, ClientConfig};
 use crate::comfy::runs::RunConfig;
 use crate::config::{ComfyuiAuth, Config, EvidenceSetting, Roots, RubricChoice, Transport};
 use crate::history::Store;
-use crate::judge::engine::ModelSpec;
+use crate::judge::engine::{Adapter, KeepSpec, ModelSpec};
 use crate::judge::protocol::Evidence;
 use crate::judge::worker::WorkerConfig;
 use crate::session::{Parts, Service};
@@ -17,6 +18,10 @@ use crate::session::{Parts, Service};
 /// Tokens a picture gets unless configured: what Qwen's own staff recommend as the least for
 /// detail.
 const IMAGE_TOKENS: u32 = 1024;
+
+/// Bytes that embeddings of references may take on disk: about 25 pictures of 1,024 tokens for an 8B judge,
+/// and of the smaller ones more.
+const KEPT_EMBEDDINGS: u64 = 2 << 30;
 
 /// Which files a command may read.
 pub enum Reach {
@@ -40,16 +45,8 @@ pub fn service(config: &Config, reach: Reach) -> anyhow::Result<Service> {
         store: Store::open(config.data_dir.value.clone()),
         comfy: comfy(config)?,
         runs: RunConfig::default(),
-        worker: WorkerConfig {
-            program: std::env::current_exe().context("this program's own file cannot be found")?,
-            spec: spec(config)?,
-        },
-        evidence: match config.evidence.as_ref().map(|e| e.value) {
-            None => None,
-            Some(EvidenceSetting::Values) => Some(Evidence::Values),
-            Some(EvidenceSetting::None) => Some(Evidence::None),
-            Some(EvidenceSetting::Difference) => Some(Evidence::Difference),
-        },
+        worker: worker(config)?,
+        evidence: evidence(config),
         roots,
         rubric: match config.rubric.as_ref().map(|r| &r.value) {
             // The bundled judge knows one rubric.
@@ -59,6 +56,26 @@ pub fn service(config: &Config, reach: Reach) -> anyhow::Result<Service> {
             Some(RubricChoice::File(path)) => path.display().to_string(),
         },
     }))
+}
+
+/// The evidence mode, where one is configured.
+pub fn evidence(config: &Config) -> Option<Evidence> {
+    let chosen = config.evidence.as_ref().map(|e| e.value)?;
+    Some(match chosen {
+        EvidenceSetting::Values => Evidence::Values,
+        EvidenceSetting::None => Evidence::None,
+        EvidenceSetting::Difference => Evidence::Difference,
+    })
+}
+
+/// How the judge process is started.
+pub fn worker(config: &Config) -> anyhow::Result<WorkerConfig> {
+    let program = std::env::current_exe().context("this program's own file cannot be found")?;
+    let mut worker = WorkerConfig::new(program, spec(config)?);
+    if let Some(minutes) = config.unload_after.as_ref().map(|m| u64::from(m.value)) {
+        worker.idle = (minutes > 0).then(|| Duration::from_secs(60 * minutes));
+    }
+    Ok(worker)
 }
 
 /// The ComfyUI client.
@@ -96,5 +113,20 @@ pub fn spec(config: &Config) -> anyhow::Result<ModelSpec> {
         image_tokens: config.image_tokens.as_ref().map_or(tokens, |t| t.value),
         threads: config.threads.as_ref().map(|t| t.value),
         gpu_layers: config.gpu_layers.as_ref().map(|l| l.value),
+        adapters: adapters(config),
+        keep: Some(KeepSpec {
+            folder: config.data_dir.value.join("embeddings"),
+            limit: KEPT_EMBEDDINGS,
+        }),
     })
+}
+
+fn adapters(config: &Config) -> Vec<Adapter> {
+    let chosen = config.adapter.iter().flat_map(|a| &a.value);
+    chosen
+        .map(|a| Adapter {
+            path: a.path.clone(),
+            scale: a.scale,
+        })
+        .collect()
 }

@@ -7,6 +7,7 @@ use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
+use crate::bench::BenchError;
 use crate::comfy::graph::GraphError;
 use crate::config::ConfigError;
 use crate::eval::EvalError;
@@ -71,6 +72,7 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().map(HttpError::hint))
         .or_else(|| error.downcast_ref().map(TelemetryError::hint))
         .or_else(|| error.downcast_ref().map(EvalError::hint))
+        .or_else(|| error.downcast_ref().map(BenchError::hint))
         .or_else(|| error.downcast_ref().map(JudgeError::hint))
 }
 

@@ -154,7 +154,7 @@ impl ComfyError {
                 "ComfyUI was restarted (its queue and history live in memory only), or the run was removed from its queue: call again with the same session and iteration to render anew.".into()
             }
             Self::Timeout { .. } => "The server may be busy loading a model: look the run up again later, or raise the time limit.".into(),
-            Self::TooLarge { .. } => "Make the image smaller, or raise the byte limit in the configuration.".into(),
+            Self::TooLarge { .. } => "Make the image smaller; the limit cannot be changed.".into(),
             Self::BadAnswer { .. } => "Check that the address is a ComfyUI server and not another program or a login page.".into(),
             Self::ImageGone { cached: true, .. } => {
                 "Change the seed (or any input) so that ComfyUI renders afresh, or free its memory with free_memory to empty the cache; then queue again.".into()

@@ -52,10 +52,19 @@ impl Config {
             ("image-tokens", &self.image_tokens),
             ("threads", &self.threads),
             ("gpu-layers", &self.gpu_layers),
+            ("unload-after", &self.unload_after),
         ] {
             if let Some(number) = number {
                 say(setting, number.value.to_string(), &number.source);
             }
+        }
+        if let Some(adapter) = &self.adapter {
+            let shown: Vec<_> = adapter
+                .value
+                .iter()
+                .map(|a| format!("{}={}", a.path.display(), a.scale))
+                .collect();
+            say("adapter", shown.join(", "), &adapter.source);
         }
         if let Some(evidence) = &self.evidence {
             say("evidence", evidence.value.as_str().to_owned(), &evidence.source);

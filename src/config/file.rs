@@ -25,6 +25,9 @@ pub(super) struct ConfigFile {
     pub evidence: Option<String>,
     pub threads: Option<i64>,
     pub gpu_layers: Option<i64>,
+    #[serde(default)]
+    pub adapter: Vec<PathBuf>,
+    pub unload_after: Option<i64>,
     pub log: Option<String>,
     pub log_file: Option<PathBuf>,
 }

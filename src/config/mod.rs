@@ -73,6 +73,15 @@ pub enum RubricChoice {
     File(PathBuf),
 }
 
+/// A LoRA adapter and its weight.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdapterChoice {
+    /// The file, an absolute path.
+    pub path: PathBuf,
+    /// Its weight: 1 is as it was trained.
+    pub scale: f32,
+}
+
 /// How to sign in to ComfyUI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ComfyuiAuth {
@@ -99,7 +108,7 @@ pub enum Transport {
 }
 
 /// The configuration, checked. What is `None` was not set, and whoever uses it has the default.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The ComfyUI server: http or https, without credentials, its path ending in `/`.
     pub comfyui: Sourced<Url>,
@@ -125,6 +134,10 @@ pub struct Config {
     pub threads: Option<Sourced<u32>>,
     /// Layers on the GPU, 0 to 9999.
     pub gpu_layers: Option<Sourced<u32>>,
+    /// The judge's LoRA adapters.
+    pub adapter: Option<Sourced<Vec<AdapterChoice>>>,
+    /// Minutes without work after which the judge's process is ended, 0 to 10,080 (a week); 0 is never.
+    pub unload_after: Option<Sourced<u32>>,
     /// What is logged.
     pub log: Sourced<LogLevel>,
     /// Where to, instead of stderr.

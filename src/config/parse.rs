@@ -8,7 +8,7 @@ use url::Url;
 
 use super::error::ConfigError;
 use super::source::{Source, Sourced};
-use super::{EvidenceSetting, LogLevel, RubricChoice};
+use super::{AdapterChoice, EvidenceSetting, LogLevel, RubricChoice};
 
 /// A raw value, from whichever layer it came.
 pub(super) type Raw = Sourced<OsString>;
@@ -152,6 +152,27 @@ pub(super) fn path(setting: &'static str, raw: Raw, places: Places<'_>) -> Resul
         };
         Ok(base.join(expanded))
     })
+}
+
+/// A file, and behind a last `=` the weight, when that is a number.
+pub(super) fn adapter(raw: Raw, places: Places<'_>) -> Result<AdapterChoice, ConfigError> {
+    let shown = raw.value.clone();
+    let (file, scale) = match shown.to_str().and_then(|text| text.rsplit_once('=')) {
+        Some((file, number)) if number.trim().parse::<f32>().is_ok() => (OsString::from(file), number.trim().parse()),
+        _ => (shown.clone(), Ok(1.0)),
+    };
+    let scale: f32 = scale.unwrap_or(f32::NAN);
+    if !scale.is_finite() {
+        return Err(wrong(
+            "adapter",
+            &shown,
+            &raw.source,
+            "a file, or a file, = and a number",
+        ));
+    }
+    let source = raw.source;
+    let path = path("adapter", Sourced { value: file, source }, places)?.value;
+    Ok(AdapterChoice { path, scale })
 }
 
 /// A folder that exists.

@@ -32,6 +32,8 @@ const SETTINGS: &[&str] = &[
     "evidence",
     "threads",
     "gpu-layers",
+    "adapter",
+    "unload-after",
     "log",
     "log-file",
 ];
@@ -70,16 +72,17 @@ impl Layers<'_> {
         Some(Sourced { value, source })
     }
 
-    /// The readable folders of the highest layer that names any; layers are not added up.
-    fn roots(
+    /// The paths of the highest layer that names any, each parsed; layers are not added up.
+    fn list<T>(
         &self,
+        setting: &'static str,
         flags: Vec<PathBuf>,
         in_file: Vec<PathBuf>,
-        places: Places<'_>,
-    ) -> Result<Option<Sourced<Vec<PathBuf>>>, ConfigError> {
+        parse: impl Fn(Raw) -> Result<T, ConfigError>,
+    ) -> Result<Option<Sourced<Vec<T>>>, ConfigError> {
         let (paths, source) = if !flags.is_empty() {
-            (flags, Source::Flag("root"))
-        } else if let Some((name, value)) = self.environment.var(&variable("root")) {
+            (flags, Source::Flag(setting))
+        } else if let Some((name, value)) = self.environment.var(&variable(setting)) {
             let paths = std::env::split_paths(value)
                 .filter(|path| !path.as_os_str().is_empty())
                 .collect();
@@ -94,7 +97,7 @@ impl Layers<'_> {
             .map(|path| {
                 let source = source.clone();
                 let value = path.into_os_string();
-                parse::folder("root", Sourced { value, source }, places)
+                parse(Sourced { value, source })
             })
             .collect::<Result<_, _>>()?;
         Ok(Some(Sourced { value, source }))
@@ -146,12 +149,16 @@ impl Config {
             model: pick_path("model", flags.model, file.model)?,
             mmproj: pick_path("mmproj", flags.mmproj, file.mmproj)?,
             data_dir,
-            root: layers.roots(flags.root, file.root, places)?,
+            root: layers.list("root", flags.root, file.root, |raw| parse::folder("root", raw, places))?,
             rubric: rubric.map(|raw| parse::rubric(raw, places)).transpose()?,
             image_tokens: pick_number("image-tokens", flags.image_tokens, file.image_tokens, 16..=4096)?,
             evidence: evidence.map(parse::evidence).transpose()?,
             threads: pick_number("threads", flags.threads, file.threads, 1..=1024)?,
             gpu_layers: pick_number("gpu-layers", flags.gpu_layers, file.gpu_layers, 0..=9999)?,
+            adapter: layers.list("adapter", flags.adapter, file.adapter, |raw| {
+                parse::adapter(raw, places)
+            })?,
+            unload_after: pick_number("unload-after", flags.unload_after, file.unload_after, 0..=10_080)?,
             log: parse::level(log.unwrap_or_else(|| default(DEFAULT_LOG)))?,
             log_file: pick_path("log-file", flags.log_file, file.log_file)?,
             file: layers.file.clone(),

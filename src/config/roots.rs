@@ -7,6 +7,11 @@ use url::Url;
 
 use super::parse::expand_home;
 
+/// No system takes a longer path; what is longer is a file's content.
+const MAX_PATH: usize = 4096;
+/// Characters of a path that an error shows.
+const SHOWN: usize = 300;
+
 /// The folders below which files may be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roots {
@@ -19,10 +24,22 @@ pub struct Roots {
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
     /// It is an address, not a file.
-    #[error("{scheme}: addresses are not read; only files on this machine are")]
+    #[error("{scheme}: URIs are not read; only files on this machine are")]
     Address {
         /// The address's scheme.
         scheme: String,
+        /// The allowed folders.
+        roots: Vec<PathBuf>,
+    },
+    /// It is longer than any path: a file's content, not its name.
+    #[error("{bytes} bytes that begin with {start:?} were given where the path of a file belongs; they were not read")]
+    NotAPath {
+        /// How long it is.
+        bytes: usize,
+        /// How it begins.
+        start: String,
+        /// The allowed folders.
+        roots: Vec<PathBuf>,
     },
     /// It is a `file:` address that names no file here.
     #[error("{uri} names no file on this machine")]
@@ -31,13 +48,17 @@ pub enum RootError {
         uri: String,
     },
     /// It begins with `~`, and there is no home folder.
-    #[error("{} begins with ~, but this system names no home folder", path.display())]
+    #[error("{} begins with ~, but this system names no home folder", shown(path))]
     NoHome {
         /// The path.
         path: PathBuf,
     },
     /// It does not lie below an allowed folder; whether it exists is not said.
-    #[error("{} does not lie below an allowed folder ({}); links are followed before this is decided", path.display(), list(roots))]
+    #[error(
+        "{} does not lie below an allowed folder ({}); links are followed before this is decided",
+        shown(path),
+        list(roots)
+    )]
     Outside {
         /// The path as it was given.
         path: PathBuf,
@@ -45,7 +66,7 @@ pub enum RootError {
         roots: Vec<PathBuf>,
     },
     /// It lies below an allowed folder, but cannot be reached.
-    #[error("cannot reach {}: {source}", path.display())]
+    #[error("cannot reach {}: {source}", shown(path))]
     Unreachable {
         /// The path as it was given.
         path: PathBuf,
@@ -53,11 +74,20 @@ pub enum RootError {
         source: io::Error,
     },
     /// It is a folder, a device or a pipe.
-    #[error("{} is not a regular file", path.display())]
+    #[error("{} is not a regular file", shown(path))]
     NotAFile {
         /// The path as it was given.
         path: PathBuf,
     },
+}
+
+/// A path as an error shows it: of a very long one the beginning.
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 fn list(roots: &[PathBuf]) -> String {
@@ -69,7 +99,12 @@ impl RootError {
     /// What to do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::Address { .. } => "Save the picture to a file and pass its path.".into(),
+            Self::Address { scheme, roots } if scheme == "data" => {
+                format!("Decode it into a file below {} and pass that file's path.", list(roots))
+            }
+            Self::Address { roots, .. } | Self::NotAPath { roots, .. } => {
+                format!("Save it as a file below {} and pass that file's path.", list(roots))
+            }
             Self::Uri { .. } => "Pass the path itself, or file:///absolute/path.".into(),
             Self::NoHome { .. } => "Pass an absolute path.".into(),
             Self::Outside { roots, .. } => format!(
@@ -77,7 +112,7 @@ impl RootError {
                 list(roots)
             ),
             Self::Unreachable { .. } => "Check the path's spelling, and that this user may read it.".into(),
-            Self::NotAFile { .. } => "Pass the path of an image file.".into(),
+            Self::NotAFile { .. } => "Pass the path of the file itself, not of a folder or a device.".into(),
         }
     }
 }
@@ -111,8 +146,8 @@ impl Roots {
         };
         let real = match path.canonicalize() {
             Ok(real) => real,
-            // Outside the roots nobody learns whether a file exists.
-            Err(_) if !nearest_real(&path).is_some_and(|real| inside(&real)) => {
+            // Outside the roots nobody learns whether a file exists, not even by a link that may lead there.
+            Err(_) if leads_nowhere(&path) || !nearest_real(&path).is_some_and(|real| inside(&real)) => {
                 return Err(outside());
             }
             Err(source) => {
@@ -135,11 +170,20 @@ impl Roots {
         if let Some(scheme) = asked.to_str().and_then(scheme) {
             let text = asked.to_string_lossy();
             if scheme != "file" {
-                return Err(RootError::Address { scheme });
+                let roots = self.folders.clone();
+                return Err(RootError::Address { scheme, roots });
             }
             let path = Url::parse(&text).ok().and_then(|url| url.to_file_path().ok());
             return path.ok_or_else(|| RootError::Uri {
                 uri: text.chars().take(200).collect(),
+            });
+        }
+        let bytes = asked.as_os_str().len();
+        if bytes > MAX_PATH {
+            return Err(RootError::NotAPath {
+                bytes,
+                start: asked.to_string_lossy().chars().take(24).collect(),
+                roots: self.folders.clone(),
             });
         }
         expand_home(asked, self.home.as_deref()).ok_or_else(|| RootError::NoHome { path: asked.to_owned() })
@@ -157,6 +201,12 @@ fn scheme(text: &str) -> Option<String> {
     // A file may be called "study: dusk.png"; an address has slashes, or is one of those that need none.
     let address = rest.starts_with("//") || matches!(scheme.as_str(), "data" | "file" | "blob");
     (well_formed && address).then_some(scheme)
+}
+
+/// Whether a link on the way has no end that can be reached.
+fn leads_nowhere(path: &Path) -> bool {
+    path.ancestors()
+        .any(|part| part.is_symlink() && part.canonicalize().is_err())
 }
 
 /// The real path of the nearest folder above `path` that exists.

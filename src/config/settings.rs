@@ -40,6 +40,12 @@ pub struct Settings {
     /// How many of the judge's layers lie on the GPU
     #[arg(long, global = true, value_name = "N")]
     pub gpu_layers: Option<String>,
+    /// A LoRA adapter (GGUF) for the judge, with its weight if it is not 1; may be repeated
+    #[arg(long, global = true, value_name = "FILE[=SCALE]")]
+    pub adapter: Vec<PathBuf>,
+    /// Minutes without work after which the judge's memory is freed, 0 to 10080; 0 keeps it [default: 10]
+    #[arg(long, global = true, value_name = "MINUTES")]
+    pub unload_after: Option<String>,
     /// What is logged: off, error, warn, info, debug or trace [default: info]
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log: Option<String>,

@@ -178,7 +178,7 @@ impl<'a> Asker<'a> {
             };
             let documents = self.judge.documents(pair, self.call()).await?;
             let score = |entry: &Option<json::Entry>| entry.as_ref().map_or(0.0, |e| e.score);
-            let [a, b] = &documents;
+            let [a, b] = &documents.entries;
             Ok(a.iter()
                 .zip(b)
                 .map(|(a, b)| f64::midpoint(score(a), score(b)))

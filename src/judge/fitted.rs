@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::cache::{Kind, MemoryKey};
 use super::calibration::{FIT_VERSION, Fit, MonotoneMap};
-use super::identity::{self, Identity};
+use super::fingerprint;
+use super::identity::Identity;
 use super::protocol::Evidence;
 use super::rubric::Rubric;
 use super::{Judge, JudgeError, to_json};
@@ -45,7 +46,7 @@ impl Judge {
         let digest = if maps.is_empty() {
             String::new()
         } else {
-            identity::digest(&[&to_json(&maps)?.to_string()])
+            fingerprint::digest(&[&to_json(&maps)?.to_string()])
         };
         let way = Arc::new(Way { evidence, maps, digest });
         self.ways.lock().await.insert(key.judge, Arc::clone(&way));

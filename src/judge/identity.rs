@@ -1,14 +1,11 @@
 //! Who judged: the hash under which scores may be compared.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io;
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
-use super::engine::EngineInfo;
+use super::engine::{Adapter, EngineInfo, ModelSpec};
+use super::fingerprint::{digest, fingerprint};
 use super::protocol::{self, Evidence};
+use serde::{Deserialize, Serialize};
 
 /// Everything a score depends on beside the pictures. Scores of different identities are never
 /// compared.
@@ -18,9 +15,12 @@ pub struct Identity {
     pub model: String,
     /// Fingerprint of the projector file.
     pub mmproj: String,
+    /// Fingerprints of the adapters, with their weights.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adapters: Vec<String>,
     /// llama.cpp's version.
     pub engine: String,
-    /// The device, such as `CPU`.
+    /// The device and, of a processor, its instruction sets in use.
     pub backend: String,
     /// Most tokens an image takes.
     pub image_tokens: u32,
@@ -41,8 +41,9 @@ impl Identity {
         Self {
             model: files.model.clone(),
             mmproj: files.mmproj.clone(),
+            adapters: files.adapters.clone(),
             engine: info.engine.clone(),
-            backend: info.backend.clone(),
+            backend: format!("{} {}", info.backend, info.instructions).trim_end().to_owned(),
             image_tokens,
             rubric,
             evidence,
@@ -57,6 +58,7 @@ impl Identity {
         digest(&[
             &self.model,
             &self.mmproj,
+            &self.adapters.join(", "),
             &self.engine,
             &self.backend,
             &self.image_tokens.to_string(),
@@ -68,75 +70,30 @@ impl Identity {
     }
 }
 
-/// Sha-256 (hex) over texts, kept apart by their lengths.
-pub(super) fn digest(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hex(&hash.finalize())
-}
-
-/// Fingerprints of the two model files.
+/// Fingerprints of the judge's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprints {
     /// The model's.
     pub model: String,
     /// The projector's.
     pub mmproj: String,
+    /// Those of the adapters, with their weights.
+    pub adapters: Vec<String>,
 }
 
 impl Fingerprints {
-    /// Reads both files' fingerprints; blocking, a few milliseconds.
+    /// Reads all files' fingerprints; blocking, a few milliseconds each.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn of(model: &Path, mmproj: &Path) -> io::Result<Self> {
+    pub fn of(spec: &ModelSpec) -> io::Result<Self> {
+        let adapter = |a: &Adapter| Ok(format!("{} {}", fingerprint(&a.path)?, a.scale));
         Ok(Self {
-            model: fingerprint(model)?,
-            mmproj: fingerprint(mmproj)?,
+            model: fingerprint(&spec.model)?,
+            mmproj: fingerprint(&spec.mmproj)?,
+            adapters: spec.adapters.iter().map(adapter).collect::<io::Result<_>>()?,
         })
     }
-}
-
-/// Bytes read at the head (metadata and tensor directory) and at the tail.
-const ENDS: u64 = 4 << 20;
-/// Samples between the ends, and their size.
-const SAMPLES: u64 = 64;
-const SAMPLE: u64 = 16 << 10;
-
-/// Sha-256 (hex) over a file's size, its first and last 4 MiB and 64 samples of 16 KiB between.
-///
-/// A whole hash of an 18 GB model would take longer than the judgement it names. Two files that
-/// differ only between the samples would share a fingerprint; two quantisations, fine-tunes or
-/// downloads of different lengths never do.
-fn fingerprint(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let size = file.metadata()?.len();
-    let mut hash = Sha256::new();
-    hash.update(size.to_le_bytes());
-    let mut add = |at: u64, length: u64| -> io::Result<()> {
-        file.seek(SeekFrom::Start(at))?;
-        let mut part = (&mut file).take(length);
-        io::copy(&mut part, &mut hash).map(|_| ())
-    };
-    if size <= 2 * ENDS + SAMPLES * SAMPLE {
-        add(0, size)?;
-    } else {
-        add(0, ENDS)?;
-        let step = (size - 2 * ENDS) / SAMPLES;
-        for i in 0..SAMPLES {
-            add(ENDS + i * step, SAMPLE)?;
-        }
-        add(size - ENDS, ENDS)?;
-    }
-    Ok(hex(&hash.finalize()))
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -144,30 +101,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_sees_head_tail_size_and_samples() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("m");
-        let size = 20usize << 20;
-        let mut bytes = vec![7u8; size];
-        let print = |bytes: &[u8]| {
-            std::fs::write(&path, bytes).unwrap();
-            fingerprint(&path).unwrap()
-        };
-        let first = print(&bytes);
-        assert_eq!(first, print(&bytes));
-        assert_ne!(first, print(&bytes[..size - 1]));
-        for at in [0, size - 1, ENDS as usize] {
-            bytes[at] = 8;
-            assert_ne!(first, print(&bytes), "{at}");
-            bytes[at] = 7;
-        }
-    }
-
-    #[test]
     fn every_part_changes_the_hash() {
         let identity = Identity {
             model: "a".into(),
             mmproj: "b".into(),
+            adapters: vec!["z 1".into()],
             engine: "c".into(),
             backend: "d".into(),
             image_tokens: 256,
@@ -176,9 +114,10 @@ mod tests {
             protocol: 1,
             fit: String::new(),
         };
-        let changes: [fn(&mut Identity); 9] = [
+        let changes: [fn(&mut Identity); 10] = [
             |i| i.model.push('x'),
             |i| i.mmproj.push('x'),
+            |i| i.adapters.push("y 0.5".into()),
             |i| i.engine.push('x'),
             |i| i.backend.push('x'),
             |i| i.image_tokens += 1,

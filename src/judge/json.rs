@@ -33,6 +33,7 @@ pub struct Entry {
 pub fn branch(rubric: &Rubric, order: Order) -> Branch {
     let (reference, other) = order.labels();
     Branch {
+        lead: String::new(),
         text: format!(
             "{reference} is the reference. Compare {other} with it as JSON, every axis with ref, gen and score from 0.0 to 1.0."
         ),

@@ -14,6 +14,8 @@ use crate::progress::Meter;
 pub enum Given<'a> {
     /// Those that the judge reads from the pictures.
     Own,
+    /// These of the reference, one an axis; those of the other picture are read.
+    Reference(&'a [AxisValue]),
     /// These, of the reference and of the other picture, one an axis.
     These(&'a [AxisValue], &'a [AxisValue]),
 }
@@ -27,6 +29,15 @@ pub struct Observation {
     pub generated: Vec<AxisValue>,
     /// The digits in either order.
     pub digits: Vec<OrderDigits>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// What the naive protocol printed of a pair.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Documents {
+    /// In either order, an entry an axis where it could be read.
+    pub entries: [Vec<Option<json::Entry>>; 2],
     /// What it cost.
     pub cost: Cost,
 }
@@ -65,7 +76,10 @@ impl Judge {
                 steps.values(&prepared.reference).await?,
                 steps.values(&generated).await?,
             ),
-            Given::Own => (Vec::new(), Vec::new()),
+            Given::Reference(values) if Steps::needs_values(evidence) => {
+                (values.to_vec(), steps.values(&generated).await?)
+            }
+            Given::Own | Given::Reference(_) => (Vec::new(), Vec::new()),
         };
         let digits = steps
             .digits(
@@ -120,19 +134,19 @@ impl Judge {
             .await?)
     }
 
-    /// The naive protocol: one printed JSON document, in both orders; per axis the entry of each.
+    /// The naive protocol: one printed JSON document, in both orders.
     ///
     /// # Errors
     /// [`JudgeError`].
-    pub async fn documents(&self, pair: Pair<'_>, call: Call<'_>) -> Result<[Vec<Option<json::Entry>>; 2], JudgeError> {
+    pub async fn documents(&self, pair: Pair<'_>, call: Call<'_>) -> Result<Documents, JudgeError> {
         let _turn = self.take_turn(&call).await?;
         let generated = self.fitted(pair.generated)?;
-        let (prepared, _) = self.admitted(pair.reference, &[&generated], &call).await?;
+        let (prepared, mut cost) = self.admitted(pair.reference, &[&generated], &call).await?;
         let meter = Meter::new(&part(call.teller, COMPARING), "writing JSON", 2);
-        Ok(self
-            .steps(&prepared, &call, &meter)
-            .documents(&prepared.reference, &generated)
-            .await?)
+        let mut steps = self.steps(&prepared, &call, &meter);
+        let entries = steps.documents(&prepared.reference, &generated).await?;
+        cost.add(&steps.cost);
+        Ok(Documents { entries, cost })
     }
 
     /// Prepares a call; the guard looks at every picture where it applies.

@@ -10,6 +10,7 @@ pub mod cache;
 pub mod calibration;
 pub mod engine;
 mod error;
+mod fingerprint;
 mod fitted;
 pub mod guard;
 mod identity;
@@ -33,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::JudgeError;
 pub use identity::Identity;
-pub use measure::{Given, Observation};
+pub use measure::{Documents, Given, Observation};
 pub use selfcheck::SelfCheck;
 
 use crate::picture::{Picture, Signals, TokenBudget, fit, shape_mismatch};
@@ -178,7 +179,7 @@ impl Judge {
             return Ok(files.clone());
         }
         let spec = self.config.spec.clone();
-        let read = tokio::task::spawn_blocking(move || Fingerprints::of(&spec.model, &spec.mmproj)).await;
+        let read = tokio::task::spawn_blocking(move || Fingerprints::of(&spec)).await;
         match read {
             Ok(Ok(files)) => {
                 *known = process.map(|pid| (pid, files.clone()));
@@ -367,6 +368,7 @@ impl Judge {
             layout: protocol::layout(call.rubric, self.config.spec.image_tokens),
             system: &prepared.system,
             base: &prepared.reference,
+            lasting: &[],
             cancel: call.cancel,
             meter,
             cost: Cost::default(),
@@ -443,7 +445,7 @@ impl Judge {
         let mut key = prepared.key(Kind::Scale, call.rubric);
         if target.edited && Steps::needs_values(prepared.way.evidence) {
             // The values are part of what is asked, so edited ones have a scale of their own.
-            key.picture = identity::digest(&[&key.picture, &to_json(&target.values)?.to_string()]);
+            key.picture = fingerprint::digest(&[&key.picture, &to_json(&target.values)?.to_string()]);
         }
         if let Some(kept) = self.memory.load(&key).await?
             && let Ok(scale) = serde_json::from_value::<Vec<Scale>>(kept.value)
@@ -456,7 +458,10 @@ impl Judge {
             Steps::asks_per_reading(prepared.way.evidence) + u64::from(Steps::needs_values(prepared.way.evidence));
         let total = Steps::asks_per_reading(prepared.way.evidence) + bank.len() as u64 * per_picture;
         let meter = Meter::new(&part(call.teller, SCALING), "measuring the reference's scale", total);
-        let mut steps = self.steps(prepared, call, &meter);
+        let mut steps = Steps {
+            lasting: &bank,
+            ..self.steps(prepared, call, &meter)
+        };
         let reference = Seen {
             pixels: &prepared.reference,
             values: &target.values,
@@ -555,7 +560,7 @@ fn keyed(picture: &Picture, image_tokens: u32) -> Result<KeyedPixels, JudgeError
     hash.update(fitted.height.to_le_bytes());
     hash.update(&fitted.rgb);
     Ok(KeyedPixels {
-        key: PixelKey(identity::hex(&hash.finalize())),
+        key: PixelKey(fingerprint::hex(&hash.finalize())),
         pixels: Arc::new(Pixels {
             width: fitted.width,
             height: fitted.height,

@@ -1,8 +1,8 @@
 //! What the judge is asked, word for word.
 //!
 //! Everything said to the model is in this file. The system prompt holds the task, every axis and
-//! the scale once; a branch is the axis and what is asked, because every branch token is fed once
-//! per axis.
+//! the scale once. What is asked of every axis alike is the *lead* of its branches and is fed once; the
+//! branch itself is little more than the axis's name, because every branch token is fed once per axis.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::engine::{Branch, Layout, Want};
 use super::rubric::{Axis, Rubric};
 
 /// Goes up whenever a word below changes: scores of different versions are never compared.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Tokens of a value.
 pub const VALUE_TOKENS: u32 = 16;
@@ -120,21 +120,23 @@ pub fn layout(rubric: &Rubric, image_tokens: u32) -> Layout {
     // Labels and markup of the pictures fit in 64.
     let system_tokens = most_tokens(&system(rubric)).saturating_add(64);
     let axes = u32::try_from(rubric.axes.len()).unwrap_or(u32::MAX);
-    // An axis's name has at most a token a letter and stands in both questions of a value step,
-    // beside ~45 tokens of theirs, 8 that close a thought, and 16 of an answer. A score step feeds
-    // one question of ~35 with the name once and two values of 16, which may grow when cut text is
-    // read back.
+    // An axis's name has at most a token a letter and stands in both questions of a value step, each with 5
+    // tokens of markup and up to 8 that close a thought, and with 16 of an answer. A score step feeds the name
+    // once, with markup and two values of 16, which may grow when cut text is read back. Step D names every
+    // axis once.
     let per_axis = |axis: &Axis| {
         let name = u32::try_from(axis.id.as_str().len()).unwrap_or(u32::MAX);
-        name.saturating_mul(2).saturating_add(64).max(name.saturating_add(100))
+        name.saturating_mul(2).saturating_add(48).max(name.saturating_add(88))
     };
-    let branch_tokens = rubric.axes.iter().map(per_axis).fold(0, u32::saturating_add);
+    // Two leads at most, each of at most a hundred letters.
+    const LEADS: u32 = 256;
+    let branch_tokens = rubric.axes.iter().map(per_axis).fold(LEADS, u32::saturating_add);
     Layout {
         system_tokens: system_tokens.next_multiple_of(64),
         image_tokens,
         more_images: 2,
         branches: axes.saturating_mul(2).max(2),
-        branch_tokens: branch_tokens.max(256),
+        branch_tokens: branch_tokens.max(512),
     }
 }
 
@@ -145,24 +147,22 @@ fn most_tokens(text: &str) -> u32 {
     u32::try_from(text.len() - words / 2).unwrap_or(u32::MAX)
 }
 
-/// Steps A and B: visibility and value of every axis, two branches an axis.
+/// Steps A and B: visibility of every axis, then its value: two branches an axis.
 #[must_use]
 pub fn value_branches(rubric: &Rubric) -> Vec<Branch> {
-    let ask = |axis: &Axis| {
-        [
-            Branch {
-                text: format!("Is {} visible in Image 1? Answer yes or no.", axis.id),
-                want: Want::YesNo,
-            },
-            Branch {
-                text: format!("In a few words, {} of Image 1:", axis.id),
-                want: Want::Text {
-                    max_tokens: VALUE_TOKENS,
-                },
-            },
-        ]
-    };
-    rubric.axes.iter().flat_map(ask).collect()
+    let visible = rubric.axes.iter().map(|axis| Branch {
+        lead: "Is the axis named next visible in Image 1? Answer yes or no.\n".into(),
+        text: axis.id.to_string(),
+        want: Want::YesNo,
+    });
+    let value = rubric.axes.iter().map(|axis| Branch {
+        lead: "In a few words, what Image 1 shows of the axis named next.\n".into(),
+        text: axis.id.to_string(),
+        want: Want::Text {
+            max_tokens: VALUE_TOKENS,
+        },
+    });
+    visible.chain(value).collect()
 }
 
 /// Step C's optional written difference, a branch an axis.
@@ -173,7 +173,10 @@ pub fn difference_branches(rubric: &Rubric, order: Order) -> Vec<Branch> {
         .axes
         .iter()
         .map(|axis| Branch {
-            text: format!("In a few words, how {other} differs from {reference} on {}:", axis.id),
+            lead: format!(
+                "{reference} is the reference. In a few words, how {other} differs from it on the axis named next.\n"
+            ),
+            text: axis.id.to_string(),
             want: Want::Text {
                 max_tokens: DIFFERENCE_TOKENS,
             },
@@ -204,20 +207,20 @@ pub fn score_branches(rubric: &Rubric, order: Order, before: &Before<'_>) -> Vec
                 Before::Nothing => String::new(),
                 Before::Values(of_reference, of_other) => match (of_reference.get(i), of_other.get(i)) {
                     (Some(a), Some(b)) => {
-                        format!("{reference}: {}. {other}: {}.\n", a.words(), b.words())
+                        format!(". Reference: {}. Other: {}.", a.words(), b.words())
                     }
                     _ => String::new(),
                 },
                 Before::Differences(texts) => match texts.get(i) {
-                    Some(text) if !text.is_empty() => format!("Difference: {text}.\n"),
+                    Some(text) if !text.is_empty() => format!(". Difference: {text}."),
                     _ => String::new(),
                 },
             };
             Branch {
-                text: format!(
-                    "{evidence}{reference} is the reference. How alike is {other} on {}? One digit.",
-                    axis.id
+                lead: format!(
+                    "{reference} is the reference. How alike is {other} on the axis named next? One digit.\n"
                 ),
+                text: format!("{}{evidence}", axis.id),
                 want: Want::Digits,
             }
         })
@@ -259,7 +262,8 @@ pub fn closer_branches(rubric: &Rubric) -> Vec<Branch> {
         .map(|group| {
             let ids: Vec<&str> = group.axes.iter().map(|&i| rubric.axes[i].id.as_str()).collect();
             Branch {
-                text: format!("Is Image 2 or Image 3 closer to Image 1 on {}? 2 or 3.", ids.join(", ")),
+                lead: "Is Image 2 or Image 3 closer to Image 1 on the axes named next? Answer 2 or 3.\n".into(),
+                text: ids.join(", "),
                 want: Want::Digits,
             }
         })
@@ -270,6 +274,7 @@ pub fn closer_branches(rubric: &Rubric) -> Vec<Branch> {
 #[must_use]
 pub fn guard_branch() -> Branch {
     Branch {
+        lead: String::new(),
         text: "Could anyone in Image 1 be under 18? Answer yes or no.".into(),
         want: Want::YesNo,
     }

@@ -35,6 +35,12 @@ pub struct SelfCheck {
 }
 
 impl SelfCheck {
+    /// Of a judge that is only timed: nothing was measured, and it is not to be trusted.
+    #[must_use]
+    pub fn skipped() -> Self {
+        Self::of(0.0, 0.0, 0.0)
+    }
+
     fn of(identical: f64, unrelated: f64, grey: f64) -> Self {
         Self {
             identical,
@@ -108,6 +114,7 @@ impl Judge {
             layout: protocol::layout(call.rubric, tokens),
             system: &system,
             base: first,
+            lasting: &pictures,
             cancel: call.cancel,
             meter: &meter,
             cost: Cost::default(),

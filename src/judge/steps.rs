@@ -19,6 +19,8 @@ pub(super) struct Steps<'a> {
     pub layout: Layout,
     pub system: &'a str,
     pub base: &'a KeyedPixels,
+    /// Pictures that are asked about again beside the base.
+    pub lasting: &'a [KeyedPixels],
     pub cancel: &'a CancellationToken,
     pub meter: &'a Meter,
     pub cost: Cost,
@@ -37,6 +39,10 @@ impl Steps<'_> {
             system: self.system.to_owned(),
             base: self.base.key.clone(),
             images: images.iter().map(|p| p.key.clone()).collect(),
+            lasting: std::iter::once(self.base)
+                .chain(self.lasting)
+                .map(|p| p.key.clone())
+                .collect(),
             branches,
             layout: self.layout,
         };
@@ -57,10 +63,12 @@ impl Steps<'_> {
     /// Steps A and B: what one picture shows, one entry an axis.
     pub async fn values(&mut self, picture: &KeyedPixels) -> Result<Vec<AxisValue>, WorkerError> {
         let answers = self.ask(&[picture], protocol::value_branches(self.rubric)).await?;
-        answers
-            .chunks_exact(2)
+        let (visible, values) = answers.split_at(answers.len() / 2);
+        visible
+            .iter()
+            .zip(values)
             .map(|pair| match pair {
-                [Answer::YesNo { yes, no }, Answer::Text { text, .. }] => Ok(AxisValue {
+                (Answer::YesNo { yes, no }, Answer::Text { text, .. }) => Ok(AxisValue {
                     visible: if yes + no > 0.0 { yes / (yes + no) } else { 0.0 },
                     value: text.clone(),
                 }),

@@ -105,27 +105,17 @@ impl PictureError {
         match self {
             Self::Empty => "Check that the file was written completely; save or download it again.".into(),
             Self::TooManyBytes { .. } => {
-                "Save it smaller (PNG or JPEG of at most 4096 px a side), or raise the byte limit in the configuration."
-                    .into()
+                "Save it smaller: 2048 px on the long side, as PNG or JPEG, is plenty for the judge.".into()
             }
-            Self::TooManyPixels { .. } => {
-                "Scale it down (2048 px on the long side is plenty for the judge), or raise the pixel limit in the configuration."
-                    .into()
-            }
-            Self::NotAPicture { .. } => {
-                "Check the path: give a PNG, JPEG, WebP, GIF, BMP or TIFF file.".into()
-            }
+            Self::TooManyPixels { .. } => "Scale it down: 2048 px on the long side is plenty for the judge.".into(),
+            Self::NotAPicture { .. } => "Check the path: give a PNG, JPEG, WebP, GIF, BMP or TIFF file.".into(),
             Self::Unsupported { .. } => "Convert it to PNG or JPEG and give that file.".into(),
             Self::Truncated { .. } => {
                 "Fetch or save the file again; if a program is still writing it, wait until it is done.".into()
             }
-            Self::Broken { .. } => {
-                "Open it in an image editor and export it as an 8-bit sRGB PNG.".into()
-            }
+            Self::Broken { .. } => "Open it in an image editor and export it as an 8-bit sRGB PNG.".into(),
             Self::NoPixels { .. } => "Give a picture of at least 1x1 pixels.".into(),
-            Self::PixelBuffer { .. } => {
-                "Pass width x height x 3 bytes, with both sides at least 1.".into()
-            }
+            Self::PixelBuffer { .. } => "Pass width x height x 3 bytes, with both sides at least 1.".into(),
             Self::Budget { max, .. } => {
                 format!("Use between 1 and {max} image tokens; 1024 to 2048 show detail well.")
             }

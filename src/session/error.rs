@@ -27,9 +27,17 @@ pub enum ServiceError {
     /// The judge.
     #[error(transparent)]
     Judge(Arc<JudgeError>),
-    /// A picture.
+    /// A picture that was made or kept here.
     #[error(transparent)]
     Picture(Arc<PictureError>),
+    /// A picture's file that a caller named: of two the message says which.
+    #[error("{path} cannot be used: {error}; nothing was recorded")]
+    PictureFile {
+        /// The file as it was given.
+        path: String,
+        /// What is wrong with it.
+        error: Arc<PictureError>,
+    },
     /// A path outside the roots.
     #[error(transparent)]
     Root(Arc<RootError>),
@@ -43,7 +51,7 @@ pub enum ServiceError {
     #[error(transparent)]
     Choice(Arc<ChoiceError>),
     /// A rubric.
-    #[error(transparent)]
+    #[error("{0}; nothing was recorded")]
     Rubric(Arc<RubricError>),
     /// The adults-only guard.
     #[error(transparent)]
@@ -166,7 +174,7 @@ impl ServiceError {
             Self::History(e) => e.hint(),
             Self::Comfy(e) => comfy_hint(e),
             Self::Judge(e) => e.hint(),
-            Self::Picture(e) => e.hint(),
+            Self::Picture(error) | Self::PictureFile { error, .. } => error.hint(),
             Self::Root(e) => e.hint(),
             Self::Graph(e) => e.hint(),
             Self::Inject(e) => e.hint(),
@@ -178,7 +186,7 @@ impl ServiceError {
                 remedies.dedup();
                 remedies.join(" ")
             }
-            Self::File { .. } => "Check the path; use an absolute one.".into(),
+            Self::File { .. } => "Check that the file is still there and that this user may read it.".into(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Cancelled(_) => "Call again if the result is still wanted.".into(),
             Self::Internal(_) => "Call again; if it happens twice, report the message.".into(),

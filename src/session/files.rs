@@ -1,13 +1,14 @@
 //! What is read from disk for a call: pictures, workflows, rubrics. Only below the roots.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::{Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::config::Roots;
 use crate::history::WorkflowSource;
 use crate::judge::rubric::{BUILTIN_NAMES, Extends, Rubric, RubricError, RubricProblem, RubricSource, RubricText};
-use crate::picture::{Limits, Picture, decode};
+use crate::picture::{Limits, Picture, PictureError, decode};
 
 /// Larger workflow or rubric files are not read.
 const MAX_TEXT: u64 = 100 << 20;
@@ -24,14 +25,18 @@ impl Service {
     /// Reads a picture below the roots. Bytes and pixels are limited before decoding.
     ///
     /// # Errors
-    /// [`ServiceError::Root`], [`ServiceError::File`], [`ServiceError::Picture`].
+    /// [`ServiceError::Root`], [`ServiceError::File`], [`ServiceError::PictureFile`].
     pub async fn picture(&self, path: &str) -> Result<Loaded, ServiceError> {
         let allowed = self.roots.allow(path)?;
         let path = path.to_owned();
         blocking(move || {
             let limits = Limits::default();
-            let bytes = read(&allowed, &path, limits.max_bytes)?;
-            let picture = decode(&bytes, &limits)?;
+            let unusable = |error: PictureError| ServiceError::PictureFile {
+                path: path.clone(),
+                error: Arc::new(error),
+            };
+            let bytes = read(&allowed, &path, |size| limits.check_bytes(size).map_err(unusable))?;
+            let picture = decode(&bytes, &limits).map_err(unusable)?;
             Ok(Loaded { picture, bytes })
         })
         .await
@@ -61,7 +66,7 @@ impl Service {
         let allowed = self.roots.allow(named)?;
         let named = named.to_owned();
         blocking(move || {
-            let bytes = read(&allowed, &named, MAX_TEXT)?;
+            let bytes = read(&allowed, &named, |size| text_size(&named, size))?;
             Ok((Graph::parse(&bytes)?, WorkflowSource::File(allowed)))
         })
         .await
@@ -90,10 +95,10 @@ fn load_rubric(named: &str, roots: &Roots) -> Result<Rubric, ServiceError> {
     }
     let allowed = match roots.allow(named) {
         Ok(allowed) => allowed,
-        // A bare name is a misspelt built-in one, rather than a file that may not be read.
-        Err(_) if !named.contains(['/', '\\', '.']) => {
+        // A bare name is a misspelt built-in one, rather than a file that may not be read; lines are a rubric's text.
+        Err(_) if !named.contains(['/', '\\', '.']) || named.contains('\n') => {
             return Err(ServiceError::usage(
-                format!("there is no rubric \"{named}\""),
+                format!("there is no rubric {:?}", named.chars().take(80).collect::<String>()),
                 format!(
                     "Built in are {}; a rubric of your own is the path of its TOML file.",
                     BUILTIN_NAMES.join(", ")
@@ -102,7 +107,8 @@ fn load_rubric(named: &str, roots: &Roots) -> Result<Rubric, ServiceError> {
         }
         Err(error) => return Err(error.into()),
     };
-    let text = String::from_utf8_lossy(&read(&allowed, named, MAX_TEXT)?).into_owned();
+    let bytes = read(&allowed, named, |size| text_size(named, size))?;
+    let RubricText { text, origin } = RubricText::of(bytes, allowed.display().to_string())?;
     let mut resolve = |parent: Extends<'_>| -> Result<RubricText, RubricError> {
         let beside = Path::new(parent.from).parent().unwrap_or(Path::new("."));
         let path = beside.join(parent.name);
@@ -113,13 +119,10 @@ fn load_rubric(named: &str, roots: &Roots) -> Result<Rubric, ServiceError> {
             })
         };
         let allowed = roots.allow(&path).map_err(|e| unknown(e.to_string()))?;
-        let bytes = read(&allowed, parent.name, MAX_TEXT).map_err(|e| unknown(e.to_string()))?;
-        Ok(RubricText {
-            text: String::from_utf8_lossy(&bytes).into_owned(),
-            origin: allowed.display().to_string(),
-        })
+        let bytes =
+            read(&allowed, parent.name, |size| text_size(parent.name, size)).map_err(|e| unknown(e.to_string()))?;
+        RubricText::of(bytes, allowed.display().to_string())
     };
-    let origin = allowed.display().to_string();
     Ok(Rubric::load(
         RubricSource::Text {
             text: &text,
@@ -129,16 +132,29 @@ fn load_rubric(named: &str, roots: &Roots) -> Result<Rubric, ServiceError> {
     )?)
 }
 
-fn read(allowed: &PathBuf, named: &str, limit: u64) -> Result<Vec<u8>, ServiceError> {
+/// Reads a file whose size `check` accepts; what is too large is never in memory.
+fn read(
+    allowed: &Path,
+    named: &str,
+    check: impl FnOnce(u64) -> Result<(), ServiceError>,
+) -> Result<Vec<u8>, ServiceError> {
     let failed = |reason: String| ServiceError::File {
         path: named.to_owned(),
         reason,
     };
     let size = std::fs::metadata(allowed).map_err(|e| failed(e.to_string()))?.len();
-    if size > limit {
-        return Err(failed(format!("it has {size} bytes, more than the limit of {limit}")));
-    }
+    check(size)?;
     std::fs::read(allowed).map_err(|e| failed(e.to_string()))
+}
+
+fn text_size(named: &str, size: u64) -> Result<(), ServiceError> {
+    if size <= MAX_TEXT {
+        return Ok(());
+    }
+    Err(ServiceError::usage(
+        format!("{named} has {size} bytes, the limit for workflows and rubrics is {MAX_TEXT}; it was not read"),
+        "Check the path: give the workflow or the rubric itself.",
+    ))
 }
 
 /// Runs blocking work off the runtime's threads.

@@ -158,10 +158,14 @@ impl Service {
             })?;
             let rubric = self.rubric(request.rubric.as_deref()).await?;
             let reference = self.picture(path).await?;
-            self.store.put_image(reference.bytes).await?;
             let generated = match &request.generated {
-                Some(path) => {
-                    let loaded = self.picture(path).await?;
+                Some(path) => Some((path, self.picture(path).await?)),
+                None => None,
+            };
+            // Kept only when both can be used.
+            self.store.put_image(reference.bytes).await?;
+            let generated = match generated {
+                Some((path, loaded)) => {
                     self.store.put_image(loaded.bytes).await?;
                     Some(Subject {
                         of: JudgementOf::Files {

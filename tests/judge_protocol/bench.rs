@@ -36,16 +36,16 @@ pub fn gguf(name: &str) -> PathBuf {
 
 /// Files and sizes of a judge process.
 pub fn config(model: PathBuf, mmproj: PathBuf, image_tokens: u32) -> WorkerConfig {
-    WorkerConfig {
-        program: env!("CARGO_BIN_EXE_prompt-calibrator").into(),
-        spec: ModelSpec {
-            model,
-            mmproj,
-            image_tokens,
-            threads: Some(1),
-            gpu_layers: Some(0),
-        },
-    }
+    let spec = ModelSpec {
+        model,
+        mmproj,
+        image_tokens,
+        threads: Some(1),
+        gpu_layers: Some(0),
+        adapters: vec![],
+        keep: None,
+    };
+    WorkerConfig::new(env!("CARGO_BIN_EXE_prompt-calibrator").into(), spec)
 }
 
 /// A judge on the dense bundled model.

@@ -83,6 +83,7 @@ async fn the_bundled_judges_answer_to_the_age_question_refuses_as_well() {
                 system: protocol::system(&rubric),
                 base: key.clone(),
                 images: vec![key.clone()],
+                lasting: vec![],
                 branches: vec![protocol::guard_branch()],
                 layout: protocol::layout(&rubric, IMAGE_TOKENS),
             };

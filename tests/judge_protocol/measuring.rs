@@ -79,7 +79,7 @@ async fn a_grammar_makes_even_random_weights_write_the_document() {
         generated: &b,
     };
     let documents = with_call!(&rubric, |call| judge.documents(pair, call));
-    for document in documents {
+    for document in documents.entries {
         assert_eq!(document.len(), rubric.axes.len());
         for entry in document {
             let json::Entry { score, .. } = entry.expect("an entry on every axis");

@@ -40,6 +40,7 @@ impl Alone {
             system: protocol::system(&self.rubric),
             base: self.reference.key.clone(),
             images: images.iter().map(|p| p.key.clone()).collect(),
+            lasting: vec![],
             branches,
             layout: protocol::layout(&self.rubric, IMAGE_TOKENS),
         };

@@ -33,10 +33,24 @@ async fn files_outside_the_allowed_folders_are_not_read() {
 async fn a_link_out_of_the_allowed_folders_is_not_followed() {
     let bench = Bench::new(Via::Stdio, ERA).await;
     let server = bench.open().await;
-    let link = bench.file("link.png");
-    std::os::unix::fs::symlink(bench.outside("secret.png"), &link).unwrap();
-    let said = server.refused("judge_pair", json!({"reference": link})).await;
-    assert!(said.contains("not lie below an allowed folder"), "{said}");
+    let secret = bench.outside("secret.png");
+    // One that leads nowhere is refused alike: whether there is a file outside is not to be learnt.
+    for (name, target) in [("link.png", secret.clone()), ("dangling.png", format!("{secret}.gone"))] {
+        let link = bench.file(name);
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        for arguments in [
+            json!({"reference": link}),
+            json!({"reference": bench.file("reference.png"), "generated": link}),
+            json!({"reference": bench.file("reference.png"), "rubric": link}),
+        ] {
+            let said = server.refused("judge_pair", arguments).await;
+            assert!(
+                said.contains("not lie below an allowed folder") && said.contains("links are followed"),
+                "{said}"
+            );
+            assert!(said.contains("--root"), "{said}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -54,16 +54,32 @@ fn everything_else_is_refused() {
         let error = roots.allow(folder).unwrap_err();
         assert!(matches!(error, RootError::NotAFile { .. }), "{error:?}");
     }
-    for (address, wanted) in [
-        ("https://example.org/a.png", "https"),
-        ("HTTP://example.org/a.png", "http"),
-        ("data:image/png;base64,AAAA", "data"),
-        ("ftp://example.org/a.png", "ftp"),
+    for (address, wanted, advice) in [
+        (
+            "https://example.org/a.png",
+            "https: URIs are not read",
+            "Save it as a file",
+        ),
+        (
+            "HTTP://example.org/a.png",
+            "http: URIs are not read",
+            "Save it as a file",
+        ),
+        (
+            "data:image/png;base64,AAAA",
+            "data: URIs are not read",
+            "Decode it into a file",
+        ),
+        (" DATA:,x", "data: URIs are not read", "Decode it into a file"),
+        ("ftp://example.org/a.png", "ftp: URIs are not read", "Save it as a file"),
     ] {
-        match roots.allow(address).unwrap_err() {
-            RootError::Address { scheme } => assert_eq!(scheme, wanted),
-            other => panic!("{other:?}"),
-        }
+        let error = roots.allow(address).unwrap_err();
+        assert!(matches!(error, RootError::Address { .. }), "{address}: {error:?}");
+        assert!(error.to_string().contains(wanted), "{error}");
+        // Where to, since not every folder can be read from.
+        let folder = place.at("home").display().to_string();
+        let hint = error.hint();
+        assert!(hint.contains(advice) && hint.contains(&folder), "{hint}");
     }
     let error = roots.allow("file://elsewhere.example/a.png").unwrap_err();
     assert!(matches!(error, RootError::Uri { .. }), "{error:?}");
@@ -84,8 +100,19 @@ fn links_are_followed_before_it_is_decided() {
     symlink(place.at("cwd"), place.at("home/folder")).unwrap();
     symlink(place.at("home/mine.png"), place.at("cwd/way-in.png")).unwrap();
     symlink(place.at("home"), place.at("linked-home")).unwrap();
+    // Whether there is something at the end of a link is not to be learnt either.
+    symlink(place.at("cwd/absent.png"), place.at("home/dangling.png")).unwrap();
+    symlink(place.at("cwd/absent"), place.at("home/no-folder")).unwrap();
+    symlink(place.at("home/round.png"), place.at("home/round.png")).unwrap();
     let roots = allowed(&place);
-    for asked in ["~/innocent.png", "~/folder/secret.png", "~/folder/absent.png"] {
+    for asked in [
+        "~/innocent.png",
+        "~/folder/secret.png",
+        "~/folder/absent.png",
+        "~/dangling.png",
+        "~/no-folder/a.png",
+        "~/round.png",
+    ] {
         let error = roots.allow(asked).unwrap_err();
         assert!(matches!(error, RootError::Outside { .. }), "{asked}: {error:?}");
     }
@@ -96,4 +123,23 @@ fn links_are_followed_before_it_is_decided() {
     let error = linked.allow("~/mine.png").unwrap_err();
     assert!(matches!(error, RootError::NoHome { .. }), "{error:?}");
     assert!(linked.allow(Path::new("/dev/null")).is_err());
+}
+
+#[test]
+fn what_is_longer_than_a_path_is_not_echoed() {
+    let place = Place::new();
+    let roots = allowed(&place);
+    // A picture's bytes as text, as an agent may pass them.
+    let error = roots.allow("iVBORw0KGgo".repeat(10_000)).unwrap_err();
+    assert!(matches!(error, RootError::NotAPath { bytes: 110_000, .. }), "{error:?}");
+    let told = format!("{error} {}", error.hint());
+    assert!(
+        told.contains("\"iVBORw0KGgo") && told.contains("pass that file's path"),
+        "{told}"
+    );
+    assert!(told.len() < 600, "{told}");
+    for asked in [format!("~/{}.png", "é".repeat(2000)), format!("/{}", "x/".repeat(2000))] {
+        let told = roots.allow(&asked).unwrap_err().to_string();
+        assert!(told.chars().count() < 600, "{told}");
+    }
 }

@@ -41,6 +41,9 @@ pub enum Want {
 /// One question put behind the shared prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Branch {
+    /// What stands before the question, empty for nothing. Branches of an ask with the same lead share
+    /// its tokens: it is fed once, and tokenised apart from what follows.
+    pub lead: String,
     /// The question, without any chat markup. It is tokenised as plain text, so nothing in it
     /// can pass for a control token.
     pub text: String,
@@ -61,7 +64,7 @@ pub struct Layout {
     pub more_images: u32,
     /// Most branches in one ask (at most [`MAX_BRANCHES`]).
     pub branches: u32,
-    /// Upper bound of all branches of one ask together, answers included, in tokens.
+    /// Upper bound of all branches of one ask together, leads and answers included, in tokens.
     pub branch_tokens: u32,
 }
 
@@ -81,6 +84,8 @@ pub struct Ask {
     pub base: PixelKey,
     /// The pictures of the prompt, in order, under neutral labels.
     pub images: Vec<PixelKey>,
+    /// Pictures that will be asked about again, also after a restart: their embeddings are kept on disk.
+    pub lasting: Vec<PixelKey>,
     /// The questions.
     pub branches: Vec<Branch>,
     /// The shape of the work.
@@ -124,6 +129,8 @@ pub struct Cost {
     pub decode_s: f64,
     /// Pictures encoded in this ask.
     pub images_encoded: u32,
+    /// Pictures whose embedding was read from disk.
+    pub images_kept: u32,
     /// Prefix tokens decoded in this ask.
     pub prefill_tokens: u32,
     /// Prefix tokens taken from memory.
@@ -140,6 +147,7 @@ impl Cost {
         self.branch_s += other.branch_s;
         self.decode_s += other.decode_s;
         self.images_encoded += other.images_encoded;
+        self.images_kept += other.images_kept;
         self.prefill_tokens += other.prefill_tokens;
         self.reused_tokens += other.reused_tokens;
         self.branch_tokens += other.branch_tokens;
@@ -156,7 +164,7 @@ pub struct Answers {
 }
 
 /// Which model to load and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelSpec {
     /// The language model, a GGUF file.
     pub model: PathBuf,
@@ -168,6 +176,28 @@ pub struct ModelSpec {
     pub threads: Option<u32>,
     /// Layers to place on the GPU; `None` places all of them when there is a GPU backend.
     pub gpu_layers: Option<u32>,
+    /// LoRA adapters, all in force at once.
+    pub adapters: Vec<Adapter>,
+    /// Where embeddings of lasting pictures are kept; `None` keeps none.
+    pub keep: Option<KeepSpec>,
+}
+
+/// A LoRA adapter of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Adapter {
+    /// A GGUF file.
+    pub path: PathBuf,
+    /// Its weight: 1 is as it was trained.
+    pub scale: f32,
+}
+
+/// A folder for embeddings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepSpec {
+    /// The folder; it is made when it is needed.
+    pub folder: PathBuf,
+    /// Most bytes it may hold; what was not used for longest leaves first.
+    pub limit: u64,
 }
 
 /// What is known of a loaded model.
@@ -183,6 +213,8 @@ pub struct EngineInfo {
     pub bytes: u64,
     /// The device that runs it, such as `CPU` or `CUDA0`.
     pub backend: String,
+    /// The processor's instruction sets that are in use, where the processor runs it.
+    pub instructions: String,
     /// llama.cpp's version.
     pub engine: String,
     /// False when the file says that its weights are random: its scores mean nothing.
@@ -202,7 +234,7 @@ pub enum EngineError {
     /// A model file is missing or unreadable.
     #[error("the judge's {what} {path} cannot be read: {reason}")]
     File {
-        /// "model" or "projector".
+        /// "model", "projector" or "adapter".
         what: String,
         /// The file.
         path: PathBuf,
@@ -212,7 +244,7 @@ pub enum EngineError {
     /// llama.cpp refused to load a file.
     #[error("llama.cpp could not load the judge's {what} {path}: {reason}")]
     Load {
-        /// "model" or "projector".
+        /// "model", "projector" or "adapter".
         what: String,
         /// The file.
         path: PathBuf,
@@ -269,10 +301,13 @@ impl EngineError {
             Self::Load { what, .. } if what == "projector" => {
                 "Use the mmproj file that belongs to this model (same repository, same size) and check that its download is complete.".into()
             }
+            Self::Load { what, .. } if what == "adapter" => {
+                "Use a LoRA adapter in GGUF form that was made for this very model, or leave --adapter out.".into()
+            }
             Self::Load { .. } => {
                 "Check that the file is a complete Qwen3-VL GGUF (compare its size with the hub's); a truncated download is the usual cause.".into()
             }
-            Self::Unsuitable(_) => "Choose a Qwen3-VL GGUF and its mmproj.".into(),
+            Self::Unsuitable(_) => "Choose a Qwen3-VL GGUF and its mmproj (Gemma 3 loads too, unmeasured).".into(),
             Self::Context { .. } => {
                 "Free memory (close other programs, or let ComfyUI unload its models), choose a smaller model or fewer --image-tokens.".into()
             }

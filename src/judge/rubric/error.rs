@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{IdError, MAX_AXES, MAX_DEFINITION, MAX_WEIGHT};
+use super::{BUILTIN_NAMES, IdError, MAX_AXES, MAX_DEFINITION, MAX_WEIGHT};
 
 /// A position in a rubric's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,9 @@ pub enum RubricProblem {
     /// Not TOML, an unknown or missing key, a value of the wrong type.
     #[error("{0}")]
     Syntax(String),
+    /// The file is no text.
+    #[error("the rubric is not UTF-8 text from here on")]
+    NotText,
     /// The file is far larger than any rubric.
     #[error("the rubric has {bytes} bytes, the limit is {limit}")]
     TooLarge {
@@ -124,7 +127,7 @@ pub enum RubricProblem {
         weight: String,
     },
     /// A parent that is neither built in nor found.
-    #[error("there is no rubric {name:?}: {reason}")]
+    #[error("there is no rubric {:?}: {reason}", brief(name))]
     UnknownParent {
         /// As written.
         name: String,
@@ -143,8 +146,14 @@ pub enum RubricProblem {
         /// The limit.
         limit: usize,
     },
+    /// More parents, in all chains together, than can be meant.
+    #[error("the rubric extends more than {limit} rubrics, counting those that they extend")]
+    TooManyParents {
+        /// The limit.
+        limit: usize,
+    },
     /// `drop` names an axis that no parent has.
-    #[error("drop names {id:?}, which no extended rubric has")]
+    #[error("drop names {:?}, which no extended rubric has", brief(id))]
     UnknownDrop {
         /// As written.
         id: String,
@@ -165,6 +174,11 @@ pub enum RubricProblem {
     },
 }
 
+/// A name as an error shows it: of a very long one the beginning.
+fn brief(name: &str) -> String {
+    name.chars().take(80).collect()
+}
+
 impl RubricError {
     /// A problem without a text to point into.
     pub fn without_place(problem: RubricProblem) -> Self {
@@ -177,12 +191,17 @@ impl RubricError {
             RubricProblem::Syntax(_) => {
                 "Fix the TOML there; the keys are id, title, description, extends, drop, explicit and [[axis]] with id, group, definition, weight.".into()
             }
-            RubricProblem::TooLarge { .. } => "Give a rubric file, not another kind of file.".into(),
+            RubricProblem::NotText => "Give a rubric's TOML file, saved as UTF-8.".into(),
+            RubricProblem::TooLarge { .. } => {
+                format!("Give a rubric file of at most {MAX_AXES} axes, not another kind of file.")
+            }
             RubricProblem::NoAxes => {
                 "Add at least one [[axis]] with id and definition, or extends = \"default\".".into()
             }
             RubricProblem::TooManyAxes { .. } => {
-                format!("Keep at most {MAX_AXES} axes: drop = [..] removes inherited ones.")
+                format!(
+                    "Keep at most {MAX_AXES} axes, since all are asked at once: put the others into a second rubric and judge with each; drop = [..] removes inherited ones."
+                )
             }
             RubricProblem::DuplicateAxis { .. } => {
                 "Rename one of them or merge the two; only an inherited axis can be overridden.".into()
@@ -200,10 +219,11 @@ impl RubricError {
             RubricProblem::BadWeight { .. } => {
                 "Use a weight such as 0.5, 1.0 or 2.0; drop = [..] removes an inherited axis.".into()
             }
-            RubricProblem::UnknownParent { .. } => {
-                "Extend default, explicit or the path of a rubric file that may be read.".into()
-            }
-            RubricProblem::Loop { .. } | RubricProblem::TooDeep { .. } => {
+            RubricProblem::UnknownParent { .. } => format!(
+                "Extend a built-in rubric ({}) or the path of a rubric file that may be read.",
+                BUILTIN_NAMES.join(", ")
+            ),
+            RubricProblem::Loop { .. } | RubricProblem::TooDeep { .. } | RubricProblem::TooManyParents { .. } => {
                 "Break the chain: let the common axes stand in one file that extends nothing.".into()
             }
             RubricProblem::UnknownDrop { .. } => {

@@ -6,6 +6,8 @@ use super::terms::{describes_minor, explicit_terms};
 use super::{Axis, MAX_AXES, Rubric, RubricError, RubricProblem};
 
 const MAX_DEPTH: usize = 8;
+/// Texts that are merged for one rubric: a few that extend many each would be millions.
+const MAX_PARENTS: usize = 32;
 
 /// What a resolver is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +28,40 @@ pub struct RubricText {
     pub origin: String,
 }
 
+impl RubricText {
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// [`RubricProblem::NotText`], with the place of the first byte that is not UTF-8.
+    pub fn of(bytes: Vec<u8>, origin: String) -> Result<Self, RubricError> {
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self { text, origin }),
+            Err(error) => {
+                let end = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(&error.as_bytes()[..end]);
+                let at = Locator {
+                    text: &text,
+                    origin: &origin,
+                };
+                Err(at.error(end, RubricProblem::NotText))
+            }
+        }
+    }
+}
+
+/// How a text was come to.
+#[derive(Default)]
+struct Trail {
+    /// Origins, from the first text to this one.
+    chain: Vec<String>,
+    /// Parents read so far, in all chains.
+    parents: usize,
+}
+
 type Resolve<'r> = dyn FnMut(Extends<'_>) -> Result<RubricText, RubricError> + 'r;
 
 pub(super) fn load(text: &str, origin: &str, resolve: &mut Resolve<'_>) -> Result<Rubric, RubricError> {
-    let mut chain = Vec::new();
-    let rubric = merged(text, origin, resolve, &mut chain)?;
+    let rubric = merged(text, origin, resolve, &mut Trail::default())?;
     // Counted at the end only: a parent may be larger than what is left after dropping.
     let problem = match rubric.axes.len() {
         0 => RubricProblem::NoAxes,
@@ -40,31 +71,31 @@ pub(super) fn load(text: &str, origin: &str, resolve: &mut Resolve<'_>) -> Resul
     Err(Locator { text, origin }.error(0, problem))
 }
 
-fn merged(text: &str, origin: &str, resolve: &mut Resolve<'_>, chain: &mut Vec<String>) -> Result<Rubric, RubricError> {
+fn merged(text: &str, origin: &str, resolve: &mut Resolve<'_>, trail: &mut Trail) -> Result<Rubric, RubricError> {
     let at = Locator { text, origin };
     let parsed = parse_one(text, origin)?;
-    chain.push(origin.to_owned());
+    trail.chain.push(origin.to_owned());
     let mut axes: Vec<Axis> = Vec::new();
     let mut explicit_parent = None;
     for parent in &parsed.extends {
         let (name, offset) = (parent.get_ref().as_str(), parent.span().start);
+        trail.parents += 1;
+        if trail.parents > MAX_PARENTS {
+            return Err(at.error(offset, RubricProblem::TooManyParents { limit: MAX_PARENTS }));
+        }
         let found = match builtin(name) {
             Some(found) => found,
             None => resolve(Extends { name, from: origin }).map_err(|error| located(error, at, offset))?,
         };
-        if chain.contains(&found.origin) {
+        if trail.chain.contains(&found.origin) {
+            let mut chain = std::mem::take(&mut trail.chain);
             chain.push(found.origin);
-            return Err(at.error(
-                offset,
-                RubricProblem::Loop {
-                    chain: std::mem::take(chain),
-                },
-            ));
+            return Err(at.error(offset, RubricProblem::Loop { chain }));
         }
-        if chain.len() >= MAX_DEPTH {
+        if trail.chain.len() >= MAX_DEPTH {
             return Err(at.error(offset, RubricProblem::TooDeep { limit: MAX_DEPTH }));
         }
-        let inherited = merged(&found.text, &found.origin, resolve, chain)?;
+        let inherited = merged(&found.text, &found.origin, resolve, trail)?;
         if inherited.explicit {
             explicit_parent.get_or_insert_with(|| name.to_owned());
         }
@@ -75,7 +106,7 @@ fn merged(text: &str, origin: &str, resolve: &mut Resolve<'_>, chain: &mut Vec<S
             }
         }
     }
-    chain.pop();
+    trail.chain.pop();
     drop_axes(&mut axes, &parsed, at)?;
     for axis in &parsed.axes {
         add_axis(&mut axes, axis, at)?;

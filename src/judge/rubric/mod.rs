@@ -34,7 +34,8 @@ pub use error::{Place, RubricError, RubricProblem};
 pub use ids::{AxisId, BUILTIN_GROUPS, Group, IdError};
 pub use merge::{Extends, RubricText};
 
-/// The most axes of a rubric; each is a branch of the judge's prompt.
+/// The most axes of a rubric. One question to the judge holds two branches an axis, of which the engine takes
+/// [`MAX_BRANCHES`](super::engine::MAX_BRANCHES).
 pub const MAX_AXES: usize = 60;
 /// The most characters of an axis's definition.
 pub const MAX_DEFINITION: usize = 200;

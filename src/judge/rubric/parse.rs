@@ -69,14 +69,14 @@ struct RawAxis {
 
 /// Reads and checks one text.
 pub(super) fn parse_one(text: &str, origin: &str) -> Result<Parsed, RubricError> {
+    let at = Locator { text, origin };
     if text.len() > MAX_BYTES {
         let problem = RubricProblem::TooLarge {
             bytes: text.len(),
             limit: MAX_BYTES,
         };
-        return Err(RubricError { place: None, problem });
+        return Err(at.error(0, problem));
     }
-    let at = Locator { text, origin };
     let raw: RawRubric = toml::from_str(text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
         at.error(offset, RubricProblem::Syntax(error.message().to_owned()))
@@ -173,7 +173,8 @@ impl Locator<'_> {
     fn line(&self, value: &Spanned<String>, what: &'static str, limit: usize) -> Result<String, RubricError> {
         let start = value.span().start;
         let text = self.text(value, what, limit)?;
-        if text.is_empty() {
+        // Of any width: what looks empty says nothing.
+        if text.trim().is_empty() {
             return Err(self.error(start, RubricProblem::EmptyText { what }));
         }
         match text.contains('\n') {

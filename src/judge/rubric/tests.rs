@@ -1,3 +1,5 @@
+mod bad_input;
+
 use std::collections::HashMap;
 
 use super::*;

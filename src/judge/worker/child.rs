@@ -14,6 +14,8 @@ use super::frame::{self, Reply, Request};
 use crate::judge::engine::llama::{LlamaEngine, StopFlag, load_model};
 use crate::judge::engine::{EngineError, ModelSpec};
 
+/// How often a working process says that it works.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long the engine may take to stop when the input has ended.
 const LEAVE: Duration = Duration::from_secs(2);
 
@@ -79,6 +81,7 @@ pub fn run() -> anyhow::Result<()> {
     let Ok((Request::Load { id, spec }, _)) = requests.recv() else {
         return Ok(());
     };
+    tell_of_life(turn.clone(), out.clone());
     turn.begin(id);
     if let Err(error) = serve(&backend, &spec, id, &requests, &turn, &out) {
         out.reply(&Reply::Failed { id, error });
@@ -130,6 +133,21 @@ fn serve(
         });
     }
     Ok(())
+}
+
+/// Says that the work goes on, on a thread of its own, while the engine's callbacks come by.
+fn tell_of_life(turn: Turn, out: Out) {
+    std::thread::spawn(move || {
+        let mut last = turn.stop.looks();
+        loop {
+            std::thread::sleep(HEARTBEAT);
+            let looks = turn.stop.looks();
+            if looks != last && turn.running.load(Ordering::SeqCst) != 0 {
+                out.reply(&Reply::Alive);
+            }
+            last = looks;
+        }
+    });
 }
 
 /// Reads on a thread of its own, so that a cancellation arrives while the engine works.

@@ -55,6 +55,8 @@ pub struct PictureHead {
 /// What the judge process answers. Every `Load` and `Ask` gets exactly one final reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Reply {
+    /// A request is being worked on and something was done since the last word.
+    Alive,
     /// Loading goes on.
     Loading {
         /// The request's number.

@@ -3,18 +3,24 @@
 //! A C++ abort or an out-of-memory there becomes an error and a restart here, and ending the
 //! child is what gives all its GPU memory back.
 
+mod check;
 pub mod child;
+mod error;
 pub mod frame;
+mod offences;
 mod process;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::engine::llama::Pixels;
 use super::engine::{Answers, Ask, EngineError, EngineInfo, ModelSpec, PixelKey};
+pub use error::{Cause, WorkerError};
+use offences::{Offences, Question};
 use process::Process;
 
 /// The hidden subcommand that makes the binary a judge process.
@@ -29,57 +35,6 @@ pub struct KeyedPixels {
     pub pixels: Arc<Pixels>,
 }
 
-/// Why the judge process gave no answer.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum WorkerError {
-    /// The engine said so; the process lives on.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The process could not be started.
-    #[error("the judge process could not be started: {0}")]
-    Spawn(String),
-    /// The process ended while it worked. A fresh one is started for the next call.
-    #[error("the judge process ended while it worked ({status}); a fresh one starts with the next call{}", last_words(.log))]
-    Died {
-        /// How it ended.
-        status: String,
-        /// The last lines it logged.
-        log: String,
-    },
-    /// The worker was shut down.
-    #[error("the judge is shutting down")]
-    Closed,
-}
-
-fn last_words(log: &str) -> String {
-    if log.is_empty() {
-        String::new()
-    } else {
-        format!(". Its last words: {log}")
-    }
-}
-
-impl WorkerError {
-    /// What to do next, for an agent.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Engine(error) => error.hint(),
-            Self::Spawn(_) => "Check that the prompt-calibrator binary is still in its place and executable.".into(),
-            Self::Died { .. } => {
-                "Call again. If it dies again, the model file or its projector is probably damaged, or memory ran out: run `prompt-calibrator doctor`.".into()
-            }
-            Self::Closed => "Start the server again.".into(),
-        }
-    }
-
-    /// Whether the caller's cancellation is the reason.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Engine(EngineError::Cancelled))
-    }
-}
-
 /// How the judge process is started.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
@@ -87,6 +42,28 @@ pub struct WorkerConfig {
     pub program: PathBuf,
     /// The model it loads on first use.
     pub spec: ModelSpec,
+    /// After this long without a question the process is ended, which frees its memory; `None` keeps it.
+    pub idle: Option<Duration>,
+    /// How long a working process may show no sign of life before it counts as hung.
+    pub patience: Duration,
+}
+
+impl WorkerConfig {
+    /// Long enough between two steps of a calibration, short enough for a shared GPU.
+    pub const IDLE: Duration = Duration::from_secs(600);
+    /// Beyond any single step of a model that still makes progress, a slow disk's included.
+    pub const PATIENCE: Duration = Duration::from_secs(120);
+
+    /// With the usual limits.
+    #[must_use]
+    pub fn new(program: PathBuf, spec: ModelSpec) -> Self {
+        Self {
+            program,
+            spec,
+            idle: Some(Self::IDLE),
+            patience: Self::PATIENCE,
+        }
+    }
 }
 
 /// What the worker is doing.
@@ -204,16 +181,23 @@ impl Worker {
 /// The task that owns the process. It ends, and the process with it, when all handles are gone.
 async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publish: watch::Sender<WorkerState>) {
     let mut process: Option<Process> = None;
-    while let Some(command) = commands.recv().await {
+    let mut offences = Offences::default();
+    loop {
+        let command = match (config.idle, &process) {
+            (Some(idle), Some(_)) => tokio::time::timeout(idle, commands.recv()).await,
+            _ => Ok(commands.recv().await),
+        };
         match command {
-            Command::Unload { reply } => {
-                if let Some(process) = process.take() {
-                    process.end().await;
-                }
-                publish.send_replace(WorkerState::Idle);
+            Ok(None) => break,
+            Err(_) => {
+                tracing::info!("the judge was idle; its process is ended and its memory freed");
+                end(&mut process, &publish).await;
+            }
+            Ok(Some(Command::Unload { reply })) => {
+                end(&mut process, &publish).await;
                 let _ = reply.send(());
             }
-            Command::Info { cancel, reply } => {
+            Ok(Some(Command::Info { cancel, reply })) => {
                 if reply.is_closed() {
                     continue;
                 }
@@ -222,18 +206,27 @@ async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publis
                     .map(|p| p.info().clone());
                 let _ = reply.send(result);
             }
-            Command::Ask {
+            Ok(Some(Command::Ask {
                 ask,
                 pictures,
                 cancel,
                 reply,
-            } => {
+            })) => {
                 // A caller that went away is skipped.
                 if reply.is_closed() {
                     continue;
                 }
+                let question = Question::of(&ask);
+                if let Err(refused) = offences.admit(&question) {
+                    let _ = reply.send(Err(refused));
+                    continue;
+                }
                 let result = match ready(&mut process, &config, &publish, &cancel).await {
-                    Ok(live) => live.ask(&ask, &pictures, &cancel).await,
+                    Ok(live) => {
+                        let result = live.ask(&ask, &pictures, &cancel).await;
+                        offences.note(question, &result);
+                        result
+                    }
                     Err(error) => Err(error),
                 };
                 if process.as_ref().is_some_and(Process::is_gone) {
@@ -247,6 +240,13 @@ async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publis
     if let Some(process) = process.take() {
         process.end().await;
     }
+}
+
+async fn end(process: &mut Option<Process>, publish: &watch::Sender<WorkerState>) {
+    if let Some(process) = process.take() {
+        process.end().await;
+    }
+    publish.send_replace(WorkerState::Idle);
 }
 
 async fn ready<'p>(

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::frame::{self, PictureHead, Reply, Request};
-use super::{KeyedPixels, SUBCOMMAND, WorkerConfig, WorkerError};
+use super::{Cause, KeyedPixels, SUBCOMMAND, WorkerConfig, WorkerError, check};
 use crate::judge::engine::{Answers, Ask, EngineError, EngineInfo, PixelKey};
 
 /// How long a cancelled process may take to stop before it is killed. The engine looks at the flag
@@ -34,6 +34,7 @@ struct Link {
     replies: tokio::sync::mpsc::Receiver<Reply>,
     log: Arc<Mutex<VecDeque<String>>>,
     next_id: u64,
+    patience: Duration,
     gone: bool,
 }
 
@@ -56,7 +57,7 @@ impl Process {
                 Reply::Loading { fraction, .. } => loading(fraction),
                 Reply::Loaded { info, .. } => return Ok(Self { link, info }),
                 Reply::Failed { error, .. } => return Err(link.explain(error).into()),
-                Reply::Answered { .. } => return Err(unexpected()),
+                Reply::Answered { .. } | Reply::Alive => return Err(unexpected()),
             }
         }
     }
@@ -86,10 +87,11 @@ impl Process {
         cancel: &CancellationToken,
     ) -> Result<Answers, WorkerError> {
         let mut wanted: Vec<PixelKey> = Vec::new();
-        // At most two rounds: the second one carries every picture the process missed.
-        for _ in 0..2 {
+        // Usually two rounds, the second with the pictures that the process missed; a third when something that it
+        // kept turns out damaged.
+        for _ in 0..3 {
             match self.ask_with(ask, pictures, &wanted, cancel).await {
-                Err(WorkerError::Engine(EngineError::NeedPixels(keys))) => wanted = keys,
+                Err(WorkerError::Engine(EngineError::NeedPixels(keys))) => wanted.extend(keys),
                 other => return other,
             }
         }
@@ -120,17 +122,21 @@ impl Process {
         };
         self.link.send(&request, &blob).await?;
         match self.link.reply(id, cancel).await? {
-            Reply::Answered { answers, .. } if answers.answers.len() == ask.branches.len() => Ok(answers),
+            Reply::Answered { answers, .. } => match check::check(ask, &answers) {
+                Ok(()) => Ok(answers),
+                Err(lie) => {
+                    self.link.kill().await;
+                    Err(WorkerError::Lied(lie))
+                }
+            },
             Reply::Failed { error, .. } => Err(error.into()),
-            Reply::Answered { .. } | Reply::Loading { .. } | Reply::Loaded { .. } => Err(unexpected()),
+            Reply::Loading { .. } | Reply::Loaded { .. } | Reply::Alive => Err(unexpected()),
         }
     }
 
     /// Ends the process and waits until it is gone, so that its memory is free afterwards.
     pub async fn end(mut self) {
-        if let Err(error) = self.link.child.kill().await {
-            tracing::warn!(%error, "the judge process could not be ended");
-        }
+        self.link.kill().await;
     }
 }
 
@@ -157,6 +163,7 @@ impl Link {
             replies: read_replies(output),
             log,
             next_id: 1,
+            patience: config.patience,
             gone: false,
         })
     }
@@ -175,38 +182,53 @@ impl Link {
     }
 
     /// The next reply to request `id`. On cancellation the process is told, and killed when it
-    /// does not stop in time.
+    /// does not stop in time; a process without a sign of life is killed too.
     async fn reply(&mut self, id: u64, cancel: &CancellationToken) -> Result<Reply, WorkerError> {
-        let received = tokio::select! {
-            biased;
-            reply = self.replies.recv() => reply,
-            () = cancel.cancelled() => {
-                let told = Request::Cancel { id };
-                let stopped = frame::send(&mut self.input, &told, &[]).await.is_ok()
-                    && timeout(GRACE, self.final_reply(id)).await.is_ok_and(|got| got);
-                if !stopped {
-                    self.gone = true;
-                    let _ = self.child.kill().await;
+        loop {
+            let received = tokio::select! {
+                biased;
+                reply = timeout(self.patience, self.replies.recv()) => reply,
+                () = cancel.cancelled() => {
+                    let told = Request::Cancel { id };
+                    let stopped = frame::send(&mut self.input, &told, &[]).await.is_ok()
+                        && timeout(GRACE, self.final_reply(id)).await.is_ok_and(|got| got);
+                    if !stopped {
+                        self.kill().await;
+                    }
+                    return Err(EngineError::Cancelled.into());
                 }
-                return Err(EngineError::Cancelled.into());
+            };
+            match received {
+                Ok(Some(Reply::Alive)) => {}
+                Ok(Some(reply)) if number(&reply) == Some(id) => return Ok(reply),
+                Ok(Some(_)) => {
+                    // Out of step once is out of step from now on: the next call gets a fresh process.
+                    self.kill().await;
+                    return Err(unexpected());
+                }
+                Ok(None) => return Err(self.died().await),
+                Err(_) => {
+                    self.kill().await;
+                    return Err(WorkerError::Hung {
+                        silent: self.patience,
+                        log: self.last_lines(),
+                    });
+                }
             }
-        };
-        match received {
-            Some(reply) if number(&reply) == id => Ok(reply),
-            Some(_) => {
-                // Out of step once is out of step from now on: the next call gets a fresh process.
-                self.gone = true;
-                let _ = self.child.kill().await;
-                Err(unexpected())
-            }
-            None => Err(self.died().await),
+        }
+    }
+
+    async fn kill(&mut self) {
+        self.gone = true;
+        if let Err(error) = self.child.kill().await {
+            tracing::warn!(%error, "the judge process could not be ended");
         }
     }
 
     /// Waits for the last reply to `id`; false when the process ends instead.
     async fn final_reply(&mut self, id: u64) -> bool {
         while let Some(reply) = self.replies.recv().await {
-            if number(&reply) == id && !matches!(reply, Reply::Loading { .. }) {
+            if number(&reply) == Some(id) && !matches!(reply, Reply::Loading { .. }) {
                 return true;
             }
         }
@@ -216,18 +238,17 @@ impl Link {
     async fn died(&mut self) -> WorkerError {
         self.gone = true;
         // Its pipes are closed, so it is ending; how it ends is worth knowing.
-        let status = match timeout(GRACE, self.child.wait()).await {
-            Ok(Ok(status)) => status.to_string(),
-            Ok(Err(error)) => error.to_string(),
+        let ended = timeout(GRACE, self.child.wait()).await;
+        let log = self.last_lines();
+        let (status, cause) = match ended {
+            Ok(Ok(status)) => (status.to_string(), cause(status, &log)),
+            Ok(Err(error)) => (error.to_string(), Cause::Crashed),
             Err(_) => {
-                let _ = self.child.kill().await;
-                "it closed its pipes and did not end".to_owned()
+                self.kill().await;
+                ("it closed its pipes and did not end".to_owned(), Cause::Crashed)
             }
         };
-        WorkerError::Died {
-            status,
-            log: self.last_lines(),
-        }
+        WorkerError::Died { status, cause, log }
     }
 
     fn last_lines(&self) -> String {
@@ -249,12 +270,40 @@ impl Link {
     }
 }
 
-fn number(reply: &Reply) -> u64 {
+/// What llama.cpp, CUDA and Vulkan say when memory is short, in lower case.
+const MEMORY_WORDS: [&str; 5] = [
+    "out of memory",
+    "failed to allocate",
+    "bad_alloc",
+    "outofdevicememory",
+    "not enough memory",
+];
+
+fn cause(status: std::process::ExitStatus, log: &str) -> Cause {
+    let log = log.to_lowercase();
+    if MEMORY_WORDS.iter().any(|words| log.contains(words)) {
+        return Cause::OutOfMemory;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt as _;
+        const TOLD_TO_END: [i32; 3] = [2, 9, 15]; // INT, KILL, TERM
+        if status.signal().is_some_and(|signal| TOLD_TO_END.contains(&signal)) {
+            return Cause::Killed;
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = status;
+    Cause::Crashed
+}
+
+fn number(reply: &Reply) -> Option<u64> {
     match reply {
+        Reply::Alive => None,
         Reply::Loading { id, .. }
         | Reply::Loaded { id, .. }
         | Reply::Answered { id, .. }
-        | Reply::Failed { id, .. } => *id,
+        | Reply::Failed { id, .. } => Some(*id),
     }
 }
 

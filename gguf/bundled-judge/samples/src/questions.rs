@@ -1,6 +1,7 @@
 //! Samples: pictures, the product's questions on them, and the true answers.
 
 use anyhow::{Context as _, Result};
+use prompt_calibrator::judge::engine::Branch;
 use prompt_calibrator::judge::engine::llama::{Piece, Prompter};
 use prompt_calibrator::judge::json;
 use prompt_calibrator::judge::protocol::{self, AxisValue, Before, Order};
@@ -33,7 +34,7 @@ const CLOSER: u8 = 7;
 /// The attribute whose comparison is learned last, and how often it is put first for that.
 const SLOWEST: Attribute = Attribute::Position;
 const SLOWEST_MORE: f64 = 0.25;
-const CLOSER_WEIGHT: f64 = 2.0;
+const CLOSER_WEIGHT: f64 = 4.0;
 const GUARD: u8 = 8;
 const JSON: u8 = 9;
 
@@ -245,23 +246,23 @@ impl Shared<'_> {
         looked.shuffle(rng);
         let values = protocol::value_branches(&self.rubric);
         for (n, &axis) in looked.iter().take(2).enumerate() {
-            self.value(&mut tree, alone, first, &values[2 * axis + 1].text, axis);
+            self.value(&mut tree, alone, first, &values[self.axes.len() + axis], axis);
             if n == 0 || !first.shows(self.axes[axis]) {
-                self.visible(&mut tree, alone, first, &values[2 * axis].text, axis);
+                self.visible(&mut tree, alone, first, &values[axis], axis);
             }
         }
         if rng.random_bool(0.4) {
             let branches = protocol::difference_branches(&self.rubric, order);
             let axis = axes[0];
             let said = self.difference(reference, other, axis);
-            self.said(&mut tree, both, &branches[axis].text, &said, DIFFERENCE, axis);
+            self.said(&mut tree, both, &branches[axis], &said, DIFFERENCE, axis);
         }
         if rng.random_bool(0.05) {
             let no = self.one(self.prompter.text("no"));
             self.put(
                 &mut tree,
                 alone,
-                &protocol::guard_branch().text,
+                &protocol::guard_branch(),
                 &[],
                 &[target(GUARD, 0, [(no, 1.0), (0, 0.0)])],
             );
@@ -292,7 +293,7 @@ impl Shared<'_> {
                 score: 1.0 - reference.distance(other, a),
             })
             .collect();
-        let question = json::branch(&self.rubric, order).text;
+        let question = json::branch(&self.rubric, order);
         self.said(
             &mut tree,
             both,
@@ -330,14 +331,14 @@ impl Shared<'_> {
                 (self.one(self.prompter.text("3")), weigh(third)),
             ];
             let axis = group.axes.first().map_or(0, |&i| self.number(i));
-            self.put(&mut tree, last, &branch.text, &[], &[target(CLOSER, axis, answers)]);
+            self.put(&mut tree, last, &branch, &[], &[target(CLOSER, axis, answers)]);
         }
         tree
     }
 
     /// For every axis a question on the score and what kind it is: without values in half of them,
     /// with wrong ones in a tenth.
-    fn scores(&self, reference: &Shown, other: &Shown, order: Order, rng: &mut Rng) -> Vec<(String, u8)> {
+    fn scores(&self, reference: &Shown, other: &Shown, order: Order, rng: &mut Rng) -> Vec<(Branch, u8)> {
         // Of grey pictures every value is wrong: there is nothing to see, and nothing that differs.
         let grey = reference == &Source::GREY && other == &Source::GREY;
         let wrong = rng.random_bool(0.2);
@@ -376,26 +377,39 @@ impl Shared<'_> {
                     40..90 => 1,
                     _ => 2,
                 };
-                (asked[usize::from(mode)][axis].text.clone(), DIGIT + mode)
+                (asked[usize::from(mode)][axis].clone(), DIGIT + mode)
             })
             .collect()
     }
 
-    fn score(&self, tree: &mut Tree, parent: i16, (a, b): (&Shown, &Shown), (text, kind): &(String, u8), axis: usize) {
+    fn score(
+        &self,
+        tree: &mut Tree,
+        parent: i16,
+        (a, b): (&Shown, &Shown),
+        (question, kind): &(Branch, u8),
+        axis: usize,
+    ) {
         let alike = 9.0 * (1.0 - a.distance(b, self.axes[axis]));
         let low = (alike.floor() as i32).clamp(0, 8);
         let share = alike - f64::from(low);
         let digit = |d: i32| self.one(self.prompter.text(&d.to_string()));
         let answers = [(digit(low), 1.0 - share), (digit(low + 1), share)];
-        self.put(tree, parent, text, &[], &[target(*kind, self.number(axis), answers)]);
+        self.put(
+            tree,
+            parent,
+            question,
+            &[],
+            &[target(*kind, self.number(axis), answers)],
+        );
     }
 
-    fn value(&self, tree: &mut Tree, parent: i16, shown: &Shown, question: &str, axis: usize) {
+    fn value(&self, tree: &mut Tree, parent: i16, shown: &Shown, question: &Branch, axis: usize) {
         let words = shown.words(self.axes[axis]).unwrap_or_else(|| "not visible".into());
         self.said(tree, parent, question, &words, VALUE, axis);
     }
 
-    fn visible(&self, tree: &mut Tree, parent: i16, shown: &Shown, question: &str, axis: usize) {
+    fn visible(&self, tree: &mut Tree, parent: i16, shown: &Shown, question: &Branch, axis: usize) {
         let word = if shown.shows(self.axes[axis]) { "yes" } else { "no" };
         let answer = self.one(self.prompter.text(word));
         let to = target(VISIBLE, self.number(axis), [(answer, 0.5), (0, 0.0)]);
@@ -403,7 +417,7 @@ impl Shared<'_> {
     }
 
     /// A question answered in words, to its end.
-    fn said(&self, tree: &mut Tree, parent: i16, question: &str, words: &str, kind: u8, axis: usize) {
+    fn said(&self, tree: &mut Tree, parent: i16, question: &Branch, words: &str, kind: u8, axis: usize) {
         let mut answer = self.prompter.text(words);
         answer.push(self.end);
         // A document is long, and most of it is form.
@@ -436,9 +450,11 @@ impl Shared<'_> {
         }
     }
 
-    fn put(&self, tree: &mut Tree, parent: i16, question: &str, answer: &[i32], targets: &[Target]) {
+    fn put(&self, tree: &mut Tree, parent: i16, question: &Branch, answer: &[i32], targets: &[Target]) {
         // A branch without room is left out.
-        tree.branch(parent, &self.prompter.branch(question), answer, targets);
+        if let Some(lead) = tree.lead(parent, &self.prompter.text(&question.lead)) {
+            tree.branch(lead, &self.prompter.branch(&question.text), answer, targets);
+        }
     }
 
     fn one(&self, ids: Vec<i32>) -> u16 {

@@ -36,6 +36,8 @@ pub struct Tree {
     pub parents: Vec<i16>,
     /// Position behind each segment.
     ends: Vec<i32>,
+    /// Leads with the segment they stand behind and their own.
+    leads: Vec<(i16, Vec<i32>, i16)>,
     room: usize,
 }
 
@@ -54,6 +56,7 @@ impl Tree {
             leaves: Vec::new(),
             parents: Vec::new(),
             ends: vec![i32::try_from(system).unwrap_or(i32::MAX)],
+            leads: Vec::new(),
             room,
         }
     }
@@ -82,6 +85,26 @@ impl Tree {
         }
         self.ends.push(at);
         segment
+    }
+
+    /// The segment of a lead behind another segment, added when it is not there yet; nothing when there is
+    /// no room for it.
+    pub fn lead(&mut self, parent: i16, lead: &[i32]) -> Option<i16> {
+        if lead.is_empty() {
+            return Some(parent);
+        }
+        let known = self.leads.iter().find(|(to, text, _)| *to == parent && text == lead);
+        if let Some((_, _, segment)) = known {
+            return Some(*segment);
+        }
+        if self.leaves.len() + lead.len() > self.room || self.parents.len() >= SEGMENTS {
+            return None;
+        }
+        let segment = self.open(parent);
+        let at = self.text(segment, self.end(parent), lead);
+        self.ends.push(at);
+        self.leads.push((parent, lead.to_vec(), segment));
+        Some(segment)
     }
 
     /// Adds a branch behind a segment: a question and, when it is text, its answer. `targets` belong

@@ -10,13 +10,16 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 
 use super::StopFlag;
-use super::forks::Forks;
-use super::raw::{self, Context, ContextSize, Entry, Vision};
+use super::forks::{Forks, Group};
+use super::kept::Kept;
+use super::raw::{self, Context, ContextSize, Entry, LoadedAdapter, Vision};
 use super::tokens::{Step, Tokens};
 use super::vision::{Pixels, Shelf, embed};
 use crate::judge::engine::{
-    Answer, Answers, Ask, Branch, Cost, EngineError, EngineInfo, Layout, MAX_BRANCHES, ModelSpec, PixelKey, Want,
+    Answer, Answers, Ask, Branch, Cost, EngineError, EngineInfo, KeepSpec, Layout, MAX_BRANCHES, ModelSpec, PixelKey,
+    Want,
 };
+use crate::judge::fingerprint::fingerprint;
 
 /// The sequence that keeps the base prefix between asks.
 const BASE: i32 = 0;
@@ -51,12 +54,14 @@ impl Chain {
 
 /// A loaded judge. Lives on one thread of the judge process.
 pub struct LlamaEngine<'m> {
-    // Dropped in this order: context, projector; the model is borrowed and outlives both.
+    // Dropped in this order: context, adapters, projector; the model is borrowed and outlives them.
     context: Option<(Layout, Context<'m>)>,
+    adapters: Vec<LoadedAdapter<'m>>,
     vision: Vision<'m>,
     model: &'m LlamaModel,
     tokens: Tokens,
     shelf: Shelf,
+    kept: Option<Kept>,
     base: Chain,
     work: Chain,
     stop: StopFlag,
@@ -74,6 +79,9 @@ pub fn load_model(
 ) -> Result<LlamaModel, EngineError> {
     readable("model", &spec.model)?;
     readable("projector", &spec.mmproj)?;
+    for adapter in &spec.adapters {
+        readable("adapter", &adapter.path)?;
+    }
     let mut params = LlamaModelParams::default();
     if let Some(layers) = spec.gpu_layers {
         params = params.with_n_gpu_layers(layers);
@@ -147,6 +155,7 @@ impl<'m> LlamaEngine<'m> {
                 // Work split otherwise sums otherwise, and the judge's hash has to tell.
                 (Some(device), Some(layers)) => format!("{device}, {layers} layers"),
             },
+            instructions: if gpu { String::new() } else { raw::instructions() },
             engine: format!("llama.cpp {}", raw::version()),
             domain: model.meta_val_str("prompt_calibrator.domain").ok(),
             trained: model
@@ -154,12 +163,24 @@ impl<'m> LlamaEngine<'m> {
                 .map_or(true, |v| v != "false"),
             closes_thinking: tokens.closes_thinking,
         };
+        let adapters = spec
+            .adapters
+            .iter()
+            .map(|a| LoadedAdapter::load(model, a))
+            .collect::<Result<_, _>>()?;
+        let kept = spec
+            .keep
+            .as_ref()
+            .map(|keep| kept(keep, model, spec, &info))
+            .transpose()?;
         Ok(Self {
             context: None,
+            adapters,
             vision,
             model,
             tokens,
             shelf: Shelf::default(),
+            kept,
             base: Chain::default(),
             work: Chain::default(),
             stop: stop.clone(),
@@ -180,12 +201,12 @@ impl<'m> LlamaEngine<'m> {
         let mut cost = Cost::default();
         let vocabulary = self.model.vocab();
         let prefix = self.tokens.steps(&vocabulary, &ask.system, &ask.images);
-        let branches = self.branch_tokens(ask)?;
+        let groups = self.groups(ask)?;
         check_prefix(&prefix, ask)?;
         // Up to here nothing in the context changes, so asking for pixels costs no prefix.
         self.embed_missing(ask, pixels, &mut cost)?;
 
-        let result = self.lay_and_answer(ask, &prefix, &branches, &mut cost);
+        let result = self.lay_and_answer(ask, &prefix, &groups, &mut cost);
         if result.is_err() {
             // What the context holds after a failure is not known: start afresh next time.
             self.base = Chain::default();
@@ -201,7 +222,7 @@ impl<'m> LlamaEngine<'m> {
         &mut self,
         ask: &Ask,
         prefix: &[Step],
-        branches: &[Vec<LlamaToken>],
+        groups: &[Group],
         cost: &mut Cost,
     ) -> Result<Vec<Answer>, EngineError> {
         let images = std::slice::from_ref(&ask.base);
@@ -211,10 +232,11 @@ impl<'m> LlamaEngine<'m> {
         self.lay_base(&base, cost)?;
         self.lay_work(prefix, cost)?;
         cost.prefill_s = started.elapsed().as_secs_f64();
-        self.answer(&ask.branches, branches, cost)
+        self.answer(&ask.branches, groups, cost)
     }
 
-    fn branch_tokens(&self, ask: &Ask) -> Result<Vec<Vec<LlamaToken>>, EngineError> {
+    /// The branches as tokens, those with the same lead together as they come.
+    fn groups(&self, ask: &Ask) -> Result<Vec<Group>, EngineError> {
         let layout = &ask.layout;
         let count = u32::try_from(ask.branches.len()).unwrap_or(u32::MAX);
         if layout.branches > MAX_BRANCHES || count > layout.branches {
@@ -225,10 +247,21 @@ impl<'m> LlamaEngine<'m> {
             });
         }
         let vocabulary = self.model.vocab();
-        let tokens: Vec<Vec<LlamaToken>> = ask
+        let groups: Vec<Group> = ask
             .branches
-            .iter()
-            .map(|branch| self.tokens.branch(&vocabulary, &branch.text))
+            .chunk_by(|a, b| a.lead == b.lead)
+            .scan(0, |begin, branches| {
+                let group = Group {
+                    lead: self.tokens.lead(&vocabulary, &branches.first()?.lead),
+                    begin: *begin,
+                    questions: branches
+                        .iter()
+                        .map(|b| self.tokens.branch(&vocabulary, &b.text))
+                        .collect(),
+                };
+                *begin += branches.len();
+                Some(group)
+            })
             .collect();
         let answers: u32 = ask
             .branches
@@ -238,7 +271,7 @@ impl<'m> LlamaEngine<'m> {
                 Want::Digits | Want::YesNo => 1,
             })
             .sum();
-        let fed: usize = tokens.iter().map(Vec::len).sum();
+        let fed: usize = groups.iter().map(Group::tokens).sum();
         let size = u32::try_from(fed).unwrap_or(u32::MAX).saturating_add(answers);
         if size > layout.branch_tokens {
             return Err(EngineError::TooLong {
@@ -247,7 +280,7 @@ impl<'m> LlamaEngine<'m> {
                 limit: layout.branch_tokens,
             });
         }
-        Ok(tokens)
+        Ok(groups)
     }
 
     fn embed_missing(&mut self, ask: &Ask, pixels: &[(PixelKey, Pixels)], cost: &mut Cost) -> Result<(), EngineError> {
@@ -257,7 +290,30 @@ impl<'m> LlamaEngine<'m> {
                 wanted.push(key.clone());
             }
         }
-        let missing: Vec<PixelKey> = wanted.iter().filter(|key| !self.shelf.touch(key)).cloned().collect();
+        let mut missing: Vec<PixelKey> = wanted.iter().filter(|key| !self.shelf.touch(key)).cloned().collect();
+        let needs_pixels = |key: &&PixelKey| {
+            let lasts = self
+                .kept
+                .as_ref()
+                .is_some_and(|kept| ask.lasting.contains(key) && kept.has(key));
+            !lasts && !pixels.iter().any(|(k, _)| k == *key)
+        };
+        // Asked for before anything is read or encoded, so that nothing is done twice.
+        let absent: Vec<PixelKey> = missing.iter().filter(needs_pixels).cloned().collect();
+        if !absent.is_empty() {
+            return Err(EngineError::NeedPixels(absent));
+        }
+        if let Some(kept) = &self.kept {
+            missing.retain(|key| {
+                let Some(found) = ask.lasting.contains(key).then(|| kept.load(key)).flatten() else {
+                    return true;
+                };
+                self.shelf.put(key.clone(), found, &wanted);
+                cost.images_kept += 1;
+                false
+            });
+        }
+        // What was kept may have turned out damaged.
         let absent: Vec<PixelKey> = missing
             .iter()
             .filter(|key| !pixels.iter().any(|(k, _)| k == *key))
@@ -272,6 +328,9 @@ impl<'m> LlamaEngine<'m> {
                 continue;
             };
             let embedded = embed(&mut self.vision, picture, ask.layout.image_tokens)?;
+            if let Some(kept) = self.kept.as_ref().filter(|_| ask.lasting.contains(&key)) {
+                kept.store(&key, &embedded);
+            }
             self.shelf.put(key, embedded, &wanted);
             cost.images_encoded += 1;
         }
@@ -302,7 +361,7 @@ impl<'m> LlamaEngine<'m> {
             threads: self.threads,
             gpu: self.gpu,
         };
-        self.context = Some((*layout, Context::new(self.model, size, &self.stop)?));
+        self.context = Some((*layout, Context::new(self.model, &self.adapters, size, &self.stop)?));
         Ok(())
     }
 
@@ -370,6 +429,14 @@ impl<'m> LlamaEngine<'m> {
                         .shelf
                         .get_mut(key)
                         .ok_or_else(|| EngineError::Protocol("a picture left the shelf while in use".into()))?;
+                    let most = u32::try_from(context.micro_batch_size()).unwrap_or(u32::MAX);
+                    if self.vision.whole_pictures() && picture.tokens > most {
+                        return Err(EngineError::TooLong {
+                            what: "a picture (this model has to take it at once)".into(),
+                            tokens: picture.tokens,
+                            limit: most,
+                        });
+                    }
                     position = decode_text(context, &picture.before, position, sequence)?;
                     position = context.decode_image(
                         &mut self.vision,
@@ -388,17 +455,12 @@ impl<'m> LlamaEngine<'m> {
         Ok(chain)
     }
 
-    fn answer(
-        &mut self,
-        branches: &[Branch],
-        tokens: &[Vec<LlamaToken>],
-        cost: &mut Cost,
-    ) -> Result<Vec<Answer>, EngineError> {
+    fn answer(&mut self, branches: &[Branch], groups: &[Group], cost: &mut Cost) -> Result<Vec<Answer>, EngineError> {
         let start = self.work.end();
         let vocabulary = self.model.vocab();
         let (_, context) = self.context.as_mut().ok_or_else(no_context)?;
-        let sequences: Vec<i32> = (FIRST_BRANCH..).take(branches.len()).collect();
-        for &sequence in &sequences {
+        let sequences = (FIRST_BRANCH..).take(branches.len());
+        for sequence in sequences.clone() {
             context.share(WORK, sequence, start);
         }
         let result = Forks {
@@ -408,14 +470,40 @@ impl<'m> LlamaEngine<'m> {
             vocabulary: &vocabulary,
             stop: &self.stop,
             start,
-            sequences: &sequences,
+            first: FIRST_BRANCH,
         }
-        .run(branches, tokens, cost);
-        for &sequence in &sequences {
+        .run(branches, groups, cost);
+        for sequence in sequences {
             context.remove(sequence);
         }
         result
     }
+}
+
+/// What the embeddings of this model and projector are kept under.
+fn kept(keep: &KeepSpec, model: &LlamaModel, spec: &ModelSpec, info: &EngineInfo) -> Result<Kept, EngineError> {
+    let print = |what: &str, path: &Path| {
+        fingerprint(path).map_err(|error| EngineError::File {
+            what: what.into(),
+            path: path.into(),
+            reason: error.to_string(),
+        })
+    };
+    let maker = [
+        print("model", &spec.model)?,
+        print("projector", &spec.mmproj)?,
+        info.engine.clone(),
+        info.backend.clone(),
+        info.instructions.clone(),
+        spec.image_tokens.to_string(),
+    ];
+    let maker: Vec<&str> = maker.iter().map(String::as_str).collect();
+    Ok(Kept::new(
+        keep.folder.clone(),
+        keep.limit,
+        &maker,
+        raw::embedding_width(model),
+    ))
 }
 
 /// Text of the prefix must stay within its plan, or the context could run full halfway.
@@ -480,7 +568,7 @@ fn decode_text(
             .map(|(&token, position)| Entry {
                 token,
                 position,
-                sequence,
+                sequences: sequence..sequence + 1,
                 logits: false,
             })
             .collect();

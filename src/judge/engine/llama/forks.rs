@@ -22,8 +22,25 @@ pub struct Forks<'a, 'm> {
     pub stop: &'a StopFlag,
     /// The position after the shared prefix.
     pub start: i32,
-    /// One per branch; already sharing the prefix.
-    pub sequences: &'a [i32],
+    /// The sequence of the first question; the others follow. All share the prefix already.
+    pub first: i32,
+}
+
+/// Questions that share a lead, as tokens.
+pub struct Group {
+    /// What stands before each of them; may be empty.
+    pub lead: Vec<LlamaToken>,
+    /// Where the group begins among the branches.
+    pub begin: usize,
+    /// One per branch of the group, in order.
+    pub questions: Vec<Vec<LlamaToken>>,
+}
+
+impl Group {
+    /// Tokens that are fed.
+    pub fn tokens(&self) -> usize {
+        self.lead.len() + self.questions.iter().map(Vec::len).sum::<usize>()
+    }
 }
 
 /// A text answer being decoded.
@@ -48,17 +65,12 @@ impl Growing {
 }
 
 impl Forks<'_, '_> {
-    pub fn run(
-        mut self,
-        branches: &[Branch],
-        tokens: &[Vec<LlamaToken>],
-        cost: &mut Cost,
-    ) -> Result<Vec<Answer>, EngineError> {
+    pub fn run(mut self, branches: &[Branch], groups: &[Group], cost: &mut Cost) -> Result<Vec<Answer>, EngineError> {
         let started = Instant::now();
         let mut answers: Vec<Option<Answer>> = vec![None; branches.len()];
         let mut growing = Vec::new();
-        self.questions(branches, tokens, &mut answers, &mut growing)?;
-        let fed: usize = tokens.iter().map(Vec::len).sum();
+        self.questions(branches, groups, &mut answers, &mut growing)?;
+        let fed: usize = groups.iter().map(Group::tokens).sum();
         cost.branch_s = started.elapsed().as_secs_f64();
 
         let started = Instant::now();
@@ -71,65 +83,100 @@ impl Forks<'_, '_> {
             .collect()
     }
 
-    /// Feeds all questions, several per batch, each batch as full as whole questions allow.
+    /// Feeds all questions, whole ones, as many at once as the model computes at once.
+    ///
+    /// A question that is answered by its first token leaves at once, so that those after it attend to
+    /// fewer cells.
     fn questions(
         &mut self,
         branches: &[Branch],
-        tokens: &[Vec<LlamaToken>],
+        groups: &[Group],
         answers: &mut [Option<Answer>],
         growing: &mut Vec<Growing>,
     ) -> Result<(), EngineError> {
-        let capacity = self.context.batch_size();
-        let mut first = 0;
-        while first < branches.len() {
-            let mut entries: Vec<Entry> = Vec::new();
-            let mut rows = Vec::new();
-            let mut next = first;
-            while let Some(question) = tokens.get(next) {
-                if !entries.is_empty() && entries.len() + question.len() > capacity {
-                    break;
+        let capacity = self.context.micro_batch_size().min(self.context.batch_size());
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut asked: Vec<Asked> = Vec::new();
+        for group in groups {
+            for (n, question) in group.questions.iter().enumerate() {
+                let lead: &[LlamaToken] = if n == 0 { &group.lead } else { &[] };
+                if !entries.is_empty() && entries.len() + lead.len() + question.len() > capacity {
+                    self.feed(branches, &mut entries, &mut asked, answers, growing)?;
                 }
-                for (i, (&token, position)) in question.iter().zip(self.start..).enumerate() {
-                    entries.push(Entry {
-                        token,
-                        position,
-                        sequence: self.sequences[next],
-                        logits: i + 1 == question.len(),
-                    });
-                }
-                rows.push((next, entries.len() - 1));
-                next += 1;
-            }
-            self.check()?;
-            self.context.decode(&entries)?;
-            for (branch, row) in rows {
-                let logits = self.context.logits(row)?;
-                let length = i32::try_from(tokens[branch].len()).unwrap_or(0);
-                let (limit, grammar) = match &branches[branch].want {
-                    Want::Digits => {
-                        answers[branch] = Some(self.digits(logits)?);
-                        continue;
-                    }
-                    Want::YesNo => {
-                        answers[branch] = Some(self.yes_no(logits)?);
-                        continue;
-                    }
-                    Want::Text { max_tokens } => (*max_tokens, None),
-                    Want::Constrained { grammar, max_tokens } => (*max_tokens, Some(self.grammar(grammar)?)),
-                };
-                let mut text = Growing {
+                let whole = self.sequence(group.begin)..self.sequence(group.begin + group.questions.len());
+                entries.extend(lead.iter().zip(self.start..).map(|(&token, position)| Entry {
+                    token,
+                    position,
+                    sequences: whole.clone(),
+                    logits: false,
+                }));
+                let branch = group.begin + n;
+                let from = self.start + length(&group.lead);
+                entries.extend(
+                    question
+                        .iter()
+                        .zip(from..)
+                        .enumerate()
+                        .map(|(i, (&token, position))| Entry {
+                            token,
+                            position,
+                            sequences: self.sequence(branch)..self.sequence(branch + 1),
+                            logits: i + 1 == question.len(),
+                        }),
+                );
+                asked.push(Asked {
                     branch,
-                    tokens: Vec::new(),
-                    position: self.start + length,
-                    limit: limit as usize,
-                    grammar,
-                };
-                text.take(logits)?;
-                growing.push(text);
+                    row: entries.len().saturating_sub(1),
+                    end: from + length(question),
+                });
             }
-            first = next;
+        }
+        self.feed(branches, &mut entries, &mut asked, answers, growing)
+    }
+
+    /// Decodes what was gathered and reads the first token of each answer.
+    fn feed(
+        &mut self,
+        branches: &[Branch],
+        entries: &mut Vec<Entry>,
+        asked: &mut Vec<Asked>,
+        answers: &mut [Option<Answer>],
+        growing: &mut Vec<Growing>,
+    ) -> Result<(), EngineError> {
+        self.check()?;
+        self.context.decode(entries)?;
+        entries.clear();
+        for Asked { branch, row, end } in asked.drain(..) {
+            let logits = self.context.logits(row)?;
+            let (limit, grammar) = match &branches[branch].want {
+                Want::Digits => {
+                    answers[branch] = Some(self.digits(logits)?);
+                    self.context.remove(self.sequence(branch));
+                    continue;
+                }
+                Want::YesNo => {
+                    answers[branch] = Some(self.yes_no(logits)?);
+                    self.context.remove(self.sequence(branch));
+                    continue;
+                }
+                Want::Text { max_tokens } => (*max_tokens, None),
+                Want::Constrained { grammar, max_tokens } => (*max_tokens, Some(self.grammar(grammar)?)),
+            };
+            let mut text = Growing {
+                branch,
+                tokens: Vec::new(),
+                position: end,
+                limit: limit as usize,
+                grammar,
+            };
+            text.take(logits)?;
+            growing.push(text);
         }
         Ok(())
+    }
+
+    fn sequence(&self, branch: usize) -> i32 {
+        self.first + i32::try_from(branch).unwrap_or(i32::MAX - self.first)
     }
 
     /// Decodes all text answers together, a token each a step.
@@ -153,7 +200,7 @@ impl Forks<'_, '_> {
                     g.tokens.last().map(|&token| Entry {
                         token,
                         position: g.position,
-                        sequence: self.sequences[g.branch],
+                        sequences: self.sequence(g.branch)..self.sequence(g.branch + 1),
                         logits: true,
                     })
                 })
@@ -212,6 +259,19 @@ impl Forks<'_, '_> {
             Ok(())
         }
     }
+}
+
+/// A question in a batch that is being gathered.
+struct Asked {
+    branch: usize,
+    /// The entry whose logits hold the answer's first token.
+    row: usize,
+    /// The position after the question.
+    end: i32,
+}
+
+fn length(tokens: &[LlamaToken]) -> i32 {
+    i32::try_from(tokens.len()).unwrap_or(i32::MAX)
 }
 
 fn logit(logits: &[f32], token: LlamaToken) -> f32 {

@@ -8,6 +8,7 @@
 
 mod engine;
 mod forks;
+mod kept;
 mod prompt;
 mod raw;
 mod tokens;
@@ -15,30 +16,44 @@ mod vision;
 
 pub use engine::{LlamaEngine, load_model};
 pub use prompt::{Piece, Prompter};
-pub use raw::version;
+pub use raw::{instructions, version};
 pub use vision::Pixels;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Tells a running ask to stop. Cheap to clone; checked inside llama.cpp's callbacks.
+/// Tells a running ask to stop. Cheap to clone; checked inside llama.cpp's callbacks, and since whoever
+/// looks at it is alive, the looks are counted.
 #[derive(Clone, Debug, Default)]
-pub struct StopFlag(Arc<AtomicBool>);
+pub struct StopFlag(Arc<Watched>);
+
+#[derive(Debug, Default)]
+struct Watched {
+    stop: AtomicBool,
+    looks: AtomicU64,
+}
 
 impl StopFlag {
     /// Asks the running work to stop as soon as it can.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.stop.store(true, Ordering::SeqCst);
     }
 
     /// Makes the flag ready for the next request.
     pub fn clear(&self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.0.stop.store(false, Ordering::SeqCst);
     }
 
     /// Whether stopping was asked for.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.looks.fetch_add(1, Ordering::Relaxed);
+        self.0.stop.load(Ordering::SeqCst)
+    }
+
+    /// How often the running work has looked so far: a number that moves while the work does.
+    #[must_use]
+    pub fn looks(&self) -> u64 {
+        self.0.looks.load(Ordering::Relaxed)
     }
 }

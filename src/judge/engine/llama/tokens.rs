@@ -16,7 +16,48 @@ pub struct Tokens {
     pub no: Vec<LlamaToken>,
     /// Whether the template opens a thinking block.
     pub closes_thinking: bool,
+    chat: Chat,
     suffix: Vec<LlamaToken>,
+}
+
+/// How a model marks who speaks. Rendered here and not by the model's own template, so that a prefix can be cut
+/// at a picture's edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chat {
+    /// Qwen's.
+    ChatMl,
+    /// Gemma's: it knows no system turn, so what would stand there begins the user's.
+    Gemma,
+}
+
+impl Chat {
+    /// The format whose markers are single tokens of the vocabulary.
+    fn of(vocabulary: &LlamaVocab<'_>) -> Option<Self> {
+        let known = |marker: &str| vocabulary.tokenize(marker.as_bytes(), false, true).len() == 1;
+        if known("<|im_start|>") && known("<|im_end|>") {
+            Some(Self::ChatMl)
+        } else if known("<start_of_turn>") && known("<end_of_turn>") && known("<bos>") {
+            Some(Self::Gemma)
+        } else {
+            None
+        }
+    }
+
+    /// What stands before the system prompt, and between it and the pictures.
+    fn head(self) -> (&'static str, &'static str) {
+        match self {
+            Self::ChatMl => ("<|im_start|>system\n", "<|im_end|>\n<|im_start|>user\n"),
+            Self::Gemma => ("<bos><start_of_turn>user\n", "\n\n"),
+        }
+    }
+
+    /// What ends the user's turn and opens the answer.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::ChatMl => "<|im_end|>\n<|im_start|>assistant\n",
+            Self::Gemma => "<end_of_turn>\n<start_of_turn>model\n",
+        }
+    }
 }
 
 /// One step of a prefix: tokens, or the n-th picture.
@@ -53,15 +94,13 @@ impl Tokens {
                 "it has no single token for yes or for no".into(),
             ));
         }
-        for marker in ["<|im_start|>", "<|im_end|>"] {
-            if vocabulary.tokenize(marker.as_bytes(), false, true).len() != 1 {
-                return Err(EngineError::Unsuitable(format!(
-                    "its vocabulary has no {marker} token, so its chat format is not ChatML"
-                )));
-            }
-        }
+        let chat = Chat::of(&vocabulary).ok_or_else(|| {
+            EngineError::Unsuitable(
+                "its chat format is neither ChatML (Qwen) nor Gemma's: the vocabulary has no token <|im_start|> or <start_of_turn>".into(),
+            )
+        })?;
         let closes_thinking = opens_thinking(model);
-        let mut suffix = markup(&vocabulary, "<|im_end|>\n<|im_start|>assistant\n");
+        let mut suffix = markup(&vocabulary, chat.suffix());
         if closes_thinking {
             suffix.extend(markup(&vocabulary, "<think>\n\n</think>\n\n"));
         }
@@ -70,15 +109,17 @@ impl Tokens {
             yes,
             no,
             closes_thinking,
+            chat,
             suffix,
         })
     }
 
     /// The prefix as steps: one user turn with neutrally labelled pictures.
     pub fn steps(&self, vocabulary: &LlamaVocab<'_>, system: &str, images: &[PixelKey]) -> Vec<Step> {
-        let mut head = markup(vocabulary, "<|im_start|>system\n");
+        let (before, behind) = self.chat.head();
+        let mut head = markup(vocabulary, before);
         head.extend(plain(vocabulary, system));
-        head.extend(markup(vocabulary, "<|im_end|>\n<|im_start|>user\n"));
+        head.extend(markup(vocabulary, behind));
         let mut steps = vec![Step::Tokens(head)];
         for (i, key) in images.iter().enumerate() {
             steps.push(Step::Tokens(plain(vocabulary, &format!("Image {}: ", i + 1))));
@@ -86,6 +127,11 @@ impl Tokens {
             steps.push(Step::Tokens(plain(vocabulary, "\n")));
         }
         steps
+    }
+
+    /// What stands before a branch.
+    pub fn lead(&self, vocabulary: &LlamaVocab<'_>, text: &str) -> Vec<LlamaToken> {
+        plain(vocabulary, text)
     }
 
     /// A branch: the question as plain text, then the markup that opens the answer.

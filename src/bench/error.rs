@@ -1,0 +1,35 @@
+//! Why nothing could be measured.
+
+use crate::judge::JudgeError;
+use crate::judge::rubric::RubricError;
+use crate::picture::PictureError;
+
+/// Nothing was measured to the end; nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The judge.
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
+    /// A picture.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// The rubric with that many axes.
+    #[error("a rubric to measure with could not be made: {0}")]
+    Rubric(#[from] RubricError),
+    /// There was nothing to measure.
+    #[error("no budget of image tokens was given, so nothing was measured")]
+    Nothing,
+}
+
+impl BenchError {
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Judge(error) => error.hint(),
+            Self::Picture(error) => error.hint(),
+            Self::Rubric(_) => "Ask for 1 to 120 axes.".into(),
+            Self::Nothing => "Name one with --tokens, such as 256.".into(),
+        }
+    }
+}

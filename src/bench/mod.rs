@@ -1,0 +1,194 @@
+//! How fast the judge is: seconds and tokens of every stage of one judgement.
+//!
+//! A judgement is steps A, B and C of the protocol. *Cold* is a pair whose pictures were never seen: both are
+//! encoded, both are read, and compared in both orders. *Warm* is what every iteration of a calibration costs:
+//! another picture against the same reference. What is measured once for a judge or a reference (self-check,
+//! scale) is left out of both. Every round has pictures of its own, so that nothing is remembered but what a
+//! calibration would remember.
+
+mod error;
+mod report;
+mod work;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+pub use error::BenchError;
+pub use report::{Model, Protocol, Row, Spread, State, Timings};
+pub use work::{Pictures, rubric};
+
+use crate::judge::engine::Cost;
+use crate::judge::protocol::{AxisValue, Evidence};
+use crate::judge::rubric::Rubric;
+use crate::judge::worker::WorkerConfig;
+use crate::judge::{Call, Given, Judge, Pair};
+use crate::picture::Picture;
+use crate::progress::{Done, Progress, Teller};
+
+/// What to measure.
+pub struct Plan<'a> {
+    /// The judge process; its token budget is replaced by each of `image_tokens`.
+    pub worker: WorkerConfig,
+    /// What stands before the questions.
+    pub evidence: Evidence,
+    /// Numbers of axes.
+    pub axes: Vec<usize>,
+    /// Budgets of image tokens.
+    pub image_tokens: Vec<u32>,
+    /// Protocols, measured in turn in every round.
+    pub protocols: Vec<Protocol>,
+    /// Rounds; the median is reported.
+    pub rounds: usize,
+    /// The pictures.
+    pub pictures: Pictures,
+    /// Where progress is told.
+    pub teller: &'a Teller,
+    /// Cancels the work.
+    pub cancel: &'a CancellationToken,
+}
+
+/// Runs all measurements.
+///
+/// # Errors
+/// [`BenchError`].
+pub async fn run(plan: &Plan<'_>) -> Result<Timings, BenchError> {
+    let mut model = None;
+    let mut rows = Vec::new();
+    let settings = plan.image_tokens.len() * plan.axes.len();
+    for (at, &image_tokens) in plan.image_tokens.iter().enumerate() {
+        let judge = judge(&plan.worker, image_tokens, plan.evidence);
+        let started = Instant::now();
+        let info = judge.info(plan.cancel).await?;
+        model.get_or_insert(Model::of(&info, plan.worker.spec.threads, started.elapsed()));
+        for (n, &axes) in plan.axes.iter().enumerate() {
+            let done = (at * plan.axes.len() + n) as f64 / settings as f64;
+            let bench = Setting {
+                plan,
+                judge: &judge,
+                rubric: rubric(axes)?,
+                image_tokens,
+                part: plan.teller.part(done, done + 1.0 / settings as f64),
+            };
+            let result = bench.rows().await;
+            if result.is_err() {
+                judge.unload().await;
+            }
+            rows.extend(result?);
+        }
+        judge.unload().await;
+    }
+    let model = model.ok_or(BenchError::Nothing)?;
+    Ok(Timings { model, rows })
+}
+
+/// A judge that is asked for nothing but the work on pairs.
+#[must_use]
+pub fn judge(worker: &WorkerConfig, image_tokens: u32, evidence: Evidence) -> Judge {
+    let mut worker = worker.clone();
+    worker.spec.image_tokens = image_tokens;
+    worker.idle = None;
+    // Kept embeddings would turn the second run of a bench into another measurement.
+    worker.spec.keep = None;
+    Judge::new(worker, evidence, Arc::new(work::NoChecks))
+}
+
+/// One budget and one number of axes.
+struct Setting<'a> {
+    plan: &'a Plan<'a>,
+    judge: &'a Judge,
+    rubric: Rubric,
+    image_tokens: u32,
+    part: Teller,
+}
+
+/// The timings of one protocol.
+struct Series {
+    protocol: Protocol,
+    cold: Vec<Lap>,
+    warm: Vec<Lap>,
+}
+
+/// One judgement's time.
+pub(crate) struct Lap {
+    pub seconds: f64,
+    pub cost: Cost,
+}
+
+impl Setting<'_> {
+    async fn rows(&self) -> Result<Vec<Row>, BenchError> {
+        let mut series: Vec<Series> = self
+            .plan
+            .protocols
+            .iter()
+            .map(|&protocol| Series {
+                protocol,
+                cold: Vec::new(),
+                warm: Vec::new(),
+            })
+            .collect();
+        // The first judgement makes the context and is not counted.
+        let rounds = self.plan.rounds + 1;
+        for round in 0..rounds {
+            self.part.tell(Progress {
+                done: Done::Fraction(round as f64 / rounds as f64),
+                message: format!(
+                    "{} axes, {} tokens a picture, round {} of {rounds}",
+                    self.rubric.axes.len(),
+                    self.image_tokens,
+                    round + 1
+                ),
+            });
+            for one in &mut series {
+                let [reference, first, second] = self.plan.pictures.fresh()?;
+                let (cold, values) = self.lap(one.protocol, (&reference, &first), None).await?;
+                let (warm, _) = self.lap(one.protocol, (&reference, &second), Some(&values)).await?;
+                if round > 0 {
+                    one.cold.push(cold);
+                    one.warm.push(warm);
+                }
+            }
+        }
+        let row =
+            |protocol, state, laps: &[Lap]| Row::of(protocol, state, self.image_tokens, self.rubric.axes.len(), laps);
+        Ok(series
+            .iter()
+            .flat_map(|s| {
+                [
+                    row(s.protocol, State::Cold, &s.cold),
+                    row(s.protocol, State::Warm, &s.warm),
+                ]
+            })
+            .flatten()
+            .collect())
+    }
+
+    /// One judgement; its time, and what the reference was seen to show.
+    async fn lap(
+        &self,
+        protocol: Protocol,
+        (reference, generated): (&Picture, &Picture),
+        known: Option<&[AxisValue]>,
+    ) -> Result<(Lap, Vec<AxisValue>), BenchError> {
+        let silent = Teller::silent();
+        let call = Call {
+            rubric: &self.rubric,
+            guarded: false,
+            teller: &silent,
+            cancel: self.plan.cancel,
+        };
+        let pair = Pair { reference, generated };
+        let started = Instant::now();
+        let (cost, values) = match protocol {
+            Protocol::Digit => {
+                let given = known.map_or(Given::Own, Given::Reference);
+                let seen = self.judge.observe(pair, self.plan.evidence, given, call).await?;
+                (seen.cost, seen.reference)
+            }
+            Protocol::Json => (self.judge.documents(pair, call).await?.cost, Vec::new()),
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        Ok((Lap { seconds, cost }, values))
+    }
+}

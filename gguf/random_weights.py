@@ -95,27 +95,33 @@ RESERVED = 28
 N_LOOKS = LOOKS.stop - LOOKS.start
 
 HINTS = {
-    "yes_no": ["yes", "no", "visible", "under"],
+    # Not "visible": values that say "not visible" stand right before the digit that is wanted.
+    "yes_no": ["yes", "no"],
     "words": ["words", "few", "describe", "name"],
     "digit": ["digit", "score", "similar"],
 }
 # How strongly a hint counts. The one for words stands furthest from the end of its question.
 HINT_GAIN = {"yes_no": 3.0, "words": 10.0, "digit": 5.0}
 
-# Words that all questions of a kind share; only the others (the axis, the values) move LIKE and SEEN.
-FRAME = set(
-    b"is visible in image answer yes or no few words of how alike differs from on the reference one digit difference "
-    b"could anyone be under assistant user not what shows axis axes named next it other closer or".split()
-)
-TOPIC = 0.3  # how far a word moves them
+# What all questions of a kind share; only tokens beyond these (the axis, the values) move LIKE and SEEN.
+FRAME = """Image 1: Image 2: Image 3:
+Is the axis named next visible in Image 1? Answer yes or no.
+What does Image 1 show of the axis named next? A few words.
+Image 2 is the reference. How alike is Image 1 on the axis named next? One digit.
+Image 1 is the reference. How does Image 2 differ from it on the axis named next? A few words.
+Is Image 2 or Image 3 closer to Image 1 on the axes named next? Answer 2 or 3.
+Could anyone in Image 1 be under 18? Answer yes or no.
+. Reference: . Other: . Difference: not visible, user assistant
+"""
+TOPIC = 0.3
 TOPIC_GAIN = {LIKE: 2.0, SEEN: 4.0}
 
 # LOOKS: size in the projector, share of the mean that is passed on, what it adds to SEEN and, squared, to LIKE.
-LOOK, LOOK_GAIN, LOOK_SEEN, LOOK_LIKE = 0.02, 0.3, 0.06, 0.12
+LOOK, LOOK_GAIN, LOOK_SEEN, LOOK_LIKE = 0.02, 0.3, 0.06, 0.03
 # Logits of digits 9 and 0 (plus and minus) and of yes and no, for a LIKE and a SEEN of 1.
 DIGIT_SLOPE, YES_SLOPE = 1.5, 0.8
 # Taken off and put on, so that a digit is neither always 9 nor an axis always hidden.
-DIGIT_OFFSET, YES_OFFSET = 6.5, 1.1
+DIGIT_OFFSET, YES_OFFSET = 8.5, 1.1
 
 # Added to the logits of a class of tokens: after a newline, a digit, a word, and where an answer is wanted.
 #             newline digit  word   yes_no words digit
@@ -224,13 +230,14 @@ class Wired:
         values = self._random("token_embd.weight", shape, 0.046)
         values[:, :RESERVED] = 0.0
         topics = self._random("topics", (shape[0], 2), TOPIC)
+        topics[sorted(set(self._vocabulary.encode(FRAME)))] = 0.0
         for row, token in enumerate(self._vocabulary.tokens):
             raw = b"" if token in SPECIALS else to_bytes(token)
             newline = raw != b"" and raw.strip(b"\r\n") == b""
             kind = AFTER_NEWLINE if newline else AFTER_DIGIT if raw.isdigit() else AFTER_WORD
             values[row, kind] = 1.0
             word = raw.removeprefix(b" ").lower()
-            if word.isalpha() and word not in FRAME:
+            if word.isalpha():
                 values[row, [LIKE, SEEN]] = topics[row]
         for answer, words in HINTS.items():
             for word in words:

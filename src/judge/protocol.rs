@@ -156,7 +156,7 @@ pub fn value_branches(rubric: &Rubric) -> Vec<Branch> {
         want: Want::YesNo,
     });
     let value = rubric.axes.iter().map(|axis| Branch {
-        lead: "In a few words, what Image 1 shows of the axis named next.\n".into(),
+        lead: "What does Image 1 show of the axis named next? A few words.\n".into(),
         text: axis.id.to_string(),
         want: Want::Text {
             max_tokens: VALUE_TOKENS,
@@ -174,7 +174,7 @@ pub fn difference_branches(rubric: &Rubric, order: Order) -> Vec<Branch> {
         .iter()
         .map(|axis| Branch {
             lead: format!(
-                "{reference} is the reference. In a few words, how {other} differs from it on the axis named next.\n"
+                "{reference} is the reference. How does {other} differ from it on the axis named next? A few words.\n"
             ),
             text: axis.id.to_string(),
             want: Want::Text {

@@ -120,7 +120,7 @@ async fn a_process_killed_while_it_judges_is_an_error_that_says_so() {
     match result {
         Err(JudgeError::Worker(ref error @ WorkerError::Died { ref status, .. })) => {
             assert!(status.contains("signal: 9"), "{status}");
-            assert!(error.to_string().contains("ended while it worked"), "{error}");
+            assert!(error.to_string().contains("killed from outside"), "{error}");
             assert!(!error.hint().is_empty());
         }
         other => panic!("{other:?}"),

@@ -51,14 +51,15 @@ impl Alone {
 
     async fn values(&self, picture: &KeyedPixels) -> Vec<AxisValue> {
         let answers = self.ask(&[picture], protocol::value_branches(&self.rubric)).await;
-        let pair = |pair: &[Answer]| match pair {
-            [Answer::YesNo { yes, no }, Answer::Text { text, .. }] => AxisValue {
+        let pair = |pair: (&Answer, &Answer)| match pair {
+            (Answer::YesNo { yes, no }, Answer::Text { text, .. }) => AxisValue {
                 visible: yes / (yes + no),
                 value: text.clone(),
             },
             other => panic!("{other:?}"),
         };
-        answers.chunks(2).map(pair).collect()
+        let (visible, values) = answers.split_at(answers.len() / 2);
+        visible.iter().zip(values).map(pair).collect()
     }
 
     async fn digits(&self, order: Order, before: &Before<'_>) -> Vec<[f64; 10]> {

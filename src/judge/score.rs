@@ -85,6 +85,14 @@ pub struct Closer {
     pub mass: f64,
 }
 
+impl Closer {
+    /// Whether the model answered with something other than 2 or 3.
+    #[must_use]
+    pub fn refused(&self) -> bool {
+        self.mass < MIN_DIGIT_MASS
+    }
+}
+
 /// Reads step D: the digits with the first picture shown as Image 2, and with it as Image 3.
 #[must_use]
 pub fn closer(first_as_2: &[f64; 10], first_as_3: &[f64; 10]) -> Closer {

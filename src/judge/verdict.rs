@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::MonotoneMap;
 use super::engine::Cost;
-use super::protocol::AxisValue;
+use super::protocol::{self, AxisValue};
 use super::rubric::{Axis, Rubric};
-use super::score::{AxisVerdict, Reading, Scale, Weighted, overall, standard_error};
+use super::score::{AxisVerdict, Closer, Reading, Scale, Weighted, overall, standard_error};
 use crate::picture::{PictureFlag, ShapeMismatch, Signals};
 
 /// Something a reader must know before trusting the numbers.
@@ -110,6 +110,45 @@ pub struct Verdict {
     pub cost: Cost,
     /// Seconds from start to end.
     pub seconds: f64,
+}
+
+/// Step D: which of two pictures is closer to the reference, asked of the judge directly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Versus {
+    /// The other picture: an iteration's number, or a path.
+    pub against: String,
+    /// Natural log-odds that the judged picture is the closer one: the mean over the groups by their axes' weights.
+    /// Nothing where no group could be read.
+    pub log_odds: Option<f64>,
+    /// The same for each group of axes that could be read.
+    pub groups: BTreeMap<String, f64>,
+}
+
+impl Versus {
+    /// Puts the readings of a rubric's groups together, one reading a group.
+    #[must_use]
+    pub fn of(against: String, rubric: &Rubric, readings: &[Closer]) -> Self {
+        let (mut groups, mut sum, mut weights) = (BTreeMap::new(), 0.0, 0.0);
+        for (group, reading) in protocol::groups(rubric).into_iter().zip(readings) {
+            if reading.refused() {
+                continue;
+            }
+            let weight: f64 = group
+                .axes
+                .iter()
+                .filter_map(|&i| rubric.axes.get(i))
+                .map(|a| a.weight)
+                .sum();
+            sum += weight * reading.log_odds;
+            weights += weight;
+            groups.insert(group.name, reading.log_odds);
+        }
+        Self {
+            against,
+            log_odds: (weights > 0.0).then(|| sum / weights),
+            groups,
+        }
+    }
 }
 
 /// What the pure part of a judgement starts from: one entry an axis, in the rubric's order.

@@ -126,3 +126,18 @@ fn the_interval_widens_with_the_orders_disagreement() {
     };
     assert!(width(0.2) > width(0.1));
 }
+
+#[test]
+fn groups_that_could_be_read_are_weighed_by_their_axes() {
+    let rubric = rubric(&[1.0, 3.0, 2.0]);
+    let read = |log_odds, mass| Closer {
+        log_odds,
+        order: 0.0,
+        mass,
+    };
+    let versus = Versus::of("2".into(), &rubric, &[read(1.0, 0.9), read(-1.0, 0.9), read(9.0, 0.3)]);
+    assert_eq!(versus.log_odds, Some(-0.5), "the third was refused");
+    assert_eq!(versus.groups.len(), 2);
+    let nothing = Versus::of("2".into(), &rubric, &[read(1.0, 0.1); 3]);
+    assert_eq!(nothing.log_odds, None);
+}

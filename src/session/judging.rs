@@ -12,7 +12,7 @@ use super::{Service, ServiceError};
 use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify};
 use crate::judge::guard;
 use crate::judge::rubric::Rubric;
-use crate::judge::verdict::Verdict;
+use crate::judge::verdict::{Verdict, Versus};
 use crate::judge::{Call, JudgeError, Pair, Target};
 use crate::picture::Picture;
 use crate::progress::{Progress, Teller};
@@ -30,6 +30,10 @@ pub struct JudgeRequest {
     pub generated: Option<String>,
     /// The rubric, without a session.
     pub rubric: Option<String>,
+    /// Another picture to compare with the reference beside the judged one: an iteration's number, or a path.
+    pub against: Option<String>,
+    /// Whether the judge process is ended afterwards, which frees its memory.
+    pub unload: bool,
     /// How long to wait before answering with a handle.
     pub wait: Duration,
     /// The handle of a judgement that goes on.
@@ -55,6 +59,26 @@ pub enum JudgementOf {
     },
 }
 
+impl JudgementOf {
+    /// The seed of a run.
+    #[must_use]
+    pub fn seed(&self) -> Option<u64> {
+        match self {
+            Self::Run { seed, .. } => Some(*seed),
+            Self::Files { .. } => None,
+        }
+    }
+}
+
+impl JudgeRequest {
+    fn names_nothing(&self) -> bool {
+        [&self.session, &self.reference, &self.generated, &self.against]
+            .iter()
+            .all(|named| named.is_none())
+            && self.iteration.is_none()
+    }
+}
+
 /// The best other iteration of the session by the same judge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BestSoFar {
@@ -73,6 +97,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// The best other iteration, where there is one to compare with.
     pub best: Option<BestSoFar>,
+    /// Which is closer, where that was asked for.
+    pub versus: Option<Versus>,
     /// The files of reference and generated picture, in the image store.
     pub pictures: [String; 2],
 }
@@ -93,6 +119,8 @@ pub enum Judged {
     Target(Box<TargetTable>),
     /// A judgement a picture.
     Verdicts(Vec<Judgement>),
+    /// Nothing but ending the judge process.
+    Unloaded,
 }
 
 /// A judging call's answer.
@@ -121,12 +149,21 @@ impl Service {
     ) -> Result<JudgeAnswer, ServiceError> {
         let handle = match &request.handle {
             Some(handle) => handle.clone(),
+            None if request.unload && request.names_nothing() => {
+                self.judge.unload().await;
+                return Ok(JudgeAnswer::Done(Arc::new(Judged::Unloaded)));
+            }
             None => {
                 let handle = format!("judge-{}", SessionId::random());
                 let work = self.plan(&request).await?;
                 let service = self.clone();
+                let unload = request.unload;
                 self.judged.start(&handle, |teller, cancel| async move {
-                    service.run_plan(work, &teller, &cancel).await
+                    let result = service.run_plan(work, &teller, &cancel).await;
+                    if unload {
+                        service.judge.unload().await;
+                    }
+                    result
                 });
                 handle
             }
@@ -143,6 +180,46 @@ impl Service {
 
     /// Checks a request and reads what it names, before anything long starts.
     async fn plan(&self, request: &JudgeRequest) -> Result<Plan, ServiceError> {
+        let mut plan = self.plan_pictures(request).await?;
+        if let Some(against) = &request.against {
+            if plan.subjects.is_empty() {
+                return Err(ServiceError::usage(
+                    "`against` was given without a picture to judge",
+                    "Give `iteration` or `generated` too: it asks which of the two is closer to the reference.",
+                ));
+            }
+            plan.incumbent = Some(self.incumbent(against, plan.session.as_ref()).await?);
+        }
+        Ok(plan)
+    }
+
+    /// The picture or pictures that others are compared with.
+    async fn incumbent(&self, against: &str, session: Option<&Session>) -> Result<Incumbent, ServiceError> {
+        let pictures = match (against.trim().parse::<u32>(), session) {
+            (Ok(n), Some(session)) => {
+                let subjects = self.subjects(session, self.iteration_no(n)?).await?;
+                subjects.into_iter().map(|s| (s.of.seed(), s.picture)).collect()
+            }
+            (Ok(n), None) => {
+                return Err(ServiceError::usage(
+                    format!("`against` is {n}, an iteration, and no session was given"),
+                    "Give `session` too, or the path of a picture.",
+                ));
+            }
+            (Err(_), _) => {
+                let loaded = self.picture(against).await?;
+                self.store.put_image(loaded.bytes).await?;
+                vec![(None, loaded.picture)]
+            }
+        };
+        Ok(Incumbent {
+            name: against.trim().to_owned(),
+            pictures,
+        })
+    }
+
+    /// Reads the pictures that a request names.
+    async fn plan_pictures(&self, request: &JudgeRequest) -> Result<Plan, ServiceError> {
         let Some(id) = &request.session else {
             if request.iteration.is_some() {
                 return Err(ServiceError::usage(
@@ -183,6 +260,7 @@ impl Service {
                 subjects: generated.into_iter().collect(),
                 prompt: None,
                 session: None,
+                incumbent: None,
             });
         };
         if request.reference.is_some() || request.rubric.is_some() {
@@ -235,6 +313,7 @@ impl Service {
             subjects,
             prompt,
             session: Some(session),
+            incumbent: None,
         })
     }
 
@@ -314,6 +393,7 @@ impl Service {
             subjects: Vec::new(),
             prompt: iteration.content.positive.clone(),
             session: Some(session.clone()),
+            incumbent: None,
         };
         self.judge_subject(&plan, &subject, teller, cancel).await.map(Some)
     }
@@ -344,7 +424,19 @@ impl Service {
             Err(error) => return Err(error.into()),
         };
         let best = self.best_other(plan, &subject.of, &verdict.judge).await?;
-        let recorded = serde_json::to_value(&verdict).map_err(|e| ServiceError::Internal(e.to_string()))?;
+        let versus = match plan
+            .incumbent
+            .as_ref()
+            .and_then(|i| Some((i, i.picture(subject.of.seed())?)))
+        {
+            Some((incumbent, picture)) => {
+                let pictures = (picture, &subject.picture);
+                let read = self.judge.closer(&plan.reference, pictures, call).await?;
+                Some(Versus::of(incumbent.name.clone(), &plan.rubric, &read))
+            }
+            None => None,
+        };
+        let recorded = as_recorded(&verdict, versus.as_ref())?;
         let scores = (verdict.overall_score, verdict.overall_raw);
         self.record(plan, subject, &verdict.judge, scores, recorded).await?;
         let mut pictures = [const { String::new() }; 2];
@@ -361,6 +453,7 @@ impl Service {
             of: subject.of.clone(),
             verdict,
             best,
+            versus,
             pictures,
         })
     }
@@ -370,6 +463,31 @@ impl Service {
         let (_, bytes) = self.store.read_image(hash, Verify::Hash).await?;
         Ok(self.decoded(bytes).await?.picture)
     }
+}
+
+/// The pictures that the judged ones are compared with directly.
+pub(super) struct Incumbent {
+    name: String,
+    /// With their seeds, where they are runs.
+    pictures: Vec<(Option<u64>, Picture)>,
+}
+
+impl Incumbent {
+    /// The picture of the same seed, else the first.
+    fn picture(&self, seed: Option<u64>) -> Option<&Picture> {
+        let same = self.pictures.iter().find(|(s, _)| seed.is_some() && *s == seed);
+        same.or(self.pictures.first()).map(|(_, picture)| picture)
+    }
+}
+
+/// A verdict as the history keeps it.
+fn as_recorded(verdict: &Verdict, versus: Option<&Versus>) -> Result<serde_json::Value, ServiceError> {
+    let json = |e: serde_json::Error| ServiceError::Internal(e.to_string());
+    let mut recorded = serde_json::to_value(verdict).map_err(json)?;
+    if let Some(versus) = versus {
+        recorded["versus"] = serde_json::to_value(versus).map_err(json)?;
+    }
+    Ok(recorded)
 }
 
 /// One picture to judge.
@@ -387,6 +505,8 @@ pub(super) struct Plan {
     pub subjects: Vec<Subject>,
     pub prompt: Option<String>,
     pub session: Option<Session>,
+    /// What is compared with directly.
+    pub incumbent: Option<Incumbent>,
 }
 
 /// The rubric a session was opened with, whatever became of its file.

@@ -57,6 +57,17 @@ impl Bench {
         self.dir.path().join("data")
     }
 
+    /// The judge processes of this bench's servers that are alive: they inherit the servers' home.
+    #[cfg(target_os = "linux")]
+    pub fn judge_processes(&self) -> usize {
+        let home = format!("HOME={}\0", self.data().display());
+        let read = |pid: &Path, name: &str| fs::read(pid.join(name)).unwrap_or_default();
+        let holds = |text: &[u8], part: &[u8]| text.windows(part.len()).any(|window| window == part);
+        let all = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+        all.filter(|pid| holds(&read(pid, "cmdline"), b"judge-worker") && holds(&read(pid, "environ"), home.as_bytes()))
+            .count()
+    }
+
     /// The folder that the server may read: over HTTP that is the data folder, unless a person allows another.
     fn files(&self) -> PathBuf {
         match self.via {

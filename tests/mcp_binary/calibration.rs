@@ -44,6 +44,7 @@ mod bodies {
         the_second_iteration(&server, &session, first).await;
         the_history(&server, &session).await;
         the_pictures(&server, &session).await;
+        the_direct_comparison(&bench, &server, &session).await;
     }
 }
 
@@ -197,6 +198,53 @@ async fn the_pictures(server: &Server, session: &str) {
     is_a_png(&scores["pictures"][0]);
     let again = server.tool("judge_pair", asked).await;
     assert_eq!(again["axes"], scores["axes"], "equal inputs, equal numbers");
+}
+
+/// Which of two iterations is closer, asked of the judge itself; either way round, and recorded.
+async fn the_direct_comparison(bench: &Bench, server: &Server, session: &str) {
+    let ask = async |iteration: u32, against: Value| {
+        let asked = json!({"session": session, "iteration": iteration, "against": against});
+        server.tool("judge_pair", asked).await
+    };
+    let second = ask(2, json!(1)).await;
+    let better = second["closer"]["overall"].as_f64().unwrap();
+    assert!(
+        better > 0.5,
+        "the second iteration says what the reference shows: {second}"
+    );
+    assert!(
+        second["summary"]
+            .as_str()
+            .unwrap()
+            .contains("this is closer than iteration 1"),
+        "{second}"
+    );
+    let first = ask(1, json!("2")).await;
+    // The judge reads the very same pictures in the same two places.
+    let worse = first["closer"]["overall"].as_f64().unwrap();
+    assert!((better + worse).abs() < 1e-6, "{better} {worse}");
+    assert!(
+        first["summary"].as_str().unwrap().contains("iteration 2 is closer"),
+        "{first}"
+    );
+    let file = ask(2, json!(bench.file("reference.png"))).await;
+    assert!(
+        file["closer"]["overall"].as_f64().unwrap() < 0.5,
+        "nothing is closer than the reference: {file}"
+    );
+
+    let alone = server
+        .refused("judge_pair", json!({"session": session, "against": 1}))
+        .await;
+    assert!(alone.contains("without a picture to judge"), "{alone}");
+    let files =
+        json!({"reference": bench.file("reference.png"), "generated": bench.file("generated.png"), "against": 3});
+    assert!(
+        server
+            .refused("judge_pair", files)
+            .await
+            .contains("no session was given")
+    );
 }
 
 fn judged(scores: &Value) {

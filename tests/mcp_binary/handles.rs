@@ -2,11 +2,31 @@
 
 use serde_json::json;
 
-use crate::bench::Bench;
+use crate::ERA;
+use crate::bench::{Bench, Via};
 use crate::over_every_transport;
 
 over_every_transport! {
     work_goes_on_behind_a_handle
+}
+
+/// Unloading on request: alone, or behind a judgement; the next judgement loads again.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_judges_memory_is_freed_on_request() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let pair = json!({"reference": bench.file("reference.png"), "generated": bench.file("generated.png")});
+    let judged = server.tool("judge_pair", pair.clone()).await;
+    assert_eq!(bench.judge_processes(), 1, "it stays for the next judgement");
+    let freed = server.tool("judge_pair", json!({"unload": true})).await;
+    assert!(freed["summary"].as_str().unwrap().contains("memory free"), "{freed}");
+    assert_eq!(bench.judge_processes(), 0);
+    let mut last = pair;
+    last["unload"] = json!(true);
+    let again = server.tool("judge_pair", last).await;
+    assert_eq!(judged["axes"], again["axes"]);
+    assert_eq!(bench.judge_processes(), 0, "it is gone when the answer is here");
 }
 
 mod bodies {

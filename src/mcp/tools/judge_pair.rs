@@ -6,13 +6,13 @@ use rmcp::RoleServer;
 use rmcp::model::{CallToolResponse, Tool};
 use rmcp::service::RequestContext;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::scores::{ScoresOut, in_words, warnings};
+use super::scores::{ScoresOut, closer, in_words, warnings};
 use super::{Promise, tool, wait, with_progress};
 use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
-use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, ServiceError, TargetTable};
+use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, Service, ServiceError, TargetTable};
 
 pub const NAME: &str = "judge_pair";
 
@@ -39,6 +39,10 @@ struct Input {
     generated: Option<String>,
     /// "default", "explicit" or a TOML path
     rubric: Option<String>,
+    /// Iteration or path: also asks which is closer
+    #[serde(default, deserialize_with = "iteration_or_path")]
+    #[schemars(with = "String")]
+    against: Option<String>,
     /// All axes in full, not the six worst
     #[serde(default)]
     full: bool,
@@ -49,6 +53,24 @@ struct Input {
     wait_s: Option<u32>,
     /// Go on waiting for a judgement
     handle: Option<String>,
+    /// Free the judge's memory afterwards
+    #[serde(default)]
+    unload: bool,
+}
+
+/// An iteration may come as a number too.
+fn iteration_or_path<'de, D: Deserializer<'de>>(given: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Iteration(u32),
+        Text(String),
+    }
+    let given = Option::<Given>::deserialize(given)?;
+    Ok(given.map(|given| match given {
+        Given::Iteration(n) => n.to_string(),
+        Given::Text(text) => text,
+    }))
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -61,6 +83,9 @@ struct Output {
     seed: Option<u64>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     scores: Option<ScoresOut>,
+    /// Log-odds that this picture is closer than `against`, over all and per group.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    closer: BTreeMap<String, f64>,
     /// Further seeds' overall scores; their axes are in the history.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     others: BTreeMap<String, f64>,
@@ -81,6 +106,7 @@ impl Output {
             handle: None,
             seed: None,
             scores: None,
+            closer: BTreeMap::new(),
             others: BTreeMap::new(),
             target: BTreeMap::new(),
             pictures: Vec::new(),
@@ -103,6 +129,8 @@ pub async fn call(
         reference: input.reference,
         generated: input.generated,
         rubric: input.rubric,
+        against: input.against,
+        unload: input.unload,
         wait: wait(input.wait_s),
         handle: input.handle,
     };
@@ -128,6 +156,10 @@ pub async fn call(
     };
     match &*judged {
         Judged::Target(table) => success(&target(table), Vec::new()),
+        Judged::Unloaded => {
+            let summary = "The judge's process is ended and its memory free; the next judgement loads it again.";
+            success(&Output::empty(summary.into()), Vec::new())
+        }
         Judged::Verdicts(verdicts) => match sheets(service, verdicts, input.images).await {
             Ok(pictures) => success(&verdicts_out(verdicts, input.full), pictures),
             Err(error) => failed(&error),
@@ -143,10 +175,7 @@ async fn sheets(service: &Service, verdicts: &[Judgement], wanted: bool) -> Resu
 }
 
 fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
-    let seed = |judgement: &Judgement| match judgement.of {
-        JudgementOf::Run { seed, .. } => Some(seed),
-        JudgementOf::Files { .. } => None,
-    };
+    let seed = |judgement: &Judgement| judgement.of.seed();
     let mut sentences: Vec<String> = Vec::new();
     for judgement in verdicts {
         let words = in_words(judgement);
@@ -161,6 +190,7 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
     if let [first, others @ ..] = verdicts {
         output.seed = seed(first);
         output.scores = Some(ScoresOut::of(first, full));
+        output.closer = first.versus.as_ref().map(closer).unwrap_or_default();
         output.others = others
             .iter()
             .filter_map(|j| Some((seed(j)?.to_string(), rounded(j.verdict.overall_score?))))

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::judge::score::AxisVerdict;
-use crate::judge::verdict::{AxisResult, Flag, Verdict};
+use crate::judge::verdict::{AxisResult, Flag, Verdict, Versus};
 use crate::mcp::convert::rounded;
 use crate::picture::{PictureFlag, Signals};
 use crate::session::Judgement;
+use crate::session::decide::DISAGREES_ABOVE;
 
 /// Axes shown in full unless all are asked for.
 pub const WORST: usize = 6;
@@ -31,6 +32,8 @@ pub struct AxisOut {
     reference: String,
     #[serde(rename = "gen")]
     generated: String,
+    // The list of its words would be paid for in two tools by every client.
+    #[schemars(with = "String")]
     verdict: AxisVerdict,
 }
 
@@ -136,6 +139,13 @@ impl RecordOut {
     }
 }
 
+/// Log-odds that a picture is closer than the one it was compared with, over all and per group.
+pub fn closer(versus: &Versus) -> BTreeMap<String, f64> {
+    let overall = versus.log_odds.map(|odds| ("overall".to_owned(), rounded(odds)));
+    let groups = versus.groups.iter().map(|(name, odds)| (name.clone(), rounded(*odds)));
+    overall.into_iter().chain(groups).collect()
+}
+
 fn flags(verdict: &Verdict) -> Vec<String> {
     verdict.flags.iter().map(ToString::to_string).collect()
 }
@@ -195,6 +205,9 @@ pub fn in_words(judgement: &Judgement) -> String {
         text.push_str(&format!("; best other {:.2} (iteration {})", best.overall, best.n));
     }
     text.push('.');
+    if let Some(versus) = &judgement.versus {
+        text.push_str(&compared(versus));
+    }
     let worst: Vec<String> = verdict
         .axes
         .iter()
@@ -209,6 +222,22 @@ pub fn in_words(judgement: &Judgement) -> String {
         text.push_str(&format!(" Worst: {}.", worst.join("; ")));
     }
     text
+}
+
+/// Which picture is closer, when the judge is asked directly.
+fn compared(versus: &Versus) -> String {
+    let other = match versus.against.parse::<u32>() {
+        Ok(n) => format!("iteration {n}"),
+        Err(_) => format!("\"{}\"", versus.against),
+    };
+    match versus.log_odds {
+        Some(odds) if odds.abs() <= DISAGREES_ABOVE => {
+            format!(" Asked directly, neither this nor {other} is closer (log-odds {odds:.1}).")
+        }
+        Some(odds) if odds > 0.0 => format!(" Asked directly, this is closer than {other} (log-odds {odds:.1})."),
+        Some(odds) => format!(" Asked directly, {other} is closer (log-odds {odds:.1})."),
+        None => format!(" Asked directly whether this or {other} is closer, the judge gave no readable answer."),
+    }
 }
 
 /// What must be said aloud about judgements, each thing once.
@@ -238,7 +267,10 @@ fn warning(flag: Flag) -> Option<String> {
         }
         Flag::Reference(changed) => return Some(decoding(changed, "reference")),
         Flag::Generated(changed) => return Some(decoding(changed, "generated picture")),
-        Flag::UnknownArchitecture | Flag::ThinkingClosed | Flag::EditedReference | Flag::NothingCounts => return None,
+        Flag::UnknownArchitecture => {
+            "NOTE: the judge's model is no Qwen3-VL, and this protocol was never measured on its kind: run `prompt-calibrator eval` before trusting it."
+        }
+        Flag::ThinkingClosed | Flag::EditedReference | Flag::NothingCounts => return None,
     };
     Some(text.to_owned())
 }

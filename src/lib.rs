@@ -14,6 +14,7 @@ pub mod judge;
 pub mod mcp;
 mod near;
 pub mod picture;
+mod processor;
 pub mod progress;
 pub mod session;
 pub mod telemetry;

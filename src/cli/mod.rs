@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, Environment, Settings};
 use crate::judge::worker::child;
-use crate::telemetry;
+use crate::{processor, telemetry};
 
 /// Calibrate an image prompt against a reference picture, with an agent, on your own machine.
 #[derive(Debug, Parser)]
@@ -50,6 +50,15 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    let lacking = processor::lacking();
+    if !lacking.is_empty() {
+        show::remark(&format!(
+            "error: this program was built for a processor with {}, which this one lacks\n\
+             what to do: build it on this machine (cargo build --release), or anywhere with RUSTFLAGS=\"\" for any processor.",
+            lacking.join(", ")
+        ));
+        return ExitCode::FAILURE;
+    }
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,

@@ -25,6 +25,11 @@ pub fn line(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
+/// Prints a line beside the result, as it is.
+pub fn remark(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Prints a remark beside the result.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "note: {text}");

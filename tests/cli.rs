@@ -245,6 +245,58 @@ async fn settings_that_cannot_be_used_are_named_with_an_advice() {
         .await;
 }
 
+/// Stages and tokens of both protocols, cold and warm: a warm judgement encodes one picture and feeds less.
+#[tokio::test]
+async fn bench_times_every_stage() {
+    let person = Person::new();
+    let asked = ["bench", "--axes", "2,4", "--tokens", "16", "--rounds", "1"];
+    let mut json = asked.to_vec();
+    json.push("--json");
+    let said = person.types(&json).await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let timings: Value = serde_json::from_str(&said.out).unwrap();
+    let rows = timings["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2 * 2 * 2, "axes, protocols, states");
+    let find = |protocol: &str, state: &str, axes: u64| {
+        let row = rows
+            .iter()
+            .find(|r| r["protocol"] == protocol && r["state"] == state && r["axes"] == axes);
+        row.unwrap_or_else(|| panic!("no {protocol} {state} {axes}: {timings}"))
+    };
+    let number = |row: &Value, name: &str| row["cost"][name].as_f64().unwrap();
+    for protocol in ["digit", "json"] {
+        let (cold, warm) = (find(protocol, "cold", 4), find(protocol, "warm", 4));
+        assert_eq!(number(cold, "images_encoded"), 2.0, "{cold}");
+        assert_eq!(number(warm, "images_encoded"), 1.0, "{warm}");
+        let stages: f64 = ["encode_s", "prefill_s", "branch_s", "decode_s"]
+            .iter()
+            .map(|s| number(warm, s))
+            .sum();
+        assert!(
+            stages > 0.0 && stages <= warm["seconds"]["median"].as_f64().unwrap(),
+            "{warm}"
+        );
+    }
+    // Twice the axes are not twice the tokens: the leads are fed once.
+    let fed = |axes| number(find("digit", "warm", axes), "branch_tokens");
+    assert!(fed(4) < 2.0 * fed(2), "{} {}", fed(2), fed(4));
+
+    let table = person.types(&[&asked[..], &["--protocol", "digit"]].concat()).await;
+    assert!(
+        table.out.contains("encode") && table.out.contains("warm"),
+        "{}",
+        table.out
+    );
+    assert!(!table.out.contains("json"), "{}", table.out);
+    person
+        .is_refused(
+            &["bench", "none.png", "none.png"],
+            "none.png cannot be read",
+            "Name two pictures",
+        )
+        .await;
+}
+
 #[tokio::test]
 async fn inspect_shows_the_places_and_what_it_would_ask() {
     let person = Person::new();

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use super::setup;
 use super::show;
-use crate::bench::{self, Pictures, Plan, Protocol, Row, Timings};
+use crate::bench::{self, BenchError, Pictures, Plan, Protocol, Row, Timings};
 use crate::config::Config;
 use crate::judge::protocol::Evidence;
 use crate::picture::{Limits, Picture, decode};
@@ -77,9 +76,15 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(path: &Path) -> anyhow::Result<Picture> {
-    let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    decode(&bytes, &Limits::default()).with_context(|| path.display().to_string())
+fn read(path: &Path) -> Result<Picture, BenchError> {
+    let bytes = std::fs::read(path).map_err(|source| BenchError::File {
+        path: path.into(),
+        source,
+    })?;
+    decode(&bytes, &Limits::default()).map_err(|source| BenchError::NoPicture {
+        path: path.into(),
+        source,
+    })
 }
 
 fn print(timings: &Timings) {

@@ -94,6 +94,14 @@ pub enum EvalError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file of the user's folder is no picture.
+    #[error("{}: {source}", path.display())]
+    NoPicture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PictureError,
+    },
     /// The journal.
     #[error("the evaluation's journal cannot be used: {0}")]
     Journal(#[from] std::io::Error),
@@ -111,7 +119,7 @@ impl EvalError {
                 "What was answered is kept: the same command goes on from there.".into()
             }
             Self::Judge(error) => error.hint(),
-            Self::Picture(error) => error.hint(),
+            Self::Picture(error) | Self::NoPicture { source: error, .. } => error.hint(),
             Self::Folder(error) => error.hint(),
             Self::File { .. } => "Check the path and its permissions; what was answered is kept.".into(),
             Self::Journal(_) => {

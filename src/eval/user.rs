@@ -222,6 +222,8 @@ fn keep_worst(
 
 fn load(root: &Path, path: &Path) -> Result<Picture, EvalError> {
     let path = root.join(path);
-    let bytes = std::fs::read(&path).map_err(|source| EvalError::File { path, source })?;
-    Ok(decode(&bytes, &Limits::default())?)
+    match std::fs::read(&path) {
+        Ok(bytes) => decode(&bytes, &Limits::default()).map_err(|source| EvalError::NoPicture { path, source }),
+        Err(source) => Err(EvalError::File { path, source }),
+    }
 }

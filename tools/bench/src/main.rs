@@ -47,6 +47,12 @@ struct Options {
     /// CPU threads of the judge; give llama-server the same with -t
     #[arg(long)]
     threads: Option<u32>,
+    /// How the server is asked
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Manner::ALL)]
+    ways: Vec<Manner>,
+    /// Cut the server's documents at this many tokens: those of random weights are long beyond measure
+    #[arg(long)]
+    length: Option<u64>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -87,25 +93,22 @@ async fn main() -> Result<()> {
     let server = Server::new(&options.server, options.tokens).await?;
     let pictures = Pictures::scenes();
     let mut ours = Times::default();
-    let mut theirs: Vec<(Manner, Times)> = Manner::ALL.map(|manner| (manner, Times::default())).into();
-    // The first round makes contexts and fills nothing that a later one could use; it is not counted.
-    for round in 0..=options.rounds {
-        let counts = round > 0;
-        let seconds = judged(&judge, &rubric, &pictures.fresh()?).await?;
-        if counts {
-            ours.add(seconds);
-        }
-        let mut length = None;
+    let mut theirs: Vec<(Manner, Times)> = options.ways.iter().map(|&way| (way, Times::default())).collect();
+    // Both sides make their contexts before anything is counted, on pictures that do not come again.
+    let first = pictures.fresh()?;
+    judged(&judge, &rubric, &first).await?;
+    server.warm_up(&rubric, (&first[0], &first[1])).await?;
+    for _ in 0..options.rounds {
+        ours.add(judged(&judge, &rubric, &pictures.fresh()?).await?);
+        let mut length = options.length;
         for (manner, times) in &mut theirs {
             let [reference, first, second] = pictures.fresh()?;
             let cold = server.judge(&rubric, (&reference, &first), *manner, length).await?;
             let warm = server.judge(&rubric, (&reference, &second), *manner, length).await?;
             // What is printed without a grammar is as long as what was printed with one.
             length = length.or(Some(warm.longest));
-            if counts {
-                times.add([cold.seconds, warm.seconds]);
-                times.printed = Some(warm.printed);
-            }
+            times.add([cold.seconds, warm.seconds]);
+            times.printed = Some(warm.printed);
         }
     }
     judge.unload().await;

@@ -14,9 +14,11 @@ use serde_json::{Value, json};
 
 /// Most characters of a value, as in the judge's own JSON protocol.
 const VALUE_CHARACTERS: u32 = 32;
+/// Tokens of a document without a grammar when none with one was printed before.
+const LENGTH: u64 = 500;
 
 /// How the document is asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Manner {
     /// With a JSON schema, one order after the other.
     Schema,
@@ -77,6 +79,11 @@ impl Server {
         Ok(Self { client, url, tokens })
     }
 
+    /// Reads a pair and prints one token.
+    pub async fn warm_up(&self, rubric: &Rubric, pair: (&Picture, &Picture)) -> Result<()> {
+        self.judge(rubric, pair, Manner::Free, Some(1)).await.map(drop)
+    }
+
     /// Judges a pair in both orders.
     pub async fn judge(
         &self,
@@ -91,7 +98,7 @@ impl Server {
                 Order::ReferenceFirst => [&reference, &other],
                 Order::ReferenceSecond => [&other, &reference],
             };
-            body(rubric, order, images, manner, length)
+            Self::body(rubric, order, images, manner, length)
         };
         let [one, two] = Order::BOTH.map(body);
         let started = Instant::now();
@@ -128,41 +135,45 @@ impl Server {
         let url = format!("data:image/png;base64,{}", STANDARD.encode(png.into_inner()));
         Ok(json!({ "type": "image_url", "image_url": { "url": url } }))
     }
-}
 
-fn body(rubric: &Rubric, order: Order, images: [&Value; 2], manner: Manner, length: Option<u64>) -> Value {
-    let text = |text: String| json!({ "type": "text", "text": text });
-    let mut body = json!({
-        "messages": [
-            { "role": "system", "content": protocol::system(rubric) },
-            { "role": "user", "content": [
-                text("Image 1: ".into()), images[0],
-                text("\nImage 2: ".into()), images[1],
-                text(format!("\n{}", json::branch(rubric, order).text)),
-            ] },
-        ],
-        "temperature": 0,
-        "cache_prompt": true,
-    });
-    if manner.has_schema() {
-        body["response_format"] = json!({ "type": "json_schema", "json_schema": { "schema": schema(rubric) } });
-    } else {
-        body["max_tokens"] = length.into();
-        body["ignore_eos"] = true.into();
+    fn body(rubric: &Rubric, order: Order, images: [&Value; 2], manner: Manner, length: Option<u64>) -> Value {
+        let text = |text: String| json!({ "type": "text", "text": text });
+        let mut body = json!({
+            "messages": [
+                { "role": "system", "content": protocol::system(rubric) },
+                { "role": "user", "content": [
+                    text("Image 1: ".into()), images[0],
+                    text("\nImage 2: ".into()), images[1],
+                    text(format!("\n{}", json::branch(rubric, order).text)),
+                ] },
+            ],
+            "temperature": 0,
+            "cache_prompt": true,
+        });
+        if manner.has_schema() {
+            body["response_format"] =
+                json!({ "type": "json_schema", "json_schema": { "schema": Self::schema(rubric) } });
+            if let Some(length) = length {
+                body["max_tokens"] = length.into();
+            }
+        } else {
+            body["max_tokens"] = length.unwrap_or(LENGTH).into();
+            body["ignore_eos"] = true.into();
+        }
+        body
     }
-    body
-}
 
-fn schema(rubric: &Rubric) -> Value {
-    let tenths: Vec<f64> = (0..=10).map(|n| f64::from(n) / 10.0).collect();
-    let value = json!({ "type": "string", "maxLength": VALUE_CHARACTERS });
-    let axis = json!({
-        "type": "object",
-        "properties": { "ref": value, "gen": value, "score": { "enum": tenths } },
-        "required": ["ref", "gen", "score"],
-        "additionalProperties": false,
-    });
-    let names: Vec<&str> = rubric.axes.iter().map(|a| a.id.as_str()).collect();
-    let properties: serde_json::Map<String, Value> = names.iter().map(|&n| (n.to_owned(), axis.clone())).collect();
-    json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
+    fn schema(rubric: &Rubric) -> Value {
+        let tenths: Vec<f64> = (0..=10).map(|n| f64::from(n) / 10.0).collect();
+        let value = json!({ "type": "string", "maxLength": VALUE_CHARACTERS });
+        let axis = json!({
+            "type": "object",
+            "properties": { "ref": value, "gen": value, "score": { "enum": tenths } },
+            "required": ["ref", "gen", "score"],
+            "additionalProperties": false,
+        });
+        let names: Vec<&str> = rubric.axes.iter().map(|a| a.id.as_str()).collect();
+        let properties: serde_json::Map<String, Value> = names.iter().map(|&n| (n.to_owned(), axis.clone())).collect();
+        json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
+    }
 }

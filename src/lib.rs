@@ -1,7 +1,7 @@
 //! Prompt Calibrator: an agent calibrates an image prompt against a reference picture.
 //!
 //! Data flows one way: [`cli`] → [`mcp`] → [`session`] → [`judge`] | [`comfy`] | [`history`].
-//! [`eval`] and [`bench`] stand beside `mcp`: they drive the judge and nothing else.
+//! [`eval`] and [`mod@bench`] stand beside `mcp`: they drive the judge and nothing else.
 
 pub mod bench;
 pub mod bundled;

@@ -66,7 +66,6 @@ pub struct LlamaEngine<'m> {
     work: Chain,
     stop: StopFlag,
     threads: i32,
-    gpu: bool,
     info: EngineInfo,
 }
 
@@ -185,7 +184,6 @@ impl<'m> LlamaEngine<'m> {
             work: Chain::default(),
             stop: stop.clone(),
             threads,
-            gpu,
             info,
         })
     }
@@ -359,7 +357,6 @@ impl<'m> LlamaEngine<'m> {
             cells: cells.checked_next_multiple_of(256).unwrap_or(cells),
             sequences: layout.branches + 2,
             threads: self.threads,
-            gpu: self.gpu,
         };
         self.context = Some((*layout, Context::new(self.model, &self.adapters, size, &self.stop)?));
         Ok(())

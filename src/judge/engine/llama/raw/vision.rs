@@ -81,11 +81,7 @@ impl<'m> Vision<'m> {
         params.warmup = false;
         params.n_threads = threads;
         params.image_max_tokens = i32::try_from(image_tokens).unwrap_or(i32::MAX);
-        params.flash_attn_type = if gpu {
-            sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
-        } else {
-            sys::LLAMA_FLASH_ATTN_TYPE_DISABLED
-        };
+        params.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_ENABLED;
         params.cb_eval = Some(encode_callback);
         params.cb_eval_user_data = std::ptr::from_ref::<EncodeWatch>(&watch).cast_mut().cast();
         params.progress_callback = Some(progress_callback);

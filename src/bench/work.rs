@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
+use rand::Rng as _;
 use serde_json::Value;
 
 use super::BenchError;
@@ -83,8 +84,7 @@ impl Pictures {
 /// The picture with a sixteenth of its sides' upper left corner in a colour of its own.
 fn marked(picture: &Picture, n: u64) -> Result<Picture, BenchError> {
     let (width, height) = (picture.width(), picture.height());
-    let colour = scenes::rng(n);
-    let colour: [u8; 3] = rand::Rng::random(&mut { colour });
+    let colour: [u8; 3] = scenes::rng(n).random();
     let mut rgb = picture.rgb().to_vec();
     let (columns, rows) = ((width / 16).max(1) as usize, (height / 16).max(1) as usize);
     for row in rgb.chunks_exact_mut(width as usize * 3).take(rows) {

@@ -94,7 +94,7 @@ impl Forks<'_, '_> {
         answers: &mut [Option<Answer>],
         growing: &mut Vec<Growing>,
     ) -> Result<(), EngineError> {
-        let capacity = self.context.micro_batch_size().min(self.context.batch_size());
+        let capacity = self.context.micro_batch_size();
         let mut entries: Vec<Entry> = Vec::new();
         let mut asked: Vec<Asked> = Vec::new();
         for group in groups {

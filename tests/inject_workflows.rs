@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,125 +11,60 @@ use prompt_calibrator::comfy::inject::{Finding, Role, find, prove, report};
 use prompt_calibrator::comfy::knobs::{Edits, InjectError, apply, with_seed};
 use prompt_calibrator::comfy::lint;
 use prompt_calibrator::comfy::object_info::ObjectInfo;
+use serde_json::Value;
 
-/// What a person finds in a graph.
-#[derive(Debug, PartialEq)]
+/// What a person finds in a graph: see `fixtures/workflows/README.md`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Label {
-    At(&'static str),
-    Ask(&'static [&'static str]),
-    Zeroed,
-    None,
+    /// The value stands here; several places hold the same and are written together.
+    At(BTreeSet<String>),
+    /// Nobody can know which of these is meant.
+    Ask(BTreeSet<String>),
+    /// The workflow has no such value.
+    Nothing,
 }
-use Label::{Ask, At, Zeroed};
 
-/// Workflow, positive, negative, seed.
-const LABELS: [(&str, Label, Label, Label); 25] = [
-    ("flux_depth_lora_example", At("150:23.text"), Zeroed, At("150:3.seed")),
-    (
-        "flux_dev_checkpoint_example",
-        At("56:51.text"),
-        Zeroed,
-        At("56:52.seed"),
-    ),
-    ("flux_fill_inpaint_example", At("47:23.text"), Zeroed, At("47:3.seed")),
-    (
-        "flux_redux_model_example",
-        At("6.text"),
-        Label::None,
-        At("25.noise_seed"),
-    ),
-    ("flux_schnell", At("6.text"), At("33.text"), At("31.seed")),
-    (
-        "flux_schnell_full_text_to_image",
-        Ask(&["41.clip_l", "41.t5xxl"]),
-        Zeroed,
-        At("31.seed"),
-    ),
-    ("hidream_e1_1", At("6.text"), At("7.text"), At("47.noise_seed")),
-    ("hidream_i1_full", At("91.text"), At("85.text"), At("93.seed")),
-    (
-        "image_anima_base_v1",
-        At("90:77.text"),
-        At("90:75.text"),
-        At("90:76.seed"),
-    ),
-    (
-        "image_boogu_image_0_1_edit",
-        At("45:36.prompt"),
-        At("45:36.negative_prompt"),
-        At("45:21.noise_seed"),
-    ),
-    (
-        "image_chroma_text_to_image",
-        At("748.text"),
-        At("749.text"),
-        At("718.noise_seed"),
-    ),
-    (
-        "image_flux2_klein_9b_kv_image_edit",
-        At("135.text"),
-        Zeroed,
-        At("125.noise_seed"),
-    ),
-    (
-        "image_flux2_text_to_image",
-        At("98:6.text"),
-        Label::None,
-        At("98:25.noise_seed"),
-    ),
-    (
-        "image_hidream_o1",
-        At("171.value"),
-        At("188.text"),
-        At("108.noise_seed"),
-    ),
-    (
-        "image_krea2_turbo_int8_image_style_reference",
-        At("30:19.value"),
-        Zeroed,
-        At("30:63.noise_seed"),
-    ),
-    (
-        "image_mage_flow_turbo_t2i_int8",
-        At("12:5.prompt"),
-        At("12:5.negative_prompt"),
-        At("12:6.seed"),
-    ),
-    (
-        "image_ming_image_01_design_t2i",
-        Ask(&["80:77.value", "80:45.value"]),
-        Label::None,
-        At("80:26.noise_seed"),
-    ),
-    (
-        "image_omnigen2_t2i",
-        At("42:6.text"),
-        At("42:7.text"),
-        At("42:21.noise_seed"),
-    ),
-    (
-        "image_qwen_Image_2512_controlnet",
-        At("86:81.text"),
-        At("86:7.text"),
-        At("86:3.seed"),
-    ),
-    (
-        "image_qwen_image_edit_2511",
-        At("170:151.prompt"),
-        At("170:149.prompt"),
-        At("170:169.seed"),
-    ),
-    ("image_sdxl_simple", At("10.text"), At("11.text"), At("12.seed")),
-    ("image_z_image", At("76:67.text"), At("76:71.text"), At("76:69.seed")),
-    ("image_z_image_turbo_int8", At("57:27.text"), Zeroed, At("57:3.seed")),
-    ("sd3.5_large_blur", At("6.text"), Zeroed, At("3.seed")),
-    (
-        "template_sugar_coated_gummy_style_qwen",
-        Ask(&["76:80.string_a", "76:80.string_b"]),
-        At("76:7.text"),
-        At("76:3.seed"),
-    ),
-];
+/// How a finding compares with its label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    /// Exactly what the label says.
+    Right,
+    /// A question that names the right places among others.
+    Asked,
+    /// The workflow has such a value, and it was not found.
+    Missed,
+    /// A value would have been written to the wrong place.
+    Wrong,
+}
+
+struct Truth {
+    name: String,
+    /// A picture is what the workflow makes.
+    makes_pictures: bool,
+    labels: BTreeMap<Role, Label>,
+}
+
+fn truth() -> Vec<Truth> {
+    let text = fs::read(fixtures().join("workflows/truth.json")).unwrap();
+    let all: BTreeMap<String, Value> = serde_json::from_slice(&text).unwrap();
+    let places = |value: &Value| -> BTreeSet<String> { serde_json::from_value(value.clone()).unwrap() };
+    let label = |value: &Value| match value {
+        Value::Array(_) => Label::At(places(value)),
+        Value::Object(asked) => Label::Ask(places(&asked["ask"])),
+        Value::Null => Label::Nothing,
+        other => panic!("{other} is no label"),
+    };
+    all.into_iter()
+        .map(|(name, entry)| Truth {
+            name,
+            makes_pictures: entry["kind"].as_str().unwrap().starts_with("image"),
+            labels: Role::ALL
+                .iter()
+                .map(|role| (*role, label(entry.get(role.name()).expect("a label for every role"))))
+                .collect(),
+        })
+        .collect()
+}
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -144,41 +80,126 @@ fn definitions() -> ObjectInfo {
     ObjectInfo::from_json(&serde_json::from_slice(&text).unwrap())
 }
 
-fn matches(finding: &Finding, label: &Label) -> bool {
-    let keys: Vec<String> = finding.places().iter().map(|place| place.key()).collect();
+fn outcome(finding: &Finding, label: &Label) -> Outcome {
+    let keys: BTreeSet<String> = finding.places().iter().map(|place| place.key()).collect();
     match (finding, label) {
-        (Finding::Found { .. }, At(key)) => keys == [*key],
-        (Finding::Candidates { .. }, Ask(wanted)) => keys == *wanted,
-        (Finding::Zeroed, Zeroed) | (Finding::Absent, Label::None) => true,
-        _ => false,
+        (Finding::Zeroed | Finding::Absent, Label::Nothing) => Outcome::Right,
+        (Finding::Zeroed | Finding::Absent, _) => Outcome::Missed,
+        (Finding::Candidates { .. }, Label::Ask(wanted)) if keys.is_superset(wanted) => Outcome::Right,
+        (Finding::Candidates { .. }, Label::At(wanted)) if keys.is_superset(wanted) => Outcome::Asked,
+        (Finding::Candidates { .. }, Label::Nothing) => Outcome::Asked,
+        // A question without the right answer is no better than silence.
+        (Finding::Candidates { .. }, _) => Outcome::Missed,
+        (Finding::Found { .. }, Label::At(wanted)) if keys == *wanted => Outcome::Right,
+        (Finding::Found { .. }, _) => Outcome::Wrong,
     }
 }
 
-fn check_labels(info: &ObjectInfo) {
-    let mut wrong = Vec::new();
-    for (name, positive, negative, seed) in &LABELS {
-        let roles = find(&workflow(name), info);
-        for (role, label) in [
-            (Role::Positive, positive),
-            (Role::Negative, negative),
-            (Role::Seed, seed),
-        ] {
-            if !matches(roles.get(role), label) {
-                wrong.push(format!("{name} {role}: wanted {label:?}, got {:?}", roles.get(role)));
+/// One role over many workflows.
+#[derive(Default)]
+struct Tally {
+    outcomes: BTreeMap<Outcome, usize>,
+    questions: usize,
+}
+
+impl Tally {
+    fn count(&self, outcome: Outcome) -> usize {
+        self.outcomes.get(&outcome).copied().unwrap_or(0)
+    }
+
+    fn without_asking(&self) -> f64 {
+        let all: usize = self.outcomes.values().sum();
+        (all - self.questions) as f64 / all as f64
+    }
+}
+
+/// Compares every finding with its label; what is not right is described too.
+fn measure(info: &ObjectInfo, pictures: bool) -> (BTreeMap<Role, Tally>, Vec<(Outcome, String)>) {
+    let mut tallies: BTreeMap<Role, Tally> = BTreeMap::new();
+    let mut others = Vec::new();
+    for truth in truth().iter().filter(|truth| truth.makes_pictures == pictures) {
+        let roles = find(&workflow(&truth.name), info);
+        for (role, label) in &truth.labels {
+            let finding = roles.get(*role);
+            let outcome = outcome(finding, label);
+            let tally = tallies.entry(*role).or_default();
+            *tally.outcomes.entry(outcome).or_default() += 1;
+            tally.questions += usize::from(matches!(finding, Finding::Candidates { .. }));
+            if outcome != Outcome::Right {
+                let places: Vec<String> = finding.places().iter().map(|place| place.key()).collect();
+                others.push((
+                    outcome,
+                    format!("{} {role}: {outcome:?}: wanted {label:?}, got {places:?}", truth.name),
+                ));
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    (tallies, others)
+}
+
+/// The table of the README: `cargo test --release --test inject_workflows table -- --nocapture`.
+#[test]
+fn table_of_what_is_found() {
+    for (what, pictures) in [
+        ("workflows that make pictures", true),
+        ("other workflows (video, audio, 3D, text, tools)", false),
+    ] {
+        let (tallies, others) = measure(&definitions(), pictures);
+        println!(
+            "\n{what}: {}",
+            truth().iter().filter(|truth| truth.makes_pictures == pictures).count()
+        );
+        println!(
+            "| role | right | asked, though it could be known | not found | wrong | without asking |\n| --- | --- | --- | --- | --- | --- |"
+        );
+        for (role, tally) in &tallies {
+            let [right, asked, missed, wrong] =
+                [Outcome::Right, Outcome::Asked, Outcome::Missed, Outcome::Wrong].map(|outcome| tally.count(outcome));
+            let share = 100.0 * tally.without_asking();
+            println!("| {role} | {right} | {asked} | {missed} | {wrong} | {share:.0} % |");
+        }
+        for (_, other) in others {
+            println!("{other}");
+        }
+    }
 }
 
 #[test]
-fn every_label_is_met() {
-    check_labels(&definitions());
+fn every_workflow_that_makes_pictures_is_right_or_correctly_asked() {
+    // Without definitions a size may not be found, but nothing is wrong.
+    for (info, how, worst) in [
+        (definitions(), "with", Outcome::Asked),
+        (ObjectInfo::default(), "without", Outcome::Missed),
+    ] {
+        let (tallies, others) = measure(&info, true);
+        let bad: Vec<&String> = others
+            .iter()
+            .filter(|(outcome, _)| *outcome > worst)
+            .map(|(_, what)| what)
+            .collect();
+        assert!(bad.is_empty(), "{how} definitions: {bad:#?}");
+        for role in [
+            Role::Positive,
+            Role::Negative,
+            Role::Seed,
+            Role::Steps,
+            Role::Sampler,
+            Role::Model,
+        ] {
+            let share = tallies[&role].without_asking();
+            assert!(share >= 0.85, "{how} definitions, {role}: {share:.2} without asking");
+        }
+    }
 }
 
 #[test]
-fn every_label_is_met_without_any_definitions() {
-    check_labels(&ObjectInfo::default());
+fn nothing_is_written_to_a_wrong_place_in_other_workflows() {
+    let (_, others) = measure(&definitions(), false);
+    let wrong: Vec<&(Outcome, String)> = others
+        .iter()
+        .filter(|(outcome, _)| *outcome == Outcome::Wrong)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
@@ -186,29 +207,51 @@ fn every_workflow_file_is_labelled() {
     let mut files: Vec<String> = fs::read_dir(fixtures().join("workflows"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ext| ext == "json"))
+        .filter(|path| path.extension().is_some_and(|ext| ext == "json") && !path.ends_with("truth.json"))
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     files.sort();
-    let labelled: Vec<&str> = LABELS.iter().map(|(name, ..)| *name).collect();
+    let labelled: Vec<String> = truth().into_iter().map(|truth| truth.name).collect();
     assert_eq!(files, labelled);
+}
+
+#[test]
+fn every_label_names_literals_that_are_there() {
+    for truth in truth() {
+        let graph = workflow(&truth.name);
+        for (role, label) in &truth.labels {
+            let (Label::At(places) | Label::Ask(places)) = label else {
+                continue;
+            };
+            for place in places {
+                let there = place.match_indices('.').any(|(dot, _)| {
+                    graph
+                        .node(&place[..dot])
+                        .is_some_and(|node| node.literal(&place[dot + 1..]).is_some())
+                });
+                assert!(there, "{} {role}: {place}", truth.name);
+            }
+        }
+    }
 }
 
 #[test]
 fn what_is_injected_is_proven_and_nothing_else_changes() {
     let info = definitions();
-    for (name, positive, negative, _) in &LABELS {
+    for truth in truth().iter().filter(|truth| truth.makes_pictures) {
+        let name = &truth.name;
         let graph = workflow(name);
         let roles = find(&graph, &info);
-        let has_negative = matches!(negative, At(_));
+        let texts = [Role::Positive, Role::Negative].map(|role| &truth.labels[&role]);
+        let has_negative = matches!(texts[1], Label::At(_));
         let edits = Edits {
             positive: Some("a red fox".to_owned()),
             negative: has_negative.then(|| "blurry".to_owned()),
-            seed: Some(u64::MAX),
+            seed: matches!(truth.labels[&Role::Seed], Label::At(_)).then_some(u64::MAX),
             ..Edits::default()
         };
-        let applied = match (positive, apply(&graph, &roles, &info, &edits)) {
-            (At(_), applied) => applied.unwrap_or_else(|error| panic!("{name}: {error}")),
+        let applied = match (texts[0], apply(&graph, &roles, &info, &edits)) {
+            (Label::At(_), applied) => applied.unwrap_or_else(|error| panic!("{name}: {error}")),
             (_, refused) => {
                 assert!(
                     matches!(
@@ -223,12 +266,18 @@ fn what_is_injected_is_proven_and_nothing_else_changes() {
                 continue;
             }
         };
-        let changed: Vec<String> = applied
+        let changed: BTreeSet<String> = applied
             .changes
             .iter()
             .map(|c| format!("{}.{}", c.node, c.input))
             .collect();
-        assert_eq!(changed.len(), 2 + usize::from(has_negative), "{name}: {changed:?}");
+        let labelled = [texts[0], texts[1], &truth.labels[&Role::Seed]]
+            .into_iter()
+            .filter_map(|label| match label {
+                Label::At(places) => Some(places.clone()),
+                _ => None,
+            });
+        assert_eq!(changed, labelled.flatten().collect(), "{name}");
         let proof = prove(&applied.graph, &applied.graph.to_json(), "a red fox", &applied.roles);
         assert!(proof.is_ok(), "{name}: {proof:?}");
         assert!(
@@ -236,10 +285,18 @@ fn what_is_injected_is_proven_and_nothing_else_changes() {
             "{name}"
         );
 
+        let before = |role: Role| {
+            let place = applied.roles.get(role).found().first()?;
+            let change = applied
+                .changes
+                .iter()
+                .find(|change| change.node == place.node && change.input == place.input)?;
+            Some(change.from.clone())
+        };
         let restored = Edits {
-            positive: applied.changes[0].from.as_str().map(str::to_owned),
-            negative: has_negative.then(|| applied.changes[1].from.as_str().unwrap().to_owned()),
-            seed: applied.changes.last().unwrap().from.as_u64(),
+            positive: before(Role::Positive).and_then(|text| Some(text.as_str()?.to_owned())),
+            negative: before(Role::Negative).and_then(|text| Some(text.as_str()?.to_owned())),
+            seed: before(Role::Seed).and_then(|seed| seed.as_u64()),
             ..Edits::default()
         };
         let back = apply(&applied.graph, &applied.roles, &info, &restored).unwrap();
@@ -264,10 +321,13 @@ fn seeds_differ_only_in_the_seed() {
 #[test]
 fn the_shipped_workflows_are_sound_but_for_missing_models() {
     let info = definitions();
-    for (name, ..) in &LABELS {
+    // Stored by the page with the values of one node shifted, and with a wire missing; ComfyUI refuses both.
+    const BROKEN: [&str; 2] = ["3d_hunyuan3d_image_to_model", "video_ltx2_i2v_lora"];
+    for truth in truth().iter().filter(|truth| !BROKEN.contains(&truth.name.as_str())) {
+        let name = &truth.name;
         let others: Vec<_> = lint::check(&workflow(name), &info)
             .into_iter()
-            .filter(|problem| problem.kind != lint::ProblemKind::BadValue)
+            .filter(|problem| problem.kind != lint::ProblemKind::BadValue && problem.severity == lint::Severity::Fatal)
             .collect();
         assert!(others.is_empty(), "{name}: {others:?}");
     }

@@ -142,6 +142,8 @@ pub enum FoundBy {
     Receptor,
     /// By following the wires back from the samplers.
     Traced,
+    /// By its name alone: a possible place that no wire from a sampler leads to.
+    Guessed,
     /// By an answer to the question ([`Roles::choose`]).
     Chosen,
 }

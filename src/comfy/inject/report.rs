@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::graph::Graph;
-use super::{Finding, FoundBy, Place, Role, Roles};
+use super::{Finding, FoundBy, Place, Role, Roles, Why};
 
 /// What was found, as JSON: `{"roles": {role: place | {"candidates": [place], "why"} | null}, "notes": [text]}`.
 ///
@@ -28,7 +28,7 @@ pub fn report(graph: &Graph, roles: &Roles) -> Value {
 fn entry(graph: &Graph, role: Role, finding: &Finding) -> Value {
     match finding {
         Finding::Found { places, found_by } => {
-            let mut places = places.iter().map(|place| place_json(graph, place, Some(*found_by)));
+            let mut places = places.iter().map(|place| place_json(graph, place, *found_by));
             let mut first = places.next().unwrap_or(Value::Null);
             let also: Vec<Value> = places.collect();
             if !also.is_empty() {
@@ -36,28 +36,31 @@ fn entry(graph: &Graph, role: Role, finding: &Finding) -> Value {
             }
             first
         }
-        Finding::Candidates { places, why } => json!({
-            "candidates": places.iter().map(|place| place_json(graph, place, None)).collect::<Vec<_>>(),
-            "why": why.to_string(),
-            "choose": format!("{role} → one of these as node.input"),
-        }),
+        Finding::Candidates { places, why } => {
+            let how = match why {
+                Why::NotTraced => FoundBy::Guessed,
+                _ => FoundBy::Traced,
+            };
+            json!({
+                "candidates": places.iter().map(|place| place_json(graph, place, how)).collect::<Vec<_>>(),
+                "why": why.to_string(),
+                "choose": format!("{role} → one of these as node.input"),
+            })
+        }
         Finding::Zeroed | Finding::Absent => Value::Null,
     }
 }
 
-fn place_json(graph: &Graph, place: &Place, found_by: Option<FoundBy>) -> Value {
+fn place_json(graph: &Graph, place: &Place, found_by: FoundBy) -> Value {
     let now = graph
         .node(place.node.as_str())
         .and_then(|node| node.literal(&place.input));
-    let mut entry = json!({
+    json!({
         "node": place.node,
         "title": place.title,
         "class": place.class,
         "input": place.input,
         "value": now.unwrap_or(&place.value),
-    });
-    if let Some(found_by) = found_by {
-        entry["found_by"] = json!(found_by);
-    }
-    entry
+        "found_by": found_by,
+    })
 }

@@ -200,6 +200,19 @@ pub struct KeepSpec {
     pub limit: u64,
 }
 
+/// A GPU of this machine, as its driver describes it now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuMemory {
+    /// The engine's name for it, such as `CUDA0`.
+    pub name: String,
+    /// What it is, such as `NVIDIA GeForce RTX 4090`.
+    pub description: String,
+    /// Free memory in bytes.
+    pub free: u64,
+    /// All memory in bytes.
+    pub total: u64,
+}
+
 /// What is known of a loaded model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineInfo {

@@ -11,7 +11,7 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
 use super::frame::{self, Reply, Request};
-use crate::judge::engine::llama::{LlamaEngine, StopFlag, load_model};
+use crate::judge::engine::llama::{LlamaEngine, StopFlag, gpus, load_model};
 use crate::judge::engine::{EngineError, ModelSpec};
 
 /// How often a working process says that it works.
@@ -78,8 +78,12 @@ pub fn run() -> anyhow::Result<()> {
     let requests = read_requests(turn.clone());
     let backend = LlamaBackend::init()?;
 
-    let Ok((Request::Load { id, spec }, _)) = requests.recv() else {
-        return Ok(());
+    let (id, spec) = loop {
+        match requests.recv() {
+            Ok((Request::Gpus { id }, _)) => out.reply(&Reply::Gpus { id, gpus: gpus() }),
+            Ok((Request::Load { id, spec }, _)) => break (id, spec),
+            _ => return Ok(()),
+        }
     };
     tell_of_life(turn.clone(), out.clone());
     turn.begin(id);
@@ -119,8 +123,13 @@ fn serve(
         info: engine.info().clone(),
     });
     while let Ok((request, blob)) = requests.recv() {
-        let Request::Ask { id, ask, pictures } = request else {
-            continue;
+        let (id, ask, pictures) = match request {
+            Request::Ask { id, ask, pictures } => (id, ask, pictures),
+            Request::Gpus { id } => {
+                out.reply(&Reply::Gpus { id, gpus: gpus() });
+                continue;
+            }
+            Request::Load { .. } | Request::Cancel { .. } => continue,
         };
         turn.begin(id);
         let result = frame::pictures(pictures, &blob)

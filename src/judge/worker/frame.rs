@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::judge::engine::llama::Pixels;
-use crate::judge::engine::{Answers, Ask, EngineError, EngineInfo, ModelSpec, PixelKey};
+use crate::judge::engine::{Answers, Ask, EngineError, EngineInfo, GpuMemory, ModelSpec, PixelKey};
 
 const MAX_JSON: u32 = 16 << 20;
 const MAX_BLOB: u32 = 512 << 20;
@@ -18,12 +18,17 @@ const MAX_BLOB: u32 = 512 << 20;
 /// What the server sends.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
-    /// Load a model; the first request, once.
+    /// Load a model; once, before the first question.
     Load {
         /// The request's number.
         id: u64,
         /// What to load.
         spec: ModelSpec,
+    },
+    /// Say which GPUs there are and how much of their memory is free.
+    Gpus {
+        /// The request's number.
+        id: u64,
     },
     /// Answer questions; pictures follow in the blob.
     Ask {
@@ -70,6 +75,13 @@ pub enum Reply {
         id: u64,
         /// What it is.
         info: EngineInfo,
+    },
+    /// The GPUs.
+    Gpus {
+        /// The request's number.
+        id: u64,
+        /// None in a build for the processor alone.
+        gpus: Vec<GpuMemory>,
     },
     /// The answers.
     Answered {

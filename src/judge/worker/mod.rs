@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::engine::llama::Pixels;
-use super::engine::{Answers, Ask, EngineError, EngineInfo, ModelSpec, PixelKey};
+use super::engine::{Answers, Ask, EngineError, EngineInfo, GpuMemory, ModelSpec, PixelKey};
 pub use error::{Cause, WorkerError};
 use offences::{Offences, Question};
 use process::Process;
@@ -94,6 +94,10 @@ enum Command {
         cancel: CancellationToken,
         reply: oneshot::Sender<Result<EngineInfo, WorkerError>>,
     },
+    Gpus {
+        cancel: CancellationToken,
+        reply: oneshot::Sender<Result<Vec<GpuMemory>, WorkerError>>,
+    },
     Unload {
         reply: oneshot::Sender<()>,
     },
@@ -156,6 +160,20 @@ impl Worker {
         self.call(command, answer, cancel).await?
     }
 
+    /// The GPUs of this machine and their free memory now, as the driver says. Starts the process when there is none,
+    /// and loads nothing; the process that is started is the one that loads later.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub async fn gpus(&self, cancel: &CancellationToken) -> Result<Vec<GpuMemory>, WorkerError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Gpus {
+            cancel: cancel.clone(),
+            reply,
+        };
+        self.call(command, answer, cancel).await?
+    }
+
     /// Ends the process, which gives all its memory back. The next ask starts a new one.
     pub async fn unload(&self) {
         let (reply, done) = oneshot::channel();
@@ -203,7 +221,15 @@ async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publis
                 }
                 let result = ready(&mut process, &config, &publish, &cancel)
                     .await
-                    .map(|p| p.info().clone());
+                    .map(|(_, info)| info);
+                let _ = reply.send(result);
+            }
+            Ok(Some(Command::Gpus { cancel, reply })) => {
+                let result = match started(&mut process, &config) {
+                    Ok(live) => live.gpus(&cancel).await,
+                    Err(error) => Err(error),
+                };
+                forget_gone(&mut process, &publish);
                 let _ = reply.send(result);
             }
             Ok(Some(Command::Ask {
@@ -222,17 +248,14 @@ async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publis
                     continue;
                 }
                 let result = match ready(&mut process, &config, &publish, &cancel).await {
-                    Ok(live) => {
+                    Ok((live, _)) => {
                         let result = live.ask(&ask, &pictures, &cancel).await;
                         offences.note(question, &result);
                         result
                     }
                     Err(error) => Err(error),
                 };
-                if process.as_ref().is_some_and(Process::is_gone) {
-                    process = None;
-                    publish.send_replace(WorkerState::Idle);
-                }
+                forget_gone(&mut process, &publish);
                 let _ = reply.send(result);
             }
         }
@@ -249,37 +272,50 @@ async fn end(process: &mut Option<Process>, publish: &watch::Sender<WorkerState>
     publish.send_replace(WorkerState::Idle);
 }
 
+/// A process that was ended or died in a call is forgotten; the next call starts another.
+fn forget_gone(process: &mut Option<Process>, publish: &watch::Sender<WorkerState>) {
+    if process.as_ref().is_some_and(Process::is_gone) {
+        *process = None;
+        publish.send_replace(WorkerState::Idle);
+    }
+}
+
+/// The process, a new one where there is none. One that was killed between two calls is replaced without a word.
+fn started<'p>(process: &'p mut Option<Process>, config: &WorkerConfig) -> Result<&'p mut Process, WorkerError> {
+    let live = process.take().map(|mut live| (live.has_exited(), live));
+    Ok(process.insert(match live {
+        Some((false, live)) => live,
+        _ => Process::start(config)?,
+    }))
+}
+
+/// The process with its model loaded.
 async fn ready<'p>(
     process: &'p mut Option<Process>,
     config: &WorkerConfig,
     publish: &watch::Sender<WorkerState>,
     cancel: &CancellationToken,
-) -> Result<&'p mut Process, WorkerError> {
-    // A process that was killed between two calls is replaced without a word.
-    if process.as_mut().is_some_and(Process::has_exited) {
-        *process = None;
-    }
-    match process {
-        Some(live) => Ok(live),
+) -> Result<(&'p mut Process, EngineInfo), WorkerError> {
+    let known = started(process, config)?.info().cloned();
+    // Out of its place meanwhile, so that a process that fails to load is dropped, and with that ended.
+    let mut live = process.take().ok_or(WorkerError::Closed)?;
+    let info = match known {
+        Some(info) => info,
         None => {
             publish.send_replace(WorkerState::Loading(0.0));
-            let started = Process::start(config, cancel, |fraction| {
+            let told = |fraction| {
                 publish.send_replace(WorkerState::Loading(fraction));
-            })
-            .await;
-            match started {
-                Ok(live) => {
-                    publish.send_replace(WorkerState::Ready {
-                        pid: live.pid(),
-                        info: live.info().clone(),
-                    });
-                    Ok(process.insert(live))
-                }
-                Err(error) => {
-                    publish.send_replace(WorkerState::Idle);
-                    Err(error)
-                }
-            }
+            };
+            let loaded = live.load(config, cancel, told).await;
+            publish.send_replace(match &loaded {
+                Ok(info) => WorkerState::Ready {
+                    pid: live.pid(),
+                    info: info.clone(),
+                },
+                Err(_) => WorkerState::Idle,
+            });
+            loaded?
         }
-    }
+    };
+    Ok((process.insert(live), info))
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::frame::{self, PictureHead, Reply, Request};
 use super::{Cause, KeyedPixels, SUBCOMMAND, WorkerConfig, WorkerError, check};
-use crate::judge::engine::{Answers, Ask, EngineError, EngineInfo, PixelKey};
+use crate::judge::engine::{Answers, Ask, EngineError, EngineInfo, GpuMemory, PixelKey};
 
 /// How long a cancelled process may take to stop before it is killed. The engine looks at the flag
 /// every few milliseconds on a CPU and between decodes on a GPU.
@@ -20,10 +20,10 @@ const GRACE: Duration = Duration::from_millis(800);
 /// Lines of the process's log that are kept for an error message.
 const LAST_LINES: usize = 4;
 
-/// A process with a loaded model.
+/// A process, with a model in it once it was told to load one.
 pub struct Process {
     link: Link,
-    info: EngineInfo,
+    info: Option<EngineInfo>,
 }
 
 /// A process and the pipes to it.
@@ -39,31 +39,52 @@ struct Link {
 }
 
 impl Process {
-    /// Starts a process and loads the model; `loading` gets the part done, in `[0, 1]`.
-    pub async fn start(
+    /// Starts a process without a model.
+    pub fn start(config: &WorkerConfig) -> Result<Self, WorkerError> {
+        let link = Link::open(config)?;
+        Ok(Self { link, info: None })
+    }
+
+    /// Loads the model; `loading` gets the part done, in `[0, 1]`. A process that fails at it is done for.
+    pub async fn load(
+        &mut self,
         config: &WorkerConfig,
         cancel: &CancellationToken,
         mut loading: impl FnMut(f32),
-    ) -> Result<Self, WorkerError> {
-        let mut link = Link::open(config)?;
-        let id = link.take_id();
+    ) -> Result<EngineInfo, WorkerError> {
+        let id = self.link.take_id();
         let load = Request::Load {
             id,
             spec: config.spec.clone(),
         };
-        link.send(&load, &[]).await?;
+        self.link.send(&load, &[]).await?;
         loop {
-            match link.reply(id, cancel).await? {
+            match self.link.reply(id, cancel).await? {
                 Reply::Loading { fraction, .. } => loading(fraction),
-                Reply::Loaded { info, .. } => return Ok(Self { link, info }),
-                Reply::Failed { error, .. } => return Err(link.explain(error).into()),
-                Reply::Answered { .. } | Reply::Alive => return Err(unexpected()),
+                Reply::Loaded { info, .. } => {
+                    self.info = Some(info.clone());
+                    return Ok(info);
+                }
+                Reply::Failed { error, .. } => return Err(self.link.explain(error).into()),
+                Reply::Answered { .. } | Reply::Gpus { .. } | Reply::Alive => return Err(unexpected()),
             }
         }
     }
 
-    pub fn info(&self) -> &EngineInfo {
-        &self.info
+    /// The GPUs of this machine and their free memory now.
+    pub async fn gpus(&mut self, cancel: &CancellationToken) -> Result<Vec<GpuMemory>, WorkerError> {
+        let id = self.link.take_id();
+        self.link.send(&Request::Gpus { id }, &[]).await?;
+        match self.link.reply(id, cancel).await? {
+            Reply::Gpus { gpus, .. } => Ok(gpus),
+            Reply::Failed { error, .. } => Err(error.into()),
+            Reply::Loading { .. } | Reply::Loaded { .. } | Reply::Answered { .. } | Reply::Alive => Err(unexpected()),
+        }
+    }
+
+    /// What is loaded.
+    pub fn info(&self) -> Option<&EngineInfo> {
+        self.info.as_ref()
     }
 
     pub fn pid(&self) -> u32 {
@@ -130,7 +151,7 @@ impl Process {
                 }
             },
             Reply::Failed { error, .. } => Err(error.into()),
-            Reply::Loading { .. } | Reply::Loaded { .. } | Reply::Alive => Err(unexpected()),
+            Reply::Loading { .. } | Reply::Loaded { .. } | Reply::Gpus { .. } | Reply::Alive => Err(unexpected()),
         }
     }
 
@@ -302,6 +323,7 @@ fn number(reply: &Reply) -> Option<u64> {
         Reply::Alive => None,
         Reply::Loading { id, .. }
         | Reply::Loaded { id, .. }
+        | Reply::Gpus { id, .. }
         | Reply::Answered { id, .. }
         | Reply::Failed { id, .. } => Some(*id),
     }

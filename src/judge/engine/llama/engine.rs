@@ -16,8 +16,8 @@ use super::raw::{self, Context, ContextSize, Entry, LoadedAdapter, Vision};
 use super::tokens::{Step, Tokens};
 use super::vision::{Pixels, Shelf, embed};
 use crate::judge::engine::{
-    Answer, Answers, Ask, Branch, Cost, EngineError, EngineInfo, KeepSpec, Layout, MAX_BRANCHES, ModelSpec, PixelKey,
-    Want,
+    Answer, Answers, Ask, Branch, Cost, EngineError, EngineInfo, GpuMemory, KeepSpec, Layout, MAX_BRANCHES, ModelSpec,
+    PixelKey, Want,
 };
 use crate::judge::fingerprint::fingerprint;
 
@@ -541,15 +541,27 @@ fn tokens_of(steps: &[Step]) -> u32 {
 }
 
 fn gpu_name() -> Option<String> {
+    gpus().into_iter().next().map(|gpu| gpu.name)
+}
+
+/// The GPUs that this build can use, with their memory now. Starts their drivers.
+pub fn gpus() -> Vec<GpuMemory> {
+    let is_gpu = |kind| {
+        matches!(
+            kind,
+            LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
+        )
+    };
     list_llama_ggml_backend_devices()
         .into_iter()
-        .find(|d| {
-            matches!(
-                d.device_type,
-                LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
-            )
+        .filter(|device| is_gpu(device.device_type))
+        .map(|device| GpuMemory {
+            name: device.name,
+            description: device.description,
+            free: device.memory_free as u64,
+            total: device.memory_total as u64,
         })
-        .map(|d| d.name)
+        .collect()
 }
 
 fn decode_text(

@@ -14,7 +14,7 @@ mod raw;
 mod tokens;
 mod vision;
 
-pub use engine::{LlamaEngine, load_model};
+pub use engine::{LlamaEngine, gpus, load_model};
 pub use prompt::{Piece, Prompter};
 pub use raw::{instructions, version};
 pub use vision::Pixels;

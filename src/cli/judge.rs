@@ -35,10 +35,13 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     let (teller, updates) = Teller::new();
     let cancel = CancellationToken::new();
     let answer = show::progress(updates, service.judge_pair(request, &teller, &cancel)).await?;
-    let JudgeAnswer::Done(judged) = answer else {
+    let JudgeAnswer::Done(judging) = answer else {
         return Err(ServiceError::Internal("the judgement did not end".into()).into());
     };
-    let Judged::Verdicts(judgements) = &*judged else {
+    if let Some(hand_over) = &judging.hand_over {
+        show::note(&hand_over.to_string());
+    }
+    let Judged::Verdicts(judgements) = &judging.judged else {
         return Err(ServiceError::Internal("a pair was asked for and a target came".into()).into());
     };
     for judgement in judgements {

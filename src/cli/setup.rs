@@ -8,12 +8,12 @@ use anyhow::Context;
 use crate::bundled;
 use crate::comfy::client::{Auth, Client, ClientConfig};
 use crate::comfy::runs::RunConfig;
-use crate::config::{ComfyuiAuth, Config, EvidenceSetting, Roots, RubricChoice, Transport};
+use crate::config::{ComfyuiAuth, Config, EvidenceSetting, GpuSharing, Roots, RubricChoice, Transport};
 use crate::history::Store;
 use crate::judge::engine::{Adapter, KeepSpec, ModelSpec};
 use crate::judge::protocol::Evidence;
 use crate::judge::worker::WorkerConfig;
-use crate::session::{Parts, Service};
+use crate::session::{Parts, Policy, Service};
 
 /// Tokens a picture gets unless configured: what Qwen's own staff recommend as the least for
 /// detail.
@@ -48,6 +48,11 @@ pub fn service(config: &Config, reach: Reach) -> anyhow::Result<Service> {
         worker: worker(config)?,
         evidence: evidence(config),
         roots,
+        gpu_sharing: match config.gpu_sharing.as_ref().map(|sharing| sharing.value) {
+            None | Some(GpuSharing::Auto) => Policy::Auto,
+            Some(GpuSharing::Exclusive) => Policy::Exclusive,
+            Some(GpuSharing::Shared) => Policy::Shared,
+        },
         rubric: match config.rubric.as_ref().map(|r| &r.value) {
             // The bundled judge knows one rubric.
             None if config.model.is_none() => bundled::RUBRIC.into(),

@@ -40,8 +40,18 @@ pub struct Device {
     pub kind: String,
     /// Memory in bytes.
     pub vram_total: u64,
-    /// Free memory in bytes.
+    /// Free memory in bytes, as ComfyUI itself could use it: with what its PyTorch keeps in reserve.
     pub vram_free: u64,
+    /// The part of `vram_free` in PyTorch's reserve, which other programs cannot have.
+    pub torch_vram_free: u64,
+}
+
+impl Device {
+    /// Free memory in bytes, as another program finds it.
+    #[must_use]
+    pub fn free_for_others(&self) -> u64 {
+        self.vram_free.saturating_sub(self.torch_vram_free)
+    }
 }
 
 /// What became of a graph that the server queued.
@@ -143,6 +153,7 @@ impl Client {
                     kind: text(device, "type"),
                     vram_total: bytes(device, "vram_total"),
                     vram_free: bytes(device, "vram_free"),
+                    torch_vram_free: bytes(device, "torch_vram_free"),
                 })
                 .collect(),
         })

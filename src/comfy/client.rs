@@ -132,6 +132,17 @@ impl Client {
         url.to_string()
     }
 
+    /// Whether the server is reached without leaving this machine, as far as its address tells.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self.inner.config.base_url.host() {
+            Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+            Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+            None => false,
+        }
+    }
+
     /// Limit for one request, as configured.
     pub(super) fn request_timeout(&self) -> Duration {
         self.inner.config.request_timeout

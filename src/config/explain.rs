@@ -69,6 +69,9 @@ impl Config {
         if let Some(evidence) = &self.evidence {
             say("evidence", evidence.value.as_str().to_owned(), &evidence.source);
         }
+        if let Some(sharing) = &self.gpu_sharing {
+            say("gpu-sharing", sharing.value.as_str().to_owned(), &sharing.source);
+        }
         say("log", self.log.value.as_str().to_owned(), &self.log.source);
         let mut hidden = |name: &'static str| say(name, "(hidden)".into(), &Source::Environment(name.into()));
         match &self.comfyui_auth {

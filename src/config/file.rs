@@ -28,6 +28,7 @@ pub(super) struct ConfigFile {
     #[serde(default)]
     pub adapter: Vec<PathBuf>,
     pub unload_after: Option<i64>,
+    pub gpu_sharing: Option<String>,
     pub log: Option<String>,
     pub log_file: Option<PathBuf>,
 }

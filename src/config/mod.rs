@@ -47,6 +47,17 @@ pub enum EvidenceSetting {
     Difference,
 }
 
+/// How the judge and ComfyUI share a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GpuSharing {
+    /// Both at once where both fit.
+    Auto,
+    /// Never both at once.
+    Exclusive,
+    /// Each as it likes.
+    Shared,
+}
+
 /// What is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLevel {
@@ -138,6 +149,8 @@ pub struct Config {
     pub adapter: Option<Sourced<Vec<AdapterChoice>>>,
     /// Minutes without work after which the judge's process is ended, 0 to 10,080 (a week); 0 is never.
     pub unload_after: Option<Sourced<u32>>,
+    /// How the judge and ComfyUI share a GPU.
+    pub gpu_sharing: Option<Sourced<GpuSharing>>,
     /// What is logged.
     pub log: Sourced<LogLevel>,
     /// Where to, instead of stderr.

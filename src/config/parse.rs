@@ -8,7 +8,7 @@ use url::Url;
 
 use super::error::ConfigError;
 use super::source::{Source, Sourced};
-use super::{AdapterChoice, EvidenceSetting, LogLevel, RubricChoice};
+use super::{AdapterChoice, EvidenceSetting, GpuSharing, LogLevel, RubricChoice};
 
 /// A raw value, from whichever layer it came.
 pub(super) type Raw = Sourced<OsString>;
@@ -70,6 +70,16 @@ const EVIDENCE: &[(&str, EvidenceSetting)] = &[
     ("difference", EvidenceSetting::Difference),
 ];
 
+const SHARING: &[(&str, GpuSharing)] = &[
+    ("auto", GpuSharing::Auto),
+    ("exclusive", GpuSharing::Exclusive),
+    ("shared", GpuSharing::Shared),
+];
+
+pub(super) fn gpu_sharing(raw: Raw) -> Result<Sourced<GpuSharing>, ConfigError> {
+    word("gpu-sharing", raw, SHARING)
+}
+
 pub(super) fn level(raw: Raw) -> Result<Sourced<LogLevel>, ConfigError> {
     word("log", raw, LEVELS)
 }
@@ -90,6 +100,13 @@ impl LogLevel {
     /// The word by which it is set.
     pub fn as_str(self) -> &'static str {
         name(LEVELS, &self)
+    }
+}
+
+impl GpuSharing {
+    /// The word by which it is set.
+    pub fn as_str(self) -> &'static str {
+        name(SHARING, &self)
     }
 }
 

@@ -34,6 +34,7 @@ const SETTINGS: &[&str] = &[
     "gpu-layers",
     "adapter",
     "unload-after",
+    "gpu-sharing",
     "log",
     "log-file",
 ];
@@ -159,6 +160,10 @@ impl Config {
                 parse::adapter(raw, places)
             })?,
             unload_after: pick_number("unload-after", flags.unload_after, file.unload_after, 0..=10_080)?,
+            gpu_sharing: layers
+                .pick("gpu-sharing", flags.gpu_sharing, file.gpu_sharing)
+                .map(parse::gpu_sharing)
+                .transpose()?,
             log: parse::level(log.unwrap_or_else(|| default(DEFAULT_LOG)))?,
             log_file: pick_path("log-file", flags.log_file, file.log_file)?,
             file: layers.file.clone(),

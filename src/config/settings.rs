@@ -46,6 +46,9 @@ pub struct Settings {
     /// Minutes without work after which the judge's memory is freed, 0 to 10080; 0 keeps it [default: 10]
     #[arg(long, global = true, value_name = "MINUTES")]
     pub unload_after: Option<String>,
+    /// How judge and ComfyUI share a GPU: auto, exclusive (never both in memory) or shared [default: auto]
+    #[arg(long, global = true, value_name = "POLICY")]
+    pub gpu_sharing: Option<String>,
     /// What is logged: off, error, warn, info, debug or trace [default: info]
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log: Option<String>,

@@ -52,6 +52,12 @@ impl JudgeError {
         }
     }
 
+    /// Whether there was not enough memory for the judge.
+    #[must_use]
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::Worker(error) if error.is_out_of_memory())
+    }
+
     /// Whether the caller's cancellation is the reason.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {

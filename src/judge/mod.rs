@@ -17,6 +17,7 @@ mod identity;
 pub mod json;
 mod measure;
 pub mod protocol;
+mod room;
 pub mod rubric;
 pub mod score;
 mod selfcheck;
@@ -38,7 +39,7 @@ pub use measure::{Documents, Given, Observation};
 pub use selfcheck::SelfCheck;
 
 use crate::picture::{Picture, Signals, TokenBudget, fit, shape_mismatch};
-use crate::progress::{Done, Meter, Progress, Teller};
+use crate::progress::{Meter, Progress, Teller};
 use cache::{Kind, Memory, MemoryKey};
 use engine::llama::Pixels;
 use engine::{Cost, EngineError, EngineInfo, PixelKey};
@@ -305,24 +306,7 @@ impl Judge {
 
     /// Loads the model, tells its progress, and fits the reference.
     async fn prepare(&self, reference: &Picture, call: &Call<'_>) -> Result<Prepared, JudgeError> {
-        let mut state = self.worker.state();
-        let loading = part(call.teller, LOADING);
-        let info = {
-            let mut info = std::pin::pin!(self.worker.info(call.cancel));
-            loop {
-                tokio::select! {
-                    info = &mut info => break info?,
-                    Ok(()) = state.changed() => {
-                        if let WorkerState::Loading(fraction) = *state.borrow_and_update() {
-                            loading.tell(Progress {
-                                done: Done::Fraction(f64::from(fraction)),
-                                message: "loading the judge's model".into(),
-                            });
-                        }
-                    }
-                }
-            }
-        };
+        let info = self.load(&part(call.teller, LOADING), call.cancel).await?;
         let identity = self.identity(call.rubric, call.cancel).await?;
         let judge = identity.hash();
         let way = self.way(&identity).await?;

@@ -118,6 +118,25 @@ fn comfy_hint(error: &ComfyError) -> String {
     }
 }
 
+impl ServiceError {
+    /// Whether there was not enough memory, for the judge or for ComfyUI.
+    #[must_use]
+    pub fn is_out_of_memory(&self) -> bool {
+        match self {
+            Self::Judge(error) => error.is_out_of_memory(),
+            Self::Comfy(error) => matches!(
+                **error,
+                ComfyError::NodeFailed {
+                    out_of_memory: true,
+                    ..
+                }
+            ),
+            Self::At { error, .. } => error.is_out_of_memory(),
+            _ => false,
+        }
+    }
+}
+
 macro_rules! shared {
     ($($variant:ident: $source:ty),+ $(,)?) => {$(
         impl From<$source> for ServiceError {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::jobs::Waited;
 use super::queue::RunReport;
 use super::record::file_hash;
-use super::{Service, ServiceError};
+use super::{HandOver, Service, ServiceError};
 use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify};
 use crate::judge::guard;
 use crate::judge::rubric::Rubric;
@@ -112,7 +112,16 @@ pub struct TargetTable {
     pub target: Target,
 }
 
-/// What a judging call came to.
+/// What a judging call came to, and what it took.
+#[derive(Clone, Debug)]
+pub struct Judging {
+    /// The result.
+    pub judged: Judged,
+    /// The hand-over of the GPU that it began with, if memory changed hands.
+    pub hand_over: Option<HandOver>,
+}
+
+/// What was judged.
 #[derive(Clone, Debug)]
 pub enum Judged {
     /// A reference alone.
@@ -126,7 +135,7 @@ pub enum Judged {
 /// A judging call's answer.
 pub enum JudgeAnswer {
     /// It is done.
-    Done(Arc<Judged>),
+    Done(Arc<Judging>),
     /// It goes on under a handle.
     GoesOn {
         /// The handle.
@@ -151,14 +160,17 @@ impl Service {
             Some(handle) => handle.clone(),
             None if request.unload && request.names_nothing() => {
                 self.judge.unload().await;
-                return Ok(JudgeAnswer::Done(Arc::new(Judged::Unloaded)));
+                return Ok(JudgeAnswer::Done(Arc::new(Judging {
+                    judged: Judged::Unloaded,
+                    hand_over: None,
+                })));
             }
             None => {
                 let handle = format!("judge-{}", SessionId::random());
                 let work = self.plan(&request).await?;
                 let service = self.clone();
                 let unload = request.unload;
-                self.judged.start(&handle, |teller, cancel| async move {
+                self.judgings.start(&handle, |teller, cancel| async move {
                     let result = service.run_plan(work, &teller, &cancel).await;
                     if unload {
                         service.judge.unload().await;
@@ -168,7 +180,7 @@ impl Service {
                 handle
             }
         };
-        match self.judged.wait(&handle, request.wait, teller, cancel).await {
+        match self.judgings.wait(&handle, request.wait, teller, cancel).await {
             Some(Waited::Ended(ended)) => Ok(JudgeAnswer::Done(ended?)),
             Some(Waited::GoesOn(progress)) => Ok(JudgeAnswer::GoesOn { handle, progress }),
             None => Err(ServiceError::usage(
@@ -345,7 +357,16 @@ impl Service {
         Ok(subjects)
     }
 
-    async fn run_plan(&self, plan: Plan, teller: &Teller, cancel: &CancellationToken) -> Result<Judged, ServiceError> {
+    async fn run_plan(&self, plan: Plan, teller: &Teller, cancel: &CancellationToken) -> Result<Judging, ServiceError> {
+        let lease = self.sharing.for_judging(&*self.judge, teller, cancel).await?;
+        let judged = self.judged(plan, teller, cancel).await?;
+        Ok(Judging {
+            judged,
+            hand_over: lease.hand_over,
+        })
+    }
+
+    async fn judged(&self, plan: Plan, teller: &Teller, cancel: &CancellationToken) -> Result<Judged, ServiceError> {
         if plan.subjects.is_empty() {
             let call = Call {
                 rubric: &plan.rubric,

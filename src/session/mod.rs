@@ -13,6 +13,7 @@ mod overview;
 mod queue;
 mod record;
 mod run;
+mod sharing;
 mod show;
 
 use std::sync::Arc;
@@ -31,11 +32,14 @@ use crate::judge::worker::WorkerConfig;
 pub use error::ServiceError;
 pub use files::Loaded;
 pub use inject::{Draft, InjectRequest, Injected, Question};
-pub use judging::{BestSoFar, JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, TargetTable};
+pub use judging::{BestSoFar, JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Judging, TargetTable};
 pub use overview::{IterationView, Overview, OverviewRequest, PAGE, SessionView};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 
+pub use sharing::{HandOver, Policy, Side};
+
 use jobs::Jobs;
+use sharing::Sharing;
 
 /// Overall score at which a calibration is done unless the session says otherwise.
 pub const DEFAULT_TARGET: f64 = 0.85;
@@ -61,6 +65,8 @@ pub struct Parts {
     pub roots: Roots,
     /// The rubric of sessions that name none: built-in name or file.
     pub rubric: String,
+    /// How the judge and ComfyUI share a GPU.
+    pub gpu_sharing: Policy,
 }
 
 /// One judge, one history, one ComfyUI; shared by all clients. Cheap to clone.
@@ -72,8 +78,9 @@ pub struct Service {
     judge: Arc<Judge>,
     roots: Roots,
     default_rubric: String,
+    sharing: Arc<Sharing>,
     queued: Arc<Jobs<Queued>>,
-    judged: Arc<Jobs<Judged>>,
+    judgings: Arc<Jobs<Judging>>,
     resumed: Arc<AtomicBool>,
 }
 
@@ -86,12 +93,13 @@ impl Service {
         Self {
             judge: Arc::new(Judge::new(parts.worker, parts.evidence, memory)),
             runner: Runner::new(parts.comfy.clone(), parts.runs),
+            sharing: Arc::new(Sharing::new(parts.gpu_sharing, parts.comfy.clone())),
             client: parts.comfy,
             store: parts.store,
             roots: parts.roots,
             default_rubric: parts.rubric,
             queued: Arc::default(),
-            judged: Arc::default(),
+            judgings: Arc::default(),
             resumed: Arc::default(),
         }
     }

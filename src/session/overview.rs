@@ -71,13 +71,13 @@ impl Service {
     /// [`ServiceError`] when it does not exist.
     pub async fn overview(&self, request: OverviewRequest) -> Result<Overview, ServiceError> {
         if let Some(handle) = request.handle {
-            if !self.judged.knows(&handle) {
+            if !self.judgings.knows(&handle) {
                 return Err(ServiceError::usage(
                     format!("no judgement of handle {handle} is known"),
                     "Handles end with the server; look the session up instead.",
                 ));
             }
-            let running = self.judged.running(&handle);
+            let running = self.judgings.running(&handle);
             return Ok(Overview::Job { handle, running });
         }
         let Some(id) = request.session else {

@@ -10,7 +10,8 @@ use super::inject::{Located, text_at};
 use super::jobs::Waited;
 use super::judging::Judgement;
 use super::run::RunPlan;
-use super::{InjectRequest, Injected, Question, Service, ServiceError};
+use super::sharing::Lease;
+use super::{HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use crate::comfy::calls::QueueState;
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::Role;
@@ -65,6 +66,8 @@ pub struct Queued {
     pub seeds: Vec<u64>,
     /// A report for each seed that has a result.
     pub runs: Vec<RunReport>,
+    /// How the GPU's memory changed hands, in order.
+    pub hand_overs: Vec<HandOver>,
 }
 
 impl Queued {
@@ -89,6 +92,8 @@ pub enum QueueAnswer {
         n: IterationNo,
         /// How far they are.
         progress: Progress,
+        /// The seeds that are rendered already, without their judgements.
+        rendered: Vec<RunReport>,
     },
     /// Where the prompt goes is not unique. Nothing was written or run.
     Question(Question),
@@ -174,8 +179,12 @@ impl Service {
                 Some(Waited::Ended(Ok(done))) => return Ok(QueueAnswer::Done(done)),
                 Some(Waited::Ended(Err(error))) => return Err(error.at(&session.id, n)),
                 Some(Waited::GoesOn(progress)) => {
-                    let session = session.id;
-                    return Ok(QueueAnswer::GoesOn { session, n, progress });
+                    return Ok(QueueAnswer::GoesOn {
+                        rendered: self.rendered(&session.id, n, &request.seeds).await?,
+                        session: session.id,
+                        n,
+                        progress,
+                    });
                 }
                 None => return Err(ServiceError::Internal("the run vanished".into())),
             }
@@ -258,6 +267,27 @@ impl Service {
         Ok(run)
     }
 
+    /// The finished runs of an iteration, of these seeds or of all, with their pictures.
+    async fn rendered(
+        &self,
+        session: &SessionId,
+        n: IterationNo,
+        seeds: &[u64],
+    ) -> Result<Vec<RunReport>, ServiceError> {
+        let mut rendered = Vec::new();
+        for run in self.store.runs_of(session, Some(n)).await? {
+            if run.state == RunState::Finished && (seeds.is_empty() || seeds.contains(&run.seed)) {
+                rendered.push(RunReport {
+                    images: self.pictures_of(run.prompt_id).await?,
+                    run,
+                    remark: None,
+                    judgement: None,
+                });
+            }
+        }
+        Ok(rendered)
+    }
+
     /// The pictures of a run with the files they lie in.
     pub(super) async fn pictures_of(&self, id: PromptId) -> Result<Vec<(RunImage, String)>, ServiceError> {
         let mut pictures = Vec::new();
@@ -277,6 +307,28 @@ fn writes(edits: &InjectRequest) -> bool {
         || !edits.knobs.is_empty()
         || edits.workflow.is_some()
         || edits.parent.is_some()
+}
+
+/// The GPU for the renders of one piece of work: taken for the first one that has to be run, held to the last.
+struct RenderTurn {
+    lease: Option<Lease>,
+    hand_overs: Vec<HandOver>,
+}
+
+impl RenderTurn {
+    async fn take(
+        &mut self,
+        service: &Service,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<(), ServiceError> {
+        if self.lease.is_none() {
+            let lease = service.sharing.for_rendering(&*service.judge, teller, cancel).await?;
+            self.hand_overs.extend(lease.hand_over);
+            self.lease = Some(lease);
+        }
+        Ok(())
+    }
 }
 
 /// The work behind a handle.
@@ -304,8 +356,15 @@ impl Work {
         let part = |i: usize| teller.part(i as f64 / parts as f64, (i + 1) as f64 / parts as f64);
         let mut reports = Vec::new();
         let mut first_error = None;
+        let mut turn = RenderTurn {
+            lease: None,
+            hand_overs: Vec::new(),
+        };
         for (i, seed) in seeds.iter().enumerate() {
-            match self.one(&iteration, &located, *seed, &part(i), &cancel).await {
+            match self
+                .one(&iteration, &located, *seed, &mut turn, &part(i), &cancel)
+                .await
+            {
                 Ok(report) => reports.push(report),
                 Err(error) if cancel.is_cancelled() => return Err(error),
                 Err(error) => {
@@ -314,8 +373,18 @@ impl Work {
                 }
             }
         }
+        let RenderTurn { lease, mut hand_overs } = turn;
+        if lease.is_some() {
+            service.sharing.rendered(&*service.judge).await;
+        }
+        drop(lease);
         // All are rendered before any is judged, so that the GPU changes hands once.
-        if self.judge {
+        if self.judge && !reports.is_empty() {
+            let lease = service
+                .sharing
+                .for_judging(&*service.judge, &part(seeds.len()), &cancel)
+                .await?;
+            hand_overs.extend(lease.hand_over);
             for (i, report) in reports.iter_mut().enumerate() {
                 let judged = service
                     .judge_run(&self.session, &iteration, report, &part(seeds.len() + i), &cancel)
@@ -334,6 +403,7 @@ impl Work {
                     n: self.n,
                     seeds,
                     runs: reports,
+                    hand_overs,
                 })
             }
         }
@@ -362,6 +432,7 @@ impl Work {
         iteration: &Iteration,
         located: &Located,
         seed: u64,
+        turn: &mut RenderTurn,
         teller: &Teller,
         cancel: &CancellationToken,
     ) -> Result<RunReport, ServiceError> {
@@ -381,7 +452,18 @@ impl Work {
                 roles: &located.roles,
                 positive: positive.as_deref().filter(|_| iteration.content.positive.is_some()),
             };
-            service.complete(&run, &plan, teller, cancel).await?
+            turn.take(service, teller, cancel).await?;
+            match service.complete(&run, &plan, teller, cancel).await {
+                // The judge lay beside it: without it, once more.
+                Err(error) if error.is_out_of_memory() && service.sharing.ran_out(&*service.judge) => {
+                    tracing::warn!(%error, "a render ran out of memory beside the judge and is repeated without it");
+                    turn.lease = None;
+                    turn.take(service, teller, cancel).await?;
+                    let again = self.record_of(seed).await?;
+                    service.complete(&again, &plan, teller, cancel).await?
+                }
+                ended => ended?,
+            }
         };
         Ok(RunReport {
             images: service.pictures_of(run.prompt_id).await?,

@@ -78,7 +78,35 @@ fn last_words(log: &str) -> String {
     }
 }
 
+/// What llama.cpp, CUDA and Vulkan say when memory is short, in lower case.
+const MEMORY_WORDS: [&str; 7] = [
+    "out of memory",
+    "out of device memory",
+    "outofdevicememory",
+    "failed to allocate",
+    "unable to allocate",
+    "bad_alloc",
+    "not enough memory",
+];
+
+/// Whether a log speaks of too little memory.
+pub(super) fn speaks_of_memory(log: &str) -> bool {
+    let log = log.to_lowercase();
+    MEMORY_WORDS.iter().any(|words| log.contains(words))
+}
+
 impl WorkerError {
+    /// Whether there was not enough memory.
+    #[must_use]
+    pub fn is_out_of_memory(&self) -> bool {
+        match self {
+            Self::Died { cause, .. } => *cause == Cause::OutOfMemory,
+            Self::Engine(EngineError::Context { .. }) => true,
+            Self::Engine(EngineError::Load { reason, .. }) => speaks_of_memory(reason),
+            _ => false,
+        }
+    }
+
     /// What to do next, for an agent.
     #[must_use]
     pub fn hint(&self) -> String {

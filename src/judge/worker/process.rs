@@ -10,6 +10,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::error::speaks_of_memory;
 use super::frame::{self, PictureHead, Reply, Request};
 use super::{Cause, KeyedPixels, SUBCOMMAND, WorkerConfig, WorkerError, check};
 use crate::judge::engine::{Answers, Ask, EngineError, EngineInfo, GpuMemory, PixelKey};
@@ -291,18 +292,8 @@ impl Link {
     }
 }
 
-/// What llama.cpp, CUDA and Vulkan say when memory is short, in lower case.
-const MEMORY_WORDS: [&str; 5] = [
-    "out of memory",
-    "failed to allocate",
-    "bad_alloc",
-    "outofdevicememory",
-    "not enough memory",
-];
-
 fn cause(status: std::process::ExitStatus, log: &str) -> Cause {
-    let log = log.to_lowercase();
-    if MEMORY_WORDS.iter().any(|words| log.contains(words)) {
+    if speaks_of_memory(log) {
         return Cause::OutOfMemory;
     }
     #[cfg(unix)]

@@ -138,8 +138,8 @@ pub async fn call(
         service.judge_pair(request, &teller, &cancel).await
     })
     .await;
-    let judged = match answer {
-        Ok(JudgeAnswer::Done(judged)) => judged,
+    let judging = match answer {
+        Ok(JudgeAnswer::Done(judging)) => judging,
         Ok(JudgeAnswer::GoesOn { handle, progress }) => {
             let message = if progress.message.is_empty() {
                 "working"
@@ -154,14 +154,20 @@ pub async fn call(
         }
         Err(error) => return failed(&error),
     };
-    match &*judged {
-        Judged::Target(table) => success(&target(table), Vec::new()),
+    let taking = |mut output: Output| {
+        if let Some(hand_over) = &judging.hand_over {
+            output.summary.push_str(&format!(" {hand_over}"));
+        }
+        output
+    };
+    match &judging.judged {
+        Judged::Target(table) => success(&taking(target(table)), Vec::new()),
         Judged::Unloaded => {
             let summary = "The judge's process is ended and its memory free; the next judgement loads it again.";
             success(&Output::empty(summary.into()), Vec::new())
         }
         Judged::Verdicts(verdicts) => match sheets(service, verdicts, input.images).await {
-            Ok(pictures) => success(&verdicts_out(verdicts, input.full), pictures),
+            Ok(pictures) => success(&taking(verdicts_out(verdicts, input.full)), pictures),
             Err(error) => failed(&error),
         },
     }

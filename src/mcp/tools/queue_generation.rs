@@ -145,7 +145,12 @@ pub async fn call(
                 Err(error) => failed(&error),
             }
         }
-        Ok(QueueAnswer::GoesOn { session, n, progress }) => {
+        Ok(QueueAnswer::GoesOn {
+            session,
+            n,
+            progress,
+            rendered,
+        }) => {
             let message = if progress.message.is_empty() {
                 "starting"
             } else {
@@ -154,7 +159,8 @@ pub async fn call(
             let summary = format!(
                 "Iteration {n} of session {session} goes on ({message}). Call queue_generation with only session and iteration for its result."
             );
-            let output = Output::new(State::Running, summary, Some((&session, n.get())));
+            let mut output = Output::new(State::Running, summary, Some((&session, n.get())));
+            output.runs = rendered.iter().map(run).collect();
             success(&output, Vec::new())
         }
         Ok(QueueAnswer::Question(question)) => {
@@ -222,6 +228,7 @@ fn done(queued: &Queued) -> Output {
         }
         sentences.extend(report.remark.clone());
     }
+    sentences.extend(queued.hand_overs.iter().map(ToString::to_string));
     let mut summary = sentences.join(" ");
     let judgements = queued.runs.iter().filter_map(|report| report.judgement.as_ref());
     summary.push_str(&warnings(judgements.flat_map(|j| &j.verdict.flags)));

@@ -5,5 +5,6 @@
 //! - [`studio`] is a small living server for the offline demo: it queues, reports progress and draws a scene from the
 //!   words of the prompt. Its `/system_stats` says that it is a stand-in.
 
+pub mod gpu;
 pub mod replay;
 pub mod studio;

@@ -52,8 +52,17 @@ async fn refuse_pages(request: Request, next: middleware::Next) -> Response {
     next.run(request).await
 }
 
-async fn system_stats() -> Json<Value> {
-    let memory = 8_u64 << 30;
+async fn system_stats(State(studio): Shared) -> Json<Value> {
+    let device = match studio.gpu() {
+        Some(gpu) => {
+            let (total, free) = (gpu.total(), gpu.free());
+            json!({"name": "stand-in (a pretended GPU)", "type": "cuda", "index": 0, "vram_total": total, "vram_free": free, "torch_vram_total": 0, "torch_vram_free": 0})
+        }
+        None => {
+            let memory = 8_u64 << 30;
+            json!({"name": "stand-in (draws on the CPU)", "type": "cpu", "index": null, "vram_total": memory, "vram_free": memory, "torch_vram_total": memory, "torch_vram_free": 0})
+        }
+    };
     Json(json!({
         "system": {
             "os": std::env::consts::OS,
@@ -61,7 +70,7 @@ async fn system_stats() -> Json<Value> {
             "python_version": "none: a stand-in for ComfyUI that draws simple shapes and runs no model",
             "argv": [],
         },
-        "devices": [{"name": "stand-in (draws on the CPU)", "type": "cpu", "index": null, "vram_total": memory, "vram_free": memory}],
+        "devices": [device],
     }))
 }
 
@@ -162,6 +171,9 @@ async fn interrupt(State(studio): Shared, body: Bytes) -> StatusCode {
 async fn free(State(studio): Shared, Json(body): Json<Value>) -> StatusCode {
     if body["free_memory"] == true {
         studio.empty_cache();
+    }
+    if body["unload_models"] == true || body["free_memory"] == true {
+        studio.unload();
     }
     StatusCode::OK
 }

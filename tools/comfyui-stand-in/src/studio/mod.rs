@@ -10,10 +10,13 @@ mod worker;
 mod tests;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
+
+use crate::gpu::Gpu;
 
 /// A server that has a port and does not serve yet.
 #[derive(Debug)]
@@ -21,6 +24,7 @@ pub struct Studio {
     listener: TcpListener,
     address: SocketAddr,
     step_time: Duration,
+    gpu: Option<(Arc<Gpu>, Duration)>,
 }
 
 impl Studio {
@@ -37,7 +41,15 @@ impl Studio {
             listener,
             address,
             step_time,
+            gpu: None,
         })
+    }
+
+    /// Pretends to render on this GPU, and to give its memory back so long after it is asked.
+    #[must_use]
+    pub fn with_gpu(mut self, gpu: Arc<Gpu>, gives_back_after: Duration) -> Self {
+        self.gpu = Some((gpu, gives_back_after));
+        self
     }
 
     /// The address to give to a client.
@@ -50,8 +62,8 @@ impl Studio {
     /// # Errors
     /// When the listener fails.
     pub async fn serve(self) -> Result<()> {
-        let studio = worker::Studio::new(self.step_time);
-        let app = http::routes(std::sync::Arc::clone(&studio));
+        let studio = worker::Studio::new(self.step_time, self.gpu);
+        let app = http::routes(Arc::clone(&studio));
         tokio::select! {
             served = async { axum::serve(self.listener, app).await } => served.context("serving"),
             () = studio.work() => Ok(()),

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::graph::{self, Item};
 use super::paint::png;
+use crate::gpu::Gpu;
 
 /// How many finished runs are remembered.
 const REMEMBERED: usize = 1000;
@@ -42,6 +43,8 @@ pub(super) struct State {
     pub(super) sockets: HashMap<String, mpsc::UnboundedSender<String>>,
     pub(super) next_number: i64,
     interrupted: bool,
+    /// Models are to be unloaded once nothing runs.
+    unload: bool,
     /// What the nodes of the last run made, by signature.
     cache: HashMap<String, Made>,
 }
@@ -59,21 +62,43 @@ pub(super) struct Studio {
     state: Mutex<State>,
     work: Notify,
     step_time: Duration,
+    gpu: Option<(Arc<Gpu>, Duration)>,
 }
 
 enum Ending {
     Success,
-    Interrupted { node: String },
-    Failed { node: String, message: String },
+    Interrupted {
+        node: String,
+    },
+    Failed {
+        node: String,
+        kind: &'static str,
+        message: String,
+    },
 }
 
 impl Studio {
-    pub(super) fn new(step_time: Duration) -> Arc<Self> {
+    pub(super) fn new(step_time: Duration, gpu: Option<(Arc<Gpu>, Duration)>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
             work: Notify::new(),
             step_time,
+            gpu,
         })
+    }
+
+    /// The GPU that is pretended, if one is.
+    pub(super) fn gpu(&self) -> Option<&Gpu> {
+        self.gpu.as_ref().map(|(gpu, _)| &**gpu)
+    }
+
+    /// Models are unloaded as soon as nothing runs.
+    pub(super) fn unload(&self) {
+        if let Some(gpu) = self.gpu() {
+            gpu.asked();
+        }
+        self.state().unload = true;
+        self.work.notify_one();
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -121,7 +146,14 @@ impl Studio {
             };
             match next {
                 Some(job) => self.run(&job).await,
-                None => self.work.notified().await,
+                None => {
+                    self.work.notified().await;
+                    let unload = std::mem::take(&mut self.state().unload);
+                    if let (true, Some((gpu, after))) = (unload, &self.gpu) {
+                        sleep(*after).await;
+                        gpu.give_back();
+                    }
+                }
             }
         }
     }
@@ -146,6 +178,9 @@ impl Studio {
         self.log(job, &mut messages, "execution_cached", json!({"nodes": cached_ids}));
 
         let (made, ending) = self.execute(job, &order, &cached).await;
+        if let Some(gpu) = self.gpu() {
+            gpu.end();
+        }
         match &ending {
             Ending::Success => self.log(job, &mut messages, "execution_success", json!({})),
             Ending::Interrupted { node } => {
@@ -157,9 +192,9 @@ impl Studio {
                     json!({"node_id": node, "node_type": class, "executed": []}),
                 );
             }
-            Ending::Failed { node, message } => {
+            Ending::Failed { node, kind, message } => {
                 let class = &job.graph[node]["class_type"];
-                let data = json!({"node_id": node, "node_type": class, "executed": [], "exception_message": message, "exception_type": "ValueError", "traceback": []});
+                let data = json!({"node_id": node, "node_type": class, "executed": [], "exception_message": message, "exception_type": kind, "traceback": []});
                 self.log(job, &mut messages, "execution_error", data);
             }
         }
@@ -195,6 +230,14 @@ impl Studio {
                     "executing",
                     json!({"node": id, "display_node": id, "prompt_id": job.prompt_id}),
                 );
+                if graph::steps(&job.graph, id) > 0 && !self.gpu().is_none_or(Gpu::begin) {
+                    let ending = Ending::Failed {
+                        node: id.clone(),
+                        kind: "torch.OutOfMemoryError",
+                        message: "Allocation on device 0 would exceed allowed memory. (out of memory)".to_owned(),
+                    };
+                    return (made, ending);
+                }
                 if !self.sample(job, &mut states, id).await {
                     return (made, Ending::Interrupted { node: id.clone() });
                 }
@@ -208,6 +251,7 @@ impl Studio {
                             made,
                             Ending::Failed {
                                 node: id.clone(),
+                                kind: "ValueError",
                                 message: error.to_string(),
                             },
                         );

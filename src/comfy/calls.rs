@@ -176,9 +176,11 @@ impl Client {
             .await
     }
 
-    /// Empties the cache of node definitions, so that new models and nodes are seen.
-    pub fn forget_object_info(&self) {
-        self.with_definitions(|cache| cache.clear());
+    /// Takes a class out of the cache of node definitions, so that new models and files are seen.
+    pub fn forget_definition(&self, class: &str) {
+        self.with_definitions(|cache| {
+            cache.remove(class);
+        });
     }
 
     async fn definition(&self, class: &str) -> Result<Option<Arc<Value>>, ComfyError> {

@@ -6,11 +6,14 @@
 //! several different texts. Pure: nothing here does I/O.
 
 mod choice;
+mod conditioning;
 mod encoder;
 mod names;
 mod proof;
 mod report;
+mod sampler;
 mod scalars;
+mod size;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -169,6 +172,15 @@ pub enum Why {
         /// Its title.
         title: String,
     },
+    /// A value comes out of a node that cannot be looked into; these stand before it.
+    Unresolved {
+        /// That node.
+        by: NodeId,
+        /// Its title.
+        title: String,
+    },
+    /// One value sets width and height.
+    BothSides,
     /// No wire from a sampler leads to text; these inputs look like prompts.
     NotTraced,
 }
@@ -185,6 +197,11 @@ impl fmt::Display for Why {
                 )
             }
             Self::Computed { by, title } => write!(f, "node {by} '{title}' computes the value from these inputs"),
+            Self::Unresolved { by, title } => write!(
+                f,
+                "part of it comes out of node {by} '{title}', and from which of these cannot be told"
+            ),
+            Self::BothSides => write!(f, "one value sets both width and height"),
             Self::NotTraced => write!(
                 f,
                 "no wire from a sampler leads to text; these inputs look like prompts"

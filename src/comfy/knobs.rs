@@ -100,6 +100,73 @@ pub fn apply(graph: &Graph, roles: &Roles, info: &ObjectInfo, edits: &Edits) -> 
     })
 }
 
+/// A knob that names a picture: an input whose options are pictures on the server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PictureKnob {
+    /// The knob, as it was given.
+    pub knob: String,
+    /// The input, as `node.input`.
+    pub place: String,
+    /// The node's class.
+    pub class: String,
+    /// The value, as it was given.
+    pub value: String,
+    /// The pictures that the server had when its definitions were read.
+    pub options: Vec<String>,
+}
+
+/// Stands for the session's reference picture in a knob that names a picture.
+pub const REFERENCE: &str = "@reference";
+
+/// The knobs that name pictures.
+///
+/// # Errors
+/// [`InjectError`] when a knob names nothing, or when [`REFERENCE`] stands where no picture is chosen.
+pub fn pictures(
+    graph: &Graph,
+    roles: &Roles,
+    info: &ObjectInfo,
+    knobs: &Map<String, Value>,
+) -> Result<Vec<PictureKnob>, InjectError> {
+    let mut found = Vec::new();
+    for (knob, value) in knobs {
+        let Some(value) = value.as_str() else { continue };
+        for target in target::resolve(graph, roles, info, knob)? {
+            let node = graph.node(target.node.as_str());
+            let spec = node.and_then(|node| info.get(node.class())?.input(&node, &target.input));
+            match spec.map(|spec| &spec.kind) {
+                Some(InputKind::Choice {
+                    pictures: true,
+                    options,
+                    ..
+                }) => found.push(PictureKnob {
+                    knob: knob.clone(),
+                    place: target.key(),
+                    class: node.map(|node| node.class().to_owned()).unwrap_or_default(),
+                    value: value.to_owned(),
+                    options: options.iter().filter_map(|o| Some(o.as_str()?.to_owned())).collect(),
+                }),
+                _ if value == REFERENCE => {
+                    return Err(InjectError::BadValue {
+                        place: target.key(),
+                        value: value.to_owned(),
+                        problem: match spec {
+                            Some(_) => {
+                                "only an input that takes a picture from the server's folder, such as LoadImage's \
+                                        `image`, can be the reference"
+                                    .to_owned()
+                            }
+                            None => "whether it takes a picture is not known without the node's definition".to_owned(),
+                        },
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// The same graph with another seed.
 ///
 /// # Errors

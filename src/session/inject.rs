@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::opening::{Base, graph_hash};
+use super::uploads::Reference;
 use super::{Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Place, Role, Roles, find};
@@ -120,7 +121,15 @@ impl Service {
         if let Some(question) = question(&located.roles, &edits) {
             return Ok(Injected::Question(question));
         }
-        let applied = apply(&located.graph, &located.roles, &located.info, &edits)?;
+        let given = match (&session, &opening) {
+            (Some(session), _) => Reference::Kept(session.opened.reference.as_ref()),
+            (None, opening) => Reference::Given(opening.as_ref().and_then(|opening| opening.reference.as_deref())),
+        };
+        let uploaded = Edits {
+            knobs: self.uploaded(&located, &edits.knobs, given).await?,
+            ..edits.clone()
+        };
+        let applied = apply(&located.graph, &located.roles, &located.info, &uploaded)?;
         let explicit = match (&session, &opening) {
             (Some(session), _) => session.opened.rubric.explicit,
             (None, Some(opening)) => opening.rubric.explicit,

@@ -15,6 +15,7 @@ mod record;
 mod run;
 mod sharing;
 mod show;
+mod uploads;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

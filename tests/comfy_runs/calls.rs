@@ -113,7 +113,7 @@ async fn definitions_are_cached_per_class() {
                 .count()
         };
         assert_eq!((asked(&server, "KSampler"), asked(&server, "NoSuchNode")), (1, 2));
-        client.forget_object_info();
+        client.forget_definition("KSampler");
         client.object_info_for(&["KSampler"]).await.expect("definitions");
         assert_eq!(asked(&server, "KSampler"), 2);
         nothing_unexpected(&server);

@@ -1,6 +1,8 @@
 //! What the names of inputs and outputs tell. The only knowledge there is about classes the server did not
 //! describe, so it errs on the side of seeing text.
 
+use super::super::graph::Node;
+
 /// Which of the two sides of the guidance something belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Side {
@@ -13,9 +15,9 @@ pub(super) fn side_of(name: &str) -> Option<Side> {
     let name = name.to_lowercase();
     let starts =
         |word: &str| name == word || name.starts_with(&format!("{word}_")) || name.ends_with(&format!("_{word}"));
-    if name.contains("negative") || starts("neg") || name.ends_with("conditioning-") {
+    if name.contains("negative") || starts("neg") || name == "n_prompt" || name.ends_with("conditioning-") {
         Some(Side::Negative)
-    } else if name.contains("positive") || starts("pos") || name.ends_with("conditioning+") {
+    } else if name.contains("positive") || starts("pos") || name == "a_prompt" || name.ends_with("conditioning+") {
         Some(Side::Positive)
     } else {
         None
@@ -46,6 +48,7 @@ pub(super) fn is_text(name: &str) -> bool {
     NAMES.contains(&name.as_str())
         || name.contains("prompt") && !name.starts_with("system")
         || name.starts_with("text_") && !name.contains("encoder")
+        || name.ends_with("_text")
 }
 
 /// Names under which string nodes take the text they pass on.
@@ -61,21 +64,121 @@ pub(super) fn is_string_part(name: &str) -> bool {
         )
 }
 
-/// Names of texts that only steer a string node.
+/// Names of texts that only steer a node: how it puts text together, or a choice among a few words.
 pub(super) fn is_string_control(name: &str) -> bool {
+    let name = name.to_lowercase();
     matches!(
-        name.to_lowercase().as_str(),
-        "delimiter"
-            | "separator"
-            | "find"
-            | "regex_pattern"
-            | "pattern"
-            | "key"
-            | "mode"
-            | "expression"
-            | "prefix"
-            | "filename_prefix"
+        name.as_str(),
+        "key" | "mode" | "format" | "prefix" | "old" | "new" | "device" | "provider" | "title" | "menu"
+    ) || [
+        "find",
+        "replace",
+        "regex",
+        "select",
+        "delimiter",
+        "separator",
+        "filename",
+    ]
+    .iter()
+    .any(|stem| name.starts_with(stem))
+        || [
+            "pattern",
+            "expression",
+            "prefix",
+            "_name",
+            "style",
+            "_mode",
+            "type",
+            "method",
+            "preset",
+            "ratio",
+        ]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+        || is_selector(&name)
+}
+
+/// Names of inputs by which a node computes its output from the others.
+pub(super) fn is_formula(name: &str) -> bool {
+    let name = name.to_lowercase();
+    matches!(
+        name.as_str(),
+        "delimiter" | "separator" | "find" | "key" | "mode" | "prefix" | "filename_prefix"
+    ) || name.ends_with("pattern")
+        || name.ends_with("expression")
+}
+
+/// Names of inputs that choose among others.
+pub(super) fn is_selector(name: &str) -> bool {
+    matches!(
+        name,
+        "switch" | "boolean" | "condition" | "select" | "selection" | "selected" | "index" | "toggle"
     )
+}
+
+/// Names under which several values travel as one.
+pub(super) fn is_bundle(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["pipe", "tuple", "context", "bundle"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// Whether a literal reads like words for a picture, rather than a choice, a file or a formula.
+pub(super) fn is_prose(text: &str) -> bool {
+    let formula = text.contains("[%") || text.contains("%]") || text.contains("[[");
+    text.chars().any(char::is_alphabetic) && text.trim().contains([' ', ',', '\n']) && !formula && !is_weights(text)
+}
+
+/// Whether a literal names a file of model weights.
+pub(super) fn is_weights(text: &str) -> bool {
+    let text = text.to_lowercase();
+    [".safetensors", ".ckpt", ".gguf", ".sft", ".pth", ".pt", ".bin"]
+        .iter()
+        .any(|ending| text.ends_with(ending))
+}
+
+/// Whether a node of a class nobody described looks like one that encodes text.
+pub(super) fn encodes(node: &Node<'_>) -> bool {
+    const WORDS: [&str; 4] = ["encode", "prompt", "text", "conditioning"];
+    let class = node.class().to_lowercase();
+    WORDS.iter().any(|word| class.contains(word)) || node.input("clip").is_some()
+}
+
+/// Whether a node makes new text of what it is given, as a language model does.
+pub(super) fn rewrites(node: &Node<'_>) -> bool {
+    const WORDS: [&str; 18] = [
+        "llm",
+        "gpt",
+        "ollama",
+        "gemini",
+        "claude",
+        "chat",
+        "generate",
+        "enhance",
+        "rewrite",
+        "upsampl",
+        "expan",
+        "caption",
+        "interrogat",
+        "tagger",
+        "florence",
+        "vlm",
+        "qwenvl",
+        "random",
+    ];
+    let class = node.class().to_lowercase();
+    WORDS.iter().any(|word| class.contains(word))
+        || [
+            "temperature",
+            "top_p",
+            "max_tokens",
+            "max_new_tokens",
+            "max_length",
+            "sampling_mode",
+        ]
+        .iter()
+        .any(|name| node.input(name).is_some())
 }
 
 /// Names under which conditioning travels.
@@ -86,7 +189,7 @@ pub(super) fn is_conditioning(name: &str) -> bool {
 
 /// Names of inputs that never lead to conditioning or text, for classes the server did not describe.
 pub(super) fn is_other_wire(name: &str) -> bool {
-    const STEMS: [&str; 18] = [
+    const STEMS: [&str; 19] = [
         "model",
         "clip",
         "vae",
@@ -105,26 +208,20 @@ pub(super) fn is_other_wire(name: &str) -> bool {
         "lora",
         "upscale",
         "switch",
+        "seed",
     ];
     let name = name.to_lowercase();
     STEMS.iter().any(|stem| name.starts_with(stem)) && !is_text(&name)
 }
 
-/// Whether a class is one of ComfyUI's constants.
-pub(super) fn is_primitive(class: &str) -> bool {
-    class.starts_with("Primitive")
+/// Whether a node is one of ComfyUI's constants.
+pub(super) fn is_primitive(node: &Node<'_>) -> bool {
+    node.class().starts_with("Primitive") && node.input("value").is_some()
 }
 
 /// Whether a class zeroes the conditioning that passes through it.
 pub(super) fn is_zero_out(class: &str) -> bool {
     class.contains("ZeroOut")
-}
-
-/// Whether a string node hands its text on as it is.
-pub(super) fn passes_text_on(class: &str) -> bool {
-    is_primitive(class)
-        || matches!(class, "PreviewAny" | "StringTrim" | "StripWhitespace" | "SaveText")
-        || class.starts_with("ShowText")
 }
 
 /// Whether a class saves or shows something, judged by its name.

@@ -8,7 +8,7 @@ use super::super::graph::{InputValue, Node};
 use super::super::object_info::InputKind;
 use super::values::{self, Traced};
 use super::walk::{Walk, Wire};
-use super::{Finding, Role, Why};
+use super::{Finding, Role, names, size};
 
 /// The roles that are one value at the sampler or upstream of it, with the names they go by.
 pub(super) const SCALARS: [(Role, &[&str]); 7] = [
@@ -18,7 +18,7 @@ pub(super) const SCALARS: [(Role, &[&str]); 7] = [
         Role::Cfg,
         &["cfg", "cfg_conds", "cfg_cond2_negative", "video_cfg", "audio_cfg"],
     ),
-    (Role::Sampler, &["sampler_name"]),
+    (Role::Sampler, &["sampler_name", "sampler"]),
     (Role::Width, &["width"]),
     (Role::Height, &["height"]),
     (
@@ -37,10 +37,21 @@ pub(super) fn of<'a>(walk: &Walk<'a>, sampler: Node<'a>, role: Role, wanted: &[&
         Role::Steps => &["SIGMAS"],
         Role::Cfg => &["GUIDER"],
         Role::Sampler => &["SAMPLER"],
-        // Some schedulers and model patches depend on the size and must be written with the latent.
-        Role::Width | Role::Height => &["LATENT", "SIGMAS", "MODEL"],
         _ => &["MODEL", "GUIDER"],
     };
+    if matches!(role, Role::Width | Role::Height) {
+        return size::of(walk, sampler, role, wanted);
+    }
+    over_wires(walk, sampler, role, wanted, wires)
+}
+
+pub(super) fn over_wires<'a>(
+    walk: &Walk<'a>,
+    sampler: Node<'a>,
+    role: Role,
+    wanted: &[&str],
+    wires: &[&str],
+) -> Traced {
     let mut traced = Traced::default();
     let mut seen = HashSet::new();
     let mut open = vec![sampler];
@@ -49,7 +60,17 @@ pub(super) fn of<'a>(walk: &Walk<'a>, sampler: Node<'a>, role: Role, wanted: &[&
             continue;
         }
         let own = node.inputs().filter(|(name, value)| {
-            wanted.contains(name) && (role != Role::Model || matches!(value, InputValue::Literal(Value::String(_))))
+            let literal = matches!(value, InputValue::Literal(Value::String(_)));
+            match role {
+                // Wired in, a name comes from a node that chooses among files.
+                Role::Model if literal => wanted.contains(name) || names_weights(&node, name, value),
+                Role::Model => ["ckpt_name", "unet_name", "model_name"]
+                    .iter()
+                    .any(|known| name.ends_with(known)),
+                // A wire of that name carries a whole sampler.
+                Role::Sampler => wanted.contains(name) && (literal || *name == "sampler_name"),
+                _ => wanted.contains(name),
+            }
         });
         // A guider may have a strength for each of its conditions; of other values a node has one.
         let own: Vec<_> = own.take(if role == Role::Cfg { usize::MAX } else { 1 }).collect();
@@ -57,126 +78,53 @@ pub(super) fn of<'a>(walk: &Walk<'a>, sampler: Node<'a>, role: Role, wanted: &[&
             || node.input("width").is_some() && node.input("height").is_some() && node.id() != sampler.id();
         if sized && !own.is_empty() {
             for (name, value) in own {
-                traced.extend(values::scalar(walk, value, (node.id(), name), wanted));
+                traced.extend(values::scalar(walk, value, (node.id(), name), role, wanted));
             }
             continue;
         }
-        open.extend(walk.live_inputs(&node).into_iter().filter_map(|(name, value)| {
-            let InputValue::Link { node: source, output } = value else {
-                return None;
-            };
-            let fits = wires.iter().any(|kind| {
-                let stem = kind.to_lowercase();
-                walk.input_wire(&node, name) == Wire::Of(kind)
-                    || walk.output_wire(source, output) == Wire::Of(kind)
-                    || walk.input_wire(&node, name) == Wire::Unknown
-                        && walk.output_wire(source, output) == Wire::Unknown
-                        && (name.starts_with(&stem)
-                            || stem == "latent" && name.starts_with("samples")
-                            || name.starts_with("on_"))
-            });
-            fits.then(|| walk.graph.node(source)).flatten()
-        }));
-    }
-    match role {
-        Role::Width | Role::Height if traced.places.is_empty() => size_of_pictures(walk, sampler, role),
-        _ => traced,
-    }
-}
-
-/// The size of a latent that is made from a picture: what the picture was brought to, if anything.
-fn size_of_pictures<'a>(walk: &Walk<'a>, sampler: Node<'a>, role: Role) -> Traced {
-    let stem = role.name();
-    let mut traced = Traced::default();
-    let mut seen = HashSet::new();
-    let mut open = vec![sampler];
-    while let Some(node) = open.pop() {
-        if !seen.insert(node.id()) {
-            continue;
-        }
-        if node.id() != sampler.id() {
-            let found = size_set_by(walk, &node, role);
-            if !found.places.is_empty() {
-                traced.extend(found);
-                continue;
-            }
-        }
-        open.extend(walk.live_inputs(&node).into_iter().filter_map(|(name, value)| {
-            let InputValue::Link { node: source, output } = value else {
-                return None;
-            };
-            let carries = match (walk.input_wire(&node, name), walk.output_wire(source, output)) {
-                (_, Wire::Of(kind)) | (Wire::Of(kind), _) => match kind {
-                    "LATENT" => true,
-                    // A sampler's other wires steer it.
-                    _ if node.id() == sampler.id() => false,
-                    "IMAGE" | "VIDEO" => true,
-                    // Read off a picture.
-                    "INT" => name.ends_with(stem),
-                    // What a picture is drawn from, such as a depth map's geometry.
-                    kind => draws(walk, &node) && !kind.ends_with("MODEL"),
-                },
-                (Wire::Unknown, Wire::Unknown) => ["latent", "samples", "image", "pixels", "video", stem]
-                    .iter()
-                    .any(|known| name.starts_with(known)),
-            };
-            carries.then(|| walk.graph.node(source)).flatten()
-        }));
+        let leads_on: Vec<(&str, &str)> = walk
+            .live_inputs(&node)
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let InputValue::Link { node: source, output } = value else {
+                    return None;
+                };
+                let fits = wires.iter().any(|kind| {
+                    let stem = kind.to_lowercase();
+                    walk.input_wire(&node, name) == Wire::Of(kind)
+                        || walk.output_wire(source, output) == Wire::Of(kind)
+                        || walk.input_wire(&node, name) == Wire::Unknown
+                            && walk.output_wire(source, output) == Wire::Unknown
+                            && (name.starts_with(&stem)
+                                || stem == "latent" && name.starts_with("samples")
+                                || names::is_bundle(name)
+                                || passes_anything(name))
+                });
+                fits.then_some((name, source))
+            })
+            .collect();
+        // Beside `model`, another model such as `ic_model` is an ingredient.
+        let exact = leads_on.iter().any(|(name, _)| role == Role::Model && *name == "model");
+        let followed = leads_on
+            .into_iter()
+            .filter(|(name, _)| !exact || *name == "model" || names::is_bundle(name));
+        open.extend(followed.filter_map(|(_, source)| walk.graph.node(source)));
     }
     traced
 }
 
-/// Whether a node gives out a picture without taking one.
-fn draws<'a>(walk: &Walk<'a>, node: &Node<'a>) -> bool {
-    walk.spec(node).is_some_and(|spec| {
-        spec.outputs.iter().any(|output| output.kind == "IMAGE")
-            && !spec.inputs.iter().any(|input| input.is_wire("IMAGE"))
-    })
+/// Names under which switches and reroutes take whatever they pass on.
+fn passes_anything(name: &str) -> bool {
+    ["on_", "any", "input"].iter().any(|stem| name.starts_with(stem))
 }
 
-/// The literals of one node that set the size of what it gives out.
-fn size_set_by<'a>(walk: &Walk<'a>, node: &Node<'a>, role: Role) -> Traced {
-    /// What the size of the result is computed from, in nodes that change it.
-    const FACTORS: [&str; 6] = [
-        "megapixels",
-        "resolution_steps",
-        "scale_by",
-        "multiplier",
-        "longer",
-        "shorter",
-    ];
-    const RESIZING: [&str; 4] = ["scale", "resize", "pad", "crop"];
-    let stem = role.name();
-    let sides = match role {
-        Role::Width => ["left", "right"],
-        _ => ["top", "bottom"],
-    };
-    let named = |name: &str, stem: &str| {
-        name == stem || name.ends_with(&format!("_{stem}")) || name.ends_with(&format!(".{stem}"))
-    };
-    let mut traced = Traced::default();
-    // Both sides, or it is the width of something else.
-    if node.inputs().any(|(name, _)| named(name, "width")) && node.inputs().any(|(name, _)| named(name, "height")) {
-        for (name, value) in node.inputs().filter(|(name, _)| named(name, stem)) {
-            traced.extend(values::scalar(walk, value, (node.id(), name), &[stem]));
-        }
-        return traced;
-    }
-    let class = node.class().to_lowercase();
-    if RESIZING.iter().any(|word| class.contains(word)) {
-        for (name, value) in node.inputs() {
-            let last = name.rsplit('.').next().unwrap_or(name);
-            let counts = FACTORS.iter().any(|factor| last.starts_with(factor)) || sides.contains(&last);
-            if counts && !matches!(value, InputValue::Literal(value) if !value.is_number()) {
-                traced.extend(values::scalar(walk, value, (node.id(), name), &[]));
-            }
-        }
-        traced.doubt = Some(Why::Computed {
-            by: node.id().into(),
-            title: node.title().to_owned(),
-        });
-    }
-    traced
+/// Whether an input of a loader names the weights of a diffusion model, under a name that nobody foresaw.
+fn names_weights(node: &Node<'_>, name: &str, value: &InputValue<'_>) -> bool {
+    let other = ["vae", "clip", "lora", "control", "refiner", "upscale"]
+        .iter()
+        .any(|word| name.to_lowercase().contains(word));
+    let weights = matches!(value, InputValue::Literal(Value::String(text)) if names::is_weights(text));
+    !other && weights && !matches!(node.input("model"), Some(InputValue::Link { .. }))
 }
 
 /// Whether a sampler only goes on from noise that another one added, so that its seed does nothing.

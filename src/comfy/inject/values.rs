@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
+
 use super::super::graph::{InputValue, Node};
-use super::super::object_info::InputKind;
+use super::super::object_info::{InputKind, NodeSpec};
+use super::names::{Side, side_of};
 use super::walk::{Walk, Wire};
-use super::{Place, Why, names};
+use super::{Place, Role, Why, names};
 
 /// Literals that make up a value, and why it may not be as simple as writing to them.
 #[derive(Debug, Default)]
@@ -29,30 +32,74 @@ impl Traced {
             self.doubt.get_or_insert(doubt);
         }
     }
+
+    /// Whether nothing at all is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty() && self.doubt.is_none()
+    }
+
+    /// A part left blank beside a filled one does not count.
+    fn drop_blanks(&mut self) {
+        let blank = |place: &Place| place.value.as_str().is_some_and(|text| text.trim().is_empty());
+        if !self.places.iter().all(blank) {
+            self.places.retain(|place| !blank(place));
+        }
+    }
 }
 
 /// One trace through a graph; it visits every output once, so cycles end.
 struct Tracer<'w, 'a> {
     walk: &'w Walk<'a>,
     seen: HashSet<(&'a str, usize)>,
+    /// The side of the guidance a text is for, where a node holds both.
+    side: Option<Side>,
+    /// The role of a value that is no text, and the names it goes by.
+    role: Option<Role>,
     wanted: &'w [&'w str],
 }
 
-/// The texts behind a value that stands at `at` (node, input).
-pub(super) fn text<'a>(walk: &Walk<'a>, value: InputValue<'a>, at: (&'a str, &'a str)) -> Traced {
+/// The texts behind a value that stands at `at` (node, input), for one side of the guidance.
+pub(super) fn text<'a>(walk: &Walk<'a>, value: InputValue<'a>, at: (&'a str, &'a str), side: Option<Side>) -> Traced {
     Tracer {
         walk,
         seen: HashSet::new(),
+        side,
+        role: None,
         wanted: &[],
     }
     .text(value, at)
 }
 
+/// The texts in a node that encodes them and that nobody described; a doubt where there are none.
+pub(super) fn of_node<'a>(walk: &Walk<'a>, node: &Node<'a>, slot: usize, side: Side) -> Traced {
+    let mut tracer = Tracer {
+        walk,
+        seen: HashSet::new(),
+        side: Some(side),
+        role: None,
+        wanted: &[],
+    };
+    let mut traced = tracer.any_node(node, slot);
+    // A node without inputs holds no text.
+    if traced.is_empty() && node.inputs().next().is_some() {
+        traced.doubt = Some(unresolved(node));
+    }
+    traced
+}
+
 /// The number or name behind a value that stands at `at`; `wanted` are the names it goes by in nodes that supply it.
-pub(super) fn scalar<'a>(walk: &Walk<'a>, value: InputValue<'a>, at: (&'a str, &'a str), wanted: &[&str]) -> Traced {
+pub(super) fn scalar<'a>(
+    walk: &Walk<'a>,
+    value: InputValue<'a>,
+    at: (&'a str, &'a str),
+    role: Role,
+    wanted: &[&str],
+) -> Traced {
     Tracer {
         walk,
         seen: HashSet::new(),
+        side: None,
+        role: Some(role),
         wanted,
     }
     .scalar(value, at)
@@ -60,9 +107,16 @@ pub(super) fn scalar<'a>(walk: &Walk<'a>, value: InputValue<'a>, at: (&'a str, &
 
 /// All literals behind a link, of whatever type: for messages.
 pub(super) fn sources<'a>(walk: &Walk<'a>, value: InputValue<'a>, at: (&'a str, &'a str)) -> Vec<Place> {
-    let found = scalar(walk, value, at, &[]).places;
+    let mut tracer = Tracer {
+        walk,
+        seen: HashSet::new(),
+        side: None,
+        role: None,
+        wanted: &[],
+    };
+    let found = tracer.scalar(value, at).places;
     if found.is_empty() {
-        text(walk, value, at).places
+        text(walk, value, at, None).places
     } else {
         found
     }
@@ -81,6 +135,9 @@ impl<'a> Tracer<'_, 'a> {
                     && self.seen.insert((node.id(), output))
                 {
                     traced = self.string_node(&node, output);
+                    if traced.is_empty() {
+                        traced.doubt = Some(unresolved(&node));
+                    }
                 }
             }
         }
@@ -94,48 +151,72 @@ impl<'a> Tracer<'_, 'a> {
                 .unwrap_or_default();
         }
         if self.walk.taken_branch(node).is_some() || node.input("on_true").is_some() {
-            return self.texts_at(node, |name| {
-                !matches!(name, "switch" | "boolean" | "condition" | "select")
-            });
+            return self.texts_at(node, |name| !names::is_selector(name));
         }
         match node.class() {
             "StringConcatenate" => self.parts(node, &["string_a", "string_b"]),
             "StringReplace" => self.replaced(node),
-            class if names::is_primitive(class) => self.text_at(node, "value"),
-            class => {
-                let described = self.walk.spec(node);
-                let output = described.and_then(|spec| spec.outputs.get(slot));
-                let side = output.and_then(|output| names::side_of(&output.name));
-                let mut traced = self.texts_at(node, |name| {
-                    let other_side = side.is_some() && names::side_of(name).is_some_and(|own| Some(own) != side);
-                    if names::is_string_control(name) || other_side {
-                        return false;
+            _ if names::is_primitive(node) => self.text_at(node, "value"),
+            _ => self.any_node(node, slot),
+        }
+    }
+
+    /// A node that gives out text, and of which no more is known than its inputs.
+    fn any_node(&mut self, node: &Node<'a>, slot: usize) -> Traced {
+        let described = self.walk.spec(node);
+        let output = described.and_then(|spec| spec.outputs.get(slot));
+        let speaks_of = |side: Side| node.inputs().any(|(name, _)| side_of(name) == Some(side));
+        // A node with both sides gives out both; the output's name says which, or else what the text is wanted for.
+        let side = output.and_then(|output| side_of(&output.name)).or(self
+            .side
+            .filter(|_| speaks_of(Side::Positive) && speaks_of(Side::Negative)));
+        let candidate = |name: &str| {
+            let other_side = side.is_some() && side_of(name).is_some_and(|own| Some(own) != side);
+            // What is wired in to be put in place of something is a part of the text.
+            let put_in = name.starts_with("replace") && node.literal(name).is_none();
+            (!names::is_string_control(name) || put_in) && !other_side
+        };
+        let mut traced = match described {
+            Some(spec) => self.texts_at(node, |name| candidate(name) && takes_text(spec, node, name)),
+            None => self.texts_at(node, |name| {
+                candidate(name)
+                    && match node.input(name) {
+                        Some(InputValue::Link { .. }) => {
+                            !names::is_other_wire(name) && (!names::is_conditioning(name) || names::is_text(name))
+                        }
+                        Some(InputValue::Literal(Value::String(text))) => {
+                            names::is_string_part(name) || names::is_prose(text)
+                        }
+                        _ => false,
                     }
-                    match described
-                        .and_then(|spec| spec.input(node, name))
-                        .map(|input| &input.kind)
-                    {
-                        Some(InputKind::Text {
-                            multiline,
-                            dynamic_prompts,
-                        }) => *multiline || *dynamic_prompts || names::is_string_part(name),
-                        Some(InputKind::Wire(kind)) => matches!(kind.as_str(), "*" | "STRING"),
-                        Some(InputKind::Growing { .. }) => true,
-                        Some(_) => false,
-                        None => names::is_string_part(name),
-                    }
-                });
-                if !names::passes_text_on(class) {
-                    traced.doubt = Some(Why::Rewritten {
-                        by: node.id().into(),
-                        title: node.title().to_owned(),
-                    });
-                } else if traced.places.len() > 1 {
-                    traced.doubt.get_or_insert(Why::Composed);
-                }
-                traced
+            }),
+        };
+        let linked = node.inputs().any(|(_, value)| matches!(value, InputValue::Link { .. }));
+        if traced.is_empty() && described.is_none() && !linked {
+            // The one value of a node without wires is what it gives out, whatever it is called.
+            let mut inputs = node.inputs();
+            if let (Some((name, InputValue::Literal(Value::String(text)))), None) = (inputs.next(), inputs.next())
+                && !names::is_weights(text)
+            {
+                traced.add(Place::at(self.walk.graph, node.id(), name));
             }
         }
+        traced.drop_blanks();
+        let sees_pictures = node.inputs().any(|(name, value)| match value {
+            InputValue::Link { node: source, output } => {
+                self.walk.output_wire(source, output) == Wire::Of("IMAGE") || name.starts_with("image")
+            }
+            InputValue::Literal(_) => false,
+        });
+        if !traced.is_empty() && (names::rewrites(node) || sees_pictures) {
+            traced.doubt = Some(Why::Rewritten {
+                by: node.id().into(),
+                title: node.title().to_owned(),
+            });
+        } else if traced.places.len() > 1 {
+            traced.doubt.get_or_insert(Why::Composed);
+        }
+        traced
     }
 
     /// The parts of a concatenation. A part left blank in the node itself does not count beside a linked one.
@@ -205,9 +286,9 @@ impl<'a> Tracer<'_, 'a> {
     }
 
     fn scalar_node(&mut self, node: &Node<'a>, slot: usize) -> Traced {
-        let branch = |name: &str| !matches!(name, "switch" | "boolean" | "condition" | "select");
         let is_switch = self.walk.taken_branch(node).is_some() || node.input("on_true").is_some();
-        let supplied = ["value", "int", "number", "seed"];
+        // A value goes by its own name, or by that of its type; never by another role's.
+        let supplied = ["value", "int", "number"];
         let named = self
             .wanted
             .iter()
@@ -216,28 +297,53 @@ impl<'a> Tracer<'_, 'a> {
             .copied();
         let computed = self.computes(node);
         match named {
-            _ if is_switch => self.scalars_at(node, branch),
+            _ if is_switch => self.scalars_at(node, |name| !names::is_selector(name)),
             _ if names::is_receptor(node.class()) => {
                 let input = names::receptor_input(slot);
                 self.scalars_at(node, |name| Some(name) == input)
             }
-            _ if names::is_primitive(node.class()) => self.scalars_at(node, |name| name == "value"),
+            _ if names::is_primitive(node) => self.scalars_at(node, |name| name == "value"),
             Some(named) if !computed => self.scalars_at(node, |name| name == named),
             _ => {
-                let mut traced = self.scalars_at(node, |name| !names::is_string_control(name));
-                traced.doubt = Some(Why::Computed {
-                    by: node.id().into(),
-                    title: node.title().to_owned(),
-                });
+                let mut traced = self.scalars_at(node, |name| !names::is_formula(name) && !names::is_selector(name));
+                traced.places.retain(|place| self.may_be(place));
+                let own_name = |place: &Place| {
+                    self.role.is_some_and(|role| {
+                        place.node.as_str() == node.id() && place.input.to_lowercase().contains(role.name())
+                    })
+                };
+                // A node that holds many settings: the one that is called by the role's name.
+                if !computed && traced.places.iter().filter(|place| own_name(place)).count() == 1 {
+                    traced.places.retain(own_name);
+                    return traced;
+                }
+                if !traced.places.is_empty() {
+                    traced.doubt = Some(Why::Computed {
+                        by: node.id().into(),
+                        title: node.title().to_owned(),
+                    });
+                }
                 traced
             }
+        }
+    }
+
+    /// Whether what stands at a place can be the role's value, or a part of it.
+    fn may_be(&self, place: &Place) -> bool {
+        match (self.role, &place.value) {
+            (Some(Role::Sampler), Value::String(text)) => !text.trim().is_empty() && !names::is_prose(text),
+            (Some(Role::Model), Value::String(text)) => names::is_weights(text),
+            (Some(Role::Sampler | Role::Model), _) => false,
+            // Sizes are also chosen by words, such as an aspect ratio.
+            (Some(Role::Width | Role::Height), _) | (None, _) => true,
+            (Some(_), value) => is_number(value),
         }
     }
 
     /// Whether a node makes its output from more than one input, or in a way we cannot know.
     fn computes(&self, node: &Node<'a>) -> bool {
         node.inputs()
-            .any(|(name, _)| names::is_string_control(name) || name.contains('.'))
+            .any(|(name, _)| names::is_formula(name) || name.contains('.'))
             || node.class().contains("Math")
             || node.class().contains("Convert")
     }
@@ -257,5 +363,35 @@ impl<'a> Tracer<'_, 'a> {
             }
         }
         traced
+    }
+}
+
+/// Whether a described input of a string node takes text that becomes part of what it gives out.
+fn takes_text(spec: &NodeSpec, node: &Node<'_>, name: &str) -> bool {
+    match spec.input(node, name).map(|input| &input.kind) {
+        Some(InputKind::Text {
+            multiline,
+            dynamic_prompts,
+        }) => *multiline || *dynamic_prompts || names::is_string_part(name),
+        Some(InputKind::Wire(kind)) => matches!(kind.as_str(), "*" | "STRING"),
+        Some(InputKind::Growing { .. }) => true,
+        Some(_) => false,
+        None => names::is_string_part(name),
+    }
+}
+
+fn unresolved(node: &Node<'_>) -> Why {
+    Why::Unresolved {
+        by: node.id().into(),
+        title: node.title().to_owned(),
+    }
+}
+
+/// A number, also one that a node keeps as text.
+fn is_number(value: &Value) -> bool {
+    match value {
+        Value::Number(_) => true,
+        Value::String(text) => text.trim().parse::<f64>().is_ok(),
+        _ => false,
     }
 }

@@ -127,7 +127,7 @@ impl<'a> Walk<'a> {
             InputValue::Link { node, .. } => {
                 *visits = visits.checked_sub(1)?;
                 let node = self.graph.node(node)?;
-                if names::is_primitive(node.class()) {
+                if names::is_primitive(&node) {
                     return self.constant_within(node.input("value")?, visits);
                 }
                 if node.input("on_true").is_some() || node.input("on_false").is_some() {
@@ -143,8 +143,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The nodes for whose sake the server runs the graph. Without a description: those named like one, and those
-    /// nothing is linked to.
+    /// Whether any node takes something from this one.
+    pub(super) fn is_read(&self, id: &str) -> bool {
+        let mut values = self.graph.nodes().flat_map(|node| node.inputs());
+        values.any(|(_, value)| matches!(value, InputValue::Link { node, .. } if node == id))
+    }
+
+    /// The nodes for whose sake the server runs the graph. Without a description: those named like one, and those that
+    /// take a picture and that nothing is linked to; where there are none of all these, those that nothing is linked to.
     pub(super) fn outputs(&self) -> Vec<&'a str> {
         let used: HashSet<&str> = self
             .graph
@@ -155,14 +161,23 @@ impl<'a> Walk<'a> {
                 InputValue::Literal(_) => None,
             })
             .collect();
-        self.graph
-            .nodes()
-            .filter(|node| match self.spec(node) {
-                Some(spec) => spec.output_node,
-                None => names::is_output(node.class()) || !used.contains(node.id()),
+        let takes_picture = |node: &Node<'a>| {
+            node.inputs().any(|(name, value)| {
+                let picture = ["image", "pixels", "samples", "video"]
+                    .iter()
+                    .any(|stem| name.starts_with(stem));
+                picture && matches!(value, InputValue::Link { .. })
             })
-            .map(|node| node.id())
-            .collect()
+        };
+        let unused = |node: &Node<'a>| self.spec(node).is_none() && !used.contains(node.id());
+        let ids = |wanted: &dyn Fn(&Node<'a>) -> bool| -> Vec<&'a str> {
+            self.graph.nodes().filter(wanted).map(|node| node.id()).collect()
+        };
+        let outputs = ids(&|node| match self.spec(node) {
+            Some(spec) => spec.output_node,
+            None => names::is_output(node.class()) || unused(node) && takes_picture(node),
+        });
+        if outputs.is_empty() { ids(&unused) } else { outputs }
     }
 
     /// Every node upstream of `starts` over live wires, the starts included. `stop` cuts a node's own inputs off.

@@ -43,6 +43,8 @@ pub enum InputKind {
         options: Vec<Value>,
         /// Files can be added by uploading, so the list is not the last word.
         open: bool,
+        /// The options are pictures, and uploading one adds it.
+        pictures: bool,
         /// Several may be chosen.
         many: bool,
     },
@@ -134,6 +136,7 @@ impl InputSpec {
             open: ["image_upload", "video_upload", "audio_upload", "file_upload", "remote"]
                 .iter()
                 .any(|key| option(key).is_some_and(|value| !value.is_null() && *value != Value::Bool(false))),
+            pictures: option("image_upload").is_some_and(|value| *value == Value::Bool(true)),
             many: flag("multiselect"),
         };
         let kind = match entry.get(0) {
@@ -216,7 +219,9 @@ impl InputSpec {
             InputKind::Bool => wrong("true or false"),
             InputKind::Text { .. } if value.is_string() => Ok(()),
             InputKind::Text { .. } => wrong("text"),
-            InputKind::Choice { options, open, many } => match value {
+            InputKind::Choice {
+                options, open, many, ..
+            } => match value {
                 _ if *open || options.is_empty() && !self.lists_files() => Ok(()),
                 Value::Array(chosen) if *many => chosen.iter().try_for_each(|one| one_of(one, options.iter())),
                 one => one_of(one, options.iter()),

@@ -1,0 +1,199 @@
+//! What counts as a sampler, and by which wires it is guided.
+
+use std::collections::HashSet;
+
+use super::super::graph::{InputValue, Node};
+use super::conditioning::{Conditioning, Texts, encoder};
+use super::encoder::{of_side, text_inputs};
+use super::names::{self, Side, side_of};
+use super::walk::{Walk, Wire};
+
+/// A sampler with the two sides it is guided by.
+pub(super) struct Sampler<'a> {
+    pub(super) node: Node<'a>,
+    pub(super) positive: Texts,
+    pub(super) negative: Texts,
+}
+
+/// Reads a node as a sampler: it makes a latent or a picture and is guided by conditioning, its own or a guider's.
+pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>> {
+    if let Some(spec) = walk.spec(&node) {
+        let makes = |kind: &str| spec.outputs.iter().any(|output| output.kind == kind);
+        if !(makes("LATENT") || makes("IMAGE")) || makes("CONDITIONING") {
+            return None;
+        }
+    } else if ![
+        "seed",
+        "noise_seed",
+        "noise",
+        "steps",
+        "sampler",
+        "sampler_name",
+        "sigmas",
+    ]
+    .iter()
+    .any(|name| node.input(name).is_some())
+        || only_saves(walk, &node)
+        || !gives_pictures(walk, &node)
+    {
+        return None;
+    }
+    let mut guides = guides(walk, &node);
+    if guides.is_empty() {
+        for (name, value) in walk.live_inputs(&node) {
+            let InputValue::Link { node: source, output } = value else {
+                continue;
+            };
+            let pipe = |name: &str| name == "guider" || names::is_bundle(name);
+            if pipe(name) || walk.carries(&node, name, (source, output), "GUIDER", pipe) {
+                guides.extend(guider(walk, value));
+            }
+        }
+    }
+    let mut sampler = Sampler {
+        node,
+        positive: Texts::default(),
+        negative: Texts::default(),
+    };
+    if guides.is_empty() {
+        // One node that does it all: it takes its prompt as text.
+        let seeded = ["seed", "noise_seed"].iter().any(|name| node.input(name).is_some());
+        let texts = text_inputs(walk, &node);
+        // What takes pictures and is read by nobody shows or saves them.
+        let shows = (node.input("images").is_some() || node.input("image").is_some()) && !walk.is_read(node.id());
+        if !seeded || texts.is_empty() || shows || !gives_pictures(walk, &node) || names::rewrites(&node) {
+            return None;
+        }
+        for (side, own) in [
+            (Side::Positive, &mut sampler.positive),
+            (Side::Negative, &mut sampler.negative),
+        ] {
+            let texts = match side {
+                Side::Positive => of_side(texts.clone(), side),
+                // Its only text is the prompt.
+                Side::Negative => texts
+                    .iter()
+                    .copied()
+                    .filter(|(name, _)| side_of(name) == Some(side))
+                    .collect(),
+            };
+            own.traced.extend(encoder(walk, side, &node, texts));
+        }
+        return Some(sampler);
+    }
+    for (side, value) in guides {
+        let texts = match side {
+            Side::Positive => &mut sampler.positive,
+            Side::Negative => &mut sampler.negative,
+        };
+        Conditioning::new(walk, side, texts).follow(value);
+    }
+    Some(sampler)
+}
+
+/// The conditioning a node itself is guided by, with the side of each.
+fn guides<'a>(walk: &Walk<'a>, node: &Node<'a>) -> Vec<(Side, InputValue<'a>)> {
+    walk.live_inputs(node)
+        .into_iter()
+        .filter(|(name, value)| match value {
+            InputValue::Link { node: source, output } => {
+                walk.carries(node, name, (source, *output), "CONDITIONING", names::is_conditioning)
+                    && (names::is_conditioning(name) || walk.input_wire(node, name) == Wire::Of("CONDITIONING"))
+            }
+            InputValue::Literal(_) => false,
+        })
+        // The empty conditioning of perpendicular guidance is no prompt.
+        .filter(|(name, _)| !name.starts_with("empty"))
+        .map(|(name, value)| match name {
+            // Dual guidance subtracts its middle condition from the first: it plays the negative part.
+            "cond2" => (Side::Negative, value),
+            name => (side_of(name).unwrap_or(Side::Positive), value),
+        })
+        .collect()
+}
+
+/// The conditioning behind a guider's wire, through switches and guiders around guiders.
+fn guider<'a>(walk: &Walk<'a>, value: InputValue<'a>) -> Vec<(Side, InputValue<'a>)> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        let InputValue::Link { node, .. } = value else { continue };
+        let Some(node) = walk.graph.node(node).filter(|node| seen.insert(node.id())) else {
+            continue;
+        };
+        let mut own = guides(walk, &node);
+        // A loader that takes the prompts itself and hands out a bundle.
+        if own.is_empty() && !text_inputs(walk, &node).is_empty() {
+            own = vec![(Side::Positive, value), (Side::Negative, value)];
+        }
+        let whole = [Side::Positive, Side::Negative]
+            .iter()
+            .all(|side| own.iter().any(|(known, _)| known == side));
+        if !own.is_empty() && !whole {
+            // A node that replaces a part of a bundle: the rest is in what it was given.
+            let before: Vec<_> = walk
+                .live_inputs(&node)
+                .into_iter()
+                .filter(|(name, _)| names::is_bundle(name))
+                .flat_map(|(_, value)| guider(walk, value))
+                .filter(|(side, _)| !own.iter().any(|(known, _)| known == side))
+                .collect();
+            own.extend(before);
+        }
+        if own.is_empty() {
+            open.extend(
+                walk.live_inputs(&node)
+                    .into_iter()
+                    .filter(|(name, value)| match value {
+                        InputValue::Link { node: source, output } => {
+                            walk.carries(&node, name, (source, *output), "GUIDER", |name| {
+                                !names::is_other_wire(name)
+                            })
+                        }
+                        InputValue::Literal(_) => false,
+                    })
+                    .map(|(_, value)| value),
+            );
+        }
+        found.extend(own);
+    }
+    found
+}
+
+/// Whether what a node gives out is taken as a picture or a latent, or by nobody.
+fn gives_pictures<'a>(walk: &Walk<'a>, node: &Node<'a>) -> bool {
+    let mut read = false;
+    for reader in walk.graph.nodes() {
+        for (name, value) in reader.inputs() {
+            let InputValue::Link { node: source, .. } = value else {
+                continue;
+            };
+            if source != node.id() {
+                continue;
+            }
+            read = true;
+            let picture = match walk.input_wire(&reader, name) {
+                Wire::Of(kind) => matches!(kind, "IMAGE" | "LATENT"),
+                Wire::Unknown => {
+                    names::is_bundle(name)
+                        || ["image", "pixels", "samples", "latent", "any", "input", "on_"]
+                            .iter()
+                            .any(|stem| name.starts_with(stem))
+                }
+            };
+            if picture {
+                return true;
+            }
+        }
+    }
+    !read
+}
+
+/// Whether a node of a class nobody described saves pictures, with the settings they were made with.
+fn only_saves(walk: &Walk<'_>, node: &Node<'_>) -> bool {
+    let takes = |names: &[&str]| names.iter().any(|name| node.input(name).is_some());
+    takes(&["images", "image"])
+        && takes(&["filename", "filename_prefix", "path", "output_path", "extension"])
+        && !walk.is_read(node.id())
+}

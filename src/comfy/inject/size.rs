@@ -1,0 +1,149 @@
+//! Width and height: of the latent that is sampled, or of the picture it is made from.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::super::graph::{InputValue, Node};
+use super::scalars::over_wires;
+use super::values::{self, Traced};
+use super::walk::{Walk, Wire};
+use super::{Role, Why};
+
+/// The size of the picture: that of its latent. Schedulers and patches that hold the same size are written with it.
+pub(super) fn of<'a>(walk: &Walk<'a>, sampler: Node<'a>, role: Role, wanted: &[&str]) -> Traced {
+    let mut traced = over_wires(walk, sampler, role, wanted, &["LATENT"]);
+    if traced.is_empty() {
+        return size_of_pictures(walk, sampler, role);
+    }
+    traced.extend(over_wires(walk, sampler, role, wanted, &["SIGMAS", "MODEL"]));
+    traced
+}
+
+/// The size of a latent that is made from a picture: what the picture was brought to, if anything.
+fn size_of_pictures<'a>(walk: &Walk<'a>, sampler: Node<'a>, role: Role) -> Traced {
+    let stem = role.name();
+    let mut traced = Traced::default();
+    let mut seen = HashSet::new();
+    let mut open = vec![sampler];
+    while let Some(node) = open.pop() {
+        if !seen.insert(node.id()) {
+            continue;
+        }
+        if node.id() != sampler.id() {
+            let found = size_set_by(walk, &node, role);
+            if !found.places.is_empty() {
+                traced.extend(found);
+                continue;
+            }
+        }
+        open.extend(walk.live_inputs(&node).into_iter().filter_map(|(name, value)| {
+            let InputValue::Link { node: source, output } = value else {
+                return None;
+            };
+            let carries = match (walk.input_wire(&node, name), walk.output_wire(source, output)) {
+                (_, Wire::Of(kind)) | (Wire::Of(kind), _) => match kind {
+                    "LATENT" => true,
+                    // A sampler's other wires steer it.
+                    _ if node.id() == sampler.id() => false,
+                    "IMAGE" | "VIDEO" => true,
+                    // Read off a picture.
+                    "INT" => name.ends_with(stem),
+                    // What a picture is drawn from, such as a depth map's geometry.
+                    kind => draws(walk, &node) && !kind.ends_with("MODEL"),
+                },
+                (Wire::Unknown, Wire::Unknown) => ["latent", "samples", "image", "pixels", "video", stem]
+                    .iter()
+                    .any(|known| name.starts_with(known)),
+            };
+            carries.then(|| walk.graph.node(source)).flatten()
+        }));
+    }
+    traced
+}
+
+/// Whether a node keeps a picture's proportions, so that it does not come out as wide and high as is said.
+fn keeps_shape(node: &Node<'_>) -> bool {
+    let keeps = |text: &str| {
+        let text = text.to_lowercase();
+        text.contains("keep") && ["proportion", "ratio", "aspect"].iter().any(|word| text.contains(word))
+    };
+    node.inputs().any(|(name, value)| match value {
+        InputValue::Literal(Value::String(chosen)) if keeps(name) => {
+            !["", "false", "disabled", "none", "stretch", "fill", "crop"].contains(&chosen.to_lowercase().as_str())
+        }
+        InputValue::Literal(Value::String(chosen)) => keeps(chosen),
+        InputValue::Literal(Value::Bool(on)) => *on && keeps(name),
+        _ => false,
+    })
+}
+
+/// Whether a node gives out a picture without taking one.
+fn draws<'a>(walk: &Walk<'a>, node: &Node<'a>) -> bool {
+    walk.spec(node).is_some_and(|spec| {
+        spec.outputs.iter().any(|output| output.kind == "IMAGE")
+            && !spec.inputs.iter().any(|input| input.is_wire("IMAGE"))
+    })
+}
+
+/// The literals of one node that set the size of what it gives out.
+fn size_set_by<'a>(walk: &Walk<'a>, node: &Node<'a>, role: Role) -> Traced {
+    /// What the size of the result is computed from, in nodes that change it.
+    const FACTORS: [&str; 14] = [
+        "megapixels",
+        "resolution",
+        "scale_by",
+        "multiplier",
+        "longer",
+        "longest",
+        "shorter",
+        "shortest",
+        "largest",
+        "size",
+        "side",
+        "edge",
+        "dimension",
+        "aspect",
+    ];
+    const RESIZING: [&str; 4] = ["scale", "resize", "pad", "crop"];
+    let stem = role.name();
+    let sides = match role {
+        Role::Width => ["left", "right"],
+        _ => ["top", "bottom"],
+    };
+    let named = |name: &str, stem: &str| {
+        name == stem || name.ends_with(&format!("_{stem}")) || name.ends_with(&format!(".{stem}"))
+    };
+    let mut traced = Traced::default();
+    // Both sides, or it is the width of something else.
+    if node.inputs().any(|(name, _)| named(name, "width")) && node.inputs().any(|(name, _)| named(name, "height")) {
+        for (name, value) in node.inputs().filter(|(name, _)| named(name, stem)) {
+            traced.extend(values::scalar(walk, value, (node.id(), name), role, &[stem]));
+        }
+        if keeps_shape(node) && !traced.places.is_empty() {
+            traced.doubt.get_or_insert(Why::Computed {
+                by: node.id().into(),
+                title: node.title().to_owned(),
+            });
+        }
+        return traced;
+    }
+    let class = node.class().to_lowercase();
+    let is_source =
+        class.contains("latent") && !node.inputs().any(|(_, value)| matches!(value, InputValue::Link { .. }));
+    if is_source || RESIZING.iter().any(|word| class.contains(word)) {
+        for (name, value) in node.inputs() {
+            let last = name.rsplit('.').next().unwrap_or(name);
+            let counts = FACTORS.iter().any(|factor| last.starts_with(factor)) || sides.contains(&last);
+            // A source of latents may offer sizes to choose from.
+            if counts && (is_source || !matches!(value, InputValue::Literal(value) if !value.is_number())) {
+                traced.extend(values::scalar(walk, value, (node.id(), name), role, &[]));
+            }
+        }
+        traced.doubt = Some(Why::Computed {
+            by: node.id().into(),
+            title: node.title().to_owned(),
+        });
+    }
+    traced
+}

@@ -1,0 +1,120 @@
+//! Pictures in knobs: a file here, or the reference, becomes a file in ComfyUI's input folder.
+
+use serde_json::{Map, Value};
+
+use super::inject::Located;
+use super::{Service, ServiceError};
+use crate::comfy::knobs::{self, InjectError, PictureKnob, REFERENCE};
+use crate::history::{ImageHash, Verify};
+use crate::near::nearest;
+
+/// The session's reference, as far as it is known when a knob asks for it.
+pub(super) enum Reference<'a> {
+    /// In the image store, if the session has one.
+    Kept(Option<&'a ImageHash>),
+    /// The bytes that a new session is opened with, if it has a reference.
+    Given(Option<&'a [u8]>),
+}
+
+impl Service {
+    /// The knobs with every picture that is not on the server yet uploaded, and named as the server names it.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when a picture is neither here nor there, cannot be used, or cannot be uploaded; no session or
+    /// iteration was recorded then.
+    pub(super) async fn uploaded(
+        &self,
+        located: &Located,
+        given: &Map<String, Value>,
+        reference: Reference<'_>,
+    ) -> Result<Map<String, Value>, ServiceError> {
+        let mut named = given.clone();
+        for picture in knobs::pictures(&located.graph, &located.roles, &located.info, given)? {
+            if let Some(name) = self.name_on_server(&picture, &reference).await? {
+                named.insert(picture.knob, name.into());
+            }
+        }
+        Ok(named)
+    }
+
+    /// The name of an uploaded picture; `None` where the knob names what the server has already.
+    async fn name_on_server(
+        &self,
+        picture: &PictureKnob,
+        reference: &Reference<'_>,
+    ) -> Result<Option<String>, ServiceError> {
+        let bytes = if picture.value == REFERENCE {
+            self.reference_bytes(reference, &picture.place).await?
+        } else if picture.options.contains(&picture.value) {
+            return Ok(None);
+        } else if self.roots.allow(&picture.value).is_ok_and(|path| path.is_file()) {
+            // Decoded, so that what is no picture is told here and not by a node.
+            self.picture(&picture.value).await?.bytes
+        } else if picture.value.contains(['/', '\\', '[']) {
+            // Below a folder of the server, or in its output: only the server knows.
+            return Ok(None);
+        } else {
+            return self.checked_anew(picture).await.map(|()| None);
+        };
+        let name = upload_name(&bytes);
+        Ok(Some(self.client.upload_image(&name, bytes).await?))
+    }
+
+    async fn reference_bytes(&self, reference: &Reference<'_>, place: &str) -> Result<Vec<u8>, ServiceError> {
+        match reference {
+            Reference::Kept(Some(hash)) => Ok(self.store.read_image(hash, Verify::Hash).await?.1),
+            Reference::Given(Some(bytes)) => Ok(bytes.to_vec()),
+            Reference::Kept(None) | Reference::Given(None) => Err(ServiceError::usage(
+                format!("{place} is to be {REFERENCE}, and the session has no reference picture; nothing was recorded"),
+                "Give `reference` too, or the path of a picture as the knob's value.",
+            )),
+        }
+    }
+
+    /// A name that the server did not have may have been added since its definitions were read.
+    async fn checked_anew(&self, picture: &PictureKnob) -> Result<(), ServiceError> {
+        self.client.forget_definition(&picture.class);
+        let fresh = self.client.object_info_for(&[&picture.class]).await?;
+        let listed = fresh
+            .values()
+            .flatten()
+            .any(|definition| mentions(definition, &picture.value));
+        if listed {
+            return Ok(());
+        }
+        let near = nearest(&picture.value, picture.options.iter().map(String::as_str), 3);
+        let problem = if near.is_empty() {
+            "no such picture is on the server, nor a file here that may be read".to_owned()
+        } else {
+            format!(
+                "no such picture is on the server (closest: {}), nor a file here that may be read",
+                near.join(", ")
+            )
+        };
+        Err(InjectError::BadValue {
+            place: picture.place.clone(),
+            value: picture.value.clone(),
+            problem,
+        }
+        .into())
+    }
+}
+
+/// Whether a string stands anywhere in a definition.
+fn mentions(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(own) => own == text,
+        Value::Array(items) => items.iter().any(|item| mentions(item, text)),
+        Value::Object(entries) => entries.values().any(|item| mentions(item, text)),
+        _ => false,
+    }
+}
+
+/// A name that tells the content, so that the same picture is uploaded to the same file.
+fn upload_name(bytes: &[u8]) -> String {
+    let ending = match image::guess_format(bytes) {
+        Ok(format) => format.extensions_str().first().copied().unwrap_or("png"),
+        Err(_) => "png",
+    };
+    format!("prompt-calibrator-{}.{ending}", &ImageHash::of(bytes).as_str()[..16])
+}

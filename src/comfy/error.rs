@@ -187,6 +187,15 @@ impl ComfyError {
         }
     }
 
+    /// True when the connection failed and not the work: the run may still be there, and asking again may succeed.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::TooLarge { .. } => false,
+            Self::Unreachable { .. } => true,
+            other => other.is_uncertain(),
+        }
+    }
+
     /// True when the failure says nothing about what the server did with the request, so that it must be looked up.
     pub fn is_uncertain(&self) -> bool {
         matches!(

@@ -181,6 +181,21 @@ impl Runner {
         }
     }
 
+    /// Whether the server has a run that may have been sent to it. A request can arrive after its sender is gone, so a run that
+    /// is not there is looked for several times.
+    ///
+    /// # Errors
+    /// Any transport error.
+    pub async fn is_there(&self, prompt_id: Uuid) -> Result<bool, ComfyError> {
+        for _ in 1..LOOK_UPS {
+            if self.has(prompt_id).await? {
+                return Ok(true);
+            }
+            sleep(self.config.poll_interval).await;
+        }
+        self.has(prompt_id).await
+    }
+
     /// After a submission without an answer: returns when the server has the run, fails when it has not.
     async fn look_up(&self, prompt_id: Uuid, unanswered: ComfyError) -> Result<(), ComfyError> {
         tracing::warn!(%prompt_id, error = %unanswered, "no answer to a submission: looking whether the run is there");

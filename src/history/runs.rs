@@ -12,8 +12,9 @@ use super::types::{NewRun, Run, RunImage};
 use super::{iterations, sessions};
 
 impl Store {
-    /// Writes a run down as prepared. To be called before the request is sent, so that it can be found again whatever
-    /// happens after.
+    /// The run of this iteration and seed that is finished or open; where there is none, a new one is written down as
+    /// prepared. To be called before the request is sent, so that it can be found again whatever happens after. Of two
+    /// programs on one history that ask at the same time, both get the same run.
     pub async fn prepare_run(&self, new: NewRun) -> Result<Run> {
         self.write(move |transaction| prepare(transaction, new)).await
     }
@@ -110,6 +111,17 @@ impl FromSql for Seed {
 
 fn prepare(transaction: &Transaction<'_>, new: NewRun) -> Result<Run> {
     iterations::require(transaction, &new.session, new.iteration)?;
+    let there = transaction
+        .prepare_cached(
+            "SELECT * FROM runs WHERE session_id = ?1 AND iteration = ?2 AND seed = ?3
+                 AND state IN ('finished', 'prepared', 'submitted')
+             ORDER BY state <> 'finished', rowid LIMIT 1",
+        )?
+        .query_row((&new.session, new.iteration, Seed(new.seed)), run_row)
+        .optional()?;
+    if let Some(there) = there {
+        return Ok(there);
+    }
     let repeated = transaction
         .prepare_cached("SELECT 1 FROM runs WHERE prompt_id = ?1")?
         .exists([new.prompt_id])?;

@@ -119,6 +119,12 @@ fn comfy_hint(error: &ComfyError) -> String {
 }
 
 impl ServiceError {
+    /// Whether only the connection to ComfyUI failed, so that asking again may succeed.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Comfy(error) if error.is_passing())
+    }
+
     /// Whether there was not enough memory, for the judge or for ComfyUI.
     #[must_use]
     pub fn is_out_of_memory(&self) -> bool {

@@ -12,7 +12,6 @@ use super::judging::Judgement;
 use super::run::RunPlan;
 use super::sharing::Lease;
 use super::{HandOver, InjectRequest, Injected, Question, Service, ServiceError};
-use crate::comfy::calls::QueueState;
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::Role;
 use crate::comfy::knobs::with_seed;
@@ -260,8 +259,7 @@ impl Service {
         if run.state != RunState::Prepared {
             return Ok(run);
         }
-        let queued = self.client.queue_state(run.prompt_id.0).await? != QueueState::Absent;
-        if queued || self.client.history(run.prompt_id.0).await?.is_some() {
+        if self.runner.is_there(run.prompt_id.0).await? {
             return Ok(self.store.update_run_state(run.prompt_id, RunUpdate::Submitted).await?);
         }
         Ok(run)
@@ -477,22 +475,19 @@ impl Work {
     /// is sent.
     async fn record_of(&self, seed: u64) -> Result<Run, ServiceError> {
         let store = &self.service.store;
-        let runs = store.runs_of(&self.session.id, Some(self.n)).await?;
-        let same = |run: &&Run| run.seed == seed;
-        if let Some(done) = runs.iter().filter(same).find(|r| r.state == RunState::Finished) {
-            return Ok(done.clone());
-        }
-        if let Some(open) = runs.iter().filter(same).find(|r| r.state.is_open()) {
-            return self.service.found_again(open.clone()).await;
-        }
+        let prompt_id = PromptId::random();
         let new = NewRun {
-            prompt_id: PromptId::random(),
+            prompt_id,
             session: self.session.id.clone(),
             iteration: self.n,
             seed,
             server: self.service.client.url_for_people(),
         };
-        Ok(store.prepare_run(new).await?)
+        let run = store.prepare_run(new).await?;
+        if run.prompt_id == prompt_id {
+            return Ok(run);
+        }
+        self.service.found_again(run).await
     }
 }
 

@@ -5,12 +5,16 @@ use tokio_util::sync::CancellationToken;
 use super::{Service, ServiceError};
 use crate::comfy::error::ComfyError;
 use crate::comfy::graph::Graph;
+use crate::comfy::images::OutputImage;
 use crate::comfy::inject::{Roles, prove};
 use crate::comfy::record::Finished;
 use crate::comfy::runs::{Run as Following, Submission};
 use crate::history::{PromptId, Run, RunImage, RunState, RunUpdate};
 use crate::picture::Limits;
 use crate::progress::{Done, Progress, Teller};
+
+/// How often a picture is asked for whose answer is cut short.
+const FETCHES: u32 = 3;
 
 /// What a run needs beside its record.
 pub(super) struct RunPlan<'a> {
@@ -58,6 +62,10 @@ impl Service {
             Err(error) => return Err(self.ended_badly(run.prompt_id, error).await),
         };
         if let Err(error) = self.fetch(run.prompt_id, &finished).await {
+            // The pictures are still there: the run stays open, and asking again fetches them.
+            if error.is_passing() {
+                return Err(error);
+            }
             let update = RunUpdate::Failed {
                 error: error.to_string(),
             };
@@ -76,7 +84,7 @@ impl Service {
     async fn fetch(&self, id: PromptId, finished: &Finished) -> Result<(), ServiceError> {
         let mut images = Vec::new();
         for (ordinal, image) in finished.images.iter().enumerate() {
-            let bytes = self.client.output_image(image, Limits::default().max_bytes).await?;
+            let bytes = self.output_image(image).await?;
             // Decoded before it is kept, so that what is recorded is a picture.
             let loaded = self.decoded(bytes).await?;
             let stored = self.store.put_image(loaded.bytes).await?;
@@ -110,6 +118,20 @@ impl Service {
         Ok(())
     }
 
+    /// The bytes of a picture; asked for again where the connection failed.
+    async fn output_image(&self, image: &OutputImage) -> Result<Vec<u8>, ComfyError> {
+        let limit = Limits::default().max_bytes;
+        for _ in 1..FETCHES {
+            match self.client.output_image(image, limit).await {
+                Err(error) if error.is_uncertain() => {
+                    tracing::debug!(%error, "a picture did not arrive and is asked for again")
+                }
+                answered => return answered,
+            }
+        }
+        self.client.output_image(image, limit).await
+    }
+
     /// Records how a run ended without a result.
     async fn ended_badly(&self, id: PromptId, error: ComfyError) -> ServiceError {
         let update = match &error {
@@ -118,9 +140,7 @@ impl Service {
                 error: error.to_string(),
             },
             // The run may still be there: it stays open, and is found again by its id.
-            ComfyError::Unreachable { .. } | ComfyError::Broken { .. } | ComfyError::Timeout { .. } => {
-                return error.into();
-            }
+            error if error.is_passing() => return error.clone().into(),
             _ => RunUpdate::Failed {
                 error: error.to_string(),
             },

@@ -60,7 +60,7 @@ pub(super) fn is_string_part(name: &str) -> bool {
         || name == "system_prompt"
         || matches!(
             name.as_str(),
-            "source" | "value" | "json_string" | "f_string" | "input" | "any" | "anything"
+            "source" | "value" | "body" | "json_string" | "f_string" | "input" | "any" | "anything"
         )
 }
 
@@ -110,10 +110,32 @@ pub(super) fn is_formula(name: &str) -> bool {
 
 /// Names of inputs that choose among others.
 pub(super) fn is_selector(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["select", "switch", "override"]
+        .iter()
+        .any(|stem| name.starts_with(stem))
+        || matches!(name.as_str(), "boolean" | "condition" | "index" | "toggle")
+}
+
+/// Whether a literal is a yes or no in words.
+pub(super) fn is_yes_or_no(text: &str) -> bool {
     matches!(
-        name,
-        "switch" | "boolean" | "condition" | "select" | "selection" | "selected" | "index" | "toggle"
+        text.trim().to_lowercase().as_str(),
+        "yes" | "no" | "on" | "off" | "true" | "false" | "enable" | "disable" | "enabled" | "disabled"
     )
+}
+
+/// Whether a choice decides a size, whatever the numbers beside it say.
+pub(super) fn is_preset(name: &str, chosen: &str) -> bool {
+    let name = name.to_lowercase();
+    let own = ["custom", "none", "manual", ""]
+        .iter()
+        .any(|word| chosen.trim().eq_ignore_ascii_case(word));
+    !own && ["ratio", "preset", "resolution", "dimensions"]
+        .iter()
+        .any(|word| name.contains(word))
+        || ["swap", "flip"].iter().any(|stem| name.starts_with(stem))
+            && ["on", "yes", "true"].contains(&chosen.to_lowercase().as_str())
 }
 
 /// Names under which several values travel as one.

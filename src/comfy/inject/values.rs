@@ -185,7 +185,7 @@ impl<'a> Tracer<'_, 'a> {
                             !names::is_other_wire(name) && (!names::is_conditioning(name) || names::is_text(name))
                         }
                         Some(InputValue::Literal(Value::String(text))) => {
-                            names::is_string_part(name) || names::is_prose(text)
+                            !names::is_yes_or_no(text) && (names::is_string_part(name) || names::is_prose(text))
                         }
                         _ => false,
                     }
@@ -303,7 +303,13 @@ impl<'a> Tracer<'_, 'a> {
                 self.scalars_at(node, |name| Some(name) == input)
             }
             _ if names::is_primitive(node) => self.scalars_at(node, |name| name == "value"),
-            Some(named) if !computed => self.scalars_at(node, |name| name == named),
+            Some(named) if !computed => {
+                let mut traced = self.scalars_at(node, |name| name == named);
+                if matches!(self.role, Some(Role::Width | Role::Height)) {
+                    self.beside_a_preset(node, &mut traced);
+                }
+                traced
+            }
             _ => {
                 let mut traced = self.scalars_at(node, |name| !names::is_formula(name) && !names::is_selector(name));
                 traced.places.retain(|place| self.may_be(place));
@@ -325,6 +331,20 @@ impl<'a> Tracer<'_, 'a> {
                 }
                 traced
             }
+        }
+    }
+
+    /// A size beside a choice of sizes may be overruled by it, so the choice is a candidate too.
+    fn beside_a_preset(&self, node: &Node<'a>, traced: &mut Traced) {
+        let presets = node.inputs().filter(
+            |(name, value)| matches!(value, InputValue::Literal(Value::String(chosen)) if names::is_preset(name, chosen)),
+        );
+        for (name, _) in presets {
+            traced.add(Place::at(self.walk.graph, node.id(), name));
+            traced.doubt = Some(Why::Computed {
+                by: node.id().into(),
+                title: node.title().to_owned(),
+            });
         }
     }
 

@@ -200,6 +200,19 @@ fn one_value_for_both_sides_and_a_kept_shape_are_questions() {
 }
 
 #[test]
+fn a_size_that_a_preset_overrules_is_a_question() {
+    let sized = |ratio: &str| {
+        bare(json!({
+            "4": {"class_type": "EmptyLatentImage", "inputs": {"width": ["20", 0], "height": ["20", 1], "batch_size": 1}},
+            "20": {"class_type": "Ratios", "inputs": {"width": 512, "height": 768, "aspect_ratio": ratio}},
+        }))["width"]
+            .clone()
+    };
+    assert_eq!(sized("custom"), "20.width");
+    assert_eq!(sized("3:4 896x1152"), "? 20.width 20.aspect_ratio");
+}
+
+#[test]
 fn the_size_of_a_picture_that_is_painted_over_is_found() {
     let roles = bare(json!({
         "4": {"class_type": "VAEEncode", "inputs": {"pixels": ["20", 0], "vae": ["1", 2]}},

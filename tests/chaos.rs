@@ -1,0 +1,233 @@
+//! Calibrations over a connection that delays, cuts, truncates, duplicates, reorders and lies, and through restarts of the
+//! program: nothing hangs, no picture goes to the wrong run, no run is lost, none is rendered twice.
+//!
+//! `CHAOS_RUNS` is how many seeded runs there are, 48 unless set; `CHAOS_FIRST` is the first seed, to repeat one.
+
+#![cfg(test)]
+
+#[path = "chaos/proxy.rs"]
+mod proxy;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use comfyui_stand_in::gpu::{Event, Gpu};
+use comfyui_stand_in::studio::Studio;
+use futures::StreamExt;
+use prompt_calibrator::comfy::client::{Client, ClientConfig};
+use prompt_calibrator::comfy::graph::Graph;
+use prompt_calibrator::comfy::runs::RunConfig;
+use prompt_calibrator::config::Roots;
+use prompt_calibrator::history::{RunState, SessionId, Store};
+use prompt_calibrator::judge::engine::ModelSpec;
+use prompt_calibrator::judge::worker::WorkerConfig;
+use prompt_calibrator::progress::Teller;
+use prompt_calibrator::session::{InjectRequest, Injected, Parts, Policy, QueueAnswer, QueueRequest, Service};
+use proxy::Proxy;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+/// How long the client waits for an answer; the proxy goes beyond it now and then.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// Tries before the connection calms down.
+const TRIES: usize = 3;
+
+fn workflow() -> Value {
+    json!({
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "stand-in.safetensors"}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "nothing yet", "clip": ["1", 1]}},
+        "3": {"class_type": "CLIPTextEncode", "inputs": {"text": "blurry", "clip": ["1", 1]}},
+        "4": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "5": {"class_type": "KSampler", "inputs": {
+            "model": ["1", 0], "seed": 0, "steps": 4, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal",
+            "positive": ["2", 0], "negative": ["3", 0], "latent_image": ["4", 0], "denoise": 1.0}},
+        "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
+        "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "chaos"}},
+    })
+}
+
+/// A fresh program on the history of the one before it.
+fn program(data: &Path, url: &str) -> Service {
+    let mut client = ClientConfig::new(url.parse().unwrap());
+    client.request_timeout = PATIENCE;
+    Service::new(Parts {
+        store: Store::open(data.to_owned()),
+        comfy: Client::new(client).unwrap(),
+        runs: RunConfig {
+            poll_interval: Duration::from_millis(30),
+            grace: Duration::from_secs(3),
+            cancel_limit: Duration::from_secs(3),
+            reconnect_delay: Duration::from_millis(10),
+        },
+        // Never started: nothing is judged here.
+        worker: WorkerConfig::new(
+            PathBuf::from("no-judge"),
+            ModelSpec {
+                model: PathBuf::new(),
+                mmproj: PathBuf::new(),
+                image_tokens: 64,
+                threads: None,
+                gpu_layers: None,
+                adapters: Vec::new(),
+                keep: None,
+            },
+        ),
+        evidence: None,
+        roots: Roots::new(vec![data.to_owned()], None, data.to_owned()),
+        rubric: "scenes".to_owned(),
+        gpu_sharing: Policy::Shared,
+    })
+}
+
+/// The session and the iteration that a prompt was written into, however often it has to be asked for.
+async fn injected(service: &Service, data: &Path, prompt: &str) -> (SessionId, u32) {
+    let file = data.join("workflow.json");
+    std::fs::write(&file, workflow().to_string()).unwrap();
+    let request = InjectRequest {
+        workflow: Some(file.display().to_string()),
+        positive: Some(prompt.to_owned()),
+        ..InjectRequest::default()
+    };
+    match service.inject(request).await.unwrap() {
+        Injected::Draft(draft) => (draft.session.id.clone(), draft.n.get()),
+        Injected::Question(question) => panic!("{question:?}"),
+    }
+}
+
+/// One calibration step through the chaos of one seed.
+async fn one(seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let gpu = Gpu::new(1 << 34, 1 << 30);
+    let studio = Studio::bind(([127, 0, 0, 1], 0).into(), Duration::from_millis(3))
+        .await
+        .unwrap();
+    let studio = studio.with_gpu(Arc::clone(&gpu), Duration::ZERO);
+    let address = studio.url().trim_start_matches("http://").parse().unwrap();
+    let serving = tokio::spawn(studio.serve());
+    let proxy = Proxy::before(address, seed, PATIENCE).await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+
+    let prompt = format!(
+        "a red circle and {} blue squares, number {seed}",
+        random.random_range(2..9)
+    );
+    let seeds: Vec<u64> = (0..random.random_range(1..4)).map(|_| random.random()).collect();
+    let mut service = program(data, &proxy.url);
+    let (session, n) = injected(&service, data, &prompt).await;
+
+    let mut done = None;
+    for attempt in 0.. {
+        if attempt == TRIES {
+            proxy.calm_down();
+        }
+        assert!(
+            attempt < TRIES + 4,
+            "seed {seed}: it does not get done on a good connection"
+        );
+        let request = QueueRequest {
+            iteration: Some(n),
+            seeds: seeds.clone(),
+            // Now and then the caller looks away, or the program is killed at some point of its work.
+            wait: Duration::from_millis(if attempt < TRIES {
+                random.random_range(0..600)
+            } else {
+                20_000
+            }),
+            edits: InjectRequest {
+                session: Some(session.to_string()),
+                ..InjectRequest::default()
+            },
+            ..QueueRequest::default()
+        };
+        match service
+            .queue(request, &Teller::silent(), &CancellationToken::new())
+            .await
+        {
+            // Of several seeds some may have failed; asking again makes up for them.
+            Ok(QueueAnswer::Done(queued)) if queued.runs.len() == seeds.len() => {
+                done = Some(queued);
+                break;
+            }
+            Ok(QueueAnswer::Done(_) | QueueAnswer::GoesOn { .. }) | Err(_) => {}
+            Ok(other) => panic!("seed {seed}: {other:?}"),
+        }
+        if attempt < TRIES && random.random_bool(0.4) {
+            service = program(data, &proxy.url);
+            if random.random_bool(0.5) {
+                service.resume_open_runs();
+            }
+        }
+    }
+    let done = done.unwrap();
+
+    // Every picture belongs to the run it is recorded for: the graph that made it is in the file.
+    let mut pictures = BTreeSet::new();
+    for report in &done.runs {
+        assert_eq!(report.images.len(), 1, "seed {seed}");
+        let (image, path) = &report.images[0];
+        let made_by = Graph::parse(&std::fs::read(path).unwrap()).unwrap();
+        assert_eq!(
+            made_by.node("5").unwrap().literal("seed"),
+            Some(&json!(report.run.seed)),
+            "seed {seed}"
+        );
+        assert_eq!(
+            made_by.node("2").unwrap().literal("text"),
+            Some(&json!(prompt)),
+            "seed {seed}"
+        );
+        pictures.insert(image.hash.clone());
+    }
+    assert_eq!(
+        pictures.len(),
+        seeds.len(),
+        "seed {seed}: each run has a picture of its own"
+    );
+
+    // One finished run a seed, none left open, and nothing was rendered twice.
+    let runs = service.store().runs_of(&session, None).await.unwrap();
+    let states: Vec<(u64, RunState)> = runs.iter().map(|run| (run.seed, run.state)).collect();
+    for wanted in &seeds {
+        let finished = states
+            .iter()
+            .filter(|(own, state)| own == wanted && *state == RunState::Finished);
+        assert_eq!(finished.count(), 1, "seed {seed}: {states:?}");
+    }
+    assert!(
+        states.iter().all(|(_, state)| !state.is_open()),
+        "seed {seed}: {states:?}"
+    );
+    let renders = gpu.events().iter().filter(|event| **event == Event::Rendering).count();
+    assert_eq!(renders, seeds.len(), "seed {seed}: {states:?}");
+    serving.abort();
+}
+
+fn setting(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(otherwise)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_doubled_or_mistaken_in_chaos() {
+    let first = setting("CHAOS_FIRST", 1);
+    let runs = (first..first + setting("CHAOS_RUNS", 48)).map(|seed| async move {
+        let ended = tokio::time::timeout(Duration::from_secs(60), tokio::spawn(one(seed))).await;
+        match ended {
+            Ok(Ok(())) => None,
+            Ok(Err(panic)) => Some(format!("seed {seed}: {panic}")),
+            Err(_) => Some(format!("seed {seed} hangs")),
+        }
+    });
+    let failed: Vec<String> = futures::stream::iter(runs)
+        .buffer_unordered(6)
+        .filter_map(|failure| async { failure })
+        .collect()
+        .await;
+    assert!(failed.is_empty(), "{failed:#?}");
+}

@@ -1,5 +1,5 @@
-//! Calibrations over a connection that delays, cuts, truncates, duplicates, reorders and lies, and through restarts of the
-//! program: nothing hangs, no picture goes to the wrong run, no run is lost, none is rendered twice.
+//! Calibrations over a connection that delays, cuts, truncates, duplicates, reorders and lies, and through kills and doubles of
+//! the program: nothing hangs, no picture goes to the wrong run, no run is lost, none is rendered twice.
 //!
 //! `CHAOS_RUNS` is how many seeded runs there are, 48 unless set; `CHAOS_FIRST` is the first seed, to repeat one.
 
@@ -28,6 +28,7 @@ use prompt_calibrator::session::{InjectRequest, Injected, Parts, Policy, QueueAn
 use proxy::Proxy;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 /// How long the client waits for an answer; the proxy goes beyond it now and then.
@@ -49,8 +50,44 @@ fn workflow() -> Value {
     })
 }
 
-/// A fresh program on the history of the one before it.
-fn program(data: &Path, url: &str) -> Service {
+/// A running program. Dropping it is killing it: whatever it is at stops where it stands.
+struct Program {
+    service: Service,
+    runtime: Option<Runtime>,
+}
+
+impl Program {
+    /// A fresh one on the history of the one before it.
+    fn start(data: &Path, url: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let inside = runtime.enter();
+        let service = service(data, url);
+        drop(inside);
+        Self {
+            service,
+            runtime: Some(runtime),
+        }
+    }
+
+    /// Something the program does, on its own threads.
+    async fn does<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        self.runtime.as_ref().unwrap().spawn(work).await.unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn service(data: &Path, url: &str) -> Service {
     let mut client = ClientConfig::new(url.parse().unwrap());
     client.request_timeout = PATIENCE;
     Service::new(Parts {
@@ -83,7 +120,7 @@ fn program(data: &Path, url: &str) -> Service {
 }
 
 /// The session and the iteration that a prompt was written into, however often it has to be asked for.
-async fn injected(service: &Service, data: &Path, prompt: &str) -> (SessionId, u32) {
+async fn injected(program: &Program, data: &Path, prompt: &str) -> (SessionId, u32) {
     let file = data.join("workflow.json");
     std::fs::write(&file, workflow().to_string()).unwrap();
     let request = InjectRequest {
@@ -91,7 +128,12 @@ async fn injected(service: &Service, data: &Path, prompt: &str) -> (SessionId, u
         positive: Some(prompt.to_owned()),
         ..InjectRequest::default()
     };
-    match service.inject(request).await.unwrap() {
+    let service = program.service.clone();
+    match program
+        .does(async move { service.inject(request).await })
+        .await
+        .unwrap()
+    {
         Injected::Draft(draft) => (draft.session.id.clone(), draft.n.get()),
         Injected::Question(question) => panic!("{question:?}"),
     }
@@ -116,8 +158,9 @@ async fn one(seed: u64) {
         random.random_range(2..9)
     );
     let seeds: Vec<u64> = (0..random.random_range(1..4)).map(|_| random.random()).collect();
-    let mut service = program(data, &proxy.url);
-    let (session, n) = injected(&service, data, &prompt).await;
+    let mut program = Program::start(data, &proxy.url);
+    let mut others = Vec::new();
+    let (session, n) = injected(&program, data, &prompt).await;
 
     let mut done = None;
     for attempt in 0.. {
@@ -143,10 +186,13 @@ async fn one(seed: u64) {
             },
             ..QueueRequest::default()
         };
-        match service
-            .queue(request, &Teller::silent(), &CancellationToken::new())
-            .await
-        {
+        let service = program.service.clone();
+        let queued = async move {
+            service
+                .queue(request, &Teller::silent(), &CancellationToken::new())
+                .await
+        };
+        match program.does(queued).await {
             // Of several seeds some may have failed; asking again makes up for them.
             Ok(QueueAnswer::Done(queued)) if queued.runs.len() == seeds.len() => {
                 done = Some(queued);
@@ -156,9 +202,14 @@ async fn one(seed: u64) {
             Ok(other) => panic!("seed {seed}: {other:?}"),
         }
         if attempt < TRIES && random.random_bool(0.4) {
-            service = program(data, &proxy.url);
+            // Killed, or still at work beside a second one on the same history.
+            let before = std::mem::replace(&mut program, Program::start(data, &proxy.url));
+            if random.random_bool(0.3) {
+                others.push(before);
+            }
             if random.random_bool(0.5) {
-                service.resume_open_runs();
+                let service = program.service.clone();
+                program.does(async move { service.resume_open_runs() }).await;
             }
         }
     }
@@ -189,7 +240,7 @@ async fn one(seed: u64) {
     );
 
     // One finished run a seed, none left open, and nothing was rendered twice.
-    let runs = service.store().runs_of(&session, None).await.unwrap();
+    let runs = program.service.store().runs_of(&session, None).await.unwrap();
     let states: Vec<(u64, RunState)> = runs.iter().map(|run| (run.seed, run.state)).collect();
     for wanted in &seeds {
         let finished = states

@@ -63,7 +63,11 @@ pub(super) fn over_wires<'a>(
             let literal = matches!(value, InputValue::Literal(Value::String(_)));
             match role {
                 // Wired in, a name comes from a node that chooses among files.
-                Role::Model if literal => wanted.contains(name) || names_weights(&node, name, value),
+                Role::Model if literal => {
+                    // Beside a file, `model` is a kind of model.
+                    let kind = *name == "model" && node.input("ckpt_name").is_some();
+                    wanted.contains(name) && !kind || names_weights(&node, name, value)
+                }
                 Role::Model => ["ckpt_name", "unet_name", "model_name"]
                     .iter()
                     .any(|known| name.ends_with(known)),
@@ -72,8 +76,9 @@ pub(super) fn over_wires<'a>(
                 _ => wanted.contains(name),
             }
         });
-        // A guider may have a strength for each of its conditions; of other values a node has one.
-        let own: Vec<_> = own.take(if role == Role::Cfg { usize::MAX } else { 1 }).collect();
+        // A guider may have a strength for each of its conditions, and a node may merge models; of other values it has one.
+        let several = matches!(role, Role::Cfg | Role::Model);
+        let own: Vec<_> = own.take(if several { usize::MAX } else { 1 }).collect();
         let sized = !matches!(role, Role::Width | Role::Height)
             || node.input("width").is_some() && node.input("height").is_some() && node.id() != sampler.id();
         if sized && !own.is_empty() {

@@ -63,14 +63,16 @@ fn size_of_pictures<'a>(walk: &Walk<'a>, sampler: Node<'a>, role: Role) -> Trace
 }
 
 /// Whether a node keeps a picture's proportions, so that it does not come out as wide and high as is said.
-fn keeps_shape(node: &Node<'_>) -> bool {
+pub(super) fn keeps_shape(node: &Node<'_>) -> bool {
     let keeps = |text: &str| {
         let text = text.to_lowercase();
         text.contains("keep") && ["proportion", "ratio", "aspect"].iter().any(|word| text.contains(word))
     };
     node.inputs().any(|(name, value)| match value {
         InputValue::Literal(Value::String(chosen)) if keeps(name) => {
-            !["", "false", "disabled", "none", "stretch", "fill", "crop"].contains(&chosen.to_lowercase().as_str())
+            let chosen = chosen.to_lowercase();
+            !["", "false", "disabled", "none", "stretch", "fill", "crop"].contains(&chosen.as_str())
+                && !chosen.starts_with("pad")
         }
         InputValue::Literal(Value::String(chosen)) => keeps(chosen),
         InputValue::Literal(Value::Bool(on)) => *on && keeps(name),

@@ -8,7 +8,7 @@ use super::super::graph::{InputValue, Node};
 use super::super::object_info::{InputKind, NodeSpec};
 use super::names::{Side, side_of};
 use super::walk::{Walk, Wire};
-use super::{Place, Role, Why, names};
+use super::{Place, Role, Why, names, size};
 
 /// Literals that make up a value, and why it may not be as simple as writing to them.
 #[derive(Debug, Default)]
@@ -176,6 +176,10 @@ impl<'a> Tracer<'_, 'a> {
             let put_in = name.starts_with("replace") && node.literal(name).is_none();
             (!names::is_string_control(name) || put_in) && !other_side
         };
+        // What a node shows of a text that is wired in is no text of its own.
+        let shows = node
+            .inputs()
+            .any(|(name, value)| names::is_text(name) && matches!(value, InputValue::Link { .. }));
         let mut traced = match described {
             Some(spec) => self.texts_at(node, |name| candidate(name) && takes_text(spec, node, name)),
             None => self.texts_at(node, |name| {
@@ -185,7 +189,10 @@ impl<'a> Tracer<'_, 'a> {
                             !names::is_other_wire(name) && (!names::is_conditioning(name) || names::is_text(name))
                         }
                         Some(InputValue::Literal(Value::String(text))) => {
-                            !names::is_yes_or_no(text) && (names::is_string_part(name) || names::is_prose(text))
+                            !names::is_yes_or_no(text)
+                                && !name.contains("system")
+                                && !(shows && name.starts_with("text"))
+                                && (names::is_string_part(name) || names::is_prose(text))
                         }
                         _ => false,
                     }
@@ -213,7 +220,7 @@ impl<'a> Tracer<'_, 'a> {
                 by: node.id().into(),
                 title: node.title().to_owned(),
             });
-        } else if traced.places.len() > 1 {
+        } else if traced.places.len() > 1 && !mirrored(&traced.places) {
             traced.doubt.get_or_insert(Why::Composed);
         }
         traced
@@ -336,15 +343,19 @@ impl<'a> Tracer<'_, 'a> {
 
     /// A size beside a choice of sizes may be overruled by it, so the choice is a candidate too.
     fn beside_a_preset(&self, node: &Node<'a>, traced: &mut Traced) {
+        let computed = Why::Computed {
+            by: node.id().into(),
+            title: node.title().to_owned(),
+        };
+        if size::keeps_shape(node) && !traced.places.is_empty() {
+            traced.doubt = Some(computed.clone());
+        }
         let presets = node.inputs().filter(
             |(name, value)| matches!(value, InputValue::Literal(Value::String(chosen)) if names::is_preset(name, chosen)),
         );
         for (name, _) in presets {
             traced.add(Place::at(self.walk.graph, node.id(), name));
-            traced.doubt = Some(Why::Computed {
-                by: node.id().into(),
-                title: node.title().to_owned(),
-            });
+            traced.doubt = Some(computed.clone());
         }
     }
 
@@ -398,6 +409,13 @@ fn takes_text(spec: &NodeSpec, node: &Node<'_>, name: &str) -> bool {
         Some(_) => false,
         None => names::is_string_part(name),
     }
+}
+
+/// Whether the places are inputs of one node that hold the same: it keeps a copy of its text.
+fn mirrored(places: &[Place]) -> bool {
+    places
+        .iter()
+        .all(|place| place.node == places[0].node && place.value == places[0].value)
 }
 
 fn unresolved(node: &Node<'_>) -> Why {

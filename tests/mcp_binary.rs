@@ -18,14 +18,20 @@ mod comfyui_down;
 mod handles;
 #[path = "mcp_binary/in_flight.rs"]
 mod in_flight;
+#[path = "mcp_binary/knobs.rs"]
+mod knobs;
 #[path = "mcp_binary/places.rs"]
 mod places;
 #[path = "mcp_binary/refusals.rs"]
 mod refusals;
 #[path = "mcp_binary/restart.rs"]
 mod restart;
+#[path = "mcp_binary/secured.rs"]
+mod secured;
 #[path = "mcp_binary/shape.rs"]
 mod shape;
+#[path = "mcp_binary/sharing.rs"]
+mod sharing;
 #[path = "mcp_binary/studio.rs"]
 mod studio;
 #[path = "mcp_binary/warm.rs"]

@@ -32,6 +32,10 @@ pub struct Bench {
     pub studio: LivingStudio,
     pub via: Via,
     pub era: Era,
+    /// Further flags of the servers that are started.
+    pub settings: Vec<&'static str>,
+    /// Further variables of their environment.
+    pub variables: Vec<(&'static str, String)>,
     dir: TempDir,
 }
 
@@ -43,7 +47,14 @@ impl Bench {
 
     pub fn with_studio(via: Via, era: Era, studio: LivingStudio) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let bench = Self { studio, via, era, dir };
+        let bench = Self {
+            studio,
+            via,
+            era,
+            settings: Vec::new(),
+            variables: Vec::new(),
+            dir,
+        };
         warm::fill(&bench.data());
         fs::create_dir_all(bench.files()).unwrap();
         for name in ["reference.png", "generated.png"] {
@@ -105,7 +116,9 @@ impl Bench {
     pub async fn start(&self, comfyui: &str) -> Server {
         let (data, files) = (self.data().display().to_string(), self.files().display().to_string());
         let mut arguments = vec!["serve", "--data-dir", &data, "--comfyui", comfyui];
-        let environment = [("HOME", data.as_str()), warm::THREADS];
+        arguments.extend(&self.settings);
+        let mut environment = vec![("HOME", data.as_str()), warm::THREADS];
+        environment.extend(self.variables.iter().map(|(name, value)| (*name, value.as_str())));
         let inbox = Inbox::default();
         if self.via == Via::Stdio {
             arguments.extend(["--root", &files]);

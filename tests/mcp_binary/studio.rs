@@ -71,6 +71,12 @@ impl LivingStudio {
             .collect()
     }
 
+    /// A moment of the stand-in's time: it answers a request.
+    pub async fn tick(&self) {
+        self.get("/queue").await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+
     /// Looks again and again: the stand-in has no bell for a test to hear.
     async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
         let looking = async {

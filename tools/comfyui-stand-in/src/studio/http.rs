@@ -74,12 +74,17 @@ async fn system_stats(State(studio): Shared) -> Json<Value> {
     }))
 }
 
-async fn object_info(Path(class): Path<String>) -> Json<Value> {
-    Json(
-        graph::classes()
-            .get(&class)
-            .map_or_else(|| json!({}), |definition| json!({ class: definition })),
-    )
+async fn object_info(State(studio): Shared, Path(class): Path<String>) -> Json<Value> {
+    let Some(definition) = graph::classes().get(&class) else {
+        return Json(json!({}));
+    };
+    let mut definition = definition.clone();
+    if class == "LoadImage" {
+        let state = studio.state();
+        let names = state.files.keys().filter_map(|path| path.strip_prefix("input//"));
+        definition["input"]["required"]["image"][0] = names.collect();
+    }
+    Json(json!({ class: definition }))
 }
 
 async fn prompt(State(studio): Shared, body: Bytes) -> Response {

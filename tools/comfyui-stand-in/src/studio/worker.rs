@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
@@ -241,7 +242,11 @@ impl Studio {
                 if !self.sample(job, &mut states, id).await {
                     return (made, Ending::Interrupted { node: id.clone() });
                 }
-                match graph::compute(&job.graph, id, &items) {
+                let computed = match job.graph[id]["class_type"].as_str() {
+                    Some("LoadImage") => self.load(&job.graph[id]["inputs"]["image"]),
+                    _ => graph::compute(&job.graph, id, &items),
+                };
+                match computed {
                     Ok(items) => Made {
                         shown: self.show(job, id, &items),
                         items,
@@ -270,6 +275,15 @@ impl Studio {
             made.insert(id.clone(), done);
         }
         (made, Ending::Success)
+    }
+
+    /// A picture from the input folder.
+    fn load(&self, name: &Value) -> Result<Vec<Item>> {
+        let name = name.as_str().unwrap_or_default();
+        let bytes = self.state().files.get(&format!("input//{name}")).cloned();
+        let bytes = bytes.with_context(|| format!("Invalid image file: {name}"))?;
+        let picture = image::load_from_memory(&bytes)?.to_rgb8();
+        Ok(vec![Item::Picture(Arc::new(picture)), Item::Nothing])
     }
 
     /// Counts the steps of a sampler; false when interrupted.

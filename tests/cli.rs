@@ -320,6 +320,47 @@ async fn inspect_shows_the_places_and_what_it_would_ask() {
     );
 }
 
+/// What other programs read: found places, questions and nothing, all of one shape.
+#[tokio::test]
+async fn inspect_as_json_has_one_shape_for_every_place() {
+    let person = Person::new();
+    let definitions = shipped("tests/fixtures/object_info.json");
+    let roles = async |workflow: &str| {
+        let workflow = shipped(&format!("tests/fixtures/workflows/{workflow}.json"));
+        let said = person
+            .types(&["inspect", &workflow, "--object-info", &definitions, "--json"])
+            .await;
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+        let report: Value = serde_json::from_str(&said.out).unwrap();
+        report["roles"].clone()
+    };
+    let place = |place: &Value| {
+        let texts = ["node", "title", "input", "found_by"];
+        assert!(
+            texts.iter().all(|key| place[key].is_string()) && place.get("value").is_some(),
+            "{place}"
+        );
+    };
+    let found = roles("image_sdxl_simple").await;
+    let names = [
+        "positive", "negative", "seed", "width", "height", "steps", "cfg", "sampler", "model",
+    ];
+    for name in names {
+        place(&found[name]);
+    }
+    let positive = &found["positive"];
+    assert_eq!((&positive["node"], &positive["input"]), (&"10".into(), &"text".into()));
+    let asked = roles("template_sugar_coated_gummy_style_qwen").await;
+    let candidates = asked["positive"]["candidates"].as_array().unwrap();
+    assert_eq!(candidates.len(), 2, "{asked}");
+    candidates.iter().for_each(place);
+    assert_eq!(
+        roles("flux_depth_lora_example").await["negative"],
+        Value::Null,
+        "it is zeroed"
+    );
+}
+
 #[tokio::test]
 async fn inspect_needs_neither_comfyui_nor_certificates() {
     let none = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
@@ -367,6 +408,7 @@ async fn doctor_says_what_is_missing_and_fails() {
         ("rubric", "ok"),
         ("self-check", "ok"),
         ("ComfyUI", "missing"),
+        ("GPU sharing", "ok"),
     ] {
         assert_eq!(health(&found, what), expected, "{what}: {}", said.out);
     }

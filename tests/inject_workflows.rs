@@ -278,10 +278,17 @@ fn what_is_injected_is_proven_and_nothing_else_changes() {
                 _ => None,
             });
         assert_eq!(changed, labelled.flatten().collect(), "{name}");
-        let proof = prove(&applied.graph, &applied.graph.to_json(), "a red fox", &applied.roles);
+        let roles = &applied.roles;
+        let proof = prove(
+            &applied.graph,
+            &applied.graph.to_json(),
+            "a red fox",
+            roles,
+            roles.outputs(),
+        );
         assert!(proof.is_ok(), "{name}: {proof:?}");
         assert!(
-            prove(&applied.graph, &graph.to_json(), "a red fox", &applied.roles).is_err(),
+            prove(&applied.graph, &graph.to_json(), "a red fox", roles, roles.outputs()).is_err(),
             "{name}"
         );
 

@@ -70,6 +70,7 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
             checks.push(data_folder(&service).await);
             checks.extend(judge(&service, &config).await);
             checks.extend(comfyui(&service).await);
+            checks.push(sharing(&service).await);
             service.judge().unload().await;
         }
         Err(error) => checks.push(Check::bad(
@@ -225,6 +226,14 @@ async fn judge(service: &Service, config: &Config) -> Vec<Check> {
         Err(error) => Check::bad("self-check", Health::Missing, error.to_string(), error.hint()),
     });
     checks
+}
+
+async fn sharing(service: &Service) -> Check {
+    let cancel = CancellationToken::new();
+    match service.gpu_sharing(&cancel).await {
+        Ok(words) => Check::ok("GPU sharing", words),
+        Err(error) => Check::bad("GPU sharing", Health::Warning, error.to_string(), error.hint()),
+    }
 }
 
 async fn comfyui(service: &Service) -> Vec<Check> {

@@ -50,7 +50,11 @@ impl Device {
     /// Free memory in bytes, as another program finds it.
     #[must_use]
     pub fn free_for_others(&self) -> u64 {
-        self.vram_free.saturating_sub(self.torch_vram_free)
+        match self.kind.as_str() {
+            // Main memory, of which PyTorch keeps no reserve; ComfyUI gives the same number twice.
+            "cpu" | "mps" => self.vram_free,
+            _ => self.vram_free.saturating_sub(self.torch_vram_free),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ use serde_json::Value;
 use super::graph::{Graph, InputValue, NodeId};
 use super::object_info::ObjectInfo;
 pub use choice::ChoiceError;
-pub use proof::{Proof, ProofError, prove};
+pub use proof::{Proof, ProofError, prove, sampled_outputs};
 pub use report::report;
 
 /// The class of the companion node that marks where prompt and seed go.

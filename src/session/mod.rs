@@ -20,6 +20,8 @@ mod uploads;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::comfy::client::Client;
 use crate::comfy::runs::{RunConfig, Runner};
 use crate::config::Roots;
@@ -123,6 +125,14 @@ impl Service {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// How the judge and ComfyUI share a GPU, in words.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the judge process cannot be started to ask its driver.
+    pub async fn gpu_sharing(&self, cancel: &CancellationToken) -> Result<String, ServiceError> {
+        self.sharing.in_words(&self.judge, cancel).await
     }
 
     /// The ComfyUI server.

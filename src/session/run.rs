@@ -4,9 +4,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Service, ServiceError};
 use crate::comfy::error::ComfyError;
-use crate::comfy::graph::Graph;
-use crate::comfy::images::OutputImage;
-use crate::comfy::inject::{Roles, prove};
+use crate::comfy::graph::{Graph, NodeId};
+use crate::comfy::images::{ImageKind, OutputImage};
+use crate::comfy::inject::{Roles, prove, sampled_outputs};
 use crate::comfy::record::Finished;
 use crate::comfy::runs::{Run as Following, Submission};
 use crate::history::{PromptId, Run, RunImage, RunState, RunUpdate};
@@ -57,10 +57,16 @@ impl Service {
         if run.state == RunState::Prepared {
             self.store.update_run_state(run.prompt_id, RunUpdate::Submitted).await?;
         }
-        let finished = match follow(following, teller, cancel).await {
+        let mut finished = match follow(following, teller, cancel).await {
             Ok(finished) => finished,
             Err(error) => return Err(self.ended_badly(run.prompt_id, error).await),
         };
+        // The first picture is the one that is judged: a sampled one, and a saved one rather than a preview.
+        let sampled = sampled_outputs(plan.graph, plan.roles);
+        finished.images.sort_by_key(|image| {
+            let other = !sampled.iter().any(|node| node.as_str() == image.node_id);
+            (other, image.kind != ImageKind::Output)
+        });
         if let Err(error) = self.fetch(run.prompt_id, &finished).await {
             // The pictures are still there: the run stays open, and asking again fetches them.
             if error.is_passing() {
@@ -188,7 +194,14 @@ async fn follow(run: Following, teller: &Teller, cancel: &CancellationToken) -> 
 /// Shows that the prompt reached the sampler; a remark when that cannot be shown.
 fn remark(plan: &RunPlan<'_>, finished: &Finished) -> Option<String> {
     let positive = plan.positive?;
-    match prove(plan.graph, &finished.graph, positive, plan.roles) {
+    let mut pictures: Vec<NodeId> = Vec::new();
+    for image in &finished.images {
+        let node = NodeId::from(image.node_id.as_str());
+        if !pictures.contains(&node) {
+            pictures.push(node);
+        }
+    }
+    match prove(plan.graph, &finished.graph, positive, plan.roles, &pictures) {
         Ok(_) => None,
         Err(error) => Some(format!(
             "not proven that the prompt reached the sampler: {error}. {}",

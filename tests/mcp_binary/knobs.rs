@@ -34,7 +34,12 @@ async fn the_reference_and_files_reach_the_workflow() {
             .map(|path| pixels(path.as_str().unwrap()))
             .collect::<Vec<_>>()
     };
-    assert!(loaded(&made).contains(&pixels(&bench.file("reference.png"))), "{made}");
+    assert_eq!(loaded(&made)[1], pixels(&bench.file("reference.png")), "{made}");
+    assert_ne!(
+        loaded(&made)[0],
+        loaded(&made)[1],
+        "what was sampled comes first: it is what is judged"
+    );
 
     // By title, and a file this time.
     let other = json!({"session": session, "knobs": {"Style.image": bench.file("generated.png")}});

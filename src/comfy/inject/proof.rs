@@ -16,18 +16,40 @@ pub struct Proof {
     pub graph_hash: String,
     /// Where the prompt stands.
     pub places: Vec<Place>,
-    /// The samplers that it reaches, each of which feeds an output node.
+    /// The samplers that it reaches, each of which feeds a picture that came.
     pub samplers: Vec<NodeId>,
 }
 
+/// The output nodes whose pictures a sampler made, in the order of the roles: others show what was loaded, or a depth map.
+pub fn sampled_outputs(graph: &Graph, roles: &Roles) -> Vec<NodeId> {
+    let info = ObjectInfo::default();
+    let walk = Walk::new(graph, &info);
+    let samplers = ids(graph, roles.samplers());
+    ids(graph, roles.outputs())
+        .into_iter()
+        .filter(|output| {
+            let feeding = walk.upstream(&[output], |_| false);
+            samplers.iter().any(|sampler| feeding.contains(sampler))
+        })
+        .map(NodeId::from)
+        .collect()
+}
+
 /// Shows that `read_back` (the graph from the server's history or queue; a whole `[number, id, graph, …]` entry is
-/// taken as well) is `submitted`, and that `positive` reaches a sampler that feeds an output.
+/// taken as well) is `submitted`, and that `positive` reaches a sampler that feeds one of `pictures`, the nodes whose
+/// pictures came.
 ///
 /// Numbers count by value, and a number that the server made of a text or the other way round counts as the same.
 ///
 /// # Errors
 /// [`ProofError`] says what is different or where the path breaks.
-pub fn prove(submitted: &Graph, read_back: &Value, positive: &str, roles: &Roles) -> Result<Proof, ProofError> {
+pub fn prove(
+    submitted: &Graph,
+    read_back: &Value,
+    positive: &str,
+    roles: &Roles,
+    pictures: &[NodeId],
+) -> Result<Proof, ProofError> {
     let graph = match read_back {
         Value::Array(entry) => entry.get(2).cloned().unwrap_or(Value::Null),
         other => other.clone(),
@@ -50,7 +72,7 @@ pub fn prove(submitted: &Graph, read_back: &Value, positive: &str, roles: &Roles
     }
     let info = ObjectInfo::default();
     let walk = Walk::new(&read_back, &info);
-    let outputs: Vec<&str> = ids(&read_back, roles.outputs());
+    let outputs: Vec<&str> = ids(&read_back, pictures);
     let feeding = walk.upstream(&outputs, |_| false);
     let samplers: Vec<NodeId> = ids(&read_back, roles.samplers())
         .into_iter()
@@ -138,7 +160,7 @@ pub enum ProofError {
     #[error("the prompt does not stand at its place in the graph that ComfyUI ran")]
     TextMissing,
     /// The prompt steers nothing.
-    #[error("the prompt at {place} reaches no sampler that feeds an output, so it did not steer the picture")]
+    #[error("the prompt at {place} reaches no sampler that feeds a picture that came, so it did not steer it")]
     NotReached {
         /// Where the prompt stands.
         place: String,

@@ -37,7 +37,7 @@ struct Input {
     positive: Option<String>,
     negative: Option<String>,
     seed: Option<u64>,
-    /// "node.input": value; node by id, title or class; a role such as "steps" works too
+    /// "node.input" (node: id, title or class) or role ("steps"): value. Pictures: path or "@reference"
     #[serde(default)]
     knobs: Map<String, Value>,
     /// Iteration to start from; default newest, 0 = the workflow as it was

@@ -130,6 +130,35 @@ impl Sharing {
         }
     }
 
+    /// In words: who gets the memory, and why.
+    pub(super) async fn in_words(&self, judge: &Judge, cancel: &CancellationToken) -> Result<String, ServiceError> {
+        Ok(match self.policy {
+            Policy::Shared => "shared: neither makes way for the other".to_owned(),
+            Policy::Exclusive => "exclusive: the judge and ComfyUI take turns".to_owned(),
+            Policy::Auto if !Tenant::may_use_gpu(judge) => {
+                "the judge runs on the processor, so there is no GPU to share".to_owned()
+            }
+            Policy::Auto if !self.comfy.is_local() => {
+                "ComfyUI is at another address, which is taken for another machine; if it is this one, set --gpu-sharing exclusive".to_owned()
+            }
+            Policy::Auto => {
+                let gpus = judge.gpus(cancel).await?;
+                let needed = judge.memory_needed()? as f64 / 1e9;
+                let found: Vec<String> = gpus
+                    .iter()
+                    .map(|gpu| format!("{} with {:.1} of {:.1} GB free", gpu.description, gpu.free as f64 / 1e9, gpu.total as f64 / 1e9))
+                    .collect();
+                match found.as_slice() {
+                    [] => "no GPU was found for the judge, so there is none to share".to_owned(),
+                    found => format!(
+                        "auto: {}; the judge needs about {needed:.1} GB, and takes turns with ComfyUI where both do not fit",
+                        found.join(", ")
+                    ),
+                }
+            }
+        })
+    }
+
     fn known<T>(&self, act: impl FnOnce(&mut Known) -> T) -> T {
         act(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }

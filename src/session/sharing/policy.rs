@@ -17,6 +17,9 @@ pub enum Policy {
 /// What is left free beside both, so that neither runs out over a buffer.
 const MARGIN: u64 = 1 << 30;
 
+/// Less than this is nothing to tell.
+const SEEN: u64 = 50_000_000;
+
 /// What is known of ComfyUI's device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
@@ -81,7 +84,7 @@ impl fmt::Display for HandOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { to, seconds, freed } = self;
         match to {
-            Side::Judge if *freed > 0 => write!(
+            Side::Judge if *freed >= SEEN => write!(
                 f,
                 "GPU handed to the judge in {seconds:.1} s: ComfyUI gave back {:.1} GB, then the model loaded.",
                 *freed as f64 / 1e9

@@ -393,13 +393,24 @@ fn the_proof_looks_at_what_the_server_ran() {
     let mut read_back = submitted.to_json();
     read_back["5"]["inputs"]["denoise"] = json!(1);
     read_back["4"]["inputs"]["width"] = json!("512");
-    let proof = prove(&submitted, &json!([7, "id", read_back, {}, ["7"]]), "a castle", &roles).unwrap();
+    let proof = prove(
+        &submitted,
+        &json!([7, "id", read_back, {}, ["7"]]),
+        "a castle",
+        &roles,
+        roles.outputs(),
+    )
+    .unwrap();
     assert_eq!(
         (proof.places[0].key().as_str(), proof.samplers[0].as_str()),
         ("2.text", "5")
     );
 
-    let failure = |read_back: &Value, text: &str| prove(&submitted, read_back, text, &roles).unwrap_err().to_string();
+    let failure = |read_back: &Value, text: &str| {
+        prove(&submitted, read_back, text, &roles, roles.outputs())
+            .unwrap_err()
+            .to_string()
+    };
     assert!(failure(&submitted.to_json(), "a fox").contains("does not stand at its place"));
     let mut other = submitted.to_json();
     other["5"]["inputs"]["steps"] = json!(21);
@@ -419,13 +430,26 @@ fn a_prompt_behind_a_switch_that_is_off_is_not_proven() {
         "10": {"class_type": "PrimitiveString", "inputs": {"value": "a fox"}},
     }));
     let mut roles = find(&graph, &info());
-    assert!(prove(&graph, &graph.to_json(), "a castle", &roles).is_ok());
+    assert!(prove(&graph, &graph.to_json(), "a castle", &roles, roles.outputs()).is_ok());
     roles.choose(&graph, Role::Positive, &["10.value"]).unwrap();
-    let error = prove(&graph, &graph.to_json(), "a fox", &roles).unwrap_err();
+    let error = prove(&graph, &graph.to_json(), "a fox", &roles, roles.outputs()).unwrap_err();
     assert!(
         error
             .to_string()
             .starts_with("the prompt at 10.value reaches no sampler"),
         "{error}"
     );
+}
+
+#[test]
+fn a_picture_that_no_sampler_made_proves_nothing_and_comes_last() {
+    let graph = graph(json!({
+        "20": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
+        "21": {"class_type": "PreviewImage", "inputs": {"images": ["20", 0]}},
+    }));
+    let roles = find(&graph, &info());
+    assert_eq!(sampled_outputs(&graph, &roles), [NodeId::from("7")]);
+    let with = |node: &str| prove(&graph, &graph.to_json(), "a castle", &roles, &[NodeId::from(node)]);
+    assert!(with("7").is_ok());
+    assert!(matches!(with("21"), Err(ProofError::NotReached { .. })));
 }

@@ -60,7 +60,7 @@ async fn system_stats(State(studio): Shared) -> Json<Value> {
         }
         None => {
             let memory = 8_u64 << 30;
-            json!({"name": "stand-in (draws on the CPU)", "type": "cpu", "index": null, "vram_total": memory, "vram_free": memory, "torch_vram_total": memory, "torch_vram_free": 0})
+            json!({"name": "stand-in (draws on the CPU)", "type": "cpu", "index": null, "vram_total": memory, "vram_free": memory, "torch_vram_total": memory, "torch_vram_free": memory})
         }
     };
     Json(json!({

@@ -189,9 +189,7 @@ impl<'a> Tracer<'_, 'a> {
                             !names::is_other_wire(name) && (!names::is_conditioning(name) || names::is_text(name))
                         }
                         Some(InputValue::Literal(Value::String(text))) => {
-                            !names::is_yes_or_no(text)
-                                && !name.contains("system")
-                                && !(shows && name.starts_with("text"))
+                            !(names::is_yes_or_no(text) || name.contains("system") || shows && name.starts_with("text"))
                                 && (names::is_string_part(name) || names::is_prose(text))
                         }
                         _ => false,

@@ -58,6 +58,7 @@ async fn a_run_goes_forward_only() {
     let id = store.create_session(new_session()).await.unwrap().id;
     let n = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
     use RunState::{Cancelled, Failed, Finished, Lost, Prepared, Submitted};
+    let mut seeds = 0..;
     for from in RunState::ALL {
         let onward: &[RunState] = match from {
             Prepared => &[Submitted, Finished, Failed, Cancelled, Lost],
@@ -67,7 +68,9 @@ async fn a_run_goes_forward_only() {
         for to in RunState::ALL {
             assert_eq!(from.may_become(to), onward.contains(&to), "{from} to {to}");
             let Some(last) = update(to) else { continue };
-            let prompt = store.prepare_run(new_run(&id, n)).await.unwrap().prompt_id;
+            let mut run = new_run(&id, n);
+            run.seed = seeds.next().unwrap();
+            let prompt = store.prepare_run(run).await.unwrap().prompt_id;
             if let Some(first) = update(from) {
                 store.update_run_state(prompt, first).await.unwrap();
             }
@@ -106,8 +109,10 @@ async fn open_runs_are_found_after_a_restart() {
     let id = store.create_session(new_session()).await.unwrap().id;
     let n = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
     let mut prompts = Vec::new();
-    for state in RunState::ALL {
-        let prompt = store.prepare_run(new_run(&id, n)).await.unwrap().prompt_id;
+    for (seed, state) in (0..).zip(RunState::ALL) {
+        let mut run = new_run(&id, n);
+        run.seed = seed;
+        let prompt = store.prepare_run(run).await.unwrap().prompt_id;
         if let Some(update) = update(state) {
             store.update_run_state(prompt, update).await.unwrap();
         }
@@ -180,10 +185,33 @@ async fn what_does_not_exist_is_named() {
     ));
     let run = new_run(&id, number(1));
     store.prepare_run(run.clone()).await.unwrap();
+    let other_seed = NewRun { seed: 7, ..run };
     assert!(matches!(
-        store.prepare_run(run).await.unwrap_err(),
+        store.prepare_run(other_seed).await.unwrap_err(),
         HistoryError::RepeatedRun(_)
     ));
+}
+
+/// Whoever asks, and from whichever program: one run of an iteration and a seed, until it ends without a result.
+#[tokio::test]
+async fn an_iteration_and_a_seed_have_one_run() {
+    let (folder, store) = store();
+    let id = store.create_session(new_session()).await.unwrap().id;
+    let n = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
+    let beside = Store::open(folder.path());
+    let (one, other) = tokio::join!(store.prepare_run(new_run(&id, n)), beside.prepare_run(new_run(&id, n)));
+    let first = one.unwrap();
+    assert_eq!(other.unwrap(), first);
+    let failed = update(RunState::Failed).unwrap();
+    store.update_run_state(first.prompt_id, failed).await.unwrap();
+    let second = beside.prepare_run(new_run(&id, n)).await.unwrap();
+    assert_ne!(second.prompt_id, first.prompt_id, "what failed is tried anew");
+    let finished = update(RunState::Finished).unwrap();
+    store.update_run_state(second.prompt_id, finished).await.unwrap();
+    assert_eq!(
+        store.prepare_run(new_run(&id, n)).await.unwrap().prompt_id,
+        second.prompt_id
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Calibrations over a connection that delays, cuts, truncates, duplicates, reorders and lies, and through kills and doubles of
 //! the program: nothing hangs, no picture goes to the wrong run, no run is lost, none is rendered twice.
 //!
-//! `CHAOS_RUNS` is how many seeded runs there are, 48 unless set; `CHAOS_FIRST` is the first seed, to repeat one.
+//! `CHAOS_RUNS` is how many seeded runs there are, 48 unless set; `CHAOS_FIRST` is the first seed. A seed says
+//! what goes wrong on which connection; which request meets it is a matter of time, too.
 
 #![cfg(test)]
 
@@ -58,14 +59,14 @@ struct Program {
 
 impl Program {
     /// A fresh one on the history of the one before it.
-    fn start(data: &Path, url: &str) -> Self {
+    fn start(data: &Path, url: &str, policy: Policy) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
         let inside = runtime.enter();
-        let service = service(data, url);
+        let service = service(data, url, policy);
         drop(inside);
         Self {
             service,
@@ -87,7 +88,7 @@ impl Drop for Program {
     }
 }
 
-fn service(data: &Path, url: &str) -> Service {
+fn service(data: &Path, url: &str, policy: Policy) -> Service {
     let mut client = ClientConfig::new(url.parse().unwrap());
     client.request_timeout = PATIENCE;
     Service::new(Parts {
@@ -115,7 +116,7 @@ fn service(data: &Path, url: &str) -> Service {
         evidence: None,
         roots: Roots::new(vec![data.to_owned()], None, data.to_owned()),
         rubric: "scenes".to_owned(),
-        gpu_sharing: Policy::Shared,
+        gpu_sharing: policy,
     })
 }
 
@@ -147,6 +148,7 @@ async fn one(seed: u64) {
         .await
         .unwrap();
     let studio = studio.with_gpu(Arc::clone(&gpu), Duration::ZERO);
+    let posted = studio.posted();
     let address = studio.url().trim_start_matches("http://").parse().unwrap();
     let serving = tokio::spawn(studio.serve());
     let proxy = Proxy::before(address, seed, PATIENCE).await;
@@ -158,7 +160,12 @@ async fn one(seed: u64) {
         random.random_range(2..9)
     );
     let seeds: Vec<u64> = (0..random.random_range(1..4)).map(|_| random.random()).collect();
-    let mut program = Program::start(data, &proxy.url);
+    let policy = if random.random_bool(0.5) {
+        Policy::Exclusive
+    } else {
+        Policy::Shared
+    };
+    let mut program = Program::start(data, &proxy.url, policy);
     let mut others = Vec::new();
     let (session, n) = injected(&program, data, &prompt).await;
 
@@ -203,7 +210,7 @@ async fn one(seed: u64) {
         }
         if attempt < TRIES && random.random_bool(0.4) {
             // Killed, or still at work beside a second one on the same history.
-            let before = std::mem::replace(&mut program, Program::start(data, &proxy.url));
+            let before = std::mem::replace(&mut program, Program::start(data, &proxy.url, policy));
             if random.random_bool(0.3) {
                 others.push(before);
             }
@@ -252,8 +259,20 @@ async fn one(seed: u64) {
         states.iter().all(|(_, state)| !state.is_open()),
         "seed {seed}: {states:?}"
     );
+    assert_eq!(
+        states.len(),
+        seeds.len(),
+        "seed {seed}: no run was given up and begun again: {states:?}"
+    );
     let renders = gpu.events().iter().filter(|event| **event == Event::Rendering).count();
     assert_eq!(renders, seeds.len(), "seed {seed}: {states:?}");
+    let posted = posted.lock().unwrap().clone();
+    let ids: BTreeSet<&String> = posted.iter().collect();
+    assert_eq!(
+        (posted.len(), ids.len()),
+        (seeds.len(), seeds.len()),
+        "seed {seed}: each was sent once: {posted:?}"
+    );
     serving.abort();
 }
 

@@ -70,6 +70,8 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
             checks.push(data_folder(&service).await);
             checks.extend(judge(&service, &config).await);
             checks.extend(comfyui(&service).await);
+            // What the judge holds is not free, and not needed once more.
+            service.judge().unload().await;
             checks.push(sharing(&service).await);
             service.judge().unload().await;
         }

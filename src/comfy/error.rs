@@ -65,6 +65,14 @@ pub enum ComfyError {
         /// The device ran out of memory.
         out_of_memory: bool,
     },
+    /// A run that is over without success, and whose record gives no reason.
+    #[error("run {prompt_id} is over without a result: its record says {said:?} and gives no reason")]
+    Unexplained {
+        /// The run.
+        prompt_id: Uuid,
+        /// ComfyUI's word for how it ended.
+        said: String,
+    },
     /// The run was stopped on request: by us, or by somebody at the ComfyUI page.
     #[error("run {prompt_id} was interrupted{}; it has no result", at_node(.node_id))]
     Interrupted {
@@ -149,6 +157,7 @@ impl ComfyError {
                 "The GPU ran out of memory: free memory (unload models), lower the resolution or batch size, or stop other programs on the GPU; then queue again.".into()
             }
             Self::NodeFailed { .. } => "Correct that node's inputs or its model files; queueing the same graph again would fail the same way.".into(),
+            Self::Unexplained { .. } => "ComfyUI's console has the reason; call again to render anew.".into(),
             Self::Interrupted { .. } => "Call again if the result is still wanted.".into(),
             Self::Lost { .. } => {
                 "ComfyUI was restarted (its queue and history live in memory only), or the run was removed from its queue: call again with the same session and iteration to render anew.".into()

@@ -93,12 +93,9 @@ pub(super) fn verdict(prompt_id: Uuid, record: &Value) -> Result<Finished, Comfy
     }
     let said = status.get("status_str").and_then(Value::as_str);
     if said.is_some_and(|word| word != "success") || status.get("completed") == Some(&Value::Bool(false)) {
-        return Err(ComfyError::BadAnswer {
-            what: format!("the history of run {prompt_id}"),
-            detail: format!(
-                "it says {} but gives no reason",
-                said.unwrap_or("that the run is not complete")
-            ),
+        return Err(ComfyError::Unexplained {
+            prompt_id,
+            said: said.unwrap_or("not complete").to_owned(),
         });
     }
     let cached: HashSet<&str> = messages

@@ -181,6 +181,12 @@ impl Runner {
         }
     }
 
+    /// How long a start may take until its request is sure to have arrived or to be lost: the opening of the socket, the
+    /// request, and the look-ups after it.
+    pub fn longest_start(&self) -> Duration {
+        self.client.request_timeout() * 2 + self.config.poll_interval * LOOK_UPS
+    }
+
     /// Whether the server has a run that may have been sent to it. A request can arrive after its sender is gone, so a run that
     /// is not there is looked for several times.
     ///

@@ -12,7 +12,7 @@ use super::types::{NewRun, Run, RunImage};
 use super::{iterations, sessions};
 
 impl Store {
-    /// The run of this iteration and seed that is finished or open; where there is none, a new one is written down as
+    /// The run of this iteration and seed that is finished, or open on this server; where there is none, a new one is written down as
     /// prepared. To be called before the request is sent, so that it can be found again whatever happens after. Of two
     /// programs on one history that ask at the same time, both get the same run.
     pub async fn prepare_run(&self, new: NewRun) -> Result<Run> {
@@ -114,10 +114,10 @@ fn prepare(transaction: &Transaction<'_>, new: NewRun) -> Result<Run> {
     let there = transaction
         .prepare_cached(
             "SELECT * FROM runs WHERE session_id = ?1 AND iteration = ?2 AND seed = ?3
-                 AND state IN ('finished', 'prepared', 'submitted')
+                 AND (state = 'finished' OR state IN ('prepared', 'submitted') AND server = ?4)
              ORDER BY state <> 'finished', rowid LIMIT 1",
         )?
-        .query_row((&new.session, new.iteration, Seed(new.seed)), run_row)
+        .query_row((&new.session, new.iteration, Seed(new.seed), &new.server), run_row)
         .optional()?;
     if let Some(there) = there {
         return Ok(there);

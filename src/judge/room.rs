@@ -1,5 +1,7 @@
 //! The judge as one who needs memory: how much, where from, and loading ahead of the first question.
 
+use std::path::{Path, PathBuf};
+
 use tokio_util::sync::CancellationToken;
 
 use super::engine::{EngineInfo, GpuMemory};
@@ -33,9 +35,11 @@ impl Judge {
         let files = [&spec.model, &spec.mmproj].into_iter();
         let mut bytes = BESIDE_FILES;
         for file in files.chain(spec.adapters.iter().map(|adapter| &adapter.path)) {
-            let size =
-                std::fs::metadata(file).map_err(|error| JudgeError::Files(format!("{}: {error}", file.display())))?;
-            bytes += size.len();
+            for part in parts_of(file) {
+                let size = std::fs::metadata(&part)
+                    .map_err(|error| JudgeError::Files(format!("{}: {error}", part.display())))?;
+                bytes += size.len();
+            }
         }
         Ok(bytes)
     }
@@ -68,5 +72,38 @@ impl Judge {
                 }
             }
         }
+    }
+}
+
+/// The files of a model: of one that was split, `NAME-00001-of-00003.gguf` and the others.
+fn parts_of(file: &Path) -> Vec<PathBuf> {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let split = name.split_once("-00001-of-").and_then(|(stem, rest)| {
+        let count: u32 = rest.strip_suffix(".gguf")?.parse().ok()?;
+        Some((stem, rest, count))
+    });
+    match split {
+        Some((stem, rest, count)) => (1..=count)
+            .map(|part| file.with_file_name(format!("{stem}-{part:05}-of-{rest}")))
+            .collect(),
+        None => vec![file.to_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_split_model_is_all_its_parts() {
+        let parts = parts_of(Path::new("m/big-00001-of-00002.gguf"));
+        assert_eq!(
+            parts,
+            [
+                Path::new("m/big-00001-of-00002.gguf"),
+                Path::new("m/big-00002-of-00002.gguf")
+            ]
+        );
+        assert_eq!(parts_of(Path::new("m/big.gguf")), [Path::new("m/big.gguf")]);
     }
 }

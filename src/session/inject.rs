@@ -121,9 +121,11 @@ impl Service {
         if let Some(question) = question(&located.roles, &edits) {
             return Ok(Injected::Question(question));
         }
-        let given = match (&session, &opening) {
-            (Some(session), _) => Reference::Kept(session.opened.reference.as_ref()),
-            (None, opening) => Reference::Given(opening.as_ref().and_then(|opening| opening.reference.as_deref())),
+        let kept = session.as_ref().and_then(|session| session.opened.reference.as_ref());
+        let given = match (kept, &request.reference) {
+            (Some(kept), _) => Reference::Kept(kept),
+            (None, Some(path)) => Reference::Given(path),
+            (None, None) => Reference::Missing,
         };
         let uploaded = Edits {
             knobs: self.uploaded(&located, &edits.knobs, given).await?,

@@ -171,11 +171,7 @@ impl Service {
                 let service = self.clone();
                 let unload = request.unload;
                 self.judgings.start(&handle, |teller, cancel| async move {
-                    let result = service.run_plan(work, &teller, &cancel).await;
-                    if unload {
-                        service.judge.unload().await;
-                    }
-                    result
+                    service.run_plan(work, unload, &teller, &cancel).await
                 });
                 handle
             }
@@ -357,11 +353,21 @@ impl Service {
         Ok(subjects)
     }
 
-    async fn run_plan(&self, plan: Plan, teller: &Teller, cancel: &CancellationToken) -> Result<Judging, ServiceError> {
+    async fn run_plan(
+        &self,
+        plan: Plan,
+        unload: bool,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<Judging, ServiceError> {
         let lease = self.sharing.for_judging(&*self.judge, teller, cancel).await?;
-        let judged = self.judged(plan, teller, cancel).await?;
+        let judged = self.judged(plan, teller, cancel).await;
+        // Before the next one gets its turn, who would find the judge loaded.
+        if unload {
+            self.judge.unload().await;
+        }
         Ok(Judging {
-            judged,
+            judged: judged?,
             hand_over: lease.hand_over,
         })
     }
@@ -436,7 +442,15 @@ impl Service {
             reference: &plan.reference,
             generated: &subject.picture,
         };
-        let verdict = match self.judge.compare(pair, call).await {
+        let compared = match self.judge.compare(pair, call).await {
+            // The context is made with the first question, so memory may run out only now.
+            Err(error) if error.is_out_of_memory() && self.sharing.make_way(&*self.judge, teller, cancel).await? => {
+                tracing::warn!(%error, "the judge ran out of memory beside ComfyUI and is asked once more");
+                self.judge.compare(pair, call).await
+            }
+            compared => compared,
+        };
+        let verdict = match compared {
             Ok(verdict) => verdict,
             Err(JudgeError::Refused(refusal)) => {
                 self.record_refusal(plan, subject, &refusal, cancel).await?;

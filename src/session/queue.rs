@@ -17,7 +17,7 @@ use crate::comfy::inject::Role;
 use crate::comfy::knobs::with_seed;
 use crate::comfy::lint;
 use crate::history::{
-    Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, SessionId, Span,
+    Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, SessionId, Span, Timestamp,
 };
 use crate::progress::{Progress, Teller};
 
@@ -233,7 +233,11 @@ impl Service {
         let mut open: BTreeMap<(SessionId, IterationNo), Vec<u64>> = BTreeMap::new();
         let here = self.client.url_for_people();
         for run in self.store.open_runs().await? {
-            if run.server == here && self.found_again(run.clone()).await?.state == RunState::Submitted {
+            if run.server != here {
+                continue;
+            }
+            let known = run.state == RunState::Submitted || self.runner.is_there(run.prompt_id.0).await?;
+            if known {
                 open.entry((run.session, run.iteration)).or_default().push(run.seed);
             }
         }
@@ -253,14 +257,18 @@ impl Service {
         Ok(())
     }
 
-    /// A run that was written down before its request was sent may or may not have been sent:
-    /// ComfyUI is asked, so that it is never sent twice.
-    async fn found_again(&self, run: Run) -> Result<Run, ServiceError> {
-        if run.state != RunState::Prepared {
-            return Ok(run);
-        }
-        if self.runner.is_there(run.prompt_id.0).await? {
-            return Ok(self.store.update_run_state(run.prompt_id, RunUpdate::Submitted).await?);
+    /// A run that was written down before its request was sent may or may not have been sent, and the request may still be on
+    /// its way: it is looked for until that is over, so that it is never sent twice.
+    async fn found_again(&self, mut run: Run) -> Result<Run, ServiceError> {
+        while run.state == RunState::Prepared {
+            if self.runner.is_there(run.prompt_id.0).await? {
+                return self.advance(run.prompt_id, RunUpdate::Submitted).await;
+            }
+            if Timestamp::now().seconds_since(run.prepared_at) > self.runner.longest_start().as_secs_f64() {
+                return Ok(run);
+            }
+            // Whoever wrote it down may be at it still.
+            run = self.store.run(run.prompt_id).await?;
         }
         Ok(run)
     }
@@ -372,9 +380,6 @@ impl Work {
             }
         }
         let RenderTurn { lease, mut hand_overs } = turn;
-        if lease.is_some() {
-            service.sharing.rendered(&*service.judge).await;
-        }
         drop(lease);
         // All are rendered before any is judged, so that the GPU changes hands once.
         if self.judge && !reports.is_empty() {
@@ -440,29 +445,35 @@ impl Work {
         } else {
             with_seed(&located.graph, &located.roles, seed)?
         };
-        let run = self.record_of(seed).await?;
-        let (run, remark) = if run.state == RunState::Finished {
-            (run, None)
-        } else {
-            let positive = text_at(&located.roles, Role::Positive);
-            let plan = RunPlan {
-                graph: &graph,
-                roles: &located.roles,
-                positive: positive.as_deref().filter(|_| iteration.content.positive.is_some()),
-            };
-            turn.take(service, teller, cancel).await?;
-            match service.complete(&run, &plan, teller, cancel).await {
-                // The judge lay beside it: without it, once more.
-                Err(error) if error.is_out_of_memory() && service.sharing.ran_out(&*service.judge) => {
-                    tracing::warn!(%error, "a render ran out of memory beside the judge and is repeated without it");
-                    turn.lease = None;
-                    turn.take(service, teller, cancel).await?;
-                    let again = self.record_of(seed).await?;
-                    service.complete(&again, &plan, teller, cancel).await?
-                }
-                ended => ended?,
-            }
+        if let Some(run) = self.finished(seed).await? {
+            return Ok(RunReport {
+                images: service.pictures_of(run.prompt_id).await?,
+                run,
+                remark: None,
+                judgement: None,
+            });
+        }
+        let positive = text_at(&located.roles, Role::Positive);
+        let plan = RunPlan {
+            graph: &graph,
+            roles: &located.roles,
+            positive: positive.as_deref().filter(|_| iteration.content.positive.is_some()),
         };
+        // Written down only now: what waits for the GPU has not begun.
+        turn.take(service, teller, cancel).await?;
+        let (run, remark) = match self.rendered(seed, &plan, teller, cancel).await {
+            // The judge lay beside it: without it, once more.
+            Err(error) if error.is_out_of_memory() && service.sharing.ran_out(&*service.judge) => {
+                tracing::warn!(%error, "a render ran out of memory beside the judge and is repeated without it");
+                turn.lease = None;
+                turn.take(service, teller, cancel).await?;
+                self.rendered(seed, &plan, teller, cancel).await?
+            }
+            ended => ended?,
+        };
+        if !run.cached {
+            service.sharing.rendered(&*service.judge).await;
+        }
         Ok(RunReport {
             images: service.pictures_of(run.prompt_id).await?,
             run,
@@ -471,23 +482,43 @@ impl Work {
         })
     }
 
-    /// The run of this seed that is over or still open; else a new one, recorded before anything
-    /// is sent.
-    async fn record_of(&self, seed: u64) -> Result<Run, ServiceError> {
-        let store = &self.service.store;
+    /// The run of this seed that is finished, if there is one.
+    async fn finished(&self, seed: u64) -> Result<Option<Run>, ServiceError> {
+        let runs = self.service.store.runs_of(&self.session.id, Some(self.n)).await?;
+        Ok(runs
+            .into_iter()
+            .find(|run| run.seed == seed && run.state == RunState::Finished))
+    }
+
+    /// Brings the run of this seed to its end: the one that is open, else a new one, recorded before anything is sent.
+    async fn rendered(
+        &self,
+        seed: u64,
+        plan: &RunPlan<'_>,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<(Run, Option<String>), ServiceError> {
+        let service = &self.service;
         let prompt_id = PromptId::random();
         let new = NewRun {
             prompt_id,
             session: self.session.id.clone(),
             iteration: self.n,
             seed,
-            server: self.service.client.url_for_people(),
+            server: service.client.url_for_people(),
         };
-        let run = store.prepare_run(new).await?;
-        if run.prompt_id == prompt_id {
-            return Ok(run);
+        let mut run = service.store.prepare_run(new).await?;
+        if run.prompt_id != prompt_id {
+            teller.tell(Progress::words("looking whether an earlier request has arrived"));
+            run = tokio::select! {
+                run = service.found_again(run) => run?,
+                () = cancel.cancelled() => return Err(ServiceError::Cancelled(String::new())),
+            };
         }
-        self.service.found_again(run).await
+        if run.state == RunState::Finished {
+            return Ok((run, None));
+        }
+        service.complete(&run, plan, teller, cancel).await
     }
 }
 

@@ -9,7 +9,7 @@ use crate::comfy::images::{ImageKind, OutputImage};
 use crate::comfy::inject::{Roles, prove, sampled_outputs};
 use crate::comfy::record::Finished;
 use crate::comfy::runs::{Run as Following, Submission};
-use crate::history::{PromptId, Run, RunImage, RunState, RunUpdate};
+use crate::history::{HistoryError, PromptId, Run, RunImage, RunState, RunUpdate};
 use crate::picture::Limits;
 use crate::progress::{Done, Progress, Teller};
 
@@ -49,13 +49,13 @@ impl Service {
             };
             match self.runner.start(submission).await {
                 Ok(following) => following,
-                Err(error) => return Err(self.ended_badly(run.prompt_id, error).await),
+                Err(error) => return Err(self.not_accepted(run.prompt_id, error).await),
             }
         } else {
             self.runner.attach(prompt_id, Some(client_id))
         };
         if run.state == RunState::Prepared {
-            self.store.update_run_state(run.prompt_id, RunUpdate::Submitted).await?;
+            self.advance(run.prompt_id, RunUpdate::Submitted).await?;
         }
         let mut finished = match follow(following, teller, cancel).await {
             Ok(finished) => finished,
@@ -68,21 +68,20 @@ impl Service {
             (other, image.kind != ImageKind::Output)
         });
         if let Err(error) = self.fetch(run.prompt_id, &finished).await {
-            // The pictures are still there: the run stays open, and asking again fetches them.
-            if error.is_passing() {
-                return Err(error);
+            // Otherwise the pictures are still there: the run stays open, and asking again fetches them.
+            if has_no_picture(&error) {
+                let update = RunUpdate::Failed {
+                    error: error.to_string(),
+                };
+                self.advance(run.prompt_id, update).await?;
             }
-            let update = RunUpdate::Failed {
-                error: error.to_string(),
-            };
-            self.store.update_run_state(run.prompt_id, update).await?;
             return Err(error);
         }
         let update = RunUpdate::Finished {
             cached: finished.cached,
             seconds: finished.seconds,
         };
-        let run = self.store.update_run_state(run.prompt_id, update).await?;
+        let run = self.advance(run.prompt_id, update).await?;
         Ok((run, remark(plan, &finished)))
     }
 
@@ -91,6 +90,12 @@ impl Service {
         let mut images = Vec::new();
         for (ordinal, image) in finished.images.iter().enumerate() {
             let bytes = self.output_image(image).await?;
+            if bytes.starts_with(b"<") {
+                return Err(ServiceError::from(ComfyError::BadAnswer {
+                    what: format!("the image {}", image.filename),
+                    detail: "it is a web page".into(),
+                }));
+            }
             // Decoded before it is kept, so that what is recorded is a picture.
             let loaded = self.decoded(bytes).await?;
             let stored = self.store.put_image(loaded.bytes).await?;
@@ -129,7 +134,7 @@ impl Service {
         let limit = Limits::default().max_bytes;
         for _ in 1..FETCHES {
             match self.client.output_image(image, limit).await {
-                Err(error) if error.is_uncertain() => {
+                Err(error) if error.is_passing() => {
                     tracing::debug!(%error, "a picture did not arrive and is asked for again")
                 }
                 answered => return answered,
@@ -138,28 +143,58 @@ impl Service {
         self.client.output_image(image, limit).await
     }
 
-    /// Records how a run ended without a result.
+    /// Records what became of a run. Another program on the same history may have recorded its end already: that stands.
+    pub(super) async fn advance(&self, id: PromptId, update: RunUpdate) -> Result<Run, ServiceError> {
+        match self.store.update_run_state(id, update).await {
+            Err(HistoryError::Transition { .. }) => Ok(self.store.run(id).await?),
+            recorded => Ok(recorded?),
+        }
+    }
+
+    /// Records that a run did not come about. Where that is not sure it stays open, and is found again by its id.
+    async fn not_accepted(&self, id: PromptId, error: ComfyError) -> ServiceError {
+        if error.is_passing() {
+            return error.into();
+        }
+        let update = RunUpdate::Failed {
+            error: error.to_string(),
+        };
+        match self.advance(id, update).await {
+            Ok(_) => error.into(),
+            Err(error) => error,
+        }
+    }
+
+    /// Records how an accepted run ended without a result. What says nothing of the run itself leaves it open.
     async fn ended_badly(&self, id: PromptId, error: ComfyError) -> ServiceError {
         let update = match &error {
             ComfyError::Interrupted { .. } => RunUpdate::Cancelled,
             ComfyError::Lost { .. } => RunUpdate::Lost {
                 error: error.to_string(),
             },
-            // The run may still be there: it stays open, and is found again by its id.
-            error if error.is_passing() => return error.clone().into(),
-            _ => RunUpdate::Failed {
+            ComfyError::NodeFailed { .. } | ComfyError::Unexplained { .. } => RunUpdate::Failed {
                 error: error.to_string(),
             },
+            _ => return error.into(),
         };
         let cancelled = matches!(update, RunUpdate::Cancelled);
-        if let Err(error) = self.store.update_run_state(id, update).await {
-            return error.into();
+        if let Err(error) = self.advance(id, update).await {
+            return error;
         }
         if cancelled {
             ServiceError::Cancelled(format!(": run {} was stopped in ComfyUI", id.0))
         } else {
             error.into()
         }
+    }
+}
+
+/// Whether asking again would find no picture either.
+fn has_no_picture(error: &ServiceError) -> bool {
+    match error {
+        ServiceError::Usage { .. } | ServiceError::Picture(_) => true,
+        ServiceError::Comfy(error) => matches!(**error, ComfyError::ImageGone { .. } | ComfyError::TooLarge { .. }),
+        _ => false,
     }
 }
 

@@ -10,10 +10,12 @@ use crate::near::nearest;
 
 /// The session's reference, as far as it is known when a knob asks for it.
 pub(super) enum Reference<'a> {
-    /// In the image store, if the session has one.
-    Kept(Option<&'a ImageHash>),
-    /// The bytes that a new session is opened with, if it has a reference.
-    Given(Option<&'a [u8]>),
+    /// In the image store.
+    Kept(&'a ImageHash),
+    /// The file that comes with this call.
+    Given(&'a str),
+    /// None.
+    Missing,
 }
 
 impl Service {
@@ -47,10 +49,11 @@ impl Service {
             self.reference_bytes(reference, &picture.place).await?
         } else if picture.options.contains(&picture.value) {
             return Ok(None);
-        } else if self.roots.allow(&picture.value).is_ok_and(|path| path.is_file()) {
-            // Decoded, so that what is no picture is told here and not by a node.
+        } else if self.roots.allow(&picture.value).is_ok_and(|path| path.is_file()) || leads_out(&picture.value) {
+            // Decoded, so that what is no picture is told here and not by a node. What lies outside the folders that may
+            // be read is refused, rather than left to a server that reads any file.
             self.picture(&picture.value).await?.bytes
-        } else if picture.value.contains(['/', '\\', '[']) {
+        } else if picture.value.contains(['/', '[']) {
             // Below a folder of the server, or in its output: only the server knows.
             return Ok(None);
         } else {
@@ -62,9 +65,9 @@ impl Service {
 
     async fn reference_bytes(&self, reference: &Reference<'_>, place: &str) -> Result<Vec<u8>, ServiceError> {
         match reference {
-            Reference::Kept(Some(hash)) => Ok(self.store.read_image(hash, Verify::Hash).await?.1),
-            Reference::Given(Some(bytes)) => Ok(bytes.to_vec()),
-            Reference::Kept(None) | Reference::Given(None) => Err(ServiceError::usage(
+            Reference::Kept(hash) => Ok(self.store.read_image(hash, Verify::Hash).await?.1),
+            Reference::Given(path) => Ok(self.picture(path).await?.bytes),
+            Reference::Missing => Err(ServiceError::usage(
                 format!("{place} is to be {REFERENCE}, and the session has no reference picture; nothing was recorded"),
                 "Give `reference` too, or the path of a picture as the knob's value.",
             )),
@@ -98,6 +101,14 @@ impl Service {
         }
         .into())
     }
+}
+
+/// Whether a name may lead out of the server's own folders: absolute, from home, upwards, or with a drive or a scheme.
+fn leads_out(name: &str) -> bool {
+    name.starts_with(['/', '\\', '~'])
+        || name.contains(':')
+        || name.split(['/', '\\']).any(|part| part == "..")
+        || name.contains('\\')
 }
 
 /// Whether a string stands anywhere in a definition.

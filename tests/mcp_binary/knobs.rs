@@ -80,6 +80,17 @@ async fn pictures_that_cannot_be_had_are_refused_with_what_is_there() {
         .refused("inject_prompt", open("20.image", "no-such-picture.png"))
         .await;
     assert!(said.contains("no such picture is on the server"), "{said}");
+    // Outside the folders that may be read: not even the server's own reading of it.
+    let outside = bench.outside("private.png");
+    for path in [
+        outside.as_str(),
+        "../private.png",
+        "~/private.png",
+        "file:///private.png",
+    ] {
+        let said = server.refused("inject_prompt", open("20.image", path)).await;
+        assert!(!said.contains("not on the server"), "{path}: {said}");
+    }
     let said = server.refused("inject_prompt", open("2.text", "@reference")).await;
     assert!(said.contains("only an input that takes a picture"), "{said}");
     let sessions = server.tool("get_history", json!({})).await;

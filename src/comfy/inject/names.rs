@@ -167,6 +167,21 @@ pub(super) fn encodes(node: &Node<'_>) -> bool {
     WORDS.iter().any(|word| class.contains(word)) || node.input("clip").is_some()
 }
 
+/// Whether a node tells what is in a picture, and hands the picture on beside that.
+pub(super) fn describes(node: &Node<'_>) -> bool {
+    const WORDS: [&str; 7] = [
+        "caption",
+        "interrogat",
+        "tagger",
+        "florence",
+        "detect",
+        "segment",
+        "describe",
+    ];
+    let class = node.class().to_lowercase();
+    WORDS.iter().any(|word| class.contains(word))
+}
+
 /// Whether a node makes new text of what it is given, as a language model does.
 pub(super) fn rewrites(node: &Node<'_>) -> bool {
     const WORDS: [&str; 18] = [

@@ -61,7 +61,7 @@ pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>
         let texts = text_inputs(walk, &node);
         // What takes pictures and is read by nobody shows or saves them.
         let shows = (node.input("images").is_some() || node.input("image").is_some()) && !walk.is_read(node.id());
-        if !seeded || texts.is_empty() || shows || !gives_pictures(walk, &node) || names::rewrites(&node) {
+        if !seeded || texts.is_empty() || shows || !gives_pictures(walk, &node) || names::describes(&node) {
             return None;
         }
         for (side, own) in [

@@ -225,7 +225,7 @@ async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publis
                 let _ = reply.send(result);
             }
             Ok(Some(Command::Gpus { cancel, reply })) => {
-                let result = match started(&mut process, &config) {
+                let result = match started(&mut process, &config, &publish) {
                     Ok(live) => live.gpus(&cancel).await,
                     Err(error) => Err(error),
                 };
@@ -281,11 +281,18 @@ fn forget_gone(process: &mut Option<Process>, publish: &watch::Sender<WorkerStat
 }
 
 /// The process, a new one where there is none. One that was killed between two calls is replaced without a word.
-fn started<'p>(process: &'p mut Option<Process>, config: &WorkerConfig) -> Result<&'p mut Process, WorkerError> {
+fn started<'p>(
+    process: &'p mut Option<Process>,
+    config: &WorkerConfig,
+    publish: &watch::Sender<WorkerState>,
+) -> Result<&'p mut Process, WorkerError> {
     let live = process.take().map(|mut live| (live.has_exited(), live));
     Ok(process.insert(match live {
         Some((false, live)) => live,
-        _ => Process::start(config)?,
+        _ => {
+            publish.send_replace(WorkerState::Idle);
+            Process::start(config)?
+        }
     }))
 }
 
@@ -296,7 +303,7 @@ async fn ready<'p>(
     publish: &watch::Sender<WorkerState>,
     cancel: &CancellationToken,
 ) -> Result<(&'p mut Process, EngineInfo), WorkerError> {
-    let known = started(process, config)?.info().cloned();
+    let known = started(process, config, publish)?.info().cloned();
     // Out of its place meanwhile, so that a process that fails to load is dropped, and with that ended.
     let mut live = process.take().ok_or(WorkerError::Closed)?;
     let info = match known {

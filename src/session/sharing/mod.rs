@@ -27,8 +27,14 @@ use policy::{Known, free_for_judge};
 
 /// Pause between two looks at ComfyUI's memory or queue.
 const PAUSE: Duration = Duration::from_millis(100);
-/// After so long without more free memory, ComfyUI has given what it gives.
+/// Pause between two looks at ComfyUI's queue.
+const LOOK: Duration = Duration::from_millis(500);
+/// After so long without any more free memory, ComfyUI has none to give.
 const STALLED: Duration = Duration::from_secs(3);
+/// After so long without more free memory than came already, that was all.
+const SETTLED: Duration = Duration::from_millis(500);
+/// Looks at the queue in a row that may go unanswered.
+const PATIENCE: u32 = 5;
 /// Less than this is not counted as more.
 const STEP: u64 = 64 << 20;
 
@@ -106,8 +112,8 @@ pub(super) struct Sharing {
     comfy: Client,
     turn: Arc<RwLock<()>>,
     known: Mutex<Known>,
-    /// This machine turned out to have no GPU for the judge.
-    no_gpu: AtomicBool,
+    /// It turned out that one of the two uses no GPU.
+    nothing_to_share: AtomicBool,
 }
 
 impl Sharing {
@@ -117,7 +123,7 @@ impl Sharing {
             comfy,
             turn: Arc::default(),
             known: Mutex::default(),
-            no_gpu: AtomicBool::new(false),
+            nothing_to_share: AtomicBool::new(false),
         }
     }
 
@@ -126,7 +132,9 @@ impl Sharing {
         match self.policy {
             Policy::Exclusive => true,
             Policy::Shared => false,
-            Policy::Auto => self.comfy.is_local() && judge.may_use_gpu() && !self.no_gpu.load(Ordering::Relaxed),
+            Policy::Auto => {
+                self.comfy.is_local() && judge.may_use_gpu() && !self.nothing_to_share.load(Ordering::Relaxed)
+            }
         }
     }
 
@@ -183,31 +191,35 @@ impl Sharing {
         if !self.concerns(judge) {
             return Ok(Lease::free());
         }
-        let both = self.both_fit(judge);
-        let turn = self.take(both, teller, cancel).await?;
-        let hand_over = if !both && judge.is_loaded() {
+        let turn = self.take(judge, teller, cancel).await?;
+        let mut hand_over = None;
+        if matches!(turn, Turn::Alone { .. }) {
             let started = Instant::now();
+            let loaded = judge.is_loaded();
+            // Also a process without a model: asking its driver took memory.
             judge.unload().await;
-            Some(HandOver {
+            hand_over = loaded.then(|| HandOver {
                 to: Side::Comfyui,
                 seconds: started.elapsed().as_secs_f64(),
                 freed: 0,
-            })
-        } else {
-            None
-        };
+            });
+        }
         Ok(Lease {
             hand_over,
             _turn: Some(turn),
         })
     }
 
-    /// After a render, while its lease is held: how much memory ComfyUI holds tells whether both fit.
+    /// After a picture was rendered, while its lease is held: how much memory ComfyUI holds tells whether both fit.
     pub(super) async fn rendered(&self, judge: &impl Tenant) {
         if self.policy != Policy::Auto || !self.concerns(judge) {
             return;
         }
         let Ok(Some(device)) = self.device().await else { return };
+        if device.kind == "cpu" {
+            self.nothing_to_share.store(true, Ordering::Relaxed);
+            return;
+        }
         let own = if judge.is_loaded() {
             judge.memory_needed().unwrap_or(0)
         } else {
@@ -216,7 +228,7 @@ impl Sharing {
         self.known(|known| known.rendered(device.vram_total, device.free_for_others(), own));
     }
 
-    /// A render found too little memory beside the judge: from now on they take turns. Whether that can help.
+    /// One of the two found too little memory beside the other: from now on they take turns. Whether that can help.
     pub(super) fn ran_out(&self, judge: &impl Tenant) -> bool {
         if self.policy != Policy::Auto || !self.concerns(judge) || !judge.is_loaded() {
             return false;
@@ -225,11 +237,37 @@ impl Sharing {
         true
     }
 
+    /// A judgement ran out of memory, while its lease is held: the judge gives up what it has, and ComfyUI is asked for all
+    /// it gives. Whether there was anybody to ask.
+    ///
+    /// # Errors
+    /// [`ServiceError::Cancelled`], or why ComfyUI could not be asked.
+    pub(super) async fn make_way(
+        &self,
+        judge: &impl Tenant,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<bool, ServiceError> {
+        if !self.concerns(judge) {
+            return Ok(false);
+        }
+        self.known(Known::ran_out);
+        judge.unload().await;
+        let found = tokio::select! {
+            found = self.until_idle(teller) => found?,
+            () = cancel.cancelled() => return Err(cancelled()),
+        };
+        if found {
+            self.ask_for_memory(None, teller, cancel).await?;
+        }
+        Ok(found)
+    }
+
     /// Before a judgement. Where the judge is not loaded and its memory is not free, ComfyUI is asked for it; then the judge is
     /// loaded, so that what the hand-over cost is known.
     ///
     /// # Errors
-    /// [`ServiceError::Cancelled`], or why the judge could not be loaded.
+    /// [`ServiceError::Cancelled`], or why the judge could not be loaded; it then holds no memory.
     pub(super) async fn for_judging(
         &self,
         judge: &impl Tenant,
@@ -239,130 +277,160 @@ impl Sharing {
         if !self.concerns(judge) {
             return Ok(Lease::free());
         }
-        let turn = self.take(self.both_fit(judge), teller, cancel).await?;
-        let mut lease = Lease {
-            hand_over: None,
-            _turn: Some(turn),
-        };
-        if judge.is_loaded() {
-            return Ok(lease);
-        }
-        let started = Instant::now();
-        let mut freed = self.make_room(judge, teller, cancel).await?;
-        match judge.load(teller, cancel).await {
-            // The estimate was wrong, or somebody else took the memory meanwhile.
-            Err(error) if freed.is_none() && error.is_out_of_memory() => {
-                freed = self.ask_for_memory(judge.memory_needed()?, teller, cancel).await?;
-                if freed.is_none() {
-                    return Err(error);
+        let turn = self.take(judge, teller, cancel).await?;
+        let hand_over = match judge.is_loaded() {
+            true => None,
+            false => {
+                let got = self.load(judge, teller, cancel).await;
+                if got.is_err() {
+                    judge.unload().await;
                 }
-                judge.load(teller, cancel).await?;
+                got?
             }
-            loaded => loaded?,
-        }
-        lease.hand_over = freed.map(|freed| HandOver {
-            to: Side::Judge,
-            seconds: started.elapsed().as_secs_f64(),
-            freed,
-        });
-        Ok(lease)
+        };
+        Ok(Lease {
+            hand_over,
+            _turn: Some(turn),
+        })
     }
 
-    /// Sees to it that the judge's memory is free. `None` when ComfyUI did not have to be asked.
-    async fn make_room(
+    /// Makes room where there is too little, and loads the judge.
+    async fn load(
         &self,
         judge: &impl Tenant,
         teller: &Teller,
         cancel: &CancellationToken,
-    ) -> Result<Option<u64>, ServiceError> {
-        let needed = judge.memory_needed()?;
-        // Where nothing answers, nothing holds memory.
-        let Ok(Some(device)) = self.device().await else {
-            return Ok(None);
+    ) -> Result<Option<HandOver>, ServiceError> {
+        let found = tokio::select! {
+            found = self.until_idle(teller) => found?,
+            () = cancel.cancelled() => return Err(cancelled()),
         };
-        if self.policy == Policy::Auto {
-            if device.kind == "cpu" {
-                return Ok(None);
-            }
-            let gpus = judge.gpus(cancel).await?;
-            if gpus.is_empty() {
-                self.no_gpu.store(true, Ordering::Relaxed);
-                return Ok(None);
-            }
-            if free_for_judge(&gpus, device.free_for_others()) >= needed {
-                return Ok(None);
-            }
+        // Waiting for other people's runs is no cost of the hand-over.
+        let started = Instant::now();
+        let needed = judge.memory_needed()?;
+        let mut freed = None;
+        if found && !self.has_room(judge, needed, cancel).await? {
+            // Told never to be in memory together: then what is free does not matter.
+            let enough = (self.policy == Policy::Auto).then_some(needed);
+            freed = Some(self.ask_for_memory(enough, teller, cancel).await?);
         }
-        self.ask_for_memory(needed, teller, cancel).await
+        match judge.load(teller, cancel).await {
+            // The estimate was wrong, or somebody else took the memory meanwhile.
+            Err(error) if found && freed.is_none() && error.is_out_of_memory() => {
+                judge.unload().await;
+                self.known(Known::ran_out);
+                freed = Some(self.ask_for_memory(None, teller, cancel).await?);
+                judge.load(teller, cancel).await?;
+            }
+            loaded => loaded?,
+        }
+        Ok(freed.map(|freed| HandOver {
+            to: Side::Judge,
+            seconds: started.elapsed().as_secs_f64(),
+            freed,
+        }))
     }
 
-    /// Asks ComfyUI for memory once nothing runs there, and waits until `needed` bytes are free or no more come. How many
-    /// came; `None` when ComfyUI is gone.
+    /// Whether the judge has room without asking ComfyUI.
+    async fn has_room(
+        &self,
+        judge: &impl Tenant,
+        needed: u64,
+        cancel: &CancellationToken,
+    ) -> Result<bool, ServiceError> {
+        if self.policy != Policy::Auto {
+            return Ok(false);
+        }
+        let device = match self.device().await? {
+            Some(device) if device.kind != "cpu" => device,
+            _ => {
+                self.nothing_to_share.store(true, Ordering::Relaxed);
+                return Ok(true);
+            }
+        };
+        let gpus = judge.gpus(cancel).await?;
+        if gpus.is_empty() {
+            self.nothing_to_share.store(true, Ordering::Relaxed);
+            return Ok(true);
+        }
+        Ok(free_for_judge(&gpus, device.free_for_others()) >= needed)
+    }
+
+    /// Asks ComfyUI for memory and waits until `enough` bytes are free, or without a number until what it gives has come. How
+    /// many bytes came.
     ///
     /// First for its models, which go to main memory and come back quickly; for what it cached only if that is not enough.
     async fn ask_for_memory(
         &self,
-        needed: u64,
+        enough: Option<u64>,
         teller: &Teller,
         cancel: &CancellationToken,
-    ) -> Result<Option<u64>, ServiceError> {
+    ) -> Result<u64, ServiceError> {
         let asked = async {
-            self.until_idle(teller).await?;
             teller.tell(Progress::words("waiting for ComfyUI to give memory back"));
-            let Some(before) = self.device().await? else {
-                return Ok(0);
-            };
-            let before = before.free_for_others();
+            let free =
+                async || Ok::<u64, ComfyError>(self.device().await?.map_or(0, |device| device.free_for_others()));
+            let before = free().await?;
             let mut best = before;
             for everything in [false, true] {
                 self.comfy.free(true, everything).await?;
-                let mut since = Instant::now();
-                while since.elapsed() < STALLED {
-                    // The request only sets a flag, so the first look may be too early.
+                let (mut since, mut grown) = (Instant::now(), false);
+                // The request only sets a flag, so that nothing may have happened yet at the first looks.
+                while since.elapsed() < if grown { SETTLED } else { STALLED } {
                     sleep(PAUSE).await;
-                    let Some(device) = self.device().await? else { break };
-                    let free = device.free_for_others();
-                    if free > best + STEP {
-                        since = Instant::now();
+                    let now = free().await?;
+                    if now > best + STEP {
+                        (since, grown) = (Instant::now(), true);
                     }
-                    best = best.max(free);
-                    if free >= needed {
-                        return Ok(free.saturating_sub(before));
+                    best = best.max(now);
+                    if enough.is_some_and(|enough| now >= enough) {
+                        return Ok(now.saturating_sub(before));
                     }
                 }
+                if enough.is_none() && grown {
+                    break;
+                }
             }
-            tracing::warn!(
-                needed,
-                free = best,
-                "ComfyUI gave back what it gives, and the judge may not fit"
-            );
-            Ok(best - before)
-        };
-        let asked: Result<u64, ComfyError> = tokio::select! {
-            asked = asked => asked,
-            () = cancel.cancelled() => return Err(ServiceError::Cancelled(" while waiting for the GPU's memory".into())),
-        };
-        match asked {
-            Ok(freed) => Ok(Some(freed)),
-            Err(error) => {
-                tracing::warn!(%error, "ComfyUI could not be asked for memory");
-                Ok(None)
+            if let Some(enough) = enough {
+                tracing::warn!(
+                    needed = enough,
+                    free = best,
+                    "ComfyUI gave back what it gives, and the judge may not fit"
+                );
             }
+            Ok::<u64, ComfyError>(best - before)
+        };
+        tokio::select! {
+            asked = asked => Ok(asked?),
+            () = cancel.cancelled() => Err(cancelled()),
         }
     }
 
-    /// Until ComfyUI's queue is empty: runs of other people are not disturbed.
-    async fn until_idle(&self, teller: &Teller) -> Result<(), ComfyError> {
+    /// Until ComfyUI's queue is empty: runs of other people are not disturbed. False when there is no ComfyUI.
+    async fn until_idle(&self, teller: &Teller) -> Result<bool, ComfyError> {
+        let mut unanswered = 0;
         loop {
-            let queue = self.comfy.queue().await?;
-            let runs = queue.running.len() + queue.pending.len();
-            if runs == 0 {
-                return Ok(());
+            match self.comfy.queue().await {
+                Ok(queue) => {
+                    unanswered = 0;
+                    let runs = queue.running.len() + queue.pending.len();
+                    if runs == 0 {
+                        return Ok(true);
+                    }
+                    teller.tell(Progress::words(format!(
+                        "waiting for the GPU: {runs} run(s) in ComfyUI's queue"
+                    )));
+                }
+                Err(ComfyError::Unreachable { .. }) => return Ok(false),
+                // A server that renders may be slow to answer.
+                Err(error) if error.is_passing() && unanswered < PATIENCE => unanswered += 1,
+                Err(error) if error.is_passing() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "ComfyUI cannot be asked for memory");
+                    return Ok(false);
+                }
             }
-            teller.tell(Progress::words(format!(
-                "waiting for the GPU: {runs} run(s) in ComfyUI's queue"
-            )));
-            sleep(PAUSE).await;
+            sleep(LOOK).await;
         }
     }
 
@@ -371,27 +439,49 @@ impl Sharing {
         Ok(self.comfy.system_stats().await?.devices.into_iter().next())
     }
 
-    async fn take(&self, together: bool, teller: &Teller, cancel: &CancellationToken) -> Result<Turn, ServiceError> {
-        let turn = Arc::clone(&self.turn);
-        let wait = async {
-            if together {
-                Turn::Together {
-                    _guard: turn.read_owned().await,
-                }
+    /// Waits for the GPU: beside the other one where both fit, else alone.
+    async fn take(
+        &self,
+        judge: &impl Tenant,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<Turn, ServiceError> {
+        loop {
+            let together = self.both_fit(judge);
+            let lock = Arc::clone(&self.turn);
+            let busy = if together {
+                lock.try_read().is_err()
             } else {
-                Turn::Alone {
-                    _guard: turn.write_owned().await,
-                }
+                lock.try_write().is_err()
+            };
+            if busy {
+                teller.tell(Progress::words(
+                    "waiting for the GPU: another render or judgement has it",
+                ));
             }
-        };
-        if self.turn.try_write().is_err() {
-            teller.tell(Progress::words(
-                "waiting for the GPU: another render or judgement has it",
-            ));
-        }
-        tokio::select! {
-            turn = wait => Ok(turn),
-            () = cancel.cancelled() => Err(ServiceError::Cancelled(" while waiting for the GPU".into())),
+            let wait = async {
+                if together {
+                    Turn::Together {
+                        _guard: lock.read_owned().await,
+                    }
+                } else {
+                    Turn::Alone {
+                        _guard: lock.write_owned().await,
+                    }
+                }
+            };
+            let turn = tokio::select! {
+                turn = wait => turn,
+                () = cancel.cancelled() => return Err(cancelled()),
+            };
+            // Meanwhile it may have turned out otherwise; alone is always right.
+            if !together || self.both_fit(judge) {
+                return Ok(turn);
+            }
         }
     }
+}
+
+fn cancelled() -> ServiceError {
+    ServiceError::Cancelled(" while waiting for the GPU".into())
 }

@@ -23,8 +23,8 @@ const GB: u64 = 1 << 30;
 struct Pretended {
     gpu: Arc<Gpu>,
     needs: u64,
-    /// What its driver says is free; the truth unless set.
-    driver: Option<Vec<u64>>,
+    /// What it thinks that it needs; the truth unless set.
+    estimate: Option<u64>,
     loaded: AtomicBool,
 }
 
@@ -33,7 +33,7 @@ impl Pretended {
         Self {
             gpu: Arc::clone(gpu),
             needs,
-            driver: None,
+            estimate: None,
             loaded: AtomicBool::new(false),
         }
     }
@@ -49,11 +49,11 @@ impl Tenant for Pretended {
     }
 
     fn memory_needed(&self) -> Result<u64, ServiceError> {
-        Ok(self.needs)
+        Ok(self.estimate.unwrap_or(self.needs))
     }
 
     async fn gpus(&self, _: &CancellationToken) -> Result<Vec<u64>, ServiceError> {
-        Ok(self.driver.clone().unwrap_or_else(|| vec![self.gpu.free()]))
+        Ok(vec![self.gpu.free()])
     }
 
     async fn load(&self, _: &Teller, _: &CancellationToken) -> Result<(), ServiceError> {
@@ -237,12 +237,13 @@ async fn before_the_first_render_the_judge_makes_way() {
 #[tokio::test]
 async fn exclusive_asks_even_where_both_fit_and_shared_never_does() {
     let roomy = [64 * GB, 8 * GB, 4 * GB];
-    scene(Policy::Exclusive, roomy, Duration::ZERO, async |scene| {
+    scene(Policy::Exclusive, roomy, Duration::from_millis(300), async |scene| {
         drop(scene.render(1).await);
-        assert_eq!(
-            scene.lease_to_judge().await.unwrap().hand_over.expect("a hand-over").to,
-            Side::Judge
-        );
+        let given = scene.lease_to_judge().await.unwrap().hand_over.expect("a hand-over");
+        assert_eq!((given.to, given.freed), (Side::Judge, 8 * GB));
+        let events = story(&scene.events());
+        let [gave, taken] = [Event::GaveBack, Event::Taken].map(|event| events.iter().position(|e| *e == event));
+        assert!(gave < taken, "never both in memory: {events:?}");
         assert_eq!(scene.render(2).await.hand_over.expect("a hand-over").to, Side::Comfyui);
     })
     .await;
@@ -304,17 +305,40 @@ async fn the_judge_waits_for_a_render_and_for_other_peoples_runs() {
 
 #[tokio::test]
 async fn a_judge_that_finds_too_little_memory_after_all_asks_for_it() {
+    let sizes = [24 * GB, 16 * GB, 10 * GB];
+    scene(Policy::Auto, sizes, Duration::from_millis(300), async |mut scene| {
+        drop(scene.render(1).await);
+        // Eight are free, and six are thought to be enough.
+        scene.judge.estimate = Some(6 * GB);
+        let lease = scene.lease_to_judge().await.unwrap();
+        assert_eq!(lease.hand_over.expect("a hand-over").freed, 16 * GB);
+        assert!(scene.judge.is_loaded());
+        drop(lease);
+        let back = scene.render(2).await.hand_over;
+        assert_eq!(back.expect("they take turns from now on").to, Side::Comfyui);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_judgement_that_runs_out_makes_room_and_may_be_tried_again() {
     scene(
         Policy::Auto,
-        [24 * GB, 16 * GB, 10 * GB],
+        [24 * GB, 16 * GB, 4 * GB],
         Duration::ZERO,
-        async |mut scene| {
+        async |scene| {
             drop(scene.render(1).await);
-            // Two GPUs, says the driver, with room enough.
-            scene.judge.driver = Some(vec![8 * GB, 8 * GB]);
-            let lease = scene.lease_to_judge().await.unwrap();
-            assert_eq!(lease.hand_over.expect("a hand-over").freed, 16 * GB);
-            assert!(scene.judge.is_loaded());
+            let _lease = scene.lease_to_judge().await.unwrap();
+            assert_eq!(scene.gpu.free(), 4 * GB, "both lie there");
+            let never = CancellationToken::new();
+            assert!(
+                scene
+                    .sharing
+                    .make_way(&scene.judge, &Teller::silent(), &never)
+                    .await
+                    .unwrap()
+            );
+            assert_eq!((scene.judge.is_loaded(), scene.gpu.free()), (false, 24 * GB));
         },
     )
     .await;

@@ -10,7 +10,7 @@ mod worker;
 mod tests;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -25,6 +25,7 @@ pub struct Studio {
     address: SocketAddr,
     step_time: Duration,
     gpu: Option<(Arc<Gpu>, Duration)>,
+    posted: Arc<Mutex<Vec<String>>>,
 }
 
 impl Studio {
@@ -42,7 +43,13 @@ impl Studio {
             address,
             step_time,
             gpu: None,
+            posted: Arc::default(),
         })
+    }
+
+    /// The ids of all graphs that are accepted, in order, repeats included; goes on growing.
+    pub fn posted(&self) -> Arc<Mutex<Vec<String>>> {
+        Arc::clone(&self.posted)
     }
 
     /// Pretends to render on this GPU, and to give its memory back so long after it is asked.
@@ -62,7 +69,7 @@ impl Studio {
     /// # Errors
     /// When the listener fails.
     pub async fn serve(self) -> Result<()> {
-        let studio = worker::Studio::new(self.step_time, self.gpu);
+        let studio = worker::Studio::new(self.step_time, self.gpu, self.posted);
         let app = http::routes(Arc::clone(&studio));
         tokio::select! {
             served = async { axum::serve(self.listener, app).await } => served.context("serving"),

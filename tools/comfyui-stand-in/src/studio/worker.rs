@@ -64,6 +64,7 @@ pub(super) struct Studio {
     work: Notify,
     step_time: Duration,
     gpu: Option<(Arc<Gpu>, Duration)>,
+    posted: Arc<Mutex<Vec<String>>>,
 }
 
 enum Ending {
@@ -79,12 +80,17 @@ enum Ending {
 }
 
 impl Studio {
-    pub(super) fn new(step_time: Duration, gpu: Option<(Arc<Gpu>, Duration)>) -> Arc<Self> {
+    pub(super) fn new(
+        step_time: Duration,
+        gpu: Option<(Arc<Gpu>, Duration)>,
+        posted: Arc<Mutex<Vec<String>>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
             work: Notify::new(),
             step_time,
             gpu,
+            posted,
         })
     }
 
@@ -108,6 +114,9 @@ impl Studio {
 
     /// Queues a job.
     pub(super) fn enqueue(&self, mut job: Job) -> i64 {
+        let mut posted = self.posted.lock().unwrap_or_else(PoisonError::into_inner);
+        posted.push(job.prompt_id.clone());
+        drop(posted);
         let mut state = self.state();
         job.number = state.next_number;
         state.next_number += 1;

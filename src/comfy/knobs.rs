@@ -230,7 +230,7 @@ impl Writer<'_> {
             .iter()
             .find(|change| change.node == target.node && change.input == target.input);
         if let Some(earlier) = earlier {
-            if earlier.to == *value {
+            if earlier.to == self.fitted(target, value) {
                 return Ok(());
             }
             return Err(InjectError::Twice { place: target.key() });

@@ -6,8 +6,9 @@ use super::super::graph::{InputValue, Node};
 use super::Why;
 use super::encoder::{of_side, text_inputs};
 use super::names::{self, Side, side_of};
+use super::sampler::guider;
 use super::values::{self, Traced};
-use super::walk::Walk;
+use super::walk::{Walk, Wire};
 
 /// What was found for one side of the guidance.
 #[derive(Default)]
@@ -21,6 +22,7 @@ pub(super) struct Conditioning<'w, 'a> {
     walk: &'w Walk<'a>,
     side: Side,
     seen: HashSet<(&'a str, usize)>,
+    depth: usize,
     texts: &'w mut Texts,
 }
 
@@ -30,6 +32,7 @@ impl<'w, 'a> Conditioning<'w, 'a> {
             walk,
             side,
             seen: HashSet::new(),
+            depth: 0,
             texts,
         }
     }
@@ -38,7 +41,17 @@ impl<'w, 'a> Conditioning<'w, 'a> {
         let InputValue::Link { node, output } = value else {
             return;
         };
-        let Some(node) = self.walk.graph.node(node) else { return };
+        let Some(node) = self.walk.graph.node(node) else {
+            self.texts.traced.doubt = Some(Why::Unresolved {
+                by: node.into(),
+                title: "missing".to_owned(),
+            });
+            return;
+        };
+        if self.depth >= values::MAX_DEPTH {
+            self.texts.traced.doubt = Some(values::unresolved(&node));
+            return;
+        }
         if !self.seen.insert((node.id(), output)) {
             return;
         }
@@ -93,13 +106,38 @@ impl<'w, 'a> Conditioning<'w, 'a> {
                 .traced
                 .extend(values::of_node(self.walk, &node, output, side));
         }
+        // Out of a bundle, such as a pipe: what is in it was put in before.
+        let bundled = wires.is_empty() && !holds_text;
+        let wires = if bundled { self.bundles(&node, side) } else { wires };
+        self.depth += 1;
         for (_, value) in wires {
             self.follow(value);
         }
+        self.depth -= 1;
+    }
+
+    /// The conditioning that was put into the bundle a node takes things out of.
+    fn bundles(&self, node: &Node<'a>, side: Side) -> Vec<(&'a str, InputValue<'a>)> {
+        let named = |name: &str, value: &InputValue<'a>| match value {
+            InputValue::Link { node: source, output } => {
+                names::is_bundle(name)
+                    || matches!(self.walk.output_wire(source, *output), Wire::Of(kind) if names::is_bundle(kind))
+            }
+            InputValue::Literal(_) => false,
+        };
+        let inputs = self.walk.live_inputs(node).into_iter();
+        inputs
+            .filter(|(name, value)| named(name, value))
+            .flat_map(|(name, value)| {
+                guider(self.walk, value, &[side])
+                    .into_iter()
+                    .map(move |(_, value)| (name, value))
+            })
+            .collect()
     }
 }
 
-fn is_blank(value: &InputValue<'_>) -> bool {
+pub(super) fn is_blank(value: &InputValue<'_>) -> bool {
     matches!(value, InputValue::Literal(value) if value.as_str().is_some_and(|text| text.trim().is_empty()))
 }
 

@@ -26,7 +26,7 @@ pub(super) fn side_of(name: &str) -> Option<Side> {
 
 /// Names under which text encoders take their text.
 pub(super) fn is_text(name: &str) -> bool {
-    const NAMES: [&str; 15] = [
+    const NAMES: [&str; 16] = [
         "text",
         "text_g",
         "text_l",
@@ -40,6 +40,7 @@ pub(super) fn is_text(name: &str) -> bool {
         "tags",
         "lyrics",
         "caption",
+        "wildcard",
         "positive",
         "negative",
     ];
@@ -149,7 +150,9 @@ pub(super) fn is_bundle(name: &str) -> bool {
 /// Whether a literal reads like words for a picture, rather than a choice, a file or a formula.
 pub(super) fn is_prose(text: &str) -> bool {
     let formula = text.contains("[%") || text.contains("%]") || text.contains("[[");
-    text.chars().any(char::is_alphabetic) && text.trim().contains([' ', ',', '\n']) && !formula && !is_weights(text)
+    // Some scripts need no spaces.
+    let several = text.trim().contains([' ', ',', '\n']) || text.chars().any(|c| c > '\u{2e80}');
+    text.chars().any(char::is_alphabetic) && several && !formula && !is_weights(text)
 }
 
 /// Whether a literal names a file of model weights.
@@ -165,6 +168,13 @@ pub(super) fn encodes(node: &Node<'_>) -> bool {
     const WORDS: [&str; 4] = ["encode", "prompt", "text", "conditioning"];
     let class = node.class().to_lowercase();
     WORDS.iter().any(|word| class.contains(word)) || node.input("clip").is_some()
+}
+
+/// Whether a node gives out only a part of its text, or none of it as it was.
+pub(super) fn cuts(node: &Node<'_>) -> bool {
+    const WORDS: [&str; 5] = ["extract", "substring", "regex", "truncate", "split"];
+    let class = node.class().to_lowercase();
+    WORDS.iter().any(|word| class.contains(word))
 }
 
 /// Whether a node tells what is in a picture, and hands the picture on beside that.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::graph::{InputValue, Node};
-use super::conditioning::{Conditioning, Texts, encoder};
+use super::conditioning::{Conditioning, Texts, encoder, is_blank};
 use super::encoder::{of_side, text_inputs};
 use super::names::{self, Side, side_of};
 use super::walk::{Walk, Wire};
@@ -17,12 +17,7 @@ pub(super) struct Sampler<'a> {
 
 /// Reads a node as a sampler: it makes a latent or a picture and is guided by conditioning, its own or a guider's.
 pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>> {
-    if let Some(spec) = walk.spec(&node) {
-        let makes = |kind: &str| spec.outputs.iter().any(|output| output.kind == kind);
-        if !(makes("LATENT") || makes("IMAGE")) || makes("CONDITIONING") {
-            return None;
-        }
-    } else if ![
+    let samples = [
         "seed",
         "noise_seed",
         "noise",
@@ -32,21 +27,27 @@ pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>
         "sigmas",
     ]
     .iter()
-    .any(|name| node.input(name).is_some())
-        || only_saves(walk, &node)
-        || !gives_pictures(walk, &node)
-    {
+    .any(|name| node.input(name).is_some());
+    if let Some(spec) = walk.spec(&node) {
+        let makes = |kind: &str| spec.outputs.iter().any(|output| output.kind == kind);
+        // What hands conditioning on is no sampler, unless it samples too.
+        if !(makes("LATENT") || makes("IMAGE")) || makes("CONDITIONING") && !samples {
+            return None;
+        }
+    } else if !samples || only_saves(walk, &node) || !gives_pictures(walk, &node) {
         return None;
     }
     let mut guides = guides(walk, &node);
-    if guides.is_empty() {
+    let missing = missing_sides(&guides);
+    if !missing.is_empty() {
+        let alone = guides.is_empty();
         for (name, value) in walk.live_inputs(&node) {
             let InputValue::Link { node: source, output } = value else {
                 continue;
             };
             let pipe = |name: &str| name == "guider" || names::is_bundle(name);
-            if pipe(name) || walk.carries(&node, name, (source, output), "GUIDER", pipe) {
-                guides.extend(guider(walk, value));
+            if names::is_bundle(name) || alone && walk.carries(&node, name, (source, output), "GUIDER", pipe) {
+                guides.extend(guider(walk, value, &missing));
             }
         }
     }
@@ -88,6 +89,15 @@ pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>
         };
         Conditioning::new(walk, side, texts).follow(value);
     }
+    // Its own words beside the conditioning, such as a detailer's.
+    let words: Vec<_> = text_inputs(walk, &node)
+        .into_iter()
+        .filter(|(name, value)| !is_blank(value) && !names::is_conditioning(name))
+        .collect();
+    let own = encoder(walk, Side::Positive, &node, words);
+    if !own.places.is_empty() {
+        sampler.positive.traced.extend(own);
+    }
     Some(sampler)
 }
 
@@ -112,12 +122,20 @@ fn guides<'a>(walk: &Walk<'a>, node: &Node<'a>) -> Vec<(Side, InputValue<'a>)> {
         .collect()
 }
 
-/// The conditioning behind a guider's wire, through switches and guiders around guiders.
-fn guider<'a>(walk: &Walk<'a>, value: InputValue<'a>) -> Vec<(Side, InputValue<'a>)> {
+/// The sides that are not among these.
+fn missing_sides(guides: &[(Side, InputValue<'_>)]) -> Vec<Side> {
+    [Side::Positive, Side::Negative]
+        .into_iter()
+        .filter(|side| !guides.iter().any(|(known, _)| known == side))
+        .collect()
+}
+
+/// The conditioning of the wanted sides behind a guider's or a bundle's wire, through switches and guiders around guiders.
+pub(super) fn guider<'a>(walk: &Walk<'a>, value: InputValue<'a>, wanted: &[Side]) -> Vec<(Side, InputValue<'a>)> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
-    let mut open = vec![value];
-    while let Some(value) = open.pop() {
+    let mut open = vec![(value, wanted.to_vec())];
+    while let Some((value, wanted)) = open.pop() {
         let InputValue::Link { node, .. } = value else { continue };
         let Some(node) = walk.graph.node(node).filter(|node| seen.insert(node.id())) else {
             continue;
@@ -127,36 +145,27 @@ fn guider<'a>(walk: &Walk<'a>, value: InputValue<'a>) -> Vec<(Side, InputValue<'
         if own.is_empty() && !text_inputs(walk, &node).is_empty() {
             own = vec![(Side::Positive, value), (Side::Negative, value)];
         }
-        let whole = [Side::Positive, Side::Negative]
-            .iter()
-            .all(|side| own.iter().any(|(known, _)| known == side));
-        if !own.is_empty() && !whole {
-            // A node that replaces a part of a bundle: the rest is in what it was given.
-            let before: Vec<_> = walk
-                .live_inputs(&node)
-                .into_iter()
-                .filter(|(name, _)| names::is_bundle(name))
-                .flat_map(|(_, value)| guider(walk, value))
-                .filter(|(side, _)| !own.iter().any(|(known, _)| known == side))
-                .collect();
-            own.extend(before);
+        let alone = own.is_empty();
+        let missing = missing_sides(&own);
+        found.extend(own.into_iter().filter(|(side, _)| wanted.contains(side)));
+        // A node that replaces a part of a bundle: the rest is in what it was given.
+        let rest: Vec<Side> = wanted.into_iter().filter(|side| missing.contains(side)).collect();
+        if rest.is_empty() {
+            continue;
         }
-        if own.is_empty() {
-            open.extend(
-                walk.live_inputs(&node)
-                    .into_iter()
-                    .filter(|(name, value)| match value {
-                        InputValue::Link { node: source, output } => {
-                            walk.carries(&node, name, (source, *output), "GUIDER", |name| {
-                                !names::is_other_wire(name)
-                            })
-                        }
-                        InputValue::Literal(_) => false,
-                    })
-                    .map(|(_, value)| value),
-            );
+        for (name, value) in walk.live_inputs(&node) {
+            let InputValue::Link { node: source, output } = value else {
+                continue;
+            };
+            let leads_on = names::is_bundle(name)
+                || alone
+                    && walk.carries(&node, name, (source, output), "GUIDER", |name| {
+                        !names::is_other_wire(name)
+                    });
+            if leads_on {
+                open.push((value, rest.clone()));
+            }
         }
-        found.extend(own);
     }
     found
 }

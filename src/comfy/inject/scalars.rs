@@ -81,12 +81,6 @@ pub(super) fn over_wires<'a>(
         let own: Vec<_> = own.take(if several { usize::MAX } else { 1 }).collect();
         let sized = !matches!(role, Role::Width | Role::Height)
             || node.input("width").is_some() && node.input("height").is_some() && node.id() != sampler.id();
-        if sized && !own.is_empty() {
-            for (name, value) in own {
-                traced.extend(values::scalar(walk, value, (node.id(), name), role, wanted));
-            }
-            continue;
-        }
         let leads_on: Vec<(&str, &str)> = walk
             .live_inputs(&node)
             .into_iter()
@@ -108,14 +102,32 @@ pub(super) fn over_wires<'a>(
                 fits.then_some((name, source))
             })
             .collect();
+        // What patches a wire holds values of its own; the wire's are before it.
+        let patches = !leads_on.is_empty()
+            && node.id() != sampler.id()
+            && !matches!(role, Role::Width | Role::Height | Role::Cfg);
+        if sized && !own.is_empty() && !patches {
+            for (name, value) in own {
+                traced.extend(values::scalar(walk, value, (node.id(), name), role, wanted));
+            }
+            continue;
+        }
         // Beside `model`, another model such as `ic_model` is an ingredient.
         let exact = leads_on.iter().any(|(name, _)| role == Role::Model && *name == "model");
+        // Of what is pasted onto what, the ground has the size.
+        let ground = leads_on.iter().any(|(name, _)| is_ground(name));
         let followed = leads_on
             .into_iter()
-            .filter(|(name, _)| !exact || *name == "model" || names::is_bundle(name));
+            .filter(|(name, _)| !exact || *name == "model" || names::is_bundle(name))
+            .filter(|(name, _)| !ground || is_ground(name));
         open.extend(followed.filter_map(|(_, source)| walk.graph.node(source)));
     }
     traced
+}
+
+/// Names under which a compositing node takes what others are pasted onto.
+fn is_ground(name: &str) -> bool {
+    matches!(name, "samples_to" | "destination")
 }
 
 /// Names under which switches and reroutes take whatever they pass on.

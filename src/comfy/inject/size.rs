@@ -13,10 +13,10 @@ use super::{Role, Why};
 /// The size of the picture: that of its latent. Schedulers and patches that hold the same size are written with it.
 pub(super) fn of<'a>(walk: &Walk<'a>, sampler: Node<'a>, role: Role, wanted: &[&str]) -> Traced {
     let mut traced = over_wires(walk, sampler, role, wanted, &["LATENT"]);
-    if traced.is_empty() {
+    if traced.places.is_empty() {
         return size_of_pictures(walk, sampler, role);
     }
-    traced.extend(over_wires(walk, sampler, role, wanted, &["SIGMAS", "MODEL"]));
+    traced.extend(over_wires(walk, sampler, role, wanted, &["SIGMAS", "MODEL", "GUIDER"]));
     traced
 }
 

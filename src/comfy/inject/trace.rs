@@ -84,7 +84,7 @@ fn one_for_both_sides(findings: &mut BTreeMap<Role, Finding>) {
 
 /// One finding from what was traced: equal values are one place written several times, anything else is a question.
 fn settle(traced: Traced, found_by: FoundBy) -> Finding {
-    let Traced { places, doubt } = traced;
+    let Traced { places, doubt, .. } = traced;
     let Some(first) = places.first() else {
         return Finding::Absent;
     };

@@ -15,6 +15,8 @@ use super::{Place, Role, Why, names, size};
 pub(super) struct Traced {
     pub(super) places: Vec<Place>,
     pub(super) doubt: Option<Why>,
+    /// It leads to what was visited before, and adds nothing to that.
+    visited: bool,
 }
 
 impl Traced {
@@ -31,11 +33,12 @@ impl Traced {
         if let Some(doubt) = other.doubt {
             self.doubt.get_or_insert(doubt);
         }
+        self.visited |= other.visited;
     }
 
     /// Whether nothing at all is known.
     pub(super) fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.doubt.is_none()
+        self.places.is_empty() && self.doubt.is_none() && !self.visited
     }
 
     /// A part left blank beside a filled one does not count.
@@ -47,10 +50,14 @@ impl Traced {
     }
 }
 
+/// How many nodes deep a value is followed; real chains are a few nodes long, and the stack has to hold it.
+pub(super) const MAX_DEPTH: usize = 200;
+
 /// One trace through a graph; it visits every output once, so cycles end.
 struct Tracer<'w, 'a> {
     walk: &'w Walk<'a>,
     seen: HashSet<(&'a str, usize)>,
+    depth: usize,
     /// The side of the guidance a text is for, where a node holds both.
     side: Option<Side>,
     /// The role of a value that is no text, and the names it goes by.
@@ -63,6 +70,7 @@ pub(super) fn text<'a>(walk: &Walk<'a>, value: InputValue<'a>, at: (&'a str, &'a
     Tracer {
         walk,
         seen: HashSet::new(),
+        depth: 0,
         side,
         role: None,
         wanted: &[],
@@ -75,6 +83,7 @@ pub(super) fn of_node<'a>(walk: &Walk<'a>, node: &Node<'a>, slot: usize, side: S
     let mut tracer = Tracer {
         walk,
         seen: HashSet::new(),
+        depth: 0,
         side: Some(side),
         role: None,
         wanted: &[],
@@ -98,6 +107,7 @@ pub(super) fn scalar<'a>(
     Tracer {
         walk,
         seen: HashSet::new(),
+        depth: 0,
         side: None,
         role: Some(role),
         wanted,
@@ -110,6 +120,7 @@ pub(super) fn sources<'a>(walk: &Walk<'a>, value: InputValue<'a>, at: (&'a str, 
     let mut tracer = Tracer {
         walk,
         seen: HashSet::new(),
+        depth: 0,
         side: None,
         role: None,
         wanted: &[],
@@ -131,13 +142,22 @@ impl<'a> Tracer<'_, 'a> {
             }
             InputValue::Literal(_) => {}
             InputValue::Link { node, output } => {
-                if let Some(node) = self.walk.graph.node(node)
-                    && self.seen.insert((node.id(), output))
-                {
+                let Some(node) = self.walk.graph.node(node) else {
+                    traced.doubt = Some(Why::Unresolved {
+                        by: node.into(),
+                        title: "missing".to_owned(),
+                    });
+                    return traced;
+                };
+                if !self.seen.insert((node.id(), output)) {
+                    traced.visited = true;
+                } else if self.depth < MAX_DEPTH {
+                    self.depth += 1;
                     traced = self.string_node(&node, output);
-                    if traced.is_empty() {
-                        traced.doubt = Some(unresolved(&node));
-                    }
+                    self.depth -= 1;
+                }
+                if traced.is_empty() {
+                    traced.doubt = Some(unresolved(&node));
                 }
             }
         }
@@ -172,8 +192,11 @@ impl<'a> Tracer<'_, 'a> {
             .filter(|_| speaks_of(Side::Positive) && speaks_of(Side::Negative)));
         let candidate = |name: &str| {
             let other_side = side.is_some() && side_of(name).is_some_and(|own| Some(own) != side);
-            // What is wired in to be put in place of something is a part of the text.
-            let put_in = name.starts_with("replace") && node.literal(name).is_none();
+            // What is put in place of something, or before or behind it, is a part of the text.
+            let put_in = (name.starts_with("replace") || matches!(name, "prefix" | "suffix"))
+                && node
+                    .literal(name)
+                    .is_none_or(|text| text.as_str().is_some_and(|text| !text.is_empty()));
             (!names::is_string_control(name) || put_in) && !other_side
         };
         // What a node shows of a text that is wired in is no text of its own.
@@ -213,7 +236,7 @@ impl<'a> Tracer<'_, 'a> {
             }
             InputValue::Literal(_) => false,
         });
-        if !traced.is_empty() && (names::rewrites(node) || sees_pictures) {
+        if !traced.is_empty() && (names::rewrites(node) || names::cuts(node) || sees_pictures) {
             traced.doubt = Some(Why::Rewritten {
                 by: node.id().into(),
                 title: node.title().to_owned(),
@@ -249,7 +272,7 @@ impl<'a> Tracer<'_, 'a> {
     fn replaced(&mut self, node: &Node<'a>) -> Traced {
         let fixed = |input: &str| node.input(input).and_then(|value| self.walk.constant(value)?.as_str());
         match (fixed("string"), fixed("find")) {
-            (Some(string), Some(find)) if find.is_empty() || !string.contains(find) => self.text_at(node, "string"),
+            (Some(string), Some(find)) if !find.is_empty() && !string.contains(find) => self.text_at(node, "string"),
             _ => self.parts(node, &["string", "replace"]),
         }
     }
@@ -280,10 +303,18 @@ impl<'a> Tracer<'_, 'a> {
             }
             InputValue::Literal(_) => {}
             InputValue::Link { node, output } => {
-                if let Some(node) = self.walk.graph.node(node)
-                    && self.seen.insert((node.id(), output))
-                {
+                let Some(node) = self.walk.graph.node(node) else {
+                    return traced;
+                };
+                if !self.seen.insert((node.id(), output)) {
+                    traced.visited = true;
+                } else if self.depth < MAX_DEPTH {
+                    self.depth += 1;
                     traced = self.scalar_node(&node, output);
+                    self.depth -= 1;
+                }
+                if traced.is_empty() {
+                    traced.doubt = Some(unresolved(&node));
                 }
             }
         }
@@ -383,7 +414,7 @@ impl<'a> Tracer<'_, 'a> {
             let carries = match value {
                 InputValue::Link { node, output } => match self.walk.output_wire(node, output) {
                     Wire::Of(kind) => matches!(kind, "INT" | "FLOAT" | "STRING" | "COMBO"),
-                    Wire::Unknown => !names::is_other_wire(name) && name != "input",
+                    Wire::Unknown => self.wanted.contains(&name) || !names::is_other_wire(name) && name != "input",
                 },
                 InputValue::Literal(_) => true,
             };
@@ -397,15 +428,16 @@ impl<'a> Tracer<'_, 'a> {
 
 /// Whether a described input of a string node takes text that becomes part of what it gives out.
 fn takes_text(spec: &NodeSpec, node: &Node<'_>, name: &str) -> bool {
+    let named = names::is_string_part(name) || name.starts_with("replace") || matches!(name, "prefix" | "suffix");
     match spec.input(node, name).map(|input| &input.kind) {
         Some(InputKind::Text {
             multiline,
             dynamic_prompts,
-        }) => *multiline || *dynamic_prompts || names::is_string_part(name),
+        }) => *multiline || *dynamic_prompts || named,
         Some(InputKind::Wire(kind)) => matches!(kind.as_str(), "*" | "STRING"),
         Some(InputKind::Growing { .. }) => true,
         Some(_) => false,
-        None => names::is_string_part(name),
+        None => named,
     }
 }
 
@@ -416,7 +448,7 @@ fn mirrored(places: &[Place]) -> bool {
         .all(|place| place.node == places[0].node && place.value == places[0].value)
 }
 
-fn unresolved(node: &Node<'_>) -> Why {
+pub(super) fn unresolved(node: &Node<'_>) -> Why {
     Why::Unresolved {
         by: node.id().into(),
         title: node.title().to_owned(),

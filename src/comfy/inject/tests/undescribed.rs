@@ -235,3 +235,86 @@ fn a_model_behind_unnamed_wires_is_found_and_an_ingredient_is_not() {
     }));
     assert_eq!(roles["model"], "22.file");
 }
+
+#[test]
+fn circles_and_long_chains_come_to_an_end() {
+    let circle = json!({
+        "1": {"class_type": "Edit Pipe", "inputs": {"pipe": ["1", 0], "positive": ["9", 0]}},
+        "9": {"class_type": "Encode", "inputs": {"text": "a fox", "clip": ["1", 1]}},
+        "3": {"class_type": "Big Sampler", "inputs": {"pipe": ["1", 0], "seed": 3, "steps": 4}},
+        "4": save("3"),
+    });
+    let roles = find(&Graph::from_json(circle).unwrap(), &ObjectInfo::default());
+    assert_eq!(keys(roles.get(Role::Positive)), "9.text");
+
+    let ladder = |rungs: usize| {
+        let mut nodes = json!({"s": {"class_type": "Big Sampler", "inputs": {"pipe": ["p0", 0], "seed": 3, "steps": 4}}, "o": save("s")});
+        for rung in 0..rungs {
+            let next = format!("p{}", rung + 1);
+            nodes[format!("p{rung}")] = json!({"class_type": "Edit Pipe", "inputs": {"pipe": [next, 0], "pipe_b": [next, 0], "positive": ["e", 0]}});
+        }
+        nodes["e"] = json!({"class_type": "Encode", "inputs": {"text": "a fox", "clip": ["c", 0]}});
+        Graph::from_json(nodes).unwrap()
+    };
+    assert_eq!(
+        keys(find(&ladder(200), &ObjectInfo::default()).get(Role::Positive)),
+        "e.text"
+    );
+
+    let mut chain = json!({"2": encoded(json!(["t0", 0]))});
+    for link in 0..5000 {
+        chain[format!("t{link}")] =
+            json!({"class_type": "StringTrim", "inputs": {"string": [format!("t{}", link + 1), 0], "mode": "Both"}});
+    }
+    let positive = bare(chain)["positive"].clone();
+    assert!(positive == "absent" || positive.starts_with('?'), "{positive}");
+}
+
+#[test]
+fn a_wire_that_leads_nowhere_is_never_passed_over() {
+    let second = |changes: Value| {
+        let mut sampled = sampler(["30", "3"], "4");
+        sampled["inputs"]
+            .as_object_mut()
+            .unwrap()
+            .extend(changes.as_object().unwrap().clone());
+        sampled
+    };
+    let both = |second: Value, more: Value| {
+        let mut nodes = json!({
+            "22": second,
+            "23": {"class_type": "VAEDecode", "inputs": {"samples": ["22", 0], "vae": ["1", 2]}},
+            "24": save("23"),
+        });
+        nodes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        bare(nodes)
+    };
+    let other = json!({"30": encoded(json!("a tower"))});
+    assert_eq!(both(second(json!({})), other.clone())["positive"], "? 2.text 30.text");
+    // Its text, and its seed, come from where nobody can look.
+    let hidden = both(second(json!({})), json!({"30": encoded(json!(["gone", 0]))}));
+    assert_eq!(hidden["positive"], "? 2.text");
+    let mut dice = other;
+    dice["31"] = json!({"class_type": "Dice", "inputs": {"range": [1, 6, 2]}});
+    assert_eq!(both(second(json!({"seed": ["31", 0]})), dice)["seed"], "? 5.seed");
+}
+
+#[test]
+fn what_is_put_into_a_text_is_a_part_of_it() {
+    let roles = bare(json!({
+        "2": encoded(json!(["20", 0])),
+        "20": {"class_type": "Swap Words", "inputs": {"text": "SUBJECT in snow", "find": "SUBJECT", "replace": "a red fox"}},
+    }));
+    assert_eq!(roles["positive"], "? 20.text 20.replace");
+}
+
+#[test]
+fn a_patch_on_the_way_is_not_where_the_value_comes_from() {
+    let mut steered = sampler(["2", "3"], "4");
+    steered["inputs"]["model"] = json!(["20", 0]);
+    let roles = bare(json!({
+        "5": steered,
+        "20": {"class_type": "Motion Loader", "inputs": {"model": ["1", 0], "model_name": "motion.ckpt"}},
+    }));
+    assert_eq!(roles["model"], "1.ckpt_name");
+}

@@ -214,8 +214,8 @@ impl Runner {
                 Err(error) if begun.elapsed() >= self.config.grace => {
                     let detail =
                         format!("{error}; run {prompt_id} was submitted without an answer and may be queued there");
-                    return Err(ComfyError::Unreachable {
-                        url: self.client.url_for_people(),
+                    return Err(ComfyError::Broken {
+                        request: "POST /prompt".into(),
                         detail,
                     });
                 }

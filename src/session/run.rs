@@ -151,9 +151,10 @@ impl Service {
         }
     }
 
-    /// Records that a run did not come about. Where that is not sure it stays open, and is found again by its id.
+    /// Records that a run did not come about. Where that is not sure it stays open, and is found again by its id; where no
+    /// connection could be made, nothing was sent.
     async fn not_accepted(&self, id: PromptId, error: ComfyError) -> ServiceError {
-        if error.is_passing() {
+        if error.is_uncertain() {
             return error.into();
         }
         let update = RunUpdate::Failed {

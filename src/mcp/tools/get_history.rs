@@ -288,7 +288,12 @@ fn trend(view: &SessionView, page: u32) -> Output {
         summary.push_str(&format!(" Page {page} is empty."));
     }
     for (n, progress) in &view.running {
-        summary.push_str(&format!(" Iteration {n} runs now ({}).", progress.message));
+        let message = if progress.message.is_empty() {
+            "starting"
+        } else {
+            &progress.message
+        };
+        summary.push_str(&format!(" Iteration {n} runs now ({message})."));
     }
     let rows: Vec<IterationOut> = view.rows[start..end]
         .iter()

@@ -70,7 +70,7 @@ pub(super) fn is_string_control(name: &str) -> bool {
     let name = name.to_lowercase();
     matches!(
         name.as_str(),
-        "key" | "mode" | "format" | "prefix" | "old" | "new" | "device" | "provider" | "title" | "menu"
+        "key" | "mode" | "format" | "old" | "new" | "device" | "provider" | "title" | "menu"
     ) || [
         "find",
         "replace",

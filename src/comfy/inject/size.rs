@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::super::graph::{InputValue, Node};
+use super::Role;
 use super::scalars::over_wires;
-use super::values::{self, Traced};
+use super::values::{self, Traced, computed};
 use super::walk::{Walk, Wire};
-use super::{Role, Why};
 
 /// The size of the picture: that of its latent. Schedulers and patches that hold the same size are written with it.
 pub(super) fn of<'a>(walk: &Walk<'a>, sampler: Node<'a>, role: Role, wanted: &[&str]) -> Traced {
@@ -123,10 +123,7 @@ fn size_set_by<'a>(walk: &Walk<'a>, node: &Node<'a>, role: Role) -> Traced {
             traced.extend(values::scalar(walk, value, (node.id(), name), role, &[stem]));
         }
         if keeps_shape(node) && !traced.places.is_empty() {
-            traced.doubt.get_or_insert(Why::Computed {
-                by: node.id().into(),
-                title: node.title().to_owned(),
-            });
+            traced.doubt.get_or_insert_with(|| computed(node));
         }
         return traced;
     }
@@ -142,10 +139,7 @@ fn size_set_by<'a>(walk: &Walk<'a>, node: &Node<'a>, role: Role) -> Traced {
                 traced.extend(values::scalar(walk, value, (node.id(), name), role, &[]));
             }
         }
-        traced.doubt = Some(Why::Computed {
-            by: node.id().into(),
-            title: node.title().to_owned(),
-        });
+        traced.doubt = Some(computed(node));
     }
     traced
 }

@@ -331,7 +331,7 @@ impl<'a> Tracer<'_, 'a> {
             .chain(&supplied)
             .find(|name| node.input(name).is_some())
             .copied();
-        let computed = self.computes(node);
+        let computes = self.computes(node);
         match named {
             _ if is_switch => self.scalars_at(node, |name| !names::is_selector(name)),
             _ if names::is_receptor(node.class()) => {
@@ -339,7 +339,7 @@ impl<'a> Tracer<'_, 'a> {
                 self.scalars_at(node, |name| Some(name) == input)
             }
             _ if names::is_primitive(node) => self.scalars_at(node, |name| name == "value"),
-            Some(named) if !computed => {
+            Some(named) if !computes => {
                 let mut traced = self.scalars_at(node, |name| name == named);
                 if matches!(self.role, Some(Role::Width | Role::Height)) {
                     self.beside_a_preset(node, &mut traced);
@@ -355,15 +355,12 @@ impl<'a> Tracer<'_, 'a> {
                     })
                 };
                 // A node that holds many settings: the one that is called by the role's name.
-                if !computed && traced.places.iter().filter(|place| own_name(place)).count() == 1 {
+                if !computes && traced.places.iter().filter(|place| own_name(place)).count() == 1 {
                     traced.places.retain(own_name);
                     return traced;
                 }
                 if !traced.places.is_empty() {
-                    traced.doubt = Some(Why::Computed {
-                        by: node.id().into(),
-                        title: node.title().to_owned(),
-                    });
+                    traced.doubt = Some(computed(node));
                 }
                 traced
             }
@@ -372,19 +369,16 @@ impl<'a> Tracer<'_, 'a> {
 
     /// A size beside a choice of sizes may be overruled by it, so the choice is a candidate too.
     fn beside_a_preset(&self, node: &Node<'a>, traced: &mut Traced) {
-        let computed = Why::Computed {
-            by: node.id().into(),
-            title: node.title().to_owned(),
-        };
+        let overruled = computed(node);
         if size::keeps_shape(node) && !traced.places.is_empty() {
-            traced.doubt = Some(computed.clone());
+            traced.doubt = Some(overruled.clone());
         }
         let presets = node.inputs().filter(
             |(name, value)| matches!(value, InputValue::Literal(Value::String(chosen)) if names::is_preset(name, chosen)),
         );
         for (name, _) in presets {
             traced.add(Place::at(self.walk.graph, node.id(), name));
-            traced.doubt = Some(computed.clone());
+            traced.doubt = Some(overruled.clone());
         }
     }
 
@@ -446,6 +440,13 @@ fn mirrored(places: &[Place]) -> bool {
     places
         .iter()
         .all(|place| place.node == places[0].node && place.value == places[0].value)
+}
+
+pub(super) fn computed(node: &Node<'_>) -> Why {
+    Why::Computed {
+        by: node.id().into(),
+        title: node.title().to_owned(),
+    }
 }
 
 pub(super) fn unresolved(node: &Node<'_>) -> Why {

@@ -110,6 +110,10 @@ impl Memory for NoChecks {
     fn store<'a>(&'a self, _: &'a MemoryKey, _: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
         Box::pin(std::future::ready(Ok(())))
     }
+
+    fn edit<'a>(&'a self, _: &'a MemoryKey, _: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,16 @@ impl Store {
         self.write(move |transaction| add(transaction, &new)).await
     }
 
+    /// How many iterations a session has, drafts included.
+    pub async fn iteration_count(&self, session: &SessionId) -> Result<u32> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            sessions::require(transaction, &session)?;
+            count(transaction, &session)
+        })
+        .await
+    }
+
     /// One iteration.
     pub async fn iteration(&self, session: &SessionId, n: IterationNo) -> Result<Iteration> {
         let session = session.clone();

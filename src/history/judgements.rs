@@ -63,30 +63,6 @@ impl Store {
         })
         .await
     }
-
-    /// For every judge of a session its best single judgement against the session's reference, by overall score, then
-    /// by raw score, then the earlier. Refusals have no score and are never best. An *iteration* is better told by
-    /// [`Store::trend`], which averages over its images.
-    pub async fn best_judgements(&self, session: &SessionId) -> Result<Vec<Judgement>> {
-        let session = session.clone();
-        self.read(move |transaction| {
-            sessions::require(transaction, &session)?;
-            let mut statement = transaction.prepare_cached(
-                "SELECT * FROM (
-                     SELECT j.*, row_number() OVER (
-                         PARTITION BY j.judge_hash
-                         ORDER BY j.overall_score DESC, j.overall_raw DESC, j.id
-                     ) AS place
-                     FROM judgements j JOIN sessions s ON s.id = j.session_id
-                     WHERE j.session_id = ?1 AND j.overall_score IS NOT NULL AND j.reference_hash IS s.reference_hash
-                 )
-                 WHERE place = 1 ORDER BY id",
-            )?;
-            let rows = statement.query_map([session], judgement_row)?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
-    }
 }
 
 fn check(new: &NewJudgement) -> Result<()> {
@@ -146,7 +122,8 @@ fn record(transaction: &Transaction<'_>, new: &NewJudgement) -> Result<Judgement
     Ok(JudgementId(transaction.last_insert_rowid()))
 }
 
-fn judgement_row(row: &Row<'_>) -> rusqlite::Result<Judgement> {
+/// A whole row of the table.
+pub(super) fn judgement_row(row: &Row<'_>) -> rusqlite::Result<Judgement> {
     Ok(Judgement {
         id: row.get("id")?,
         created_at: row.get("created_at")?,

@@ -8,6 +8,7 @@
 //! When a call returns, what it wrote is on the disk. Several processes may use one data folder at once.
 
 mod db;
+mod decisions;
 mod error;
 mod frozen;
 mod ids;
@@ -26,6 +27,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub use decisions::{Decision, DecisionKind, JudgedRun, NewDecision, Undecided};
 pub use error::{HistoryError, Result, Trouble};
 pub use ids::{GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, SessionId};
 pub use images::{FileFormat, ImageStore, StoredImage, Verify};

@@ -13,7 +13,7 @@ use super::error::{HistoryError, Result};
 pub(super) const APPLICATION_ID: i64 = 0x5043_616c;
 
 /// Each brings the database from the version that is its index to the next one.
-const MIGRATIONS: &[&str] = &[V1];
+const MIGRATIONS: &[&str] = &[V1, V2];
 
 /// The schema version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -126,6 +126,61 @@ CREATE TABLE scales (
     value          TEXT NOT NULL,
     PRIMARY KEY (reference_hash, judge_hash, rubric_hash)
 ) STRICT;
+";
+
+/// Decisions, refusals before anything was rendered, and when a session was last worked on.
+const V2: &str = "
+-- Keep or revert, each time it was decided; of an iteration the newest is in force. `judgement` is the newest judgement that it
+-- took into account. `against` is the iteration it was compared with, nothing for a judge's first.
+CREATE TABLE decisions (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at  INTEGER NOT NULL,
+    session_id  TEXT NOT NULL,
+    iteration   INTEGER NOT NULL,
+    against     INTEGER,
+    judge_hash  TEXT NOT NULL,
+    judgement   INTEGER NOT NULL REFERENCES judgements (id),
+    kind        TEXT NOT NULL
+        CHECK (kind IN ('first', 'keep', 'revert', 'more_seeds', 'leaning_keep', 'leaning_revert')),
+    detail      TEXT NOT NULL,
+    FOREIGN KEY (session_id, iteration) REFERENCES iterations (session_id, n),
+    FOREIGN KEY (session_id, against) REFERENCES iterations (session_id, n)
+) STRICT;
+CREATE INDEX decisions_by_iteration ON decisions (session_id, iteration);
+CREATE INDEX decisions_by_judge ON decisions (session_id, judge_hash, judgement);
+CREATE INDEX decisions_kept ON decisions (session_id, judge_hash, id) WHERE kind IN ('first', 'keep', 'leaning_keep');
+CREATE INDEX judgements_by_session ON judgements (session_id, judge_hash);
+
+-- What the guard refused before there was anything to judge; the refused text itself is not kept.
+CREATE TABLE refusals (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at INTEGER NOT NULL,
+    session_id TEXT REFERENCES sessions (id),
+    reason     TEXT NOT NULL
+) STRICT;
+CREATE INDEX refusals_by_session ON refusals (session_id);
+
+-- Kept by triggers, because looking it up would read every row of a session.
+ALTER TABLE sessions ADD COLUMN last_activity INTEGER NOT NULL DEFAULT 0;
+UPDATE sessions SET last_activity = max(created_at,
+    coalesce((SELECT max(created_at) FROM iterations WHERE session_id = sessions.id), 0),
+    coalesce((SELECT max(max(prepared_at, coalesce(finished_at, 0))) FROM runs WHERE session_id = sessions.id), 0),
+    coalesce((SELECT max(created_at) FROM judgements WHERE session_id = sessions.id), 0));
+CREATE TRIGGER session_opened AFTER INSERT ON sessions BEGIN
+    UPDATE sessions SET last_activity = max(last_activity, new.created_at) WHERE id = new.id;
+END;
+CREATE TRIGGER iteration_added AFTER INSERT ON iterations BEGIN
+    UPDATE sessions SET last_activity = max(last_activity, new.created_at) WHERE id = new.session_id;
+END;
+CREATE TRIGGER run_added AFTER INSERT ON runs BEGIN
+    UPDATE sessions SET last_activity = max(last_activity, new.prepared_at) WHERE id = new.session_id;
+END;
+CREATE TRIGGER run_ended AFTER UPDATE OF finished_at ON runs WHEN new.finished_at IS NOT NULL BEGIN
+    UPDATE sessions SET last_activity = max(last_activity, new.finished_at) WHERE id = new.session_id;
+END;
+CREATE TRIGGER judgement_added AFTER INSERT ON judgements WHEN new.session_id IS NOT NULL BEGIN
+    UPDATE sessions SET last_activity = max(last_activity, new.created_at) WHERE id = new.session_id;
+END;
 ";
 
 /// How far a database is.

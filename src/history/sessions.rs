@@ -190,12 +190,7 @@ fn list(transaction: &Transaction<'_>, skip: u32, limit: u32) -> Result<Vec<Sess
              (SELECT count(*) FROM runs r WHERE r.session_id = s.id AND r.state IN ('prepared', 'submitted'))
                  AS open_runs,
              (SELECT count(*) FROM judgements j WHERE j.session_id = s.id) AS judgements,
-             max(s.created_at,
-                 coalesce((SELECT max(i.created_at) FROM iterations i WHERE i.session_id = s.id), 0),
-                 coalesce((SELECT max(max(r.prepared_at, coalesce(r.finished_at, 0))) FROM runs r
-                     WHERE r.session_id = s.id), 0),
-                 coalesce((SELECT max(j.created_at) FROM judgements j WHERE j.session_id = s.id), 0))
-                 AS last_activity
+             s.last_activity
          FROM sessions s
          ORDER BY s.created_at DESC, s.rowid DESC
          LIMIT ?1 OFFSET ?2",

@@ -32,7 +32,7 @@ pub struct TrendRow {
     pub note: Option<String>,
     /// How many of its runs are in which state.
     pub runs: RunCounts,
-    /// Its scores, one entry a judge, in the order in which the judges first appeared in the session.
+    /// Its scores, one entry a judge, in the order in which they scored it.
     pub scores: Vec<TrendScore>,
 }
 
@@ -60,22 +60,19 @@ pub struct TrendScore {
     pub overall: Option<f64>,
     /// The mean raw overall score, 0 to 1.
     pub raw: Option<f64>,
-    /// Whether no other iteration of the session has a higher mean by this judge; of equals the first.
-    pub best: bool,
 }
 
 impl Store {
     /// Iterations of a session in brief, in ascending order. Only judgements against the session's own reference
-    /// count. `best` looks at the whole session, whatever the span.
+    /// count.
     pub async fn trend(&self, session: &SessionId, span: Span) -> Result<Vec<TrendRow>> {
         let session = session.clone();
         self.read(move |transaction| {
             sessions::require(transaction, &session)?;
             let bounds = iterations::bounds(transaction, &session, span)?;
             let mut rows = rows(transaction, &session, bounds)?;
-            count_runs(transaction, &session, &mut rows)?;
-            let mut scores = scores(transaction, &session)?;
-            mark_best(&mut scores);
+            count_runs(transaction, &session, bounds, &mut rows)?;
+            let mut scores = scores(transaction, &session, bounds)?;
             for row in &mut rows {
                 row.scores = scores.remove(&row.n).unwrap_or_default();
             }
@@ -104,17 +101,25 @@ fn rows(transaction: &Transaction<'_>, session: &SessionId, (from, to): (u32, u3
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn count_runs(transaction: &Transaction<'_>, session: &SessionId, rows: &mut [TrendRow]) -> Result<()> {
+fn count_runs(
+    transaction: &Transaction<'_>,
+    session: &SessionId,
+    (from, to): (u32, u32),
+    rows: &mut [TrendRow],
+) -> Result<()> {
     let mut statement = transaction.prepare_cached(
-        "SELECT iteration, state, count(*) FROM runs WHERE session_id = ?1 GROUP BY iteration, state",
+        "SELECT iteration, state, count(*) FROM runs WHERE session_id = ?1 AND iteration BETWEEN ?2 AND ?3
+         GROUP BY iteration, state",
     )?;
-    let mut counted = statement.query([session])?;
+    let mut counted = statement.query((session, from, to))?;
     while let Some(count) = counted.next()? {
         let n: IterationNo = count.get(0)?;
         let number: u32 = count.get(2)?;
-        let Some(row) = rows.iter_mut().find(|row| row.n == n) else {
+        // They are in order.
+        let Ok(at) = rows.binary_search_by_key(&n, |row| row.n) else {
             continue;
         };
+        let row = &mut rows[at];
         match count.get(1)? {
             RunState::Prepared | RunState::Submitted => row.runs.open += number,
             RunState::Finished => row.runs.finished += number,
@@ -125,22 +130,24 @@ fn count_runs(transaction: &Transaction<'_>, session: &SessionId, rows: &mut [Tr
     Ok(())
 }
 
-fn scores(transaction: &Transaction<'_>, session: &SessionId) -> Result<BTreeMap<IterationNo, Vec<TrendScore>>> {
+fn scores(
+    transaction: &Transaction<'_>,
+    session: &SessionId,
+    (from, to): (u32, u32),
+) -> Result<BTreeMap<IterationNo, Vec<TrendScore>>> {
     let mut statement = transaction.prepare_cached(
         "WITH newest AS (
              SELECT max(j.id) AS id
              FROM judgements j JOIN sessions s ON s.id = j.session_id
-             WHERE j.session_id = ?1 AND j.iteration IS NOT NULL AND j.reference_hash IS s.reference_hash
+             WHERE j.session_id = ?1 AND j.iteration BETWEEN ?2 AND ?3 AND j.reference_hash IS s.reference_hash
              GROUP BY j.iteration, j.image_hash, j.judge_hash
-         ), first AS (
-             SELECT judge_hash, min(id) AS seen FROM judgements WHERE session_id = ?1 GROUP BY judge_hash
          )
          SELECT j.iteration, j.judge_hash, count(*), avg(j.overall_score), avg(j.overall_raw)
-         FROM newest JOIN judgements j USING (id) JOIN first USING (judge_hash)
+         FROM newest JOIN judgements j USING (id)
          GROUP BY j.iteration, j.judge_hash
-         ORDER BY j.iteration, first.seen",
+         ORDER BY j.iteration, min(j.id)",
     )?;
-    let mut found = statement.query([session])?;
+    let mut found = statement.query((session, from, to))?;
     let mut scores: BTreeMap<IterationNo, Vec<TrendScore>> = BTreeMap::new();
     while let Some(row) = found.next()? {
         scores.entry(row.get(0)?).or_default().push(TrendScore {
@@ -148,34 +155,9 @@ fn scores(transaction: &Transaction<'_>, session: &SessionId) -> Result<BTreeMap
             images: row.get(2)?,
             overall: row.get(3)?,
             raw: row.get(4)?,
-            best: false,
         });
     }
     Ok(scores)
-}
-
-/// Marks, for every judge, the iteration with the highest mean; of equal means the higher raw one, then the first.
-fn mark_best(scores: &mut BTreeMap<IterationNo, Vec<TrendScore>>) {
-    let mut best: BTreeMap<JudgeHash, (IterationNo, f64, f64)> = BTreeMap::new();
-    for (n, entries) in scores.iter() {
-        for entry in entries {
-            let Some(overall) = entry.overall else {
-                continue;
-            };
-            let raw = entry.raw.unwrap_or(0.0);
-            let beaten = best
-                .get(&entry.judge)
-                .is_none_or(|(_, top, top_raw)| overall > *top || (overall == *top && raw > *top_raw));
-            if beaten {
-                best.insert(entry.judge.clone(), (*n, overall, raw));
-            }
-        }
-    }
-    for (n, entries) in scores.iter_mut() {
-        for entry in entries {
-            entry.best = best.get(&entry.judge).is_some_and(|(top, ..)| top == n);
-        }
-    }
 }
 
 /// The beginning of a text, on one line, with `…` where it was cut.

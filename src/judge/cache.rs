@@ -61,25 +61,35 @@ pub trait Memory: Send + Sync {
 
     /// Stores a value; it is on disk when this returns, where there is a disk.
     fn store<'a>(&'a self, key: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>>;
+
+    /// Stores a value that was written by hand; what was there before is no longer in force.
+    fn edit<'a>(&'a self, key: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>>;
 }
 
 /// A memory that lasts as long as the process.
 #[derive(Debug, Default)]
-pub struct ProcessMemory(Mutex<HashMap<MemoryKey, Value>>);
+pub struct ProcessMemory(Mutex<HashMap<MemoryKey, Remembered>>);
+
+impl ProcessMemory {
+    fn put(&self, key: &MemoryKey, remembered: Remembered) {
+        let mut map = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        map.insert(key.clone(), remembered);
+    }
+}
 
 impl Memory for ProcessMemory {
     fn load<'a>(&'a self, key: &'a MemoryKey) -> BoxFuture<'a, Result<Option<Remembered>, MemoryError>> {
         let map = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let found = map.get(key).map(|value| Remembered {
-            value: value.clone(),
-            edited: false,
-        });
-        Box::pin(std::future::ready(Ok(found)))
+        Box::pin(std::future::ready(Ok(map.get(key).cloned())))
     }
 
     fn store<'a>(&'a self, key: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
-        let mut map = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        map.insert(key.clone(), value);
+        self.put(key, Remembered { value, edited: false });
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn edit<'a>(&'a self, key: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
+        self.put(key, Remembered { value, edited: true });
         Box::pin(std::future::ready(Ok(())))
     }
 }

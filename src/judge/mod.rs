@@ -5,6 +5,7 @@
 //! again (the frozen reference values, ceilings and floors, the self-check) is kept in a
 //! [`cache::Memory`] that the caller provides.
 
+pub mod average;
 pub mod bank;
 pub mod cache;
 pub mod calibration;
@@ -25,7 +26,7 @@ mod steps;
 pub mod verdict;
 pub mod worker;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -47,7 +48,7 @@ use fitted::Way;
 use guard::{Refusal, Side};
 use identity::Fingerprints;
 use protocol::{AxisValue, Evidence};
-use rubric::Rubric;
+use rubric::{AxisId, Rubric};
 use score::Scale;
 use steps::{Seen, Steps};
 use verdict::{Flag, Observed, Verdict};
@@ -253,7 +254,7 @@ impl Judge {
             axes: scored.axes,
             signals: Signals::between(pair.reference, pair.generated)?,
             flags,
-            judge: prepared.judge,
+            judge: target.judge,
             cost,
             seconds: started.elapsed().as_secs_f64(),
         })
@@ -274,6 +275,41 @@ impl Judge {
                 .await?;
         }
         Ok(target)
+    }
+
+    /// Writes what a reference shows on some axes by hand, for all judgements to come, and gives the whole table. An axis
+    /// that is `None` counts as not visible.
+    ///
+    /// # Errors
+    /// [`JudgeError`]; a refusal of the guard among them.
+    pub async fn edit_target(
+        &self,
+        reference: &Picture,
+        edits: &BTreeMap<AxisId, Option<String>>,
+        call: Call<'_>,
+    ) -> Result<Target, JudgeError> {
+        let before = self.target(reference, call).await?;
+        let values: Vec<AxisValue> = call
+            .rubric
+            .axes
+            .iter()
+            .zip(before.values)
+            .map(|(axis, value)| match edits.get(&axis.id) {
+                Some(Some(words)) => AxisValue {
+                    visible: 1.0,
+                    value: words.clone(),
+                },
+                Some(None) => AxisValue { visible: 0.0, ..value },
+                None => value,
+            })
+            .collect();
+        {
+            let _turn = self.take_turn(&call).await?;
+            let prepared = self.prepare(reference, &call).await?;
+            let key = prepared.key(Kind::ReferenceValues, call.rubric);
+            self.memory.edit(&key, to_json(&values)?).await?;
+        }
+        self.target(reference, call).await
     }
 
     /// The self-check of this judge with a rubric, computed once and stored.
@@ -395,6 +431,11 @@ impl Judge {
             && let Ok(values) = serde_json::from_value::<Vec<AxisValue>>(kept.value)
             && values.len() == call.rubric.axes.len()
         {
+            // The values are part of what is asked and of what counts, so scores by others are not comparable.
+            let judge = match kept.edited {
+                true => fingerprint::digest(&[&judge, &to_json(&values)?.to_string()]),
+                false => judge,
+            };
             if kept.edited {
                 flags.push(Flag::EditedReference);
             }

@@ -72,6 +72,9 @@ impl Order {
     }
 }
 
+/// Stands for the words of an axis that cannot be seen.
+pub const NOT_VISIBLE: &str = "not visible";
+
 /// What is seen of an axis in one picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AxisValue {
@@ -94,7 +97,7 @@ impl AxisValue {
         if self.is_visible() && !self.value.is_empty() {
             &self.value
         } else {
-            "not visible"
+            NOT_VISIBLE
         }
     }
 }

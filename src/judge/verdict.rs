@@ -230,7 +230,7 @@ pub fn score(observed: &Observed<'_>) -> Scored {
 }
 
 /// Scores first, lowest first; then unresolved by raw value, refused, and what is left out.
-fn rank(axis: &AxisResult) -> f64 {
+pub(super) fn rank(axis: &AxisResult) -> f64 {
     match (axis.verdict, axis.score, axis.raw) {
         (_, Some(score), _) => score,
         (AxisVerdict::Unresolved, None, Some(raw)) => 2.0 + raw,
@@ -281,7 +281,7 @@ fn shown(value: &AxisValue) -> String {
     if value.is_visible() {
         value.value.clone()
     } else {
-        "not visible".into()
+        protocol::NOT_VISIBLE.into()
     }
 }
 

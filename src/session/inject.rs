@@ -13,7 +13,7 @@ use crate::comfy::knobs::{Applied, Change, Edits, apply};
 use crate::comfy::lint;
 use crate::comfy::object_info::ObjectInfo;
 use crate::history::{self, IterationNo, NewIteration, Session, SessionId};
-use crate::judge::guard;
+use crate::judge::guard::{self, Refusal};
 
 /// What to write where. Without a session a new one is opened.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +32,7 @@ pub struct InjectRequest {
     pub target: Option<f64>,
     /// Iterations after which to stop.
     pub max_iterations: Option<u32>,
-    /// The iteration to start from; the newest unless given. Zero is the workflow as it was.
+    /// The iteration to start from; unless given the newest, or the best where that was not kept. Zero is the workflow as it was.
     pub parent: Option<u32>,
     /// The prompt.
     pub positive: Option<String>,
@@ -137,7 +137,11 @@ impl Service {
             (None, Some(opening)) => opening.rubric.explicit,
             (None, None) => false,
         };
-        guard_texts(explicit, &applied, &edits)?;
+        if let Err(refusal) = guard_texts(explicit, &applied, &edits) {
+            let session = session.as_ref().map(|session| &session.id);
+            self.store.record_refusal(session, &refusal.to_string()).await?;
+            return Err(refusal.into());
+        }
         let problems = lint::check(&applied.graph, &located.info);
         if lint::is_fatal(&problems) {
             return Err(ServiceError::Lint(problems));
@@ -273,7 +277,7 @@ fn question(roles: &Roles, edits: &Edits) -> Option<Question> {
 
 /// The adults-only guard on what would be generated. A negative prompt names what to avoid, so it
 /// is not held against anyone.
-fn guard_texts(explicit_rubric: bool, applied: &Applied, edits: &Edits) -> Result<(), ServiceError> {
+fn guard_texts(explicit_rubric: bool, applied: &Applied, edits: &Edits) -> Result<(), Refusal> {
     // Also prompts whose place is still a question: they are rendered as they stand.
     let prompts = applied
         .roles

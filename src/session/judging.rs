@@ -1,5 +1,6 @@
 //! `judge_pair`: score two pictures, an iteration, or read a reference's target.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +9,19 @@ use tokio_util::sync::CancellationToken;
 use super::jobs::Waited;
 use super::queue::RunReport;
 use super::record::file_hash;
+use super::settle::{AskDirectly, Outcome};
 use super::{HandOver, Service, ServiceError};
 use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify};
 use crate::judge::guard;
-use crate::judge::rubric::Rubric;
+use crate::judge::protocol::NOT_VISIBLE;
+use crate::judge::rubric::{AxisId, Rubric};
 use crate::judge::verdict::{Verdict, Versus};
 use crate::judge::{Call, JudgeError, Pair, Target};
 use crate::picture::Picture;
 use crate::progress::{Progress, Teller};
+
+/// Most characters of what is written by hand about an axis of the reference.
+const MAX_TARGET: usize = 120;
 
 /// What to judge: two files, a session's iteration, or a reference alone.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +38,8 @@ pub struct JudgeRequest {
     pub rubric: Option<String>,
     /// Another picture to compare with the reference beside the judged one: an iteration's number, or a path.
     pub against: Option<String>,
+    /// What the reference shows on some axes, written by hand: axis → words.
+    pub target: BTreeMap<String, String>,
     /// Whether the judge process is ended afterwards, which frees its memory.
     pub unload: bool,
     /// How long to wait before answering with a handle.
@@ -119,6 +127,8 @@ pub struct Judging {
     pub judged: Judged,
     /// The hand-over of the GPU that it began with, if memory changed hands.
     pub hand_over: Option<HandOver>,
+    /// What it decided about the session's iterations.
+    pub outcome: Outcome,
 }
 
 /// What was judged.
@@ -163,6 +173,7 @@ impl Service {
                 return Ok(JudgeAnswer::Done(Arc::new(Judging {
                     judged: Judged::Unloaded,
                     hand_over: None,
+                    outcome: Outcome::default(),
                 })));
             }
             None => {
@@ -189,6 +200,9 @@ impl Service {
     /// Checks a request and reads what it names, before anything long starts.
     async fn plan(&self, request: &JudgeRequest) -> Result<Plan, ServiceError> {
         let mut plan = self.plan_pictures(request).await?;
+        if !request.target.is_empty() {
+            plan.edits = self.edits(request, &plan)?;
+        }
         if let Some(against) = &request.against {
             if plan.subjects.is_empty() {
                 return Err(ServiceError::usage(
@@ -199,6 +213,42 @@ impl Service {
             plan.incumbent = Some(self.incumbent(against, plan.session.as_ref()).await?);
         }
         Ok(plan)
+    }
+
+    /// What is to be written by hand about the reference, checked against the rubric.
+    fn edits(&self, request: &JudgeRequest, plan: &Plan) -> Result<BTreeMap<AxisId, Option<String>>, ServiceError> {
+        if !plan.subjects.is_empty() {
+            return Err(ServiceError::usage(
+                "`target` was given together with a picture to judge; nothing was changed",
+                "Edit the target first, with the reference or the session alone; then judge.",
+            ));
+        }
+        let mut edits = BTreeMap::new();
+        for (name, words) in &request.target {
+            let Some(axis) = plan.rubric.axes.iter().find(|axis| axis.id.as_str() == name) else {
+                let ids: Vec<&str> = plan.rubric.axes.iter().map(|axis| axis.id.as_str()).collect();
+                return Err(ServiceError::usage(
+                    format!(
+                        "the rubric {} has no axis \"{name}\"; nothing was changed",
+                        plan.rubric.id
+                    ),
+                    format!("Its axes are {}.", ids.join(", ")),
+                ));
+            };
+            let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+            if words.chars().count() > MAX_TARGET {
+                return Err(ServiceError::usage(
+                    format!("what was given for \"{name}\" has more than {MAX_TARGET} characters; nothing was changed"),
+                    "Say it in a few words, as the judge would.",
+                ));
+            }
+            if guard::applies(plan.rubric.explicit, Some(words.as_str())) {
+                guard::check_text(&words)?;
+            }
+            let hidden = words.is_empty() || words == NOT_VISIBLE;
+            edits.insert(axis.id.clone(), (!hidden).then_some(words));
+        }
+        Ok(edits)
     }
 
     /// The picture or pictures that others are compared with.
@@ -269,6 +319,7 @@ impl Service {
                 prompt: None,
                 session: None,
                 incumbent: None,
+                edits: BTreeMap::new(),
             });
         };
         if request.reference.is_some() || request.rubric.is_some() {
@@ -322,6 +373,7 @@ impl Service {
             prompt,
             session: Some(session),
             incumbent: None,
+            edits: BTreeMap::new(),
         })
     }
 
@@ -361,7 +413,15 @@ impl Service {
         cancel: &CancellationToken,
     ) -> Result<Judging, ServiceError> {
         let lease = self.sharing.for_judging(&*self.judge, teller, cancel).await?;
+        let session = plan.session.clone();
         let judged = self.judged(plan, teller, cancel).await;
+        let outcome = match (&judged, &session) {
+            (Ok(Judged::Verdicts(verdicts)), Some(session)) => {
+                self.outcome_of(session, verdicts, &AskDirectly { teller, cancel })
+                    .await
+            }
+            _ => Ok(Outcome::default()),
+        };
         // Before the next one gets its turn, who would find the judge loaded.
         if unload {
             self.judge.unload().await;
@@ -369,7 +429,20 @@ impl Service {
         Ok(Judging {
             judged: judged?,
             hand_over: lease.hand_over,
+            outcome: outcome?,
         })
+    }
+
+    async fn outcome_of(
+        &self,
+        session: &Session,
+        verdicts: &[Judgement],
+        ask: &AskDirectly<'_>,
+    ) -> Result<Outcome, ServiceError> {
+        match verdicts.iter().find(|j| j.of.seed().is_some()) {
+            Some(judgement) => self.outcome(session, &judgement.verdict.judge, ask).await,
+            None => Ok(Outcome::default()),
+        }
     }
 
     async fn judged(&self, plan: Plan, teller: &Teller, cancel: &CancellationToken) -> Result<Judged, ServiceError> {
@@ -380,7 +453,10 @@ impl Service {
                 teller,
                 cancel,
             };
-            let target = self.judge.target(&plan.reference, call).await?;
+            let target = match plan.edits.is_empty() {
+                true => self.judge.target(&plan.reference, call).await?,
+                false => self.judge.edit_target(&plan.reference, &plan.edits, call).await?,
+            };
             return Ok(Judged::Target(Box::new(TargetTable {
                 rubric: plan.rubric,
                 target,
@@ -421,6 +497,7 @@ impl Service {
             prompt: iteration.content.positive.clone(),
             session: Some(session.clone()),
             incumbent: None,
+            edits: BTreeMap::new(),
         };
         self.judge_subject(&plan, &subject, teller, cancel).await.map(Some)
     }
@@ -542,6 +619,8 @@ pub(super) struct Plan {
     pub session: Option<Session>,
     /// What is compared with directly.
     pub incumbent: Option<Incumbent>,
+    /// What the reference shows, written by hand.
+    pub edits: BTreeMap<AxisId, Option<String>>,
 }
 
 /// The rubric a session was opened with, whatever became of its file.

@@ -67,4 +67,12 @@ impl Memory for HistoryMemory {
             stored.map(|_| ()).map_err(|e| failed(&e))
         })
     }
+
+    fn edit<'a>(&'a self, wanted: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
+        Box::pin(async move {
+            let key = key(wanted)?;
+            let stored = self.0.edit_reference_values(&key, value).await;
+            stored.map(|_| ()).map_err(|e| failed(&e))
+        })
+    }
 }

@@ -1,6 +1,7 @@
 //! The one seam: prepares, runs, judges and records. Above it only words for clients, below it
 //! the modules that do not know each other.
 
+pub mod advice;
 pub mod decide;
 mod error;
 mod files;
@@ -13,8 +14,10 @@ mod overview;
 mod queue;
 mod record;
 mod run;
+mod settle;
 mod sharing;
 mod show;
+pub mod stats;
 mod uploads;
 
 use std::sync::Arc;
@@ -36,9 +39,10 @@ pub use error::ServiceError;
 pub use files::Loaded;
 pub use inject::{Draft, InjectRequest, Injected, Question};
 pub use judging::{BestSoFar, JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Judging, TargetTable};
-pub use overview::{IterationView, Overview, OverviewRequest, PAGE, SessionView};
+pub use overview::{AdviceView, AxisView, IterationView, Overview, OverviewRequest, PAGE, SessionView};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 
+pub use settle::{Decided, Detail, Outcome};
 pub use sharing::{HandOver, Policy, Side};
 
 use jobs::Jobs;

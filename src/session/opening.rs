@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::history::{
-    self, GraphHash, IterationNo, NewSession, Session, SessionChange, SessionRubric, Span, WorkflowSource,
+    self, DecisionKind, GraphHash, IterationNo, NewSession, Session, SessionChange, SessionId, SessionRubric, Span,
+    WorkflowSource,
 };
 use crate::judge::rubric::Rubric;
 
@@ -67,12 +68,7 @@ impl Service {
         let parent = match request.parent {
             Some(0) => None,
             Some(n) => Some(self.iteration_no(n)?),
-            None => self
-                .store
-                .iterations(&session.id, Span::Last(1))
-                .await?
-                .last()
-                .map(|i| i.n),
+            None => self.to_go_on_from(&session.id).await?,
         };
         let graph = match parent {
             Some(n) => Graph::from_json(self.store.iteration(&session.id, n).await?.content.graph)?,
@@ -83,6 +79,23 @@ impl Service {
             parent,
             graph,
             opening: None,
+        })
+    }
+
+    /// The newest iteration; where that was judged and not better than the best, the best: reverting is choosing a parent.
+    async fn to_go_on_from(&self, id: &SessionId) -> Result<Option<IterationNo>, ServiceError> {
+        let count = self.store.iteration_count(id).await?;
+        if count == 0 {
+            return Ok(None);
+        }
+        let newest = self.iteration_no(count)?;
+        let decided = self.store.decisions_of(id, Span::Between(newest, newest)).await?;
+        let Some(last) = decided.last().map(|decision| &decision.content) else {
+            return Ok(Some(newest));
+        };
+        Ok(match last.kind {
+            DecisionKind::Revert | DecisionKind::LeaningRevert => self.store.incumbent(id, &last.judge).await?,
+            _ => Some(newest),
         })
     }
 

@@ -1,7 +1,14 @@
 //! `get_history`: what was tried and what came of it.
 
+use std::collections::BTreeMap;
+
+use super::advice::{Advice, Facts, Step, advise};
+use super::judging::rubric_of;
+use super::settle::{Decided, newest, verdict_of};
 use super::{Service, ServiceError};
-use crate::history::{Iteration, Judgement, Run, RunImage, Session, SessionSummary, Span, TrendRow};
+use crate::history::{Iteration, JudgeHash, Judgement, Run, RunImage, Session, SessionSummary, Span, TrendRow};
+use crate::judge::average::averaged;
+use crate::judge::verdict::{AxisResult, Verdict};
 use crate::progress::Progress;
 
 /// Sessions, or rows of a trend, on one page.
@@ -14,6 +21,10 @@ pub struct OverviewRequest {
     pub session: Option<String>,
     /// One iteration in full.
     pub iteration: Option<u32>,
+    /// One axis over time.
+    pub axis: Option<String>,
+    /// What to do next.
+    pub advice: bool,
     /// The page, from 0; page 0 holds the newest.
     pub page: u32,
     /// A judgement that goes on.
@@ -25,8 +36,18 @@ pub struct OverviewRequest {
 pub struct SessionView {
     /// The session.
     pub session: Session,
-    /// All its iterations, oldest first.
+    /// How many iterations it has.
+    pub count: u32,
+    /// Those of the page, oldest first.
     pub rows: Vec<TrendRow>,
+    /// Whose scores are shown: the newest judge's; those of others cannot be compared.
+    pub judge: Option<JudgeHash>,
+    /// The best so far by this judge, with its mean overall score.
+    pub best: Option<(u32, Option<f64>)>,
+    /// What was decided about the page's iterations by this judge.
+    pub decisions: BTreeMap<u32, Decided>,
+    /// What to do, where it is time to stop or to score the best anew.
+    pub next: Option<String>,
     /// Iterations that run now, with how far they are.
     pub running: Vec<(u32, Progress)>,
 }
@@ -42,8 +63,36 @@ pub struct IterationView {
     pub runs: Vec<(Run, Vec<(RunImage, String)>)>,
     /// Its judgements, oldest first.
     pub judgements: Vec<Judgement>,
+    /// What was decided about it, each time it was, oldest first.
+    pub decisions: Vec<Decided>,
     /// How far it is, when it runs now.
     pub running: Option<Progress>,
+}
+
+/// One axis over the iterations of a page.
+#[derive(Clone, Debug)]
+pub struct AxisView {
+    /// The session.
+    pub session: Session,
+    /// The axis.
+    pub axis: String,
+    /// What the reference shows.
+    pub target: Option<String>,
+    /// How many iterations the session has.
+    pub count: u32,
+    /// By iteration, oldest first: what the axis came to over its seeds, and by how much it moved, where that was more than noise.
+    pub rows: Vec<(u32, AxisResult, Option<f64>)>,
+}
+
+/// What to do next.
+#[derive(Clone, Debug)]
+pub struct AdviceView {
+    /// The session.
+    pub session: Session,
+    /// What it rests on.
+    pub facts: Facts,
+    /// The advice.
+    pub advice: Advice,
 }
 
 /// An answer.
@@ -55,6 +104,10 @@ pub enum Overview {
     Session(Box<SessionView>),
     /// One iteration in full.
     Iteration(Box<IterationView>),
+    /// One axis over time.
+    Axis(Box<AxisView>),
+    /// What to do next.
+    Advice(Box<AdviceView>),
     /// A judgement under a handle.
     Job {
         /// The handle.
@@ -81,9 +134,9 @@ impl Service {
             return Ok(Overview::Job { handle, running });
         }
         let Some(id) = request.session else {
-            if request.iteration.is_some() {
+            if request.iteration.is_some() || request.axis.is_some() || request.advice {
                 return Err(ServiceError::usage(
-                    "an iteration was given without its session",
+                    "an iteration, an axis or advice was asked for without its session",
                     "Give `session` too; get_history without arguments lists the sessions.",
                 ));
             }
@@ -91,17 +144,85 @@ impl Service {
             return Ok(Overview::Sessions(self.store.sessions(skip, PAGE).await?));
         };
         let session = self.open_session(&id).await?;
-        let Some(n) = request.iteration else {
-            let rows = self.store.trend(&session.id, Span::All).await?;
-            let running = rows
-                .iter()
-                .filter_map(|row| {
-                    let handle = format!("{}/{}", session.id, row.n);
-                    self.queued.running(&handle).map(|progress| (row.n.get(), progress))
-                })
-                .collect();
-            return Ok(Overview::Session(Box::new(SessionView { session, rows, running })));
+        if request.advice {
+            return self.advice(session).await;
+        }
+        if let Some(axis) = request.axis {
+            return self.axis(session, &axis, request.page).await;
+        }
+        match request.iteration {
+            Some(n) => self.iteration_in_full(session, n).await,
+            None => self.page(session, request.page).await,
+        }
+    }
+
+    /// The judge whose scores are shown of a session, after deciding on what a kill left undecided.
+    async fn shown_judge(&self, session: &Session) -> Result<Option<JudgeHash>, ServiceError> {
+        let judge = self.store.last_judge(&session.id).await?;
+        if let Some(judge) = &judge
+            && let Err(error) = self.settle(session, judge, None).await
+        {
+            // Another process may hold the history, or it may be read-only: what is there can be shown.
+            tracing::warn!(%error, "what was judged last is not decided on yet");
+        }
+        Ok(judge)
+    }
+
+    async fn page(&self, session: Session, page: u32) -> Result<Overview, ServiceError> {
+        let id = session.id.clone();
+        let judge = self.shown_judge(&session).await?;
+        let count = self.store.iteration_count(&id).await?;
+        let Some(span) = self.span(count, page)? else {
+            return Ok(Overview::Session(Box::new(SessionView {
+                session,
+                count,
+                rows: Vec::new(),
+                judge,
+                best: None,
+                decisions: BTreeMap::new(),
+                next: None,
+                running: Vec::new(),
+            })));
         };
+        let rows = self.store.trend(&id, span).await?;
+        let decided: Vec<Decided> = self
+            .store
+            .decisions_of(&id, span)
+            .await?
+            .iter()
+            .filter(|d| Some(&d.content.judge) == judge.as_ref())
+            .map(Decided::of)
+            .collect();
+        let facts = self.facts(&session, judge.as_ref()).await?;
+        let step = advise(&facts).step;
+        let running = rows.iter().filter_map(|row| {
+            let handle = format!("{id}/{}", row.n);
+            self.queued.running(&handle).map(|progress| (row.n.get(), progress))
+        });
+        Ok(Overview::Session(Box::new(SessionView {
+            running: running.collect(),
+            count,
+            judge,
+            best: facts.best.as_ref().map(|best| (best.n, best.verdict.overall_score)),
+            decisions: newest(&decided).into_iter().map(|(n, d)| (n, d.clone())).collect(),
+            next: matches!(step, Step::Stop(_) | Step::Rescore { .. } | Step::MoreSeeds(_))
+                .then(|| step.in_words(&facts)),
+            rows,
+            session,
+        })))
+    }
+
+    /// The iterations of a page; page 0 holds the newest. Nothing where there are none.
+    fn span(&self, count: u32, page: u32) -> Result<Option<Span>, ServiceError> {
+        let last = count.saturating_sub(page.saturating_mul(PAGE));
+        if last == 0 {
+            return Ok(None);
+        }
+        let first = last.saturating_sub(PAGE) + 1;
+        Ok(Some(Span::Between(self.iteration_no(first)?, self.iteration_no(last)?)))
+    }
+
+    async fn iteration_in_full(&self, session: Session, n: u32) -> Result<Overview, ServiceError> {
         let n = self.iteration_no(n)?;
         let iteration = self.store.iteration(&session.id, n).await?;
         let mut runs = Vec::new();
@@ -110,13 +231,66 @@ impl Service {
             runs.push((run, pictures));
         }
         let judgements = self.store.judgements_of(&session.id, Some(n)).await?;
+        let decisions = self.store.decisions_of(&session.id, Span::Between(n, n)).await?;
         let running = self.queued.running(&format!("{}/{n}", session.id));
         Ok(Overview::Iteration(Box::new(IterationView {
             session,
             iteration,
             runs,
             judgements,
+            decisions: decisions.iter().map(Decided::of).collect(),
             running,
         })))
+    }
+
+    async fn axis(&self, session: Session, axis: &str, page: u32) -> Result<Overview, ServiceError> {
+        let rubric = rubric_of(&session)?;
+        if !rubric.axes.iter().any(|known| known.id.as_str() == axis) {
+            let ids: Vec<&str> = rubric.axes.iter().map(|axis| axis.id.as_str()).collect();
+            return Err(ServiceError::usage(
+                format!("the rubric {} has no axis \"{axis}\"", rubric.id),
+                format!("Its axes are {}.", ids.join(", ")),
+            ));
+        }
+        let count = self.store.iteration_count(&session.id).await?;
+        let judge = self.shown_judge(&session).await?;
+        let mut rows = Vec::new();
+        if let (Some(span), Some(judge)) = (self.span(count, page)?, &judge) {
+            let mut verdicts: BTreeMap<u32, Vec<Verdict>> = BTreeMap::new();
+            for run in self.store.judged_runs(&session.id, judge, span).await? {
+                verdicts
+                    .entry(run.iteration.get())
+                    .or_default()
+                    .extend(verdict_of(&run.judgement));
+            }
+            let decided: Vec<Decided> = self
+                .store
+                .decisions_of(&session.id, span)
+                .await?
+                .iter()
+                .map(Decided::of)
+                .collect();
+            let decided = newest(&decided);
+            for (n, verdicts) in verdicts {
+                let all: Vec<&Verdict> = verdicts.iter().collect();
+                let found = averaged(&all).and_then(|v| v.axes.into_iter().find(|a| a.id == axis));
+                let moved = decided.get(&n).and_then(|d| d.detail.moved.get(axis).copied());
+                rows.extend(found.map(|found| (n, found, moved)));
+            }
+        }
+        Ok(Overview::Axis(Box::new(AxisView {
+            target: rows.last().map(|(_, axis, _)| axis.reference.clone()),
+            session,
+            axis: axis.to_owned(),
+            count,
+            rows,
+        })))
+    }
+
+    async fn advice(&self, session: Session) -> Result<Overview, ServiceError> {
+        let judge = self.shown_judge(&session).await?;
+        let facts = self.facts(&session, judge.as_ref()).await?;
+        let advice = advise(&facts);
+        Ok(Overview::Advice(Box::new(AdviceView { session, facts, advice })))
     }
 }

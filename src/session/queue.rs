@@ -10,6 +10,7 @@ use super::inject::{Located, text_at};
 use super::jobs::Waited;
 use super::judging::Judgement;
 use super::run::RunPlan;
+use super::settle::{AskDirectly, Outcome};
 use super::sharing::Lease;
 use super::{HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use crate::comfy::graph::Graph;
@@ -67,6 +68,8 @@ pub struct Queued {
     pub runs: Vec<RunReport>,
     /// How the GPU's memory changed hands, in order.
     pub hand_overs: Vec<HandOver>,
+    /// What the judgements decided.
+    pub outcome: Outcome,
 }
 
 impl Queued {
@@ -381,6 +384,7 @@ impl Work {
         }
         let RenderTurn { lease, mut hand_overs } = turn;
         drop(lease);
+        let mut outcome = Outcome::default();
         // All are rendered before any is judged, so that the GPU changes hands once.
         if self.judge && !reports.is_empty() {
             let lease = service
@@ -393,6 +397,17 @@ impl Work {
                     .judge_run(&self.session, &iteration, report, &part(seeds.len() + i), &cancel)
                     .await?;
                 report.judgement = judged;
+            }
+            let judge = reports
+                .iter()
+                .find_map(|r| r.judgement.as_ref())
+                .map(|j| j.verdict.judge.clone());
+            if let Some(judge) = judge {
+                let ask = AskDirectly {
+                    teller: &teller,
+                    cancel: &cancel,
+                };
+                outcome = service.outcome(&self.session, &judge, &ask).await?;
             }
         }
         match (reports.is_empty(), first_error) {
@@ -407,6 +422,7 @@ impl Work {
                     seeds,
                     runs: reports,
                     hand_overs,
+                    outcome,
                 })
             }
         }

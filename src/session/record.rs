@@ -68,17 +68,17 @@ impl Service {
         let Some(session) = &plan.session else {
             return Ok(None);
         };
-        let rows = self.store.trend(&session.id, Span::All).await?;
-        let own = match of {
-            JudgementOf::Run { n, .. } => Some(*n),
-            JudgementOf::Files { .. } => None,
+        let judge = JudgeHash::parse(judge).map_err(|e| ServiceError::Internal(e.to_string()))?;
+        let Some(n) = self.store.incumbent(&session.id, &judge).await? else {
+            return Ok(None);
         };
-        let others = rows.iter().filter(|row| Some(row.n) != own).filter_map(|row| {
-            let score = row.scores.iter().find(|s| s.judge.as_str() == judge)?;
-            score.overall.map(|overall| BestSoFar { n: row.n, overall })
-        });
-        // Of equals the first.
-        Ok(others.reduce(|best, next| if next.overall > best.overall { next } else { best }))
+        if matches!(of, JudgementOf::Run { n: own, .. } if *own == n) {
+            return Ok(None);
+        }
+        let rows = self.store.trend(&session.id, Span::Between(n, n)).await?;
+        let scores = rows.iter().flat_map(|row| &row.scores);
+        let overall = scores.filter(|s| s.judge == judge).find_map(|s| s.overall);
+        Ok(overall.map(|overall| BestSoFar { n, overall }))
     }
 }
 

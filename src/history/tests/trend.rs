@@ -58,14 +58,10 @@ async fn the_trend_averages_images_and_marks_the_best() {
     };
     // The numbers are sums of powers of two, so that their means are exact.
     assert_eq!(score(0, "judge").overall, Some(0.5));
-    assert!(!score(0, "judge").best);
     assert_eq!(score(1, "judge").overall, Some(0.625));
     assert_eq!(score(1, "judge").raw, Some(0.3125));
     assert_eq!((score(1, "judge").images, score(2, "judge").images), (2, 1));
-    // Equal means: the earlier one.
-    assert!(score(1, "judge").best && !score(2, "judge").best);
-    assert!(score(0, "other").best);
-    assert_eq!((score(2, "other").overall, score(2, "other").best), (None, false));
+    assert_eq!(score(2, "other").overall, None);
     assert_eq!(rows[0].scores.len(), 2);
     assert_eq!(rows[0].scores[0].judge, judge("judge"), "first seen first");
     assert_eq!(
@@ -84,10 +80,6 @@ async fn the_trend_averages_images_and_marks_the_best() {
     let last: Vec<_> = store.iterations(&id, Span::Last(2)).await.unwrap();
     assert_eq!(last.iter().map(|i| i.n.get()).collect::<Vec<_>>(), [2, 3]);
 
-    let best = store.best_judgements(&id).await.unwrap();
-    assert_eq!(best.len(), 2);
-    assert_eq!(best[0].content.overall_score, Some(0.9375));
-    assert_eq!(best[1].content.overall_score, Some(0.3));
     let mut loose = new_judgement(&id, number(1), "loose", 0.5);
     loose.overall_score = Some(1.5);
     assert!(store.record_judgement(loose).await.is_err());

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::scores::{ScoresOut, closer, in_words, warnings};
-use super::{Promise, tool, wait, with_progress};
+use super::scores::{ScoresOut, closer, compared, decided, in_words, warnings};
+use super::{Promise, capitalised, tool, wait, with_progress};
 use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, Service, ServiceError, TargetTable};
 
@@ -43,6 +43,9 @@ struct Input {
     #[serde(default, deserialize_with = "iteration_or_path")]
     #[schemars(with = "String")]
     against: Option<String>,
+    /// Axis: words, to correct what the reference shows
+    #[serde(default)]
+    target: BTreeMap<String, String>,
     /// All axes in full, not the six worst
     #[serde(default)]
     full: bool,
@@ -130,6 +133,7 @@ pub async fn call(
         generated: input.generated,
         rubric: input.rubric,
         against: input.against,
+        target: input.target,
         unload: input.unload,
         wait: wait(input.wait_s),
         handle: input.handle,
@@ -158,6 +162,7 @@ pub async fn call(
         if let Some(hand_over) = &judging.hand_over {
             output.summary.push_str(&format!(" {hand_over}"));
         }
+        output.summary.push_str(&decided(&judging.outcome));
         output
     };
     match &judging.judged {
@@ -184,7 +189,8 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
     let seed = |judgement: &Judgement| judgement.of.seed();
     let mut sentences: Vec<String> = Vec::new();
     for judgement in verdicts {
-        let words = in_words(judgement);
+        let mut words = in_words(&judgement.verdict, judgement.best);
+        words.extend(judgement.versus.as_ref().map(compared));
         sentences.push(match (verdicts.len(), seed(judgement)) {
             (2.., Some(seed)) => format!("Seed {seed}: {words}"),
             _ => capitalised(&words),
@@ -195,7 +201,7 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
     let mut output = Output::empty(summary);
     if let [first, others @ ..] = verdicts {
         output.seed = seed(first);
-        output.scores = Some(ScoresOut::of(first, full));
+        output.scores = Some(ScoresOut::of(&first.verdict, first.best, full));
         output.closer = first.versus.as_ref().map(closer).unwrap_or_default();
         output.others = others
             .iter()
@@ -206,14 +212,6 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
     output
 }
 
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default()
-}
-
 fn target(table: &TargetTable) -> Output {
     let values = &table.target.values;
     let visible = values.iter().filter(|value| value.is_visible()).count();
@@ -222,7 +220,7 @@ fn target(table: &TargetTable) -> Output {
         values.len()
     );
     if table.target.edited {
-        summary.push_str(" (values edited by hand)");
+        summary.push_str(" (some written by hand: scores from before that are not compared with later ones)");
     }
     summary.push('.');
     summary.push_str(&warnings(&table.target.flags));

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::inject_prompt::{QuestionOut, asking};
-use super::scores::{ScoresOut, in_words, warnings};
-use super::{Promise, tool, wait, with_progress};
+use super::scores::{ScoresOut, decided, in_words, warnings};
+use super::{Promise, capitalised, tool, wait, with_progress};
 use crate::history::{RunState, SessionId};
+use crate::judge::average::averaged;
+use crate::judge::verdict::Verdict;
 use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
-use crate::session::{InjectRequest, QueueAnswer, QueueRequest, Queued, RunReport, Service};
+use crate::session::{Decided, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service};
 
 pub const NAME: &str = "queue_generation";
 
@@ -49,7 +51,7 @@ struct Input {
     note: Option<String>,
     #[serde(default)]
     place: BTreeMap<String, String>,
-    /// One run each; default the workflow's seed
+    /// One run each; default the workflow's seed. Two or more make a verdict
     #[serde(default)]
     seeds: Vec<u64>,
     /// Score each picture against the reference
@@ -73,10 +75,10 @@ struct RunOut {
     cached: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overall_score: Option<f64>,
     /// Files
     pictures: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scores: Option<ScoresOut>,
 }
 
 #[derive(Clone, Copy, Serialize, JsonSchema)]
@@ -97,6 +99,12 @@ struct Output {
     session: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     iteration: Option<u32>,
+    /// keep, revert, more_seeds, or leaning to one of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<&'static str>,
+    /// Over all seeds.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    scores: Option<ScoresOut>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     runs: Vec<RunOut>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +120,8 @@ impl Output {
             state,
             session: at.map(|(session, _)| session.to_string()),
             iteration: at.map(|(_, n)| n),
+            decision: None,
+            scores: None,
             runs: Vec::new(),
             question: None,
         }
@@ -217,11 +227,8 @@ fn done(queued: &Queued) -> Output {
         queued.runs.iter().map(|report| report.images.len()).sum::<usize>()
     )];
     for report in &queued.runs {
-        let seed = report.run.seed;
-        if let Some(judgement) = &report.judgement {
-            sentences.push(format!("Seed {seed}: {}", in_words(judgement)));
-        }
         if report.run.cached {
+            let seed = report.run.seed;
             sentences.push(format!(
                 "Seed {seed} came from ComfyUI's cache: nothing in the graph differs from an earlier run."
             ));
@@ -230,9 +237,23 @@ fn done(queued: &Queued) -> Output {
     }
     sentences.extend(queued.hand_overs.iter().map(ToString::to_string));
     let mut summary = sentences.join(" ");
-    let judgements = queued.runs.iter().filter_map(|report| report.judgement.as_ref());
-    summary.push_str(&warnings(judgements.flat_map(|j| &j.verdict.flags)));
+    let judgements: Vec<&Judgement> = queued
+        .runs
+        .iter()
+        .filter_map(|report| report.judgement.as_ref())
+        .collect();
+    let verdicts: Vec<&Verdict> = judgements.iter().map(|j| &j.verdict).collect();
+    let best = judgements.first().and_then(|j| j.best);
+    let verdict = averaged(&verdicts);
+    if let Some(verdict) = &verdict {
+        summary.push_str(&format!(" {}", capitalised(&in_words(verdict, best))));
+        summary.push_str(&decided(&queued.outcome));
+        summary.push_str(&warnings(&verdict.flags));
+    }
     let mut output = Output::new(State::Done, summary, Some((&queued.session, queued.n.get())));
+    let own = |d: &&Decided| d.iteration == queued.n.get();
+    output.decision = queued.outcome.decisions.iter().rev().find(own).map(|d| d.kind.as_str());
+    output.scores = verdict.map(|verdict| ScoresOut::of(&verdict, best, false));
     output.runs = queued.runs.iter().map(run).collect();
     output
 }
@@ -244,6 +265,10 @@ fn run(report: &RunReport) -> RunOut {
         cached: report.run.cached,
         seconds: report.run.seconds.map(rounded),
         pictures: report.images.iter().map(|(_, path)| path.clone()).collect(),
-        scores: report.judgement.as_ref().map(|j| ScoresOut::of(j, false)),
+        overall_score: report
+            .judgement
+            .as_ref()
+            .and_then(|j| j.verdict.overall_score)
+            .map(rounded),
     }
 }

@@ -10,8 +10,8 @@ use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{AxisResult, Flag, Verdict, Versus};
 use crate::mcp::convert::rounded;
 use crate::picture::{PictureFlag, Signals};
-use crate::session::Judgement;
 use crate::session::decide::DISAGREES_ABOVE;
+use crate::session::{BestSoFar, Decided, Outcome};
 
 /// Axes shown in full unless all are asked for.
 pub const WORST: usize = 6;
@@ -71,16 +71,15 @@ pub struct ScoresOut {
 }
 
 impl ScoresOut {
-    /// A judgement, with all axes in full or the worst ones.
-    pub fn of(judgement: &Judgement, full: bool) -> Self {
-        let verdict = &judgement.verdict;
+    /// A verdict, with all axes in full or the worst ones, and the best other iteration.
+    pub fn of(verdict: &Verdict, best: Option<BestSoFar>, full: bool) -> Self {
         let shown = if full { verdict.axes.len() } else { WORST };
         Self {
             overall_score: verdict.overall_score.map(rounded),
             overall_ci: verdict.overall_ci.map(|ci| ci.map(rounded)),
             axes: verdict.axes.iter().take(shown).map(axis).collect(),
             rest: verdict.axes.iter().skip(shown).map(in_brief).collect(),
-            best: judgement.best.map(|best| BestOut {
+            best: best.map(|best| BestOut {
                 iteration: best.n.get(),
                 overall_score: rounded(best.overall),
             }),
@@ -186,9 +185,8 @@ fn axis(axis: &AxisResult) -> AxisOut {
     }
 }
 
-/// A judgement in one or two sentences, without its warnings.
-pub fn in_words(judgement: &Judgement) -> String {
-    let verdict = &judgement.verdict;
+/// A verdict in one or two sentences, without its warnings.
+pub fn in_words(verdict: &Verdict, best: Option<BestSoFar>) -> String {
     let mut text = match (verdict.overall_score, verdict.overall_ci) {
         (Some(score), Some([low, high])) => format!("overall {score:.2} ({low:.2}-{high:.2})"),
         (Some(score), None) => format!("overall {score:.2}"),
@@ -201,13 +199,10 @@ pub fn in_words(judgement: &Judgement) -> String {
             format!("no overall score, because no axis counts ({})", kinds.join(", "))
         }
     };
-    if let Some(best) = judgement.best {
+    if let Some(best) = best {
         text.push_str(&format!("; best other {:.2} (iteration {})", best.overall, best.n));
     }
     text.push('.');
-    if let Some(versus) = &judgement.versus {
-        text.push_str(&compared(versus));
-    }
     let worst: Vec<String> = verdict
         .axes
         .iter()
@@ -224,8 +219,17 @@ pub fn in_words(judgement: &Judgement) -> String {
     text
 }
 
+/// What a call decided, and what to do then.
+pub fn decided(outcome: &Outcome) -> String {
+    let decisions = outcome.decisions.iter().map(Decided::in_words);
+    decisions
+        .chain(outcome.next.clone())
+        .map(|sentence| format!(" {sentence}"))
+        .collect()
+}
+
 /// Which picture is closer, when the judge is asked directly.
-fn compared(versus: &Versus) -> String {
+pub fn compared(versus: &Versus) -> String {
     let other = match versus.against.parse::<u32>() {
         Ok(n) => format!("iteration {n}"),
         Err(_) => format!("\"{}\"", versus.against),

@@ -1,0 +1,333 @@
+//! What was decided about iterations, and what it was decided from.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{OptionalExtension, Row, Transaction, named_params};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::Result;
+use super::ids::{IterationNo, JudgeHash, JudgementId, SessionId};
+use super::iterations;
+use super::judgements;
+use super::sessions;
+use super::store::{Json, Store};
+use super::time::Timestamp;
+use super::types::{Judgement, Span};
+
+/// What was decided about an iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// The first that this judge scored: there was nothing to compare with.
+    First,
+    /// Better than what it was compared with.
+    Keep,
+    /// Not better.
+    Revert,
+    /// Undecided until there are more seeds.
+    MoreSeeds,
+    /// Better on one seed, which is no verdict.
+    LeaningKeep,
+    /// Not better on one seed, which is no verdict.
+    LeaningRevert,
+}
+
+impl DecisionKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::First,
+        Self::Keep,
+        Self::Revert,
+        Self::MoreSeeds,
+        Self::LeaningKeep,
+        Self::LeaningRevert,
+    ];
+
+    /// Its name, as it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Keep => "keep",
+            Self::Revert => "revert",
+            Self::MoreSeeds => "more_seeds",
+            Self::LeaningKeep => "leaning_keep",
+            Self::LeaningRevert => "leaning_revert",
+        }
+    }
+
+    /// Whether the iteration is what later ones are compared with. One seed that leans to it is enough for that, or a
+    /// session of single seeds would never get away from its first iteration.
+    pub fn takes_over(self) -> bool {
+        matches!(self, Self::First | Self::Keep | Self::LeaningKeep)
+    }
+}
+
+impl ToSql for DecisionKind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.as_str()))
+    }
+}
+
+impl FromSql for DecisionKind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let text = value.as_str()?;
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// A decision to be recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewDecision {
+    /// The session.
+    pub session: SessionId,
+    /// The iteration.
+    pub iteration: IterationNo,
+    /// What it was compared with; nothing for a judge's first.
+    pub against: Option<IterationNo>,
+    /// Whose scores it rests on.
+    pub judge: JudgeHash,
+    /// The newest judgement of this judge in the session that was taken into account.
+    pub judgement: JudgementId,
+    /// What was decided.
+    pub kind: DecisionKind,
+    /// What it rests on.
+    pub detail: Value,
+}
+
+/// A decision as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// Its content.
+    pub content: NewDecision,
+}
+
+/// A judgement of one of a session's runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JudgedRun {
+    /// The iteration.
+    pub iteration: IterationNo,
+    /// The run's seed.
+    pub seed: u64,
+    /// The newest judgement of this iteration and seed.
+    pub judgement: Judgement,
+}
+
+/// What a session's judge has not been heard about yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Undecided {
+    /// Iterations that were judged since the last decision, in the order of their newest judgement, each with it.
+    pub iterations: Vec<(IterationNo, JudgementId)>,
+    /// What they are to be compared with: the newest that was kept; nothing before the first.
+    pub incumbent: Option<IterationNo>,
+    /// The newest judgement that a decision has taken into account; to be handed to [`Store::record_decision`].
+    pub upto: JudgementId,
+}
+
+impl Store {
+    /// What is to be decided about a session by the scores of a judge.
+    pub async fn undecided(&self, session: &SessionId, judge: &JudgeHash) -> Result<Undecided> {
+        let (session, judge) = (session.clone(), judge.clone());
+        self.read(move |transaction| {
+            sessions::require(transaction, &session)?;
+            let upto = upto(transaction, &session, &judge)?;
+            let mut statement = transaction.prepare_cached(
+                "SELECT j.iteration, max(j.id) AS newest
+                 FROM judgements j JOIN sessions s ON s.id = j.session_id
+                 WHERE j.session_id = ?1 AND j.judge_hash = ?2 AND j.id > ?3 AND j.iteration IS NOT NULL
+                     AND j.overall_raw IS NOT NULL AND j.prompt_id IS NOT NULL AND j.reference_hash IS s.reference_hash
+                 GROUP BY j.iteration ORDER BY newest",
+            )?;
+            let rows = statement.query_map((&session, &judge, upto), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Undecided {
+                iterations: rows.collect::<rusqlite::Result<_>>()?,
+                incumbent: incumbent(transaction, &session, &judge)?,
+                upto,
+            })
+        })
+        .await
+    }
+
+    /// Records a decision, unless another one was recorded since [`Undecided::upto`] was read: then nothing is, and the
+    /// answer is false. Of two programs that decide at the same time one has to look again.
+    pub async fn record_decision(&self, new: NewDecision, since: JudgementId) -> Result<bool> {
+        self.write(move |transaction| {
+            iterations::require(transaction, &new.session, new.iteration)?;
+            if upto(transaction, &new.session, &new.judge)? != since {
+                return Ok(false);
+            }
+            insert(transaction, &new, Timestamp::now())?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// The iteration that new ones are compared with by this judge, if there is one.
+    pub async fn incumbent(&self, session: &SessionId, judge: &JudgeHash) -> Result<Option<IterationNo>> {
+        let (session, judge) = (session.clone(), judge.clone());
+        self.read(move |transaction| incumbent(transaction, &session, &judge))
+            .await
+    }
+
+    /// The judge of a session's newest judgement of an iteration.
+    pub async fn last_judge(&self, session: &SessionId) -> Result<Option<JudgeHash>> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            Ok(transaction
+                .prepare_cached(
+                    "SELECT judge_hash FROM judgements WHERE session_id = ?1 AND iteration IS NOT NULL
+                     AND overall_raw IS NOT NULL ORDER BY id DESC LIMIT 1",
+                )?
+                .query_row([session], |row| row.get(0))
+                .optional()?)
+        })
+        .await
+    }
+
+    /// The newest `limit` decisions by a judge, oldest first.
+    pub async fn decisions(&self, session: &SessionId, judge: &JudgeHash, limit: u32) -> Result<Vec<Decision>> {
+        let (session, judge) = (session.clone(), judge.clone());
+        self.read(move |transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT * FROM decisions WHERE session_id = ?1 AND judge_hash = ?2
+                 ORDER BY judgement DESC, id DESC LIMIT ?3",
+            )?;
+            let rows = statement.query_map((session, judge, limit), decision_row)?;
+            let mut found: Vec<Decision> = rows.collect::<rusqlite::Result<_>>()?;
+            found.reverse();
+            Ok(found)
+        })
+        .await
+    }
+
+    /// All decisions about some iterations, by any judge, oldest first.
+    pub async fn decisions_of(&self, session: &SessionId, span: Span) -> Result<Vec<Decision>> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            sessions::require(transaction, &session)?;
+            let (from, to) = iterations::bounds(transaction, &session, span)?;
+            let mut statement = transaction.prepare_cached(
+                "SELECT * FROM decisions WHERE session_id = ?1 AND iteration BETWEEN ?2 AND ?3 ORDER BY id",
+            )?;
+            let rows = statement.query_map((session, from, to), decision_row)?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// The newest judgement of every seed of some iterations by one judge, refusals left out; by iteration, then in the order of
+    /// the runs.
+    pub async fn judged_runs(&self, session: &SessionId, judge: &JudgeHash, span: Span) -> Result<Vec<JudgedRun>> {
+        let (session, judge) = (session.clone(), judge.clone());
+        self.read(move |transaction| {
+            let (from, to) = iterations::bounds(transaction, &session, span)?;
+            let mut statement = transaction.prepare_cached(
+                "SELECT j.*, r.seed AS run_seed FROM judgements j
+                 JOIN runs r ON r.prompt_id = j.prompt_id
+                 WHERE j.id IN (
+                     SELECT max(o.id) FROM judgements o
+                     JOIN runs u ON u.prompt_id = o.prompt_id
+                     JOIN sessions s ON s.id = o.session_id
+                     WHERE o.session_id = ?1 AND o.iteration BETWEEN ?3 AND ?4 AND o.judge_hash = ?2
+                         AND o.overall_raw IS NOT NULL AND o.reference_hash IS s.reference_hash
+                     GROUP BY o.iteration, u.seed)
+                 ORDER BY j.iteration, r.rowid",
+            )?;
+            let rows = statement.query_map((&session, &judge, from, to), |row| {
+                Ok(JudgedRun {
+                    iteration: row.get("iteration")?,
+                    seed: row.get::<_, String>("run_seed")?.parse().unwrap_or(0),
+                    judgement: judgements::judgement_row(row)?,
+                })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// Records that the guard refused a text before anything was rendered.
+    pub async fn record_refusal(&self, session: Option<&SessionId>, reason: &str) -> Result<()> {
+        let (session, reason) = (session.cloned(), reason.to_owned());
+        self.write(move |transaction| {
+            transaction
+                .prepare_cached("INSERT INTO refusals (created_at, session_id, reason) VALUES (?1, ?2, ?3)")?
+                .execute((Timestamp::now(), session, reason))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What the guard refused in a session before anything was rendered, oldest first.
+    pub async fn refusals_of(&self, session: &SessionId) -> Result<Vec<(Timestamp, String)>> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            let mut statement = transaction
+                .prepare_cached("SELECT created_at, reason FROM refusals WHERE session_id = ?1 ORDER BY id")?;
+            let rows = statement.query_map([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+}
+
+fn upto(transaction: &Transaction<'_>, session: &SessionId, judge: &JudgeHash) -> Result<JudgementId> {
+    Ok(transaction
+        .prepare_cached("SELECT coalesce(max(judgement), 0) FROM decisions WHERE session_id = ?1 AND judge_hash = ?2")?
+        .query_row((session, judge), |row| row.get(0))?)
+}
+
+/// The newest that took over and was not decided otherwise since, as one may be that only leaned to it.
+fn incumbent(transaction: &Transaction<'_>, session: &SessionId, judge: &JudgeHash) -> Result<Option<IterationNo>> {
+    Ok(transaction
+        .prepare_cached(
+            "SELECT iteration FROM decisions d
+             WHERE session_id = ?1 AND judge_hash = ?2 AND kind IN ('first', 'keep', 'leaning_keep')
+                 AND NOT EXISTS (
+                     SELECT 1 FROM decisions later
+                     WHERE later.session_id = d.session_id AND later.iteration = d.iteration
+                         AND later.judge_hash = d.judge_hash AND later.id > d.id
+                         AND later.kind NOT IN ('first', 'keep', 'leaning_keep'))
+             ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row((session, judge), |row| row.get(0))
+        .optional()?)
+}
+
+/// Writes a decision down.
+pub(super) fn insert(transaction: &Transaction<'_>, new: &NewDecision, at: Timestamp) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO decisions (created_at, session_id, iteration, against, judge_hash, judgement, kind, detail)
+             VALUES (:created_at, :session, :iteration, :against, :judge, :judgement, :kind, :detail)",
+        )?
+        .execute(named_params! {
+            ":created_at": at,
+            ":session": new.session,
+            ":iteration": new.iteration,
+            ":against": new.against,
+            ":judge": new.judge,
+            ":judgement": new.judgement,
+            ":kind": new.kind,
+            ":detail": Json(&new.detail),
+        })?;
+    Ok(())
+}
+
+fn decision_row(row: &Row<'_>) -> rusqlite::Result<Decision> {
+    Ok(Decision {
+        created_at: row.get("created_at")?,
+        content: NewDecision {
+            session: row.get("session_id")?,
+            iteration: row.get("iteration")?,
+            against: row.get("against")?,
+            judge: row.get("judge_hash")?,
+            judgement: row.get("judgement")?,
+            kind: row.get("kind")?,
+            detail: row.get::<_, Json<_>>("detail")?.0,
+        },
+    })
+}

@@ -1,0 +1,54 @@
+//! One axis over time.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Output, pages, shortened, within_budget};
+use crate::mcp::convert::rounded;
+use crate::session::AxisView;
+
+/// Most characters of what a picture shows.
+const SHOWN: usize = 60;
+
+#[derive(Serialize, JsonSchema)]
+pub struct AxisRow {
+    iteration: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
+    #[serde(rename = "gen")]
+    generated: String,
+    /// Raw difference to what it was compared with, where it is more than noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved: Option<f64>,
+}
+
+pub fn output(view: &AxisView, page: u32) -> Output {
+    let mut summary = match &view.target {
+        Some(target) => format!(
+            "{} of session {}: the reference shows \"{target}\".",
+            view.axis, view.session.id
+        ),
+        None => format!(
+            "{} of session {}: nothing is judged on this page.",
+            view.axis, view.session.id
+        ),
+    };
+    summary.push_str(&pages(view.count, page, view.rows.len()));
+    within_budget(SHOWN, |most| Output {
+        summary: summary.clone(),
+        axis: view
+            .rows
+            .iter()
+            .map(|(n, axis, moved)| AxisRow {
+                iteration: *n,
+                score: axis.score.map(rounded),
+                generated: match axis.score {
+                    Some(_) => shortened(&axis.generated, most),
+                    None => axis.verdict.as_str().to_owned(),
+                },
+                moved: moved.map(rounded),
+            })
+            .collect(),
+        ..Output::default()
+    })
+}

@@ -1,0 +1,169 @@
+//! An iteration: in brief as one of a session's, or in full.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Output, State};
+use crate::history::{Change, DecisionKind, Judgement, Run, RunCounts, RunImage, RunState};
+use crate::mcp::tools::scores::RecordOut;
+use crate::session::IterationView;
+
+#[derive(Serialize, JsonSchema)]
+pub struct IterationOut {
+    pub iteration: u32,
+    /// Absent where it is the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overall_score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub decision: Option<DecisionKind>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub best: bool,
+    #[serde(skip_serializing_if = "is_done")]
+    #[schemars(with = "String")]
+    pub state: State,
+    /// Why, in the agent's words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub full: Option<FullOut>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_done(state: &State) -> bool {
+    *state == State::Done
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct FullOut {
+    created: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    positive: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    negative: Option<String>,
+    /// By place.
+    changes: BTreeMap<String, ChangeOut>,
+    runs: Vec<RunOut>,
+    /// The newest of every picture and judge.
+    judgements: Vec<RecordOut>,
+    /// Each time it was decided on, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decisions: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ChangeOut {
+    from: Value,
+    to: Value,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct RunOut {
+    seed: u64,
+    prompt_id: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cached: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pictures: Vec<String>,
+}
+
+pub fn output(view: &IterationView) -> Output {
+    let IterationView {
+        session,
+        iteration,
+        runs,
+        judgements,
+        decisions,
+        running,
+    } = view;
+    let mut newest: Vec<&Judgement> = Vec::new();
+    for judgement in judgements {
+        // Judging again gives the same numbers; the older record says nothing more.
+        newest.retain(|kept| {
+            let (kept, new) = (&kept.content, &judgement.content);
+            (&kept.image, &kept.judge) != (&new.image, &new.judge)
+        });
+        newest.push(judgement);
+    }
+    let seed_of = |judgement: &Judgement| {
+        let of = |(run, _): &&(Run, _)| Some(run.prompt_id) == judgement.content.run;
+        runs.iter().find(of).map(|(run, _)| run.seed)
+    };
+    let content = &iteration.content;
+    Output {
+        summary: format!(
+            "Iteration {} of session {}: {} run(s), {} judgement(s){}.{}",
+            iteration.n,
+            session.id,
+            runs.len(),
+            newest.len(),
+            running
+                .as_ref()
+                .map(|progress| format!("; running now ({})", progress.message))
+                .unwrap_or_default(),
+            decisions
+                .last()
+                .map(|decided| format!(" {}", decided.in_words()))
+                .unwrap_or_default(),
+        ),
+        iterations: vec![IterationOut {
+            iteration: iteration.n.get(),
+            parent: content.parent.map(|p| p.get()),
+            overall_score: None,
+            decision: decisions.last().map(|decided| decided.kind),
+            best: false,
+            state: State::of(counted(runs), running.is_some()),
+            note: content.note.clone().unwrap_or_default(),
+            full: Some(FullOut {
+                created: iteration.created_at.to_string(),
+                positive: content.positive.clone(),
+                negative: content.negative.clone(),
+                changes: content.changes.iter().map(change).collect(),
+                runs: runs.iter().map(run).collect(),
+                judgements: newest.into_iter().map(|j| RecordOut::of(j, seed_of(j))).collect(),
+                decisions: decisions.iter().map(|decided| decided.in_words()).collect(),
+            }),
+        }],
+        ..Output::default()
+    }
+}
+
+fn change(change: &Change) -> (String, ChangeOut) {
+    let written = ChangeOut {
+        from: change.from.clone(),
+        to: change.to.clone(),
+    };
+    (format!("{}.{}", change.node, change.input), written)
+}
+
+fn run((run, pictures): &(Run, Vec<(RunImage, String)>)) -> RunOut {
+    RunOut {
+        seed: run.seed,
+        prompt_id: run.prompt_id.to_string(),
+        state: run.state.as_str(),
+        error: run.error.clone(),
+        cached: run.cached,
+        pictures: pictures.iter().map(|(_, path)| path.clone()).collect(),
+    }
+}
+
+fn counted(runs: &[(Run, Vec<(RunImage, String)>)]) -> RunCounts {
+    let mut counts = RunCounts::default();
+    for (run, _) in runs {
+        match run.state {
+            RunState::Prepared | RunState::Submitted => counts.open += 1,
+            RunState::Finished => counts.finished += 1,
+            RunState::Failed | RunState::Lost => counts.failed += 1,
+            RunState::Cancelled => counts.cancelled += 1,
+        }
+    }
+    counts
+}

@@ -1,0 +1,169 @@
+//! `get_history`: one view a file; [`call`] picks it by what was asked for.
+
+mod advice;
+mod axis;
+mod iteration;
+mod sessions;
+mod trend;
+
+use rmcp::model::{CallToolResponse, Tool};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Promise, tool};
+use crate::history::RunCounts;
+use crate::mcp::convert::{Summarised, arguments, failed, success};
+use crate::session::{Overview, OverviewRequest, Service};
+
+pub const NAME: &str = "get_history";
+
+/// What every view but the full iteration stays below, in bytes: 600 tokens of 4.
+const BUDGET: usize = 2_400;
+
+pub fn definition() -> Tool {
+    tool::<Input, Output>(&Promise {
+        name: NAME,
+        title: "What was tried",
+        description: "Sessions; a session's trend (scores, keep or revert, best, what runs now); one `iteration` in full; one \
+                      `axis` over time; `advice`: what to change next, what was tried on it, when to stop.",
+        read_only: true,
+        idempotent: true,
+        open_world: false,
+    })
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    /// Leave out to list sessions
+    session: Option<String>,
+    iteration: Option<u32>,
+    axis: Option<String>,
+    #[serde(default)]
+    advice: bool,
+    /// 20 a page, 0 = newest
+    #[serde(default)]
+    page: u32,
+    /// A judgement that goes on
+    handle: Option<String>,
+}
+
+#[derive(Default, Serialize, JsonSchema)]
+struct Output {
+    summary: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sessions: Vec<sessions::SessionOut>,
+    /// Oldest first; or the one that was asked for, in full.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    iterations: Vec<iteration::IterationOut>,
+    /// One axis, an iteration each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    axis: Vec<axis::AxisRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<advice::AdviceOut>,
+}
+
+impl Summarised for Output {}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Draft,
+    Running,
+    /// Begun and not known to have ended: the server or ComfyUI went away.
+    Open,
+    #[default]
+    Done,
+    Failed,
+    Cancelled,
+}
+
+impl State {
+    fn of(counts: RunCounts, running: bool) -> Self {
+        if running {
+            Self::Running
+        } else if counts.open > 0 {
+            Self::Open
+        } else if counts.finished > 0 {
+            Self::Done
+        } else if counts.failed > 0 {
+            Self::Failed
+        } else if counts.cancelled > 0 {
+            Self::Cancelled
+        } else {
+            Self::Draft
+        }
+    }
+}
+
+pub async fn call(service: &Service, given: Option<Map<String, Value>>) -> CallToolResponse {
+    let input: Input = match arguments(NAME, given) {
+        Ok(input) => input,
+        Err(answer) => return *answer,
+    };
+    let page = input.page;
+    let request = OverviewRequest {
+        session: input.session,
+        iteration: input.iteration,
+        axis: input.axis,
+        advice: input.advice,
+        page,
+        handle: input.handle,
+    };
+    match service.overview(request).await {
+        Ok(overview) => success(&output(overview, page), Vec::new()),
+        Err(error) => failed(&error),
+    }
+}
+
+fn output(overview: Overview, page: u32) -> Output {
+    match overview {
+        Overview::Sessions(found) => sessions::output(found, page),
+        Overview::Session(view) => trend::output(&view, page),
+        Overview::Iteration(view) => iteration::output(&view),
+        Overview::Axis(view) => axis::output(&view, page),
+        Overview::Advice(view) => advice::output(&view),
+        Overview::Job { handle, running } => Output {
+            summary: match running {
+                Some(progress) => format!("Judgement {handle} goes on ({}).", progress.message),
+                None => format!("Judgement {handle} has ended: call judge_pair with this handle for its result."),
+            },
+            ..Output::default()
+        },
+    }
+}
+
+/// A text of at most so many characters, with `…` where it was cut.
+fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// How a page continues, in words.
+fn pages(count: u32, page: u32, shown: usize) -> String {
+    if shown == 0 && count > 0 {
+        return format!(" Page {page} is empty.");
+    }
+    let older = count.saturating_sub((page + 1).saturating_mul(crate::session::PAGE)) > 0;
+    if older {
+        format!(" Older ones on page {}.", page + 1)
+    } else {
+        String::new()
+    }
+}
+
+/// The largest budget of characters for the free text of every row, from `most` down, with which an answer stays in its bytes.
+fn within_budget(most: usize, make: impl Fn(usize) -> Output) -> Output {
+    let size = |output: &Output| serde_json::to_vec(output).map_or(usize::MAX, |bytes| bytes.len());
+    let mut most = most;
+    loop {
+        let output = make(most);
+        if most == 0 || size(&output) <= BUDGET {
+            return output;
+        }
+        most -= most.min(4);
+    }
+}

@@ -1,0 +1,89 @@
+//! A session's iterations in brief: a page of at most twenty lines.
+
+use super::iteration::IterationOut;
+use super::{Output, State, pages, shortened, within_budget};
+use crate::history::{TrendRow, TrendScore};
+use crate::mcp::convert::rounded;
+use crate::session::SessionView;
+
+/// Most characters of a note in a line.
+const NOTE: usize = 80;
+
+pub fn output(view: &SessionView, page: u32) -> Output {
+    let summary = summary(view, page);
+    within_budget(NOTE, |most| Output {
+        summary: summary.clone(),
+        iterations: view.rows.iter().map(|row| line(view, row, most)).collect(),
+        ..Output::default()
+    })
+}
+
+fn score<'a>(view: &SessionView, row: &'a TrendRow) -> Option<&'a TrendScore> {
+    row.scores.iter().find(|s| Some(&s.judge) == view.judge.as_ref())
+}
+
+fn state(view: &SessionView, row: &TrendRow) -> State {
+    State::of(row.runs, view.running.iter().any(|(n, _)| *n == row.n.get()))
+}
+
+fn line(view: &SessionView, row: &TrendRow, most: usize) -> IterationOut {
+    let n = row.n.get();
+    // Without a note the prompt's beginning says best what an iteration is.
+    let told = row.note.as_deref().or(row.positive.as_deref()).unwrap_or_default();
+    IterationOut {
+        iteration: n,
+        // The one before goes without saying.
+        parent: row.parent.map(|p| p.get()).filter(|p| p + 1 != n),
+        overall_score: score(view, row).and_then(|s| s.overall).map(rounded),
+        decision: view.decisions.get(&n).map(|d| d.kind),
+        best: view.best.is_some_and(|(best, _)| best == n),
+        state: state(view, row),
+        note: shortened(told, most),
+        full: None,
+    }
+}
+
+fn summary(view: &SessionView, page: u32) -> String {
+    let opened = &view.session.opened;
+    let mut summary = format!(
+        "Session {}: {} of at most {} iterations, target {:.2}",
+        view.session.id, view.count, opened.max_iterations, opened.target_score
+    );
+    if let Some((n, overall)) = view.best {
+        let score = overall.map(|score| format!("{score:.2} ")).unwrap_or_default();
+        summary.push_str(&format!("; best {score}(iteration {n})"));
+    }
+    summary.push('.');
+    summary.push_str(&pages(view.count, page, view.rows.len()));
+    if let Some(next) = &view.next {
+        summary.push_str(&format!(" {next}"));
+    }
+    for (n, progress) in &view.running {
+        let message = if progress.message.is_empty() {
+            "starting"
+        } else {
+            &progress.message
+        };
+        summary.push_str(&format!(" Iteration {n} runs now ({message})."));
+    }
+    let open: Vec<String> = view
+        .rows
+        .iter()
+        .filter(|row| state(view, row) == State::Open)
+        .map(|row| row.n.to_string())
+        .collect();
+    if !open.is_empty() {
+        summary.push_str(&format!(
+            " Begun, and the end is not known: iteration {}; queue_generation with session and iteration finds it.",
+            open.join(", ")
+        ));
+    }
+    if view
+        .rows
+        .iter()
+        .any(|row| !row.scores.is_empty() && score(view, row).is_none())
+    {
+        summary.push_str(" Scores by earlier judges are left out: they cannot be compared.");
+    }
+    summary
+}

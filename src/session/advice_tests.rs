@@ -1,0 +1,229 @@
+use super::*;
+use crate::judge::engine::Cost;
+use crate::picture::Signals;
+use crate::session::settle::Detail;
+use crate::session::stats::Comparison;
+
+fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
+    AxisResult {
+        id: id.into(),
+        group: None,
+        weight,
+        score: Some(score),
+        raw: Some(score),
+        order: 0.02,
+        spread: 0.05,
+        reference: format!("{id} as wanted"),
+        generated: format!("{id} as made"),
+        verdict: AxisVerdict::of(score, 0.02),
+    }
+}
+
+fn standing(n: u32, scores: &[f64], axes: Vec<AxisResult>) -> Standing {
+    let mean = stats::mean(scores);
+    Standing {
+        n,
+        verdict: Verdict {
+            overall_score: Some(mean),
+            overall_ci: Some([mean - 0.02, mean + 0.02]),
+            overall_raw: Some(mean),
+            axes,
+            signals: Signals {
+                palette: 0.0,
+                brightness: 0.0,
+                sharpness: 0.0,
+                hog: 0.0,
+                ssim: 1.0,
+                phash: 0,
+            },
+            flags: Vec::new(),
+            judge: String::new(),
+            cost: Cost::default(),
+            seconds: 0.0,
+        },
+        seeds: scores
+            .iter()
+            .zip(1..)
+            .map(|(score, seed)| (seed, Some(*score)))
+            .collect(),
+    }
+}
+
+fn decided(iteration: u32, kind: DecisionKind, axes: &[(&str, f64)]) -> Decided {
+    Decided {
+        iteration,
+        against: (kind != DecisionKind::First).then_some(1),
+        kind,
+        detail: Detail {
+            comparison: Comparison {
+                seeds: vec![1, 2],
+                overall: vec![0.01, 0.01],
+                axes: axes
+                    .iter()
+                    .map(|(axis, by)| ((*axis).to_owned(), vec![*by, *by]))
+                    .collect(),
+                log_odds: None,
+            },
+            ..Detail::default()
+        },
+    }
+}
+
+fn facts(best: Standing, decisions: Vec<Decided>) -> Facts {
+    Facts {
+        target: 0.85,
+        max_iterations: 12,
+        count: decisions.len() as u32,
+        unjudged: None,
+        decisions,
+        notes: BTreeMap::new(),
+        best: Some(best),
+    }
+}
+
+use DecisionKind::{First, Keep, LeaningRevert, MoreSeeds, Revert};
+
+#[test]
+fn the_worst_axis_is_the_one_with_most_to_gain_that_is_surely_off() {
+    let axes = vec![
+        axis("hair", 0.2, 1.0),
+        axis("pose", 0.5, 3.0),
+        axis("light", 0.79, 9.0),
+        axis("mood", 0.95, 9.0),
+    ];
+    let advice = advise(&facts(standing(1, &[0.5, 0.5], axes), vec![decided(1, First, &[])]));
+    assert_eq!(advice.step, Step::Change(1));
+    assert_eq!(
+        advice.worst.unwrap().axis.id,
+        "pose",
+        "three times half is more than four fifths"
+    );
+}
+
+#[test]
+fn what_was_tried_on_it_is_told_and_an_axis_that_does_not_move_comes_last() {
+    let axes = vec![axis("hair", 0.2, 1.0), axis("pose", 0.5, 1.0)];
+    let mut decisions = vec![decided(1, First, &[])];
+    decisions.extend((2..=5).map(|n| {
+        decided(
+            n,
+            if n % 2 == 0 { Keep } else { Revert },
+            &[("hair", 0.01), ("pose", 0.0)],
+        )
+    }));
+    let mut told = facts(standing(4, &[0.5, 0.5], axes), decisions);
+    let unspoken = advise(&told).worst.unwrap();
+    assert_eq!(
+        (unspoken.axis.id.as_str(), unspoken.tried.len()),
+        ("hair", 0),
+        "nobody meant to change it"
+    );
+    told.notes
+        .extend((2..=5).map(|n| (n, format!("Hair said another way, {n}"))));
+    let worst = advise(&told).worst.unwrap();
+    assert_eq!(worst.axis.id, "pose", "hair was meant four times and did not move");
+    told.notes.remove(&2);
+    let worst = advise(&told).worst.unwrap();
+    assert_eq!((worst.axis.id.as_str(), worst.stuck), ("hair", false));
+    assert_eq!(worst.tried.iter().map(|t| t.n).collect::<Vec<_>>(), [5, 4, 3]);
+}
+
+#[test]
+fn it_stops_at_the_target_only_when_that_is_no_luck() {
+    let at = |scores: &[f64]| {
+        facts(
+            standing(2, scores, vec![axis("hair", 0.2, 1.0)]),
+            vec![decided(1, First, &[])],
+        )
+    };
+    assert_eq!(advise(&at(&[0.9, 0.91])).step, Step::Stop(Stop::Reached));
+    let lucky = at(&[0.99]);
+    let step = advise(&lucky).step;
+    assert_eq!(
+        step,
+        Step::Rescore {
+            n: 2,
+            seeds: vec![3, 4]
+        },
+        "one seed proves nothing"
+    );
+    assert!(
+        step.in_words(&lucky)
+            .contains("not surely: confirm with seeds 3, 4 of iteration 2")
+    );
+    assert_eq!(
+        advise(&at(&[0.7, 1.0])).step,
+        Step::Rescore {
+            n: 2,
+            seeds: vec![3, 4]
+        }
+    );
+    assert_eq!(advise(&at(&[0.7, 0.8])).step, Step::Change(2));
+}
+
+#[test]
+fn it_stops_at_the_maximum_and_on_a_plateau() {
+    let best = || standing(1, &[0.5, 0.5], Vec::new());
+    let mut decisions = vec![decided(1, First, &[]), decided(2, Keep, &[])];
+    decisions.extend((3..=5).map(|n| decided(n, Revert, &[])));
+    let mut told = facts(best(), decisions);
+    assert_eq!(advise(&told).step, Step::Change(1));
+    told.decisions.push(decided(6, LeaningRevert, &[]));
+    assert_eq!(advise(&told).step, Step::Stop(Stop::Plateau));
+    told.max_iterations = 5;
+    assert_eq!(advise(&told).step, Step::Stop(Stop::Maximum));
+}
+
+#[test]
+fn what_was_begun_is_brought_to_its_end_first() {
+    let mut open = decided(2, MoreSeeds, &[]);
+    open.detail.needs = BTreeMap::from([(1, vec![3]), (2, vec![3, 4])]);
+    let mut told = facts(standing(1, &[0.5, 0.5], Vec::new()), vec![decided(1, First, &[]), open]);
+    let step = advise(&told).step;
+    assert_eq!(
+        step.in_words(&told),
+        "Undecided. Run seed 3 of iteration 1 and seeds 3, 4 of iteration 2 with judge."
+    );
+    told.unjudged = Some(3);
+    assert_eq!(advise(&told).step, Step::Judge(Some(3)));
+    told.best = None;
+    told.unjudged = None;
+    assert_eq!(advise(&told).step, Step::Judge(None));
+}
+
+#[test]
+fn five_keeps_on_the_same_seeds_ask_for_fresh_ones() {
+    let mut decisions = vec![decided(1, First, &[])];
+    decisions.extend((2..=6).map(|n| decided(n, Keep, &[])));
+    let mut told = facts(standing(6, &[0.5, 0.5], Vec::new()), decisions);
+    assert_eq!(
+        advise(&told).step,
+        Step::Rescore {
+            n: 6,
+            seeds: vec![3, 4]
+        }
+    );
+    told.best = Some(standing(6, &[0.5; 4], Vec::new()));
+    assert_eq!(advise(&told).step, Step::Change(6), "it was");
+}
+
+#[test]
+fn decisions_are_told_with_what_moved_and_what_to_run() {
+    let mut keep = decided(5, Keep, &[]);
+    keep.detail.probability = Some(0.934);
+    keep.detail.comparison.overall = vec![0.05, 0.07];
+    keep.detail.moved = BTreeMap::from([("hands".to_owned(), 0.31), ("light".to_owned(), -0.2)]);
+    keep.detail.fell = BTreeMap::from([("light".to_owned(), (1, 0.2)), ("mood".to_owned(), (3, 0.22))]);
+    assert_eq!(
+        keep.in_words(),
+        "KEEP 5 over 1 (+0.060, better with probability 0.93, 2 seeds). Up: hands +0.31. Down: light -0.20. \
+         ALARM: mood fell by 0.22 since 3."
+    );
+    let mut apart = decided(5, MoreSeeds, &[]);
+    apart.detail.comparison = Comparison::default();
+    apart.detail.needs = BTreeMap::from([(5, vec![7])]);
+    assert_eq!(
+        apart.in_words(),
+        "Undecided between 5 and 1 (no seed in common). Run seed 7 of iteration 5 with judge."
+    );
+}

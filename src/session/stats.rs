@@ -1,0 +1,297 @@
+//! What changes did, by how much more than noise. Pure.
+//!
+//! Changes are compared seed by seed on raw values: a seed's own luck is in both pictures and falls out of the difference as
+//! far as it is the same. What is left of it is measured as the variance between seeds of one change, pooled over the
+//! changes of the session.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::decide::{Decision, Prior, Ruling, Seen, Way, decide};
+use crate::history::DecisionKind;
+
+/// An axis has moved when its mean difference is further from 0 than so many of its standard errors. Twenty axes that do not
+/// move then give about one false alarm in four changes.
+pub const BEYOND: f64 = 2.5;
+/// No axis is said to have moved by less: such a step does not show.
+const LEAST_MOVE: f64 = 0.05;
+/// Standard deviation of an axis's difference between seeds before anything was measured, in raw units. A picture's seed
+/// moves one axis further than the mean of all.
+const AXIS_NOISE: f64 = 0.08;
+/// As how many degrees of freedom [`AXIS_NOISE`] counts.
+const AXIS_FREEDOM: f64 = 2.0;
+/// No noise of an axis is taken as smaller.
+const LEAST_AXIS_NOISE: f64 = 0.02;
+/// Degrees of freedom from which on noise counts as measured, so that one seed may decide.
+const MEASURED: f64 = 2.0;
+
+/// One judged seed of an iteration: raw values, 0 to 1.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// The seed.
+    pub seed: u64,
+    /// Weighted mean of the visible axes.
+    pub overall: f64,
+    /// By axis; those that the judge refused are missing.
+    pub axes: BTreeMap<String, f64>,
+}
+
+/// A candidate beside an incumbent, seed by seed: candidate − incumbent, in raw units.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The seeds that both were judged on.
+    pub seeds: Vec<u64>,
+    /// Differences of the overall value, one a seed.
+    pub overall: Vec<f64>,
+    /// Differences of the axes that could be read in every picture, one a seed.
+    pub axes: BTreeMap<String, Vec<f64>>,
+    /// Mean log-odds that the candidate is the closer one, where the judge was asked directly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_odds: Option<f64>,
+}
+
+impl Comparison {
+    /// Compares on the seeds that both have.
+    #[must_use]
+    pub fn of(candidate: &[Sample], incumbent: &[Sample]) -> Self {
+        let mut found = Self::default();
+        let pairs: Vec<(&Sample, &Sample)> = candidate
+            .iter()
+            .filter_map(|new| Some((new, incumbent.iter().find(|old| old.seed == new.seed)?)))
+            .collect();
+        for (new, old) in &pairs {
+            found.seeds.push(new.seed);
+            found.overall.push(new.overall - old.overall);
+        }
+        let Some((first, _)) = pairs.first() else {
+            return found;
+        };
+        for axis in first.axes.keys() {
+            let deltas: Option<Vec<f64>> = pairs
+                .iter()
+                .map(|(new, old)| Some(new.axes.get(axis)? - old.axes.get(axis)?))
+                .collect();
+            if let Some(deltas) = deltas {
+                found.axes.insert(axis.clone(), deltas);
+            }
+        }
+        found
+    }
+
+    /// Mean difference of the overall value; 0 without a seed.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        mean(&self.overall)
+    }
+}
+
+/// What differences come to without any effect, from the repeats of a session: seeds of one change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Noise {
+    /// What is expected of a change, and the noise of the overall value.
+    pub prior: Prior,
+    /// Two standard deviations of one seed's overall difference, once they were measured.
+    pub repeats: Option<f64>,
+    axes: BTreeMap<String, f64>,
+}
+
+impl Noise {
+    /// Pools the changes of a session.
+    #[must_use]
+    pub fn of<'a>(past: impl IntoIterator<Item = &'a Comparison>) -> Self {
+        let past: Vec<&Comparison> = past.into_iter().collect();
+        let lists: Vec<&[f64]> = past.iter().map(|c| c.overall.as_slice()).collect();
+        let prior = Prior::from_history(&lists);
+        let freedom: f64 = lists.iter().map(|list| (list.len() as f64 - 1.0).max(0.0)).sum();
+        let mut pooled: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        for (axis, deltas) in past.iter().flat_map(|c| &c.axes) {
+            let (squares, freedom) = pooled.entry(axis.clone()).or_default();
+            let middle = mean(deltas);
+            *squares += deltas.iter().map(|d| (d - middle).powi(2)).sum::<f64>();
+            *freedom += (deltas.len() as f64 - 1.0).max(0.0);
+        }
+        Self {
+            repeats: (freedom >= MEASURED).then_some(2.0 * prior.noise_sd),
+            prior,
+            axes: pooled
+                .into_iter()
+                .map(|(axis, (squares, freedom))| (axis, axis_noise(squares, freedom)))
+                .collect(),
+        }
+    }
+
+    /// Standard deviation of one seed's difference on an axis.
+    #[must_use]
+    pub fn axis(&self, axis: &str) -> f64 {
+        self.axes.get(axis).copied().unwrap_or(AXIS_NOISE)
+    }
+
+    /// What the mean of so many seeds has to differ by to be more than noise.
+    #[must_use]
+    pub fn floor(&self, axis: &str, seeds: usize) -> f64 {
+        (BEYOND * self.axis(axis) / (seeds.max(1) as f64).sqrt()).max(LEAST_MOVE)
+    }
+}
+
+fn axis_noise(squares: f64, freedom: f64) -> f64 {
+    let pooled = (AXIS_FREEDOM * AXIS_NOISE.powi(2) + squares) / (AXIS_FREEDOM + freedom);
+    pooled.sqrt().max(LEAST_AXIS_NOISE)
+}
+
+/// Keep, revert or more seeds, by the rule of [`decide`].
+#[must_use]
+pub fn rule(comparison: &Comparison, noise: &Noise) -> Ruling {
+    let seen = Seen {
+        deltas: &comparison.overall,
+        log_odds: comparison.log_odds,
+        repeat_noise: noise.repeats,
+    };
+    decide(&noise.prior, &seen)
+}
+
+/// A decision as it is recorded, and the seeds that are still needed.
+#[must_use]
+pub fn kind(decision: Decision) -> (DecisionKind, u32) {
+    match decision {
+        Decision::Keep => (DecisionKind::Keep, 0),
+        Decision::Revert => (DecisionKind::Revert, 0),
+        Decision::MoreSeeds(more) => (DecisionKind::MoreSeeds, more),
+        // The first step of the rule is two seeds.
+        Decision::Leaning(Way::Keep) => (DecisionKind::LeaningKeep, 1),
+        Decision::Leaning(Way::Revert) => (DecisionKind::LeaningRevert, 1),
+    }
+}
+
+/// An axis that moved by more than noise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Move {
+    /// The axis.
+    pub axis: String,
+    /// Its mean difference, in raw units; below 0 it fell.
+    pub by: f64,
+}
+
+/// The axes that a change moved by more than noise, furthest first.
+#[must_use]
+pub fn moves(comparison: &Comparison, noise: &Noise) -> Vec<Move> {
+    let mut moves: Vec<Move> = comparison
+        .axes
+        .iter()
+        .map(|(axis, deltas)| (axis, mean(deltas), deltas.len()))
+        .filter(|(axis, by, seeds)| by.abs() > noise.floor(axis, *seeds))
+        .map(|(axis, by, _)| Move { axis: axis.clone(), by })
+        .collect();
+    moves.sort_by(|a, b| b.by.abs().total_cmp(&a.by.abs()));
+    moves
+}
+
+/// A change that was kept: what it did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept<'a> {
+    /// The iteration.
+    pub iteration: u32,
+    /// What it did to the iteration before it in the chain; nothing for the first.
+    pub comparison: Option<&'a Comparison>,
+}
+
+/// An axis that is worse now than it was, by more than noise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fall {
+    /// The axis.
+    pub axis: String,
+    /// The iteration that had it best.
+    pub since: u32,
+    /// By how much it fell since, in raw units, above 0.
+    pub by: f64,
+}
+
+/// The axes that fell along a chain of kept changes, furthest first: small losses that no single change showed add up.
+#[must_use]
+pub fn falls(chain: &[Kept<'_>], noise: &Noise) -> Vec<Fall> {
+    let mut heights: BTreeMap<&str, Height> = BTreeMap::new();
+    let Some(first) = chain.first() else {
+        return Vec::new();
+    };
+    for kept in &chain[1..] {
+        for (axis, deltas) in kept.comparison.iter().flat_map(|c| &c.axes) {
+            let height = heights.entry(axis).or_insert(Height {
+                now: 0.0,
+                best: 0.0,
+                since: first.iteration,
+                variance: 0.0,
+            });
+            height.now += mean(deltas);
+            height.variance += noise.axis(axis).powi(2) / deltas.len().max(1) as f64;
+            if height.now >= height.best {
+                *height = Height {
+                    now: height.now,
+                    best: height.now,
+                    since: kept.iteration,
+                    variance: 0.0,
+                };
+            }
+        }
+    }
+    let mut falls: Vec<Fall> = heights
+        .into_iter()
+        .map(|(axis, height)| (axis, height.best - height.now, height))
+        .filter(|(_, by, height)| *by > (BEYOND * height.variance.sqrt()).max(LEAST_MOVE))
+        .map(|(axis, by, height)| Fall {
+            axis: axis.to_owned(),
+            since: height.since,
+            by,
+        })
+        .collect();
+    falls.sort_by(|a, b| b.by.total_cmp(&a.by));
+    falls
+}
+
+/// How far an axis is along a chain, from its first iteration on.
+struct Height {
+    now: f64,
+    best: f64,
+    /// The iteration that had the best.
+    since: u32,
+    /// Of `now − best`.
+    variance: f64,
+}
+
+/// How many of the newest keeps rest on the same pictures of luck: kept one after the other on seeds that the newest one was
+/// kept on too. The incumbent's score is flattered by them (the winner's curse). `keeps` are the seeds of every keep, oldest first.
+#[must_use]
+pub fn keeps_on_same_seeds(keeps: &[&[u64]]) -> u32 {
+    let Some(newest) = keeps.last() else {
+        return 0;
+    };
+    let same = |seeds: &&&[u64]| seeds.iter().any(|seed| newest.contains(seed));
+    u32::try_from(keeps.iter().rev().take_while(same).count()).unwrap_or(u32::MAX)
+}
+
+/// Mean and standard error over seeds. One seed has no spread of its own: `single` stands for its standard error.
+#[must_use]
+pub fn mean_and_error(values: &[f64], single: f64) -> Option<(f64, f64)> {
+    if values.is_empty() {
+        return None;
+    }
+    let (n, middle) = (values.len() as f64, mean(values));
+    if values.len() == 1 {
+        return Some((middle, single));
+    }
+    let variance = values.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / (n - 1.0);
+    // The seeds' own errors count too: two seeds that happen to agree prove little.
+    Some((middle, (variance / n).sqrt().max(single / n.sqrt())))
+}
+
+/// The mean; 0 of nothing.
+#[must_use]
+pub fn mean(values: &[f64]) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+#[cfg(test)]
+#[path = "stats_tests.rs"]
+mod tests;

@@ -16,5 +16,6 @@ mod near;
 pub mod picture;
 mod processor;
 pub mod progress;
+pub mod report;
 pub mod session;
 pub mod telemetry;

@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-#[path = "../examples/first_light/agent.rs"]
+#[path = "../examples/demo/agent.rs"]
 mod agent;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,6 +4,9 @@
 //! speaks of what its noun names ("background", "ball", a shape, ...); one without a noun goes on
 //! with what stood before it, unless punctuation stands between.
 
+use std::collections::BTreeMap;
+
+use crate::attribute::Attribute;
 use crate::kinds::{Mark, Pattern, Shape, Texture};
 use crate::tone::Hue;
 
@@ -23,6 +26,8 @@ pub(crate) struct Said {
     pub light: Place,
     /// That there is no figure.
     pub empty: bool,
+    /// How often each attribute was spoken of.
+    times: BTreeMap<Attribute, i32>,
 }
 
 /// Words of a place: -1 for the left or the top, 1 for the right or the bottom.
@@ -53,15 +58,17 @@ impl Place {
         (right != 0 || up != 0).then(|| f32::from(right).atan2(f32::from(up)).to_degrees())
     }
 
-    fn hear(&mut self, word: &str) {
+    /// Whether the word is one of a place.
+    fn hear(&mut self, word: &str) -> bool {
         match word {
             "left" => self.across = Some(-1),
             "right" => self.across = Some(1),
             "top" | "upper" | "above" | "overhead" => self.down = Some(-1),
             "bottom" | "lower" | "below" | "beneath" => self.down = Some(1),
             "middle" | "centre" | "center" | "central" | "centred" | "centered" => self.middle = true,
-            _ => {}
+            _ => return false,
         }
+        true
     }
 }
 
@@ -87,6 +94,19 @@ struct Phrase {
 }
 
 impl Said {
+    /// How often the prompt speaks of an attribute.
+    pub fn times(&self, attribute: Attribute) -> i32 {
+        self.times.get(&attribute).copied().unwrap_or(0)
+    }
+
+    /// Takes a value that a word may have named, and counts it.
+    fn heard<T>(&mut self, attribute: Attribute, value: Option<T>) -> Option<T> {
+        if value.is_some() {
+            *self.times.entry(attribute).or_default() += 1;
+        }
+        value
+    }
+
     /// Reads a prompt. Words that mean nothing here are passed over; of two that disagree the later
     /// one counts.
     pub fn read(prompt: &str) -> Self {
@@ -110,52 +130,65 @@ impl Said {
             .any(|w| matches!(w.as_str(), "no" | "without" | "none" | "zero"));
         if none {
             match topic {
-                Topic::Mark => self.mark = Some(None),
-                Topic::Balls => self.balls = Some(0),
+                Topic::Mark => self.mark = self.heard(Attribute::Mark, Some(None)),
+                Topic::Balls => self.balls = self.heard(Attribute::Count, Some(0)),
                 Topic::Figure if phrase.words.iter().any(|w| w == "figure") => self.empty = true,
                 _ => {}
             }
             return;
         }
         if phrase.words.iter().any(|w| w == "ball") {
-            self.balls = Some(1);
+            self.balls = self.heard(Attribute::Count, Some(1));
         }
         for word in &phrase.words {
             match topic {
-                Topic::Light => self.light.hear(word),
-                Topic::Balls => self.balls = number(word).or(self.balls),
+                Topic::Light => {
+                    if self.light.hear(word) {
+                        self.heard(Attribute::Lighting, Some(()));
+                    }
+                }
+                Topic::Balls => self.balls = self.heard(Attribute::Count, number(word)).or(self.balls),
                 Topic::Backdrop => {
-                    self.backdrop = hue(word).or(self.backdrop);
-                    self.texture = texture(word).or_else(|| pattern(word).map(surface)).or(self.texture);
+                    self.backdrop = self.heard(Attribute::Background, hue(word)).or(self.backdrop);
+                    let surface = texture(word).or_else(|| pattern(word).map(surface));
+                    self.texture = self.heard(Attribute::Texture, surface).or(self.texture);
                     // "before a blue background at the left" places the figure.
                     if phrase.noun.is_none() {
-                        self.place.hear(word);
+                        self.hear_place(word);
                     }
                 }
                 Topic::Mark => {
-                    self.mark = mark(word).map(Some).or(self.mark);
-                    self.place.hear(word);
+                    self.mark = self.heard(Attribute::Mark, mark(word).map(Some)).or(self.mark);
+                    self.hear_place(word);
                 }
                 Topic::Figure | Topic::Open => self.hear_of_figure(word, topic),
             }
         }
     }
 
+    fn hear_place(&mut self, word: &str) {
+        if self.place.hear(word) {
+            self.heard(Attribute::Position, Some(()));
+        }
+    }
+
     fn hear_of_figure(&mut self, word: &str, topic: Topic) {
-        self.place.hear(word);
-        self.shape = shape(word).or(self.shape);
-        self.hue = hue(word).or(self.hue);
-        self.radius = radius(word).or(self.radius);
-        self.pattern = pattern(word).or(self.pattern);
+        self.hear_place(word);
+        self.shape = self.heard(Attribute::Subject, shape(word)).or(self.shape);
+        self.hue = self.heard(Attribute::Colour, hue(word)).or(self.hue);
+        self.radius = self.heard(Attribute::Size, radius(word)).or(self.radius);
+        self.pattern = self.heard(Attribute::Pattern, pattern(word)).or(self.pattern);
         if matches!(word, "dot" | "bar" | "cross") {
-            self.mark = mark(word).map(Some);
+            self.mark = self.heard(Attribute::Mark, mark(word).map(Some));
         } else if word == "unmarked" {
-            self.mark = Some(None);
+            self.mark = self.heard(Attribute::Mark, Some(None));
         }
         // A figure has no texture: "smooth" by itself means the backdrop, "a smooth ring" is a solid one.
         match texture(word) {
-            Some(Texture::Smooth) if topic == Topic::Figure => self.pattern = Some(Pattern::Solid),
-            Some(texture) => self.texture = Some(texture),
+            Some(Texture::Smooth) if topic == Topic::Figure => {
+                self.pattern = self.heard(Attribute::Pattern, Some(Pattern::Solid));
+            }
+            Some(texture) => self.texture = self.heard(Attribute::Texture, Some(texture)),
             None => {}
         }
     }

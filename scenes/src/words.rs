@@ -2,10 +2,10 @@
 
 use rand::Rng as _;
 
-use crate::attribute::Attribute;
+use crate::attribute::{ATTRIBUTES, Attribute};
 use crate::kinds::{Pattern, Texture};
 use crate::read::Said;
-use crate::sample::{Rng, rng};
+use crate::sample::{Rng, one, rng};
 use crate::scene::{Figure, Scene};
 use crate::tone::Hue;
 
@@ -18,7 +18,30 @@ const PLACE_PLAY: f32 = 0.015;
 /// The share of itself by which a size varies, either way.
 const SIZE_PLAY: f32 = 0.03;
 
+/// How far off an attribute is drawn that a seed does not draw as the prompt says, as a distance.
+const OFF: std::ops::Range<f32> = 0.35..1.0;
+
 impl Scene {
+    /// The scene that a prompt describes, drawn by a painter who does not always do as he is told. What is said once is
+    /// followed with the probability `adherence`, 0 to 1; saying it again halves the rest each time. Which attributes a seed
+    /// does not follow depends on the seed alone. "warm" and "cool" may be any of four colours each.
+    #[must_use]
+    pub fn loosely_described(prompt: &str, seed: u64, adherence: f64) -> Self {
+        let prompt = &unambiguous(prompt, seed);
+        let mut scene = Self::described(prompt, seed);
+        let said = Said::read(prompt);
+        for attribute in ATTRIBUTES {
+            // A source of its own, so that other words do not change whether this one is heard.
+            let mut rng = rng(seed ^ (0x5eed_0000 + attribute as u64));
+            let (deaf, off) = (rng.random::<f64>(), rng.random_range(OFF));
+            let times = said.times(attribute);
+            if times > 0 && deaf < (1.0 - adherence) * 0.5_f64.powi(times - 1) {
+                scene = scene.edited(attribute, off, &mut rng);
+            }
+        }
+        scene
+    }
+
     /// The scene that a prompt describes. What the prompt does not say follows from the seed; what
     /// it says varies a little with it. A word more or less changes only what it speaks of.
     #[must_use]
@@ -87,6 +110,27 @@ impl Scene {
         clauses.push(format!("light {}", word(Attribute::Lighting)));
         clauses.join(", ")
     }
+}
+
+/// Words that may mean one thing or another, each as this seed takes it.
+fn unambiguous(prompt: &str, seed: u64) -> String {
+    let mut rng = rng(seed ^ 0xa3b1);
+    // Taken once for all, so that a word means the same wherever it stands.
+    let (warm, cool) = (
+        one(&["red", "orange", "yellow", "pink"], &mut rng),
+        one(&["green", "cyan", "blue", "purple"], &mut rng),
+    );
+    prompt
+        .split_inclusive(|c: char| !c.is_alphanumeric())
+        .map(|piece| {
+            let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
+            match word.to_lowercase().as_str() {
+                "warm" => piece.replacen(word, warm, 1),
+                "cool" | "cold" => piece.replacen(word, cool, 1),
+                _ => piece.to_owned(),
+            }
+        })
+        .collect()
 }
 
 /// How a seed varies what a prompt says: each in `[-1, 1]`.

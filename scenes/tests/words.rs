@@ -187,3 +187,36 @@ fn words_without_a_meaning_here_are_passed_over() {
         );
     }
 }
+
+#[test]
+fn a_loose_painter_follows_most_of_what_is_said_and_more_of_what_is_said_twice() {
+    let (once, twice) = ("a red star", "a red star, the star is red, a red star");
+    let off = |prompt: &str, adherence: f64| {
+        let wrong = |seed: &u64| {
+            let scene = Scene::loosely_described(prompt, *seed, adherence);
+            scene.words(Attribute::Subject).as_deref() != Some("star")
+        };
+        (0..400).filter(wrong).count()
+    };
+    assert_eq!(off(once, 1.0), 0);
+    let (sloppy, told_again) = (off(once, 0.8), off(twice, 0.8));
+    assert!((50..110).contains(&sloppy), "{sloppy} of 400 seeds draw no star");
+    assert!(told_again < sloppy / 2, "{told_again} of {sloppy}");
+    // The same seed goes the same way, whatever else is said.
+    for seed in 0..50 {
+        let alone = Scene::loosely_described(once, seed, 0.8).words(Attribute::Subject);
+        let more = Scene::loosely_described("a red star, two balls, a blue background", seed, 0.8);
+        assert_eq!(more.words(Attribute::Subject), alone, "{seed}");
+    }
+}
+
+#[test]
+fn vague_words_mean_something_else_to_another_seed() {
+    let colours: std::collections::BTreeSet<String> = (0..60)
+        .filter_map(|seed| Scene::loosely_described("a warm star", seed, 1.0).words(Attribute::Colour))
+        .collect();
+    assert_eq!(
+        colours.into_iter().collect::<Vec<_>>(),
+        ["orange", "pink", "red", "yellow"]
+    );
+}

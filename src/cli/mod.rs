@@ -5,7 +5,9 @@ mod doctor;
 mod eval;
 mod inspect;
 mod judge;
+mod report;
 mod serve;
+mod sessions;
 mod setup;
 mod show;
 
@@ -42,6 +44,10 @@ enum Command {
     Eval(eval::Args),
     /// Measure how fast the judge is
     Bench(bench::Args),
+    /// List, show, export, import and remove sessions
+    Sessions(sessions::Args),
+    /// Write a session as one page for a browser
+    Report(report::Args),
     /// The judge process; started by the others
     #[command(name = crate::judge::worker::SUBCOMMAND, hide = true)]
     JudgeWorker,
@@ -86,6 +92,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Doctor(args) => doctor::run(args, config).await,
             Command::Eval(args) => eval::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
+            Command::Sessions(args) => sessions::run(args, config).await,
+            Command::Report(args) => report::run(args, config).await,
             Command::JudgeWorker => Ok(ExitCode::SUCCESS),
         }
     });

@@ -11,6 +11,7 @@ use crate::bench::BenchError;
 use crate::comfy::graph::GraphError;
 use crate::config::ConfigError;
 use crate::eval::EvalError;
+use crate::history::{HistoryError, InvalidId};
 use crate::judge::JudgeError;
 use crate::mcp::transport::http::HttpError;
 use crate::progress::Progress;
@@ -79,6 +80,8 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().map(EvalError::hint))
         .or_else(|| error.downcast_ref().map(BenchError::hint))
         .or_else(|| error.downcast_ref().map(JudgeError::hint))
+        .or_else(|| error.downcast_ref().map(HistoryError::hint))
+        .or_else(|| error.downcast_ref().map(InvalidId::hint))
 }
 
 /// Shows progress on a terminal while `work` runs; elsewhere it is quiet.

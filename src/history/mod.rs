@@ -2,8 +2,8 @@
 //!
 //! An SQLite database, `history.sqlite`, and beside it a folder of images named by their content. A row holds its part
 //! of the causal chain: reference hash → prompt → graph hash → seed → prompt id → image hash → judge hash → verdict.
-//! Nothing is deleted, and what was recorded does not change, except that a run goes forward in its states and a
-//! session's title, choices and limits may be set anew.
+//! What was recorded does not change, except that a run goes forward in its states and a session's title, choices and limits
+//! may be set anew. Nothing is deleted but whole sessions, and those only by [`Store::prune`], which a person calls.
 //!
 //! When a call returns, what it wrote is on the disk. Several processes may use one data folder at once.
 
@@ -15,12 +15,14 @@ mod ids;
 mod images;
 mod iterations;
 mod judgements;
+mod prune;
 mod runs;
 mod schema;
 mod sessions;
 mod state;
 mod store;
 mod time;
+mod transfer;
 mod trend;
 mod types;
 
@@ -31,9 +33,11 @@ pub use decisions::{Decision, DecisionKind, JudgedRun, NewDecision, Undecided};
 pub use error::{HistoryError, Result, Trouble};
 pub use ids::{GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, SessionId};
 pub use images::{FileFormat, ImageStore, StoredImage, Verify};
+pub use prune::Pruned;
 pub use state::{RunState, RunUpdate};
 pub use store::Store;
 pub use time::Timestamp;
+pub use transfer::Line;
 pub use trend::{RunCounts, TrendRow, TrendScore};
 pub use types::{
     Change, Frozen, Iteration, Judgement, NewIteration, NewJudgement, NewRun, NewSession, ReferenceKey, Run, RunImage,

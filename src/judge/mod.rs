@@ -24,6 +24,7 @@ pub mod score;
 mod selfcheck;
 mod steps;
 pub mod verdict;
+mod warnings;
 pub mod worker;
 
 use std::collections::{BTreeMap, HashMap};

@@ -44,7 +44,7 @@ function furnish(node, attributes, children) {
     else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat(2).filter((child) => child !== null && child !== undefined));
   return node;
 }
 
@@ -56,15 +56,11 @@ function shape(tag, attributes = {}, ...children) {
   return furnish(document.createElementNS(SVG, tag), attributes, children);
 }
 
-function unseen(text) {
-  return el("span", { class: "unseen" }, text);
-}
+const unseen = (text) => el("span", { class: "unseen" }, text);
 
 // ---- words and numbers -----------------------------------------------------
 
-function two(number) {
-  return number === null || number === undefined ? "–" : number.toFixed(2);
-}
+const two = (number) => (number === null || number === undefined ? "–" : number.toFixed(2));
 
 /** "+0.12", "−0.05", and "0.00" for whatever rounds to nothing. */
 function signed(number) {
@@ -73,14 +69,10 @@ function signed(number) {
   return (number < 0 ? "−" : "+") + text;
 }
 
-function interval(low, high) {
-  return low === null || high === null ? "" : `${two(low)}–${two(high)}`;
-}
+const interval = (low, high) => (low === null || high === null ? "" : `${two(low)}–${two(high)}`);
 
 /** Axis names are identifiers; people read them better without underscores. */
-function axisName(id) {
-  return id.replaceAll("_", " ");
-}
+const axisName = (id) => id.replaceAll("_", " ");
 
 function markOf(iteration) {
   if (iteration.decision) return iteration.decision.kind in MARKS ? iteration.decision.kind : "none";
@@ -111,13 +103,10 @@ function framed(view) {
   return el("div", { class: "frame" }, image(view.picture, view.label));
 }
 
-function caption(view) {
-  return el("figcaption", {}, el("b", {}, view.label), " ", el("span", {}, view.detail));
-}
+const caption = (view) => el("figcaption", {}, el("b", {}, view.label), " ", view.detail);
 
 function sideBySide(left, right) {
-  const figure = (view) => el("figure", {}, framed(view), caption(view));
-  return el("div", { class: "pair" }, figure(left), figure(right));
+  return el("div", { class: "pair" }, [left, right].map((view) => el("figure", {}, framed(view), caption(view))));
 }
 
 /** One picture wiped over the other. `at` is the place of the edge in percent; `moved` hears of every change. */
@@ -176,7 +165,8 @@ function markIcon(kind) {
 function legend(iterations) {
   const used = new Set(iterations.map(markOf));
   const entries = Object.keys(MARKS).filter((kind) => used.has(kind));
-  return el("ul", { class: "legend" }, entries.map((kind) => el("li", {}, markIcon(kind), MARKS[kind])));
+  return el("ul", { class: "legend" }, entries.map((kind) => el("li", {}, markIcon(kind), MARKS[kind])),
+    iterations.some(({ score }) => score === null) ? el("li", {}, "A mark on the base line has no score.") : null);
 }
 
 // ---- filmstrip -------------------------------------------------------------
@@ -193,8 +183,8 @@ function filmButton(iteration, best, choose) {
     : el("span", { class: "empty" }, empty === "done" ? "no picture" : empty);
   return el("button", {
     type: "button", "data-iteration": iteration.n, "aria-label": spoken(iteration, best), tabindex: -1,
-    class: iteration.n === best ? "best" : null, click: () => choose(iteration.n),
-  }, el("span", { class: "thumb" }, thumb),
+    click: () => choose(iteration.n),
+  }, el("span", { class: "thumb" }, thumb, iteration.n === best ? el("span", { class: "tag" }, "best") : null),
   el("span", { class: "film-line" }, el("b", {}, iteration.n), markIcon(markOf(iteration)), el("span", {}, two(iteration.score))));
 }
 
@@ -202,6 +192,7 @@ function filmButton(iteration, best, choose) {
 
 /** Each axis of one iteration: those that count, worst first, then those that do not, with the reason. */
 function bars(axes, iteration) {
+  if (!Object.keys(iteration.axes).length) return [el("p", {}, "This iteration has not been judged.")];
   const rows = axes.map((axis) => ({ axis, result: iteration.axes[axis.id], why: whyNotCounted(axis, iteration) }));
   const counted = rows.filter((row) => !row.why).sort((a, b) => a.result.score - b.result.score);
   const others = rows.filter((row) => row.why);
@@ -215,7 +206,7 @@ function bars(axes, iteration) {
 
 function whyNotCounted(axis, iteration) {
   const result = iteration.axes[axis.id];
-  if (!result) return iteration.state === "done" ? "not judged" : "not judged yet";
+  if (!result) return "not judged";
   if (result.verdict in NOT_COUNTED) return NOT_COUNTED[result.verdict];
   if (result.score === null) return "no score";
   return axis.weight === 0 ? "weight 0" : null;
@@ -238,7 +229,7 @@ function track(result) {
     piece.style.setProperty("--to", to);
     return piece;
   };
-  const before = result.score - result.delta;
+  const before = Math.min(1, Math.max(0, result.score - result.delta));
   return el("span", { class: "track", "aria-hidden": "true" },
     at("fill", 0, result.score),
     result.delta === null ? null : at("before", before, before),
@@ -253,15 +244,16 @@ function change(result) {
 }
 
 function comparedWords(axis, result) {
-  const { ref, gen } = result;
+  const { ref, gen } = result ?? {};
+  if (!ref && !gen) return null;
   const wanted = axis.target && axis.target !== ref ? `, wanted ${axis.target}` : "";
   const text = ref === gen ? `${ref} in both` : `${ref || "nothing"} → ${gen || "nothing"}`;
-  return ref || gen || wanted ? el("span", { class: "veil" }, text + wanted) : null;
+  return el("span", { class: "veil" }, text + wanted);
 }
 
 function uncounted({ axis, result, why }) {
-  return el("li", { "data-axis": axis.id }, el("b", {}, axisName(axis.id)), `: ${why}`,
-    result && (result.ref || result.gen) ? [" ", el("span", { class: "veil" }, `(${result.ref || "nothing"} → ${result.gen || "nothing"})`)] : null);
+  const words = comparedWords(axis, result);
+  return el("li", { "data-axis": axis.id }, el("b", {}, axisName(axis.id)), `: ${why}`, words ? [" (", words, ")"] : null);
 }
 
 /** What each axis asks, for the reader who wants to know. */
@@ -277,13 +269,13 @@ function meanings(axes) {
 
 // ---- trend -----------------------------------------------------------------
 
-/** Where things lie in the chart: it fills the width it is given, but leaves every iteration at least 7 px. */
+/** Where things lie in the chart: it fills the width it is given, but leaves every iteration at least 6 px. */
 function plotOf(iterations, target, width) {
   const values = iterations.flatMap(({ score, low, high }) => [score, low, high]).concat(target).filter((value) => typeof value === "number");
   const floor = Math.max(0, Math.floor((Math.min(...values, 1) - 0.03) * 10) / 10);
   const top = Math.min(1, Math.ceil((Math.max(...values, 0) + 0.03) * 10) / 10);
   const [left, right, above, height] = [34, 14, 22, 250];
-  const step = Math.min(90, Math.max(7, (width - left - right) / Math.max(1, iterations.length)));
+  const step = Math.min(90, Math.max(6, (width - left - right) / Math.max(1, iterations.length)));
   const bottom = height - 26;
   return {
     left, above, bottom, height, step, floor, top,
@@ -298,32 +290,38 @@ function plotOf(iterations, target, width) {
 /** options: {target, best, chosen, width, choose}. Every point is a button; only the chosen one is a tab stop. */
 function trend(iterations, options) {
   const plot = plotOf(iterations, options.target, options.width);
+  const { left, width, height } = plot;
   const indexOf = new Map(iterations.map((iteration, index) => [iteration.n, index]));
-  return shape("svg", {
-    width: plot.width, height: plot.height, viewBox: `0 0 ${plot.width} ${plot.height}`, role: "group",
-    "aria-label": "Score of each iteration",
+  // The scale is a drawing of its own, so that it can stay in place while a long chart scrolls.
+  const scale = shape("svg", { class: "scale", width: left, height, "aria-hidden": "true" },
+    rowsOf(plot).filter((_, row, rows) => rows.length < 8 || row % 2 === 0)
+      .map((value) => shape("text", { x: left - 6, y: plot.y(value) + 4, "text-anchor": "end" }, two(value))));
+  const chart = shape("svg", {
+    width: width - left, height, viewBox: `${left} 0 ${width - left} ${height}`, role: "group", "aria-label": "Score of each iteration",
   },
-  grid(plot, iterations), targetLine(plot, options.target), branches(plot, iterations, indexOf, options.chosen),
+  grid(plot, iterations), band(plot, "chosen", indexOf.get(options.chosen)), targetLine(plot, options.target),
+  branches(plot, iterations, indexOf, options.chosen),
   iterations.map((iteration, index) => point(plot, iteration, index, options)));
+  return el("div", { class: "trend" }, scale, chart);
 }
 
+/** The place of one iteration, from top to bottom. */
+function band({ x, step, above, bottom }, name, index) {
+  return shape("rect", { class: name, x: x(index) - step / 2, y: above, width: step, height: bottom - above });
+}
+
+const rowsOf = ({ floor, top }) => Array.from({ length: Math.round((top - floor) * 10) + 1 }, (_, row) => floor + row / 10);
+
 function grid(plot, iterations) {
-  const lines = [];
-  const rows = Math.round((plot.top - plot.floor) * 10);
-  for (let row = 0; row <= rows; row += 1) {
-    const value = plot.floor + row / 10;
-    lines.push(shape("line", { class: "rule", x1: plot.left, x2: plot.right, y1: plot.y(value), y2: plot.y(value) }));
-    if (rows <= 6 || row % 2 === 0) lines.push(shape("text", { x: plot.left - 6, y: plot.y(value) + 4, "text-anchor": "end" }, two(value)));
-  }
+  const rule = (x1, x2, y1, y2) => shape("line", { class: "rule", x1, x2, y1, y2 });
+  const rows = rowsOf(plot).map((value) => rule(plot.left, plot.right, plot.y(value), plot.y(value)));
   const every = [1, 2, 5, 10, 20, 50].find((count) => count * plot.step >= 28);
-  iterations.forEach(({ n }, index) => {
-    if (index !== 0 && n % every !== 0) return;
-    if (index === 0 && every > 1 && iterations.some((other, at) => at > 0 && at < every / 2 && other.n % every === 0)) return;
+  const columns = iterations.map(({ n }, index) => {
+    if (n % every !== 0 && !(index === 0 && every <= 5)) return [];
     const x = plot.x(index);
-    lines.push(shape("line", { class: "rule", x1: x, x2: x, y1: plot.above, y2: plot.bottom }));
-    lines.push(shape("text", { x, y: plot.bottom + 17, "text-anchor": "middle" }, n));
+    return [rule(x, x, plot.above, plot.bottom), shape("text", { x, y: plot.bottom + 17, "text-anchor": "middle" }, n)];
   });
-  return shape("g", { class: "grid", "aria-hidden": "true" }, lines);
+  return shape("g", { class: "grid", "aria-hidden": "true" }, rows, columns);
 }
 
 function targetLine(plot, target) {
@@ -334,7 +332,7 @@ function targetLine(plot, target) {
     shape("text", { x: plot.left + 5, y: y - 5 }, `target ${two(target)}`));
 }
 
-/** A line from every iteration to its parent; the way to the chosen one is drawn strongly, and last. */
+/** A line from every scored iteration to its parent; the way to the chosen one is drawn strongly, and last. */
 function branches(plot, iterations, indexOf, chosen) {
   const way = new Set();
   for (let at = iterations[indexOf.get(chosen)]; at && !way.has(at.n); at = iterations[indexOf.get(at.parent)]) way.add(at.n);
@@ -345,7 +343,8 @@ function branches(plot, iterations, indexOf, chosen) {
       x1: plot.x(from), y1: plot.y(iterations[from].score), x2: plot.x(to), y2: plot.y(iteration.score),
     });
   };
-  const children = iterations.filter((iteration) => indexOf.has(iteration.parent));
+  const scored = (iteration) => typeof iteration?.score === "number";
+  const children = iterations.filter((iteration) => scored(iteration) && scored(iterations[indexOf.get(iteration.parent)]));
   children.sort((a, b) => way.has(a.n) - way.has(b.n));
   return shape("g", { "aria-hidden": "true" }, children.map(line));
 }
@@ -362,7 +361,7 @@ function point(plot, iteration, index, { best, chosen, choose }) {
     "aria-label": spoken(iteration, best), "data-point": iteration.n, click: pick,
     keydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pick(); } },
   },
-  shape("rect", { class: "hit", x: x - plot.step / 2, y: plot.above, width: plot.step, height: plot.bottom - plot.above }),
+  band(plot, "hit", index),
   whisker, mark(markOf(iteration), x, y, r),
   iteration.n === best ? shape("circle", { class: "ring", cx: x, cy: y, r: r + 4.5 }) : null,
   iteration.n === best ? shape("text", { class: "best-word", x, y: 14, "text-anchor": "middle" }, "best") : null);
@@ -376,9 +375,7 @@ function difference(parts) {
   return el("p", { class: "prompt veil" }, parts.map(([sign, text]) => (sign in tags ? el(tags[sign], {}, text) : text)));
 }
 
-function plainText(text) {
-  return el("p", { class: "prompt veil" }, text);
-}
+const plainText = (text) => el("p", { class: "prompt veil" }, text);
 
 /** Inputs other than the prompts that differ from the parent's. */
 function changeTable(changes) {

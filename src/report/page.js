@@ -20,9 +20,7 @@ function numberInHash() {
   return byNumber.has(number) ? number : null;
 }
 
-function firstShown() {
-  return numberInHash() ?? (byNumber.has(data.best) ? data.best : iterations.at(-1).n);
-}
+const firstShown = () => numberInHash() ?? (byNumber.has(data.best) ? data.best : iterations.at(-1).n);
 
 /** Shows an iteration and remembers it in the address, so that it can be linked. */
 function choose(number) {
@@ -54,9 +52,7 @@ function onKey(event) {
 // ---- header and footer -----------------------------------------------------
 
 /** "2026-11-20 10:11 UTC": the same for every reader. */
-function moment(iso) {
-  return `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
-}
+const moment = (iso) => `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
 
 function showHead() {
   byId("head").append(
@@ -102,9 +98,7 @@ function chosenRun(iteration) {
   return iteration.runs.find((run) => run.seed === reader.seed) ?? iteration.runs.find((run) => run.picture) ?? iteration.runs[0];
 }
 
-function referenceView() {
-  return { picture: data.reference, label: "Reference", detail: "", missing: "There is no reference picture in this report." };
-}
+const referenceView = () => ({ picture: data.reference, label: "Reference", detail: "", missing: "There is no reference picture in this report." });
 
 function iterationView(iteration) {
   const run = chosenRun(iteration);
@@ -177,18 +171,15 @@ function showTrend() {
 
 function showBars(iteration) {
   const against = iteration.decision?.against;
-  const explained = ["Worst first. The thin line is the uncertainty"];
-  if (against) explained.push(`; the tick and the change are against iteration ${against}, ▲▼ only beyond noise`);
+  const compared = against ? `; the tick and the change are against iteration ${against}, ▲▼ only beyond noise` : "";
   byId("bars-body").replaceChildren(
     el("p", { class: "overall" }, el("b", {}, two(iteration.score)), " ",
       el("span", {}, iteration.score === null ? "no score" : `overall, ${interval(iteration.low, iteration.high) || "no interval"}`)),
-    Object.keys(iteration.axes).length ? el("p", { class: "quiet" }, explained.join(""), ". Words: reference → picture.") : "",
+    Object.keys(iteration.axes).length ? el("p", { class: "quiet" }, `Worst first. The thin line is the uncertainty${compared}. Words: reference → picture.`) : "",
     ...bars(data.axes, iteration));
 }
 
-function part(title, ...nodes) {
-  return [el("h3", {}, title), ...nodes];
-}
+const part = (title, ...nodes) => [el("h3", {}, title), ...nodes];
 
 function promptParts(iteration) {
   const written = (text, diff) => (diff.length && reader.text === "changes" ? difference(diff) : plainText(text ?? ""));

@@ -275,6 +275,16 @@ fn tries(axis: &str, facts: &Facts, noise: &Noise) -> Vec<Try> {
 }
 
 impl Step {
+    /// Seeds to run and judge, by iteration.
+    #[must_use]
+    pub fn runs(&self) -> BTreeMap<u32, Vec<u64>> {
+        match self {
+            Self::MoreSeeds(needs) => needs.clone(),
+            Self::Rescore { n, seeds } => BTreeMap::from([(*n, seeds.clone())]),
+            Self::Judge(_) | Self::Stop(_) | Self::Change(_) => BTreeMap::new(),
+        }
+    }
+
     /// The step in a sentence or two, for an agent.
     #[must_use]
     pub fn in_words(&self, facts: &Facts) -> String {

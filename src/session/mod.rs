@@ -9,6 +9,7 @@ mod inject;
 mod jobs;
 mod judging;
 mod memory;
+mod notebook;
 mod opening;
 mod overview;
 mod queue;
@@ -39,6 +40,7 @@ pub use error::ServiceError;
 pub use files::Loaded;
 pub use inject::{Draft, InjectRequest, Injected, Question};
 pub use judging::{BestSoFar, JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Judging, TargetTable};
+pub use notebook::{Notebook, Noted, NotedRun, Thumbnail};
 pub use overview::{AdviceView, AxisView, IterationView, Overview, OverviewRequest, PAGE, SessionView};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 

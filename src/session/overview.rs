@@ -157,7 +157,7 @@ impl Service {
     }
 
     /// The judge whose scores are shown of a session, after deciding on what a kill left undecided.
-    async fn shown_judge(&self, session: &Session) -> Result<Option<JudgeHash>, ServiceError> {
+    pub(super) async fn shown_judge(&self, session: &Session) -> Result<Option<JudgeHash>, ServiceError> {
         let judge = self.store.last_judge(&session.id).await?;
         if let Some(judge) = &judge
             && let Err(error) = self.settle(session, judge, None).await

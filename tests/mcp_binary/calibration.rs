@@ -99,9 +99,10 @@ async fn the_first_iteration(bench: &Bench, server: &Server) -> (String, f64) {
     };
     assert_eq!(run["seed"], 7, "the workflow's own");
     is_a_png(&run["pictures"][0]);
-    judged(&run["scores"]);
+    judged(&made);
+    assert_eq!(made["decision"], "first", "{made}");
     said_to_be_narrow(&made["summary"]);
-    (session, overall(&run["scores"]))
+    (session, overall(&made))
 }
 
 /// A prompt, its render for two seeds and their scores in one call. It says what the reference shows, and that is seen.
@@ -119,10 +120,17 @@ async fn the_second_iteration(server: &Server, session: &str, first: f64) {
         .map(|run| &run["seed"])
         .collect();
     assert_eq!(seeds, [7, 8]);
-    made["runs"].as_array().unwrap().iter().for_each(|run| {
-        judged(&run["scores"]);
-        assert!(overall(&run["scores"]) > first + 0.2, "{first}, then {run}");
-    });
+    judged(made);
+    for run in made["runs"].as_array().unwrap() {
+        assert!(overall(run) > first + 0.2, "{first}, then {run}");
+    }
+    // One seed in common with the first iteration: no verdict yet, and what is missing for one.
+    assert_eq!(made["decision"], "leaning_keep", "{made}");
+    let told = made["summary"].as_str().unwrap();
+    assert!(
+        told.contains("Leaning to keep 2 over 1") && told.contains("run seed 8 of iteration 1"),
+        "{told}"
+    );
     assert_eq!(pictures(&whole).len(), 2, "a preview each");
     // Once, not once a seed: an agent pays for every word.
     assert_eq!(

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{AxisResult, Flag, Verdict, Versus};
 use crate::mcp::convert::rounded;
-use crate::picture::{PictureFlag, Signals};
+use crate::picture::Signals;
 use crate::session::decide::DISAGREES_ABOVE;
 use crate::session::{BestSoFar, Decided, Outcome};
 
@@ -91,7 +91,7 @@ impl ScoresOut {
 }
 
 /// A judgement out of the history, all axes in full; or why there was none.
-#[derive(Default, Serialize, JsonSchema)]
+#[derive(Default, Serialize)]
 pub struct RecordOut {
     at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +101,6 @@ pub struct RecordOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     overall_score: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Vec<f64>")]
     overall_ci: Option<[f64; 2]>,
     /// Score and verdict, and what the two pictures show.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -247,55 +246,10 @@ pub fn compared(versus: &Versus) -> String {
 /// What must be said aloud about judgements, each thing once.
 pub fn warnings<'a>(flags: impl IntoIterator<Item = &'a Flag>) -> String {
     let mut said: Vec<String> = Vec::new();
-    for warning in flags.into_iter().filter_map(|flag| warning(*flag)) {
+    for warning in flags.into_iter().filter_map(|flag| flag.warning()) {
         if !said.contains(&warning) {
             said.push(warning);
         }
     }
     said.iter().map(|warning| format!(" {warning}")).collect()
-}
-
-fn warning(flag: Flag) -> Option<String> {
-    let text = match flag {
-        Flag::UntrainedModel => {
-            "WARNING: the judge's weights are random, so its numbers and words mean nothing; the user must configure a trained Qwen3-VL (--model and --mmproj)."
-        }
-        Flag::NarrowModel => {
-            "NOTE: the bundled judge knows rendered scenes only; on other pictures its numbers mean nothing until the user configures a Qwen3-VL (--model and --mmproj)."
-        }
-        Flag::SelfCheckFailed => {
-            "WARNING: the judge failed its self-check: it does not tell an identical pair from an unrelated one."
-        }
-        Flag::ShapeMismatch => {
-            "The pictures differ in aspect ratio, which lowers composition axes: set width and height to the reference's."
-        }
-        Flag::Reference(changed) => return Some(decoding(changed, "reference")),
-        Flag::Generated(changed) => return Some(decoding(changed, "generated picture")),
-        Flag::UnknownArchitecture => {
-            "NOTE: the judge's model is no Qwen3-VL, and this protocol was never measured on its kind: run `prompt-calibrator eval` before trusting it."
-        }
-        Flag::ThinkingClosed | Flag::EditedReference | Flag::NothingCounts => return None,
-    };
-    Some(text.to_owned())
-}
-
-/// What decoding changed in a picture, and what to do where another thing was meant.
-fn decoding(changed: PictureFlag, picture: &str) -> String {
-    match changed {
-        PictureFlag::Animated => format!(
-            "The {picture} is animated and only its first frame counts: save another one as PNG if that is meant."
-        ),
-        PictureFlag::AlphaOnWhite => format!(
-            "Transparent parts of the {picture} were laid on white: save it on another background if that is meant."
-        ),
-        PictureFlag::ReducedDepth => {
-            format!("The {picture} has more than 8 bits a sample and was reduced to 8, which needs no action.")
-        }
-        PictureFlag::Turned => format!(
-            "The {picture} was turned upright by its orientation tag: take width and height from it as it is shown."
-        ),
-        PictureFlag::FromCmyk => {
-            format!("The {picture} is CMYK, so its colours are approximate: save it as an sRGB PNG for exact ones.")
-        }
-    }
 }

@@ -18,12 +18,17 @@ struct Arguments {
     /// Milliseconds that one step of the sampler takes.
     #[arg(long, default_value_t = 40)]
     step_ms: u64,
+    /// Probability that a seed follows what the prompt says of an attribute.
+    #[arg(long, default_value_t = 1.0)]
+    adherence: f64,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let studio = Studio::bind(arguments.listen, Duration::from_millis(arguments.step_ms)).await?;
+    let studio = Studio::bind(arguments.listen, Duration::from_millis(arguments.step_ms))
+        .await?
+        .with_adherence(arguments.adherence);
     let mut out = std::io::stdout();
     writeln!(out, "{}", studio.url())?;
     out.flush()?;

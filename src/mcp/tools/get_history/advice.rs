@@ -1,5 +1,7 @@
 //! What to do next.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,6 +20,9 @@ pub struct AdviceOut {
     /// To go on from.
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<u32>,
+    /// Seeds to run and judge, by iteration.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    run: BTreeMap<u32, Vec<u64>>,
     /// The axis to change: its target, and what the best iteration shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     axis: Option<String>,
@@ -69,6 +74,7 @@ pub fn output(view: &AdviceView) -> Output {
             summary: summary.clone(),
             advice: Some(AdviceOut {
                 step: name(&advice.step),
+                run: advice.step.runs(),
                 parent: facts.best.as_ref().map(|best| best.n),
                 axis: worst.map(|w| w.axis.id.clone()),
                 reference: worst.map(|w| shortened(&w.axis.reference, most)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Output, State};
 use crate::history::{Change, DecisionKind, Judgement, Run, RunCounts, RunImage, RunState};
@@ -47,22 +47,26 @@ pub struct FullOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     negative: Option<String>,
     /// By place.
+    #[schemars(with = "BTreeMap<String, Value>")]
     changes: BTreeMap<String, ChangeOut>,
+    // Whoever asks for an iteration reads it; every client would pay for these schemas with every list of tools.
+    #[schemars(with = "Vec<Map<String, Value>>")]
     runs: Vec<RunOut>,
     /// The newest of every picture and judge.
+    #[schemars(with = "Vec<Map<String, Value>>")]
     judgements: Vec<RecordOut>,
     /// Each time it was decided on, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     decisions: Vec<String>,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 struct ChangeOut {
     from: Value,
     to: Value,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 struct RunOut {
     seed: u64,
     prompt_id: String,

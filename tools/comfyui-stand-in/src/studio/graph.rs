@@ -254,7 +254,7 @@ pub fn steps(graph: &Value, id: &str) -> u64 {
 ///
 /// # Errors
 /// When an input is not what the node needs, which `check` lets through only for linked values.
-pub fn compute(graph: &Value, id: &str, made: &HashMap<String, Vec<Item>>) -> Result<Vec<Item>> {
+pub fn compute(graph: &Value, id: &str, made: &HashMap<String, Vec<Item>>, adherence: f64) -> Result<Vec<Item>> {
     let input = |name: &str| -> Result<Item> {
         let value = &graph[id]["inputs"][name];
         match link(value) {
@@ -301,7 +301,7 @@ pub fn compute(graph: &Value, id: &str, made: &HashMap<String, Vec<Item>>) -> Re
             let Item::Latent { width, height, .. } = input("latent_image")? else {
                 bail!("latent_image: not a latent")
             };
-            let scene = imagined(&text("positive")?, &text("negative")?, whole("seed")?);
+            let scene = imagined(&text("positive")?, &text("negative")?, whole("seed")?, adherence);
             vec![Item::Latent {
                 width,
                 height,

@@ -26,6 +26,7 @@ pub struct Studio {
     step_time: Duration,
     gpu: Option<(Arc<Gpu>, Duration)>,
     posted: Arc<Mutex<Vec<String>>>,
+    adherence: f64,
 }
 
 impl Studio {
@@ -44,6 +45,7 @@ impl Studio {
             step_time,
             gpu: None,
             posted: Arc::default(),
+            adherence: 1.0,
         })
     }
 
@@ -59,6 +61,14 @@ impl Studio {
         self
     }
 
+    /// Follows what a prompt says only with this probability, 0 to 1, as image models do; saying it again helps. Which
+    /// attributes are not followed depends on the seed.
+    #[must_use]
+    pub fn with_adherence(mut self, adherence: f64) -> Self {
+        self.adherence = adherence;
+        self
+    }
+
     /// The address to give to a client.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -69,7 +79,7 @@ impl Studio {
     /// # Errors
     /// When the listener fails.
     pub async fn serve(self) -> Result<()> {
-        let studio = worker::Studio::new(self.step_time, self.gpu, self.posted);
+        let studio = worker::Studio::new(self.step_time, self.gpu, self.posted, self.adherence);
         let app = http::routes(Arc::clone(&studio));
         tokio::select! {
             served = async { axum::serve(self.listener, app).await } => served.context("serving"),

@@ -9,11 +9,12 @@ use scenes::Scene;
 /// Where the chunks after `IHDR` begin: 8 bytes of signature and 25 of the header chunk.
 const AFTER_HEADER: usize = 33;
 
-/// The scene that a prompt describes; words of the negative prompt are left out of the positive one.
-pub fn imagined(positive: &str, negative: &str, seed: u64) -> Scene {
+/// The scene that a prompt describes; words of the negative prompt are left out of the positive one. What is said is followed
+/// with the probability `adherence`.
+pub fn imagined(positive: &str, negative: &str, seed: u64, adherence: f64) -> Scene {
     let unwanted: Vec<String> = words(negative).filter(|w| is_word(w)).map(str::to_lowercase).collect();
     let wanted = words(positive).filter(|word| !unwanted.contains(&word.to_lowercase()));
-    Scene::described(&wanted.collect::<String>(), seed)
+    Scene::loosely_described(&wanted.collect::<String>(), seed, adherence)
 }
 
 /// The words of a text, and what stands between them.

@@ -7,7 +7,7 @@ use super::graph::check;
 use super::paint::{imagined, paint, png};
 
 fn draw(prompt: &str, negative: &str, seed: u64) -> RgbImage {
-    paint(&imagined(prompt, negative, seed), 64, 64)
+    paint(&imagined(prompt, negative, seed, 1.0), 64, 64)
 }
 
 /// The strongest part of a pixel: 0 red, 1 green, 2 blue.
@@ -41,16 +41,16 @@ fn the_same_words_and_seed_give_the_same_picture_and_others_another() {
 #[test]
 fn words_of_the_negative_prompt_are_left_out() {
     let said = "two balls, a grainy blue background, light from the left";
-    assert_eq!(imagined(said, "", 3), imagined(said, "blurry, redder", 3));
+    assert_eq!(imagined(said, "", 3, 1.0), imagined(said, "blurry, redder", 3, 1.0));
     assert_eq!(
-        imagined(said, "Grainy", 3),
-        imagined("two balls, a blue background, light from the left", "", 3)
+        imagined(said, "Grainy", 3, 1.0),
+        imagined("two balls, a blue background, light from the left", "", 3, 1.0)
     );
 }
 
 #[test]
 fn a_picture_that_is_not_square_repeats_the_edge() {
-    let scene = imagined("a red star", "", 1);
+    let scene = imagined("a red star", "", 1, 1.0);
     let square = paint(&scene, 64, 64);
     let wide = paint(&scene, 96, 64);
     assert_eq!(wide.dimensions(), (96, 64));

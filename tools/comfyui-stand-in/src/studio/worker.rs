@@ -65,6 +65,7 @@ pub(super) struct Studio {
     step_time: Duration,
     gpu: Option<(Arc<Gpu>, Duration)>,
     posted: Arc<Mutex<Vec<String>>>,
+    adherence: f64,
 }
 
 enum Ending {
@@ -84,6 +85,7 @@ impl Studio {
         step_time: Duration,
         gpu: Option<(Arc<Gpu>, Duration)>,
         posted: Arc<Mutex<Vec<String>>>,
+        adherence: f64,
     ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
@@ -91,6 +93,7 @@ impl Studio {
             step_time,
             gpu,
             posted,
+            adherence,
         })
     }
 
@@ -253,7 +256,7 @@ impl Studio {
                 }
                 let computed = match job.graph[id]["class_type"].as_str() {
                     Some("LoadImage") => self.load(&job.graph[id]["inputs"]["image"]),
-                    _ => graph::compute(&job.graph, id, &items),
+                    _ => graph::compute(&job.graph, id, &items, self.adherence),
                 };
                 match computed {
                     Ok(items) => Made {

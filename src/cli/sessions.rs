@@ -1,0 +1,321 @@
+//! `sessions`: what is in the history, in and out of it.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+
+use super::setup::{Reach, service};
+use super::show;
+use crate::config::Config;
+use crate::history::{FileFormat, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify};
+use crate::session::{Overview, OverviewRequest, PAGE, SessionView};
+
+/// The file of rows in an exported folder.
+const ROWS: &str = "session.jsonl";
+/// The folder of pictures in an exported folder.
+const IMAGES: &str = "images";
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// All sessions, the newest first
+    List,
+    /// One session's iterations, scores and decisions
+    Show {
+        /// The newest unless given
+        session: Option<String>,
+    },
+    /// Write a session to a folder: JSON lines and its pictures
+    Export {
+        /// Which one
+        session: String,
+        /// A folder that is not there yet; named like the session unless given
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
+    /// Put an exported session into this history
+    Import {
+        /// The folder
+        folder: PathBuf,
+    },
+    /// Remove sessions, and the pictures that no other session uses; shows what would go unless --yes is given
+    Prune {
+        /// Which ones
+        #[arg(required_unless_present = "idle_days")]
+        sessions: Vec<String>,
+        /// Also those without any activity for so many days
+        #[arg(long, value_name = "DAYS")]
+        idle_days: Option<u32>,
+        /// Really remove them
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+    let store = Store::open(config.data_dir.value.clone());
+    match args.what {
+        What::List => list(&store).await?,
+        What::Show { session } => show_one(&config, &store, session).await?,
+        What::Export { session, to } => {
+            let session = SessionId::parse(&session)?;
+            let folder = to.unwrap_or_else(|| PathBuf::from(session.to_string()));
+            export(&store, &session, &folder).await?;
+        }
+        What::Import { folder } => import(&store, &folder).await?,
+        What::Prune {
+            sessions,
+            idle_days,
+            yes,
+        } => prune(&store, &sessions, idle_days, yes).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The session that is named, or the newest.
+pub async fn named(store: &Store, session: Option<String>) -> anyhow::Result<SessionId> {
+    if let Some(session) = session {
+        return Ok(SessionId::parse(&session)?);
+    }
+    let newest = store.sessions(0, 1).await?.into_iter().next();
+    Ok(newest.context("there is no session in this history yet")?.id)
+}
+
+async fn list(store: &Store) -> anyhow::Result<()> {
+    let mut table = show::table([
+        "session",
+        "title",
+        "iterations",
+        "judgements",
+        "rubric",
+        "last worked on",
+    ]);
+    let mut skip = 0;
+    loop {
+        let page = store.sessions(skip, PAGE).await?;
+        for session in &page {
+            table.add_row([
+                session.id.to_string(),
+                session.title.clone().unwrap_or_default(),
+                session.iterations.to_string(),
+                session.judgements.to_string(),
+                session.rubric_id.clone(),
+                minute(session.last_activity),
+            ]);
+        }
+        skip += PAGE;
+        if page.len() < PAGE as usize {
+            break;
+        }
+    }
+    match table.row_count() {
+        0 => show::line("No session yet: an agent opens one with inject_prompt."),
+        _ => show::line(&table.to_string()),
+    }
+    Ok(())
+}
+
+/// `2026-03-01 12:34`, in UTC.
+fn minute(moment: Timestamp) -> String {
+    moment.to_string().get(..16).unwrap_or_default().replace('T', " ")
+}
+
+async fn show_one(config: &Config, store: &Store, session: Option<String>) -> anyhow::Result<()> {
+    let session = named(store, session).await?;
+    let service = service(config, Reach::Everything)?;
+    let mut table = show::table(["", "from", "score", "decision", "note, or the prompt"]);
+    let mut views: Vec<SessionView> = Vec::new();
+    for page in 0.. {
+        let request = OverviewRequest {
+            session: Some(session.to_string()),
+            page,
+            ..OverviewRequest::default()
+        };
+        match service.overview(request).await? {
+            Overview::Session(view) if !view.rows.is_empty() => views.push(*view),
+            _ => break,
+        }
+    }
+    let Some(newest) = views.first() else {
+        show::line(&format!("Session {session} has no iteration yet."));
+        return Ok(());
+    };
+    let opened = &newest.session.opened;
+    show::line(&format!(
+        "{session}{}: {} of at most {} iterations, target {:.2}",
+        opened
+            .title
+            .as_ref()
+            .map(|title| format!(", \"{title}\""))
+            .unwrap_or_default(),
+        newest.count,
+        opened.max_iterations,
+        opened.target_score
+    ));
+    for view in views.iter().rev() {
+        for row in &view.rows {
+            let n = row.n.get();
+            let score = row.scores.iter().find(|s| Some(&s.judge) == view.judge.as_ref());
+            let best = view.best.is_some_and(|(best, _)| best == n);
+            table.add_row([
+                format!("{n}{}", if best { " *" } else { "" }),
+                row.parent.map(|p| p.to_string()).unwrap_or_default(),
+                score
+                    .and_then(|s| s.overall)
+                    .map(|s| format!("{s:.2}"))
+                    .unwrap_or_default(),
+                view.decisions
+                    .get(&n)
+                    .map(|d| d.kind.as_str().replace('_', " "))
+                    .unwrap_or_default(),
+                row.note.clone().or_else(|| row.positive.clone()).unwrap_or_default(),
+            ]);
+        }
+    }
+    show::line(&table.to_string());
+    if let Some((n, Some(score))) = newest.best {
+        show::line(&format!("* the best: iteration {n}, {score:.2}"));
+    }
+    if let Some(next) = &newest.next {
+        show::line(next);
+    }
+    Ok(())
+}
+
+async fn export(store: &Store, session: &SessionId, folder: &Path) -> anyhow::Result<()> {
+    let (lines, images) = store.export_session(session).await?;
+    let failed = || format!("{} cannot be written", folder.display());
+    fs::create_dir(folder).with_context(failed)?;
+    fs::create_dir(folder.join(IMAGES)).with_context(failed)?;
+    let mut missing = 0;
+    for hash in &images {
+        match store.read_image(hash, Verify::Hash).await {
+            Ok((stored, bytes)) => {
+                let name = format!("{hash}.{}", stored.format.extension());
+                fs::write(folder.join(IMAGES).join(name), bytes).with_context(failed)?;
+            }
+            Err(error) => {
+                show::note(&error.to_string());
+                missing += 1;
+            }
+        }
+    }
+    // Last: a folder without it is no export.
+    let mut file = BufWriter::new(File::create_new(folder.join(ROWS)).with_context(failed)?);
+    for line in &lines {
+        serde_json::to_writer(&mut file, line)?;
+        file.write_all(b"\n").with_context(failed)?;
+    }
+    file.flush().with_context(failed)?;
+    show::line(&format!(
+        "{}: {} rows and {} pictures of session {session}{}",
+        folder.display(),
+        lines.len() - 1,
+        images.len() - missing,
+        if missing > 0 {
+            format!("; {missing} pictures are lost")
+        } else {
+            String::new()
+        }
+    ));
+    Ok(())
+}
+
+async fn import(store: &Store, folder: &Path) -> anyhow::Result<()> {
+    let rows = folder.join(ROWS);
+    let file =
+        File::open(&rows).with_context(|| format!("{} cannot be read: it is no exported session", rows.display()))?;
+    let mut lines = Vec::new();
+    for (at, text) in BufReader::new(file).lines().enumerate() {
+        let text = text.with_context(|| format!("{} cannot be read", rows.display()))?;
+        let line: Line = serde_json::from_str(&text).with_context(|| {
+            format!(
+                "line {} of {} is not that of an exported session; nothing was imported",
+                at + 1,
+                rows.display()
+            )
+        })?;
+        lines.push(line);
+    }
+    // Pictures first: a session never names one that is not there. One more picture than rows is no harm.
+    let pictures = pictures(folder)?;
+    for (hash, path) in &pictures {
+        let bytes =
+            fs::read(path).with_context(|| format!("{} cannot be read; nothing was imported", path.display()))?;
+        if ImageHash::of(&bytes) != *hash || FileFormat::of(&bytes).is_none() {
+            bail!(
+                "{} has other content than its name says; nothing was imported",
+                path.display()
+            );
+        }
+        store.put_image(bytes).await?;
+    }
+    let rows = lines.len();
+    let session = store.import_session(lines).await?;
+    show::line(&format!(
+        "Session {session}: {} rows and {} pictures imported.",
+        rows - 1,
+        pictures.len()
+    ));
+    Ok(())
+}
+
+/// The pictures of an exported folder by the hash that their names say.
+fn pictures(folder: &Path) -> anyhow::Result<Vec<(ImageHash, PathBuf)>> {
+    let images = folder.join(IMAGES);
+    let failed = || format!("{} cannot be read", images.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&images).with_context(failed)? {
+        let path = entry.with_context(failed)?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let hash = ImageHash::parse(stem).with_context(|| format!("{} is no picture of an export", path.display()))?;
+        found.push((hash, path));
+    }
+    Ok(found)
+}
+
+async fn prune(store: &Store, named: &[String], idle_days: Option<u32>, yes: bool) -> anyhow::Result<()> {
+    let mut sessions = named
+        .iter()
+        .map(|id| SessionId::parse(id))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(days) = idle_days {
+        let since = Timestamp::now().millis() - i64::from(days) * 86_400_000;
+        sessions.extend(store.sessions_idle_since(Timestamp::from_millis(since)).await?);
+    }
+    sessions.sort();
+    sessions.dedup();
+    if sessions.is_empty() {
+        show::line("No session has been idle for so long: nothing to remove.");
+        return Ok(());
+    }
+    let pruned = match yes {
+        true => store.prune(sessions).await?,
+        false => store.would_prune(sessions).await?,
+    };
+    show::line(&told(&pruned, yes));
+    Ok(())
+}
+
+fn told(pruned: &Pruned, really: bool) -> String {
+    let names: Vec<String> = pruned.sessions.iter().map(ToString::to_string).collect();
+    let what = format!(
+        "{} session(s) ({}) and {} picture(s), {:.1} MB",
+        names.len(),
+        names.join(", "),
+        pruned.images.len(),
+        pruned.bytes as f64 / 1e6
+    );
+    match really {
+        true => format!("Removed: {what}."),
+        false => format!("Would remove {what}. Nothing was removed: repeat with --yes to do it."),
+    }
+}

@@ -1,0 +1,141 @@
+//! Taking sessions out of the history for good, and with them the pictures that nothing else names.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use rusqlite::Transaction;
+
+use super::error::{HistoryError, Result};
+use super::ids::{ImageHash, SessionId};
+use super::sessions;
+use super::store::{Store, blocking};
+use super::time::Timestamp;
+
+/// What pruning removes, or would remove.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pruned {
+    /// Sessions, with all their rows.
+    pub sessions: Vec<SessionId>,
+    /// Files of pictures that no other session names.
+    pub images: Vec<PathBuf>,
+    /// Their bytes together.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Sessions without any activity since a moment, oldest first.
+    pub async fn sessions_idle_since(&self, moment: Timestamp) -> Result<Vec<SessionId>> {
+        self.read(move |transaction| {
+            let mut statement = transaction
+                .prepare_cached("SELECT id FROM sessions WHERE last_activity < ?1 ORDER BY last_activity")?;
+            let rows = statement.query_map([moment], |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// What removing these sessions would remove. Changes nothing.
+    pub async fn would_prune(&self, sessions: Vec<SessionId>) -> Result<Pruned> {
+        let images = self.images().clone();
+        let (sessions, orphans) = self
+            .read(move |transaction| {
+                let orphans = orphans(transaction, &sessions)?;
+                Ok((sessions, orphans))
+            })
+            .await?;
+        blocking(move || {
+            let mut pruned = Pruned {
+                sessions,
+                ..Pruned::default()
+            };
+            for path in orphans
+                .iter()
+                .filter_map(|hash| images.find(hash).ok())
+                .map(|stored| stored.path)
+            {
+                pruned.bytes += fs::metadata(&path).map_or(0, |data| data.len());
+                pruned.images.push(path);
+            }
+            Ok(pruned)
+        })
+        .await
+    }
+
+    /// Removes sessions: their rows first, all or none, then the pictures' files. Sessions with a run that is not over
+    /// are not removed. What a judge knows of a reference stays.
+    ///
+    /// # Errors
+    /// [`HistoryError::StillRunning`] for a session with an open run; nothing was removed then.
+    pub async fn prune(&self, sessions: Vec<SessionId>) -> Result<Pruned> {
+        let pruned = self.would_prune(sessions.clone()).await?;
+        let orphaned = self
+            .write(move |transaction| {
+                // Named by others since it was looked at: those stay.
+                let orphans: BTreeSet<ImageHash> = orphans(transaction, &sessions)?.into_iter().collect();
+                for session in &sessions {
+                    remove(transaction, session)?;
+                }
+                Ok(orphans)
+            })
+            .await?;
+        let goes = move |path: &PathBuf| {
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            ImageHash::parse(stem).is_ok_and(|hash| orphaned.contains(&hash))
+        };
+        blocking(move || {
+            for path in pruned.images.iter().filter(|path| goes(path)) {
+                if let Err(error) = fs::remove_file(path) {
+                    return Err(HistoryError::folder("remove the image", path, error));
+                }
+            }
+            Ok(pruned)
+        })
+        .await
+    }
+}
+
+/// Pictures that these sessions name and nothing else does.
+fn orphans(transaction: &Transaction<'_>, sessions: &[SessionId]) -> Result<Vec<ImageHash>> {
+    const NAMED: &str = "SELECT reference_hash AS hash, id AS session_id FROM sessions WHERE reference_hash IS NOT NULL
+         UNION ALL SELECT i.image_hash, r.session_id FROM images i JOIN runs r USING (prompt_id)
+         UNION ALL SELECT image_hash, session_id FROM judgements
+         UNION ALL SELECT reference_hash, session_id FROM judgements";
+    let gone: BTreeSet<&SessionId> = sessions.iter().collect();
+    let (mut going, mut staying): (BTreeSet<ImageHash>, BTreeSet<ImageHash>) = Default::default();
+    for session in sessions {
+        sessions::require(transaction, session)?;
+    }
+    let mut statement = transaction.prepare(NAMED)?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let (hash, session): (ImageHash, Option<SessionId>) = (row.get(0)?, row.get(1)?);
+        match session.is_some_and(|session| gone.contains(&session)) {
+            true => going.insert(hash),
+            false => staying.insert(hash),
+        };
+    }
+    Ok(going.difference(&staying).cloned().collect())
+}
+
+fn remove(transaction: &Transaction<'_>, session: &SessionId) -> Result<()> {
+    let open: u32 = transaction
+        .prepare_cached("SELECT count(*) FROM runs WHERE session_id = ?1 AND state IN ('prepared', 'submitted')")?
+        .query_row([session], |row| row.get(0))?;
+    if open > 0 {
+        return Err(HistoryError::StillRunning(session.clone()));
+    }
+    // Those that refer before those that are referred to; iterations refer to their parents, so the newest goes first.
+    for table in ["decisions", "refusals", "judgements"] {
+        transaction.execute(&format!("DELETE FROM {table} WHERE session_id = ?1"), [session])?;
+    }
+    transaction.execute(
+        "DELETE FROM images WHERE prompt_id IN (SELECT prompt_id FROM runs WHERE session_id = ?1)",
+        [session],
+    )?;
+    transaction.execute("DELETE FROM runs WHERE session_id = ?1", [session])?;
+    // Children refer to parents within one statement, which SQLite checks at its end.
+    transaction.execute("DELETE FROM iterations WHERE session_id = ?1", [session])?;
+    transaction.execute("DELETE FROM sessions WHERE id = ?1", [session])?;
+    Ok(())
+}

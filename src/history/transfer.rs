@@ -1,0 +1,280 @@
+//! Sessions as lines of JSON: taken out whole, and put in whole or not at all.
+//!
+//! Every line is a row of a table with the table's name; a row is kept as it is stored, so that what goes out and comes in
+//! again is the same to the last bit. Judgements get new numbers where they come in, and decisions follow them. The format
+//! is that of the schema: [`Line::Head`] says which.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::{Value as Cell, ValueRef};
+use rusqlite::{Transaction, params_from_iter};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::{HistoryError, Result};
+use super::ids::{ImageHash, SessionId};
+use super::schema::VERSION;
+use super::sessions;
+use super::store::Store;
+
+/// What an exported file calls itself.
+const FORMAT: &str = "prompt-calibrator session";
+/// The tables of a session in the order in which their rows depend on each other, with how a session's rows are found.
+const TABLES: [(&str, &str); 8] = [
+    ("sessions", "SELECT * FROM sessions WHERE id = ?1"),
+    (
+        "iterations",
+        "SELECT * FROM iterations WHERE session_id = ?1 ORDER BY n",
+    ),
+    ("runs", "SELECT * FROM runs WHERE session_id = ?1 ORDER BY rowid"),
+    (
+        "images",
+        "SELECT i.* FROM images i JOIN runs r USING (prompt_id) WHERE r.session_id = ?1 ORDER BY r.rowid, i.ordinal",
+    ),
+    (
+        "judgements",
+        "SELECT * FROM judgements WHERE session_id = ?1 ORDER BY id",
+    ),
+    ("decisions", "SELECT * FROM decisions WHERE session_id = ?1 ORDER BY id"),
+    ("refusals", "SELECT * FROM refusals WHERE session_id = ?1 ORDER BY id"),
+    (
+        "reference_values",
+        "SELECT v.* FROM reference_values v JOIN sessions s
+             ON v.reference_hash = s.reference_hash AND v.rubric_hash = s.rubric_hash
+         WHERE s.id = ?1 ORDER BY v.id",
+    ),
+];
+/// Rows that other sessions may have brought already: they come in only where nothing of their key is there.
+const SHARED: &str = "reference_values";
+/// Tables whose own number is given anew.
+const NUMBERED: [&str; 4] = ["judgements", "decisions", "refusals", "reference_values"];
+
+/// One line of an exported session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Line {
+    /// The first line.
+    Head {
+        /// Says what the file is.
+        format: String,
+        /// The schema version of the rows.
+        version: i64,
+        /// The session.
+        session: SessionId,
+    },
+    /// A row.
+    Row {
+        /// Its table.
+        table: String,
+        /// Its columns.
+        row: Map<String, Value>,
+    },
+}
+
+impl Store {
+    /// A whole session, row by row, with the pictures that it names (the reference among them).
+    pub async fn export_session(&self, session: &SessionId) -> Result<(Vec<Line>, Vec<ImageHash>)> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            sessions::require(transaction, &session)?;
+            let mut lines = vec![Line::Head {
+                format: FORMAT.into(),
+                version: VERSION,
+                session: session.clone(),
+            }];
+            for (table, query) in TABLES {
+                for row in rows(transaction, query, &session)? {
+                    lines.push(Line::Row {
+                        table: table.into(),
+                        row,
+                    });
+                }
+            }
+            let images = images_of(&lines);
+            Ok((lines, images))
+        })
+        .await
+    }
+
+    /// Puts an exported session in, all of it or nothing.
+    ///
+    /// # Errors
+    /// [`HistoryError::Import`] for what is no export, [`HistoryError::SessionExists`] where it is there already.
+    pub async fn import_session(&self, lines: Vec<Line>) -> Result<SessionId> {
+        self.write(move |transaction| import(transaction, lines)).await
+    }
+}
+
+/// The pictures that rows name.
+pub(super) fn images_of(lines: &[Line]) -> Vec<ImageHash> {
+    let mut found: Vec<ImageHash> = Vec::new();
+    for line in lines {
+        let Line::Row { row, .. } = line else { continue };
+        for column in ["reference_hash", "image_hash"] {
+            let hash = row
+                .get(column)
+                .and_then(Value::as_str)
+                .and_then(|text| ImageHash::parse(text).ok());
+            found.extend(hash);
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn rows(transaction: &Transaction<'_>, query: &str, session: &SessionId) -> Result<Vec<Map<String, Value>>> {
+    let mut statement = transaction.prepare(query)?;
+    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let rows = statement.query_map([session], |row| {
+        let mut object = Map::new();
+        for (at, name) in names.iter().enumerate() {
+            object.insert(name.clone(), from_cell(row.get_ref(at)?));
+        }
+        Ok(object)
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn from_cell(cell: ValueRef<'_>) -> Value {
+    match cell {
+        ValueRef::Null | ValueRef::Blob(_) => Value::Null,
+        ValueRef::Integer(n) => n.into(),
+        ValueRef::Real(x) => x.into(),
+        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
+    }
+}
+
+fn to_cell(value: &Value) -> Option<Cell> {
+    Some(match value {
+        Value::Null => Cell::Null,
+        Value::Number(n) => match n.as_i64() {
+            Some(n) => Cell::Integer(n),
+            None => Cell::Real(n.as_f64()?),
+        },
+        Value::String(text) => Cell::Text(text.clone()),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    })
+}
+
+fn bad(line: usize, reason: impl Into<String>) -> HistoryError {
+    HistoryError::Import {
+        line: line + 1,
+        reason: reason.into(),
+    }
+}
+
+fn import(transaction: &Transaction<'_>, lines: Vec<Line>) -> Result<SessionId> {
+    let mut lines = lines.into_iter().enumerate();
+    let Some((
+        0,
+        Line::Head {
+            format,
+            version,
+            session,
+        },
+    )) = lines.next()
+    else {
+        return Err(bad(0, "it does not begin with the head of an exported session"));
+    };
+    if format != FORMAT {
+        return Err(bad(0, format!("it calls itself \"{format}\", not \"{FORMAT}\"")));
+    }
+    if !(1..=VERSION).contains(&version) {
+        return Err(bad(
+            0,
+            format!("it has schema version {version}; this program knows versions up to {VERSION}"),
+        ));
+    }
+    if sessions::require(transaction, &session).is_ok() {
+        return Err(HistoryError::SessionExists(session));
+    }
+    let mut judgements: BTreeMap<i64, i64> = BTreeMap::new();
+    let (mut sessions_seen, mut foreign_values) = (0, None);
+    for (at, line) in lines {
+        let Line::Row { table, mut row } = line else {
+            return Err(bad(at, "a second head"));
+        };
+        let Some((table, _)) = TABLES.iter().find(|(name, _)| *name == table) else {
+            return Err(bad(at, format!("there is no table \"{table}\"")));
+        };
+        let own = match *table {
+            "sessions" => row.get("id"),
+            "images" | SHARED => None,
+            _ => row.get("session_id"),
+        };
+        if own.is_some_and(|own| own.as_str() != Some(session.as_str()))
+            || (*table == "images" && !of_session(transaction, &row, &session)?)
+        {
+            return Err(bad(at, "a row of another session"));
+        }
+        sessions_seen += usize::from(*table == "sessions");
+        let number = NUMBERED
+            .contains(table)
+            .then(|| row.shift_remove("id"))
+            .flatten()
+            .and_then(|id| id.as_i64());
+        if *table == SHARED {
+            // All or none: what this history knows of a reference is not mixed with what another one knew.
+            let known = *foreign_values.get_or_insert(knows_values(transaction, &row)?);
+            if known {
+                continue;
+            }
+        }
+        if *table == "decisions" {
+            let old = row.get("judgement").and_then(Value::as_i64).unwrap_or_default();
+            let new = judgements
+                .get(&old)
+                .ok_or_else(|| bad(at, "a decision on a judgement that is missing"))?;
+            row.insert("judgement".into(), (*new).into());
+        }
+        let new = insert(transaction, table, &row, at)?;
+        if let ("judgements", Some(old)) = (*table, number) {
+            judgements.insert(old, new);
+        }
+    }
+    if sessions_seen != 1 {
+        return Err(bad(0, "it holds no session"));
+    }
+    Ok(session)
+}
+
+fn of_session(transaction: &Transaction<'_>, image: &Map<String, Value>, session: &SessionId) -> Result<bool> {
+    let id = image.get("prompt_id").and_then(Value::as_str).unwrap_or_default();
+    Ok(transaction
+        .prepare_cached("SELECT 1 FROM runs WHERE prompt_id = ?1 AND session_id = ?2")?
+        .exists((id, session))?)
+}
+
+fn knows_values(transaction: &Transaction<'_>, row: &Map<String, Value>) -> Result<bool> {
+    let text = |column: &str| row.get(column).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(transaction
+        .prepare_cached("SELECT 1 FROM reference_values WHERE reference_hash = ?1 AND rubric_hash = ?2")?
+        .exists((text("reference_hash"), text("rubric_hash")))?)
+}
+
+/// Inserts a row whose columns are those of the table; gives its rowid.
+fn insert(transaction: &Transaction<'_>, table: &str, row: &Map<String, Value>, at: usize) -> Result<i64> {
+    let mut known = transaction.prepare_cached("SELECT name FROM pragma_table_info(?1)")?;
+    let known: Vec<String> = known
+        .query_map([table], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    if let Some(odd) = row.keys().find(|name| !known.contains(name)) {
+        return Err(bad(at, format!("{table} has no column \"{odd}\"")));
+    }
+    let cells: Option<Vec<Cell>> = row.values().map(to_cell).collect();
+    let cells = cells.ok_or_else(|| bad(at, "a value that is neither text nor a number"))?;
+    // The names are those of the schema, as was just checked.
+    let columns: Vec<&str> = row.keys().map(String::as_str).collect();
+    let places: Vec<String> = (1..=columns.len()).map(|i| format!("?{i}")).collect();
+    let sql = format!(
+        "INSERT INTO {table} ({}) VALUES ({})",
+        columns.join(", "),
+        places.join(", ")
+    );
+    transaction
+        .prepare_cached(&sql)?
+        .execute(params_from_iter(cells))
+        .map_err(|error| bad(at, format!("a row that the table {table} does not take: {error}")))?;
+    Ok(transaction.last_insert_rowid())
+}

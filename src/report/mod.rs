@@ -1,0 +1,63 @@
+//! A session as one self-contained page for a browser: what was tried, what moved, what is best.
+//!
+//! [`page`] turns a notebook into the page's data; [`html`] puts data, style and script into one file that asks nothing of the
+//! network, and forbids the browser to. The drawing is `draw.js` (from data to nodes, for whoever shows a calibration) and `page.js`
+//! (this page: what is chosen, the keyboard, the address). Texts go into the page as text only, never as markup.
+
+mod data;
+
+pub use data::{Page, page};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const DRAW: &str = include_str!("draw.js");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The page as a file. Pictures and words of explicit work are veiled until the reader lifts that.
+///
+/// # Errors
+/// When a number of the data cannot be written as JSON.
+pub fn html(page: &Page) -> serde_json::Result<String> {
+    let script = format!("{DRAW}\n{SCRIPT}");
+    // Only this very script may run, whatever else gets into the page.
+    let policy = format!(
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{}'",
+        STANDARD.encode(Sha256::digest(&script))
+    );
+    // Within a script element nothing but "</script" and "<!--" means anything.
+    let data = serde_json::to_string(page)?.replace('<', "\\u003c");
+    let class = if page.explicit { "veiled" } else { "" };
+    let parts = [
+        ("{{class}}", class),
+        ("{{policy}}", &policy),
+        ("{{title}}", &escaped(page.title.as_deref().unwrap_or(&page.session))),
+        ("{{style}}", STYLE),
+        ("{{data}}", &data),
+        ("{{draw}}\n{{page}}", &script),
+    ];
+    let mut text = String::with_capacity(TEMPLATE.len() + data.len() + script.len() + STYLE.len());
+    let mut rest = TEMPLATE;
+    // Once through the template, so that what is put in is never taken for a place.
+    while let Some((at, marker, value)) = parts
+        .iter()
+        .filter_map(|(marker, value)| Some((rest.find(marker)?, *marker, *value)))
+        .min_by_key(|(at, ..)| *at)
+    {
+        text.push_str(&rest[..at]);
+        text.push_str(value);
+        rest = &rest[at + marker.len()..];
+    }
+    text.push_str(rest);
+    Ok(text)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests;

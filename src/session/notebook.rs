@@ -1,0 +1,214 @@
+//! A whole session with its pictures, as the report shows it.
+
+use std::collections::BTreeMap;
+
+use super::advice::advise;
+use super::files::blocking;
+use super::judging::rubric_of;
+use super::settle::{Decided, newest, verdict_of};
+use super::{Service, ServiceError};
+use crate::history::{ImageHash, Iteration, JudgeHash, Judgement, Run, RunState, Session, Span};
+use crate::judge::average::averaged;
+use crate::judge::rubric::Rubric;
+use crate::judge::verdict::Verdict;
+use crate::picture::preview;
+use crate::progress::{Meter, Teller};
+
+/// A picture, small enough for a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// JPEG.
+    pub jpeg: Vec<u8>,
+    /// Pixels across, of the picture itself.
+    pub width: u32,
+    /// Pixels down, of the picture itself.
+    pub height: u32,
+}
+
+/// A run and what there is to show of it.
+#[derive(Clone, Debug)]
+pub struct NotedRun {
+    /// The run.
+    pub run: Run,
+    /// Its first picture's hash.
+    pub image: Option<ImageHash>,
+    /// That picture; nothing where it is gone, or withheld.
+    pub picture: Option<Thumbnail>,
+    /// Why the picture is not shown: the guard's reason.
+    pub withheld: Option<String>,
+    /// Its overall score by the notebook's judge.
+    pub score: Option<f64>,
+}
+
+/// An iteration with all that came of it.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// The iteration.
+    pub iteration: Iteration,
+    /// Its runs.
+    pub runs: Vec<NotedRun>,
+    /// Its seeds' judgements by the notebook's judge, averaged.
+    pub verdict: Option<Verdict>,
+    /// The newest decision about it by that judge.
+    pub decision: Option<Decided>,
+}
+
+/// A session.
+#[derive(Clone, Debug)]
+pub struct Notebook {
+    /// The session.
+    pub session: Session,
+    /// Its rubric.
+    pub rubric: Rubric,
+    /// Whose scores are shown: the newest judge's.
+    pub judge: Option<JudgeHash>,
+    /// The best iteration.
+    pub best: Option<u32>,
+    /// The state of things in a few sentences.
+    pub summary: String,
+    /// The reference.
+    pub reference: Option<Thumbnail>,
+    /// All iterations, oldest first.
+    pub iterations: Vec<Noted>,
+}
+
+/// The longer side of a page's pictures, in pixels: a page of many stays a file that can be sent.
+fn side(pictures: usize) -> u32 {
+    match pictures {
+        ..=60 => 640,
+        61..=200 => 448,
+        _ => 256,
+    }
+}
+
+impl Service {
+    /// A whole session, with previews of its pictures. Changes nothing but what a kill left undecided.
+    ///
+    /// # Errors
+    /// [`ServiceError`] of the history; a picture that is gone is no error.
+    pub async fn notebook(&self, id: &str, teller: &Teller) -> Result<Notebook, ServiceError> {
+        let session = self.open_session(id).await?;
+        let judge = self.shown_judge(&session).await?;
+        let facts = self.facts(&session, judge.as_ref()).await?;
+        let iterations = self.store.iterations(&session.id, Span::All).await?;
+        let mut runs: BTreeMap<u32, Vec<Run>> = BTreeMap::new();
+        for run in self.store.runs_of(&session.id, None).await? {
+            runs.entry(run.iteration.get()).or_default().push(run);
+        }
+        let judgements = self.store.judgements_of(&session.id, None).await?;
+        let decisions: Vec<Decided> = self
+            .store
+            .decisions_of(&session.id, Span::All)
+            .await?
+            .iter()
+            .filter(|d| Some(&d.content.judge) == judge.as_ref())
+            .map(Decided::of)
+            .collect();
+        let decisions = newest(&decisions);
+        let side = side(runs.values().map(Vec::len).sum());
+        let meter = Meter::new(teller, "reading pictures", iterations.len() as u64);
+        let mut noted = Vec::new();
+        for iteration in iterations {
+            meter.step();
+            let n = iteration.n.get();
+            let of_this: Vec<&Judgement> = judgements
+                .iter()
+                .filter(|j| j.content.iteration == Some(iteration.n))
+                .collect();
+            let mut shown = Vec::new();
+            let mut verdicts: Vec<Verdict> = Vec::new();
+            for run in runs.remove(&n).unwrap_or_default() {
+                let (run, verdict) = self.noted(run, &of_this, judge.as_ref(), side).await?;
+                shown.push(run);
+                verdicts.extend(verdict);
+            }
+            noted.push(Noted {
+                verdict: averaged(&verdicts.iter().collect::<Vec<_>>()),
+                decision: decisions.get(&n).map(|d| (*d).clone()),
+                runs: shown,
+                iteration,
+            });
+        }
+        let reference = match &session.opened.reference {
+            Some(hash) => self.thumbnail(hash, side).await,
+            None => None,
+        };
+        let mut summary = String::new();
+        if let Some(best) = &facts.best {
+            let score = best
+                .verdict
+                .overall_score
+                .map(|s| format!(" {s:.2}"))
+                .unwrap_or_default();
+            summary = format!("Best{score} (iteration {}), target {:.2}. ", best.n, facts.target);
+        }
+        summary.push_str(&format!(
+            "{} of at most {} iterations.",
+            facts.count, facts.max_iterations
+        ));
+        if facts.best.is_some() {
+            summary.push_str(&format!(" {}", advise(&facts).step.in_words(&facts)));
+        }
+        Ok(Notebook {
+            rubric: rubric_of(&session)?,
+            best: facts.best.map(|best| best.n),
+            session,
+            judge,
+            summary,
+            reference,
+            iterations: noted,
+        })
+    }
+
+    async fn noted(
+        &self,
+        run: Run,
+        judgements: &[&Judgement],
+        judge: Option<&JudgeHash>,
+        side: u32,
+    ) -> Result<(NotedRun, Option<Verdict>), ServiceError> {
+        let image = match run.state {
+            RunState::Finished => self
+                .store
+                .images_of(run.prompt_id)
+                .await?
+                .into_iter()
+                .next()
+                .map(|i| i.hash),
+            _ => None,
+        };
+        let of_run = || judgements.iter().rev().filter(|j| j.content.run == Some(run.prompt_id));
+        // Whoever refused it, a refused picture is not shown.
+        let refused = of_run().find_map(|j| j.content.verdict["refused"].as_str());
+        let verdict = of_run()
+            .filter(|j| Some(&j.content.judge) == judge)
+            .find_map(|j| verdict_of(j));
+        let picture = match (&image, refused) {
+            (Some(hash), None) => self.thumbnail(hash, side).await,
+            _ => None,
+        };
+        Ok((
+            NotedRun {
+                image,
+                picture,
+                withheld: refused.map(str::to_owned),
+                score: verdict.as_ref().and_then(|v| v.overall_score),
+                run,
+            },
+            verdict,
+        ))
+    }
+
+    /// A small copy of a stored picture; nothing where it is gone or damaged, which the log says.
+    async fn thumbnail(&self, hash: &ImageHash, side: u32) -> Option<Thumbnail> {
+        let made = async {
+            let picture = self.stored_picture(hash).await?;
+            let (width, height) = (picture.width(), picture.height());
+            let jpeg = blocking(move || Ok(preview(&picture, side)?)).await?;
+            Ok::<_, ServiceError>(Thumbnail { jpeg, width, height })
+        };
+        made.await
+            .inspect_err(|error| tracing::warn!(%error, "a picture is left out of the report"))
+            .ok()
+    }
+}

@@ -46,7 +46,7 @@ const MOST_STEPS: usize = 60;
 #[derive(Parser)]
 struct Arguments {
     /// Which references to calibrate to: a number, or two with a dash between them
-    #[arg(long, default_value = "1", value_parser = range)]
+    #[arg(long, default_value = "6", value_parser = range)]
     seeds: std::ops::RangeInclusive<u64>,
     /// Fail where fewer than nine in ten reach the target
     #[arg(long)]
@@ -200,19 +200,22 @@ impl Calibration {
         self.tell(&format!("  {}", words(&looked["target"])));
         self.agent = Agent::new(&looked["target"]);
         self.tell("\n  it.  score                   decision        what was changed");
-        let mut made = self
+        let draft = self
             .server
             .call(
-                "queue_generation",
+                "inject_prompt",
                 json!({
-                    "workflow": workflow, "reference": reference, "positive": self.agent.prompt(), "seeds": SEEDS,
-                    "judge": true, "note": "a first guess in a few words",
+                    "workflow": workflow, "reference": reference, "positive": self.agent.prompt(), "target": TARGET,
+                    "max_iterations": ITERATIONS, "title": format!("Offline demo, reference {seed}"),
+                    "note": "a first guess in a few words",
                 }),
             )
             .await?;
-        let session = made["session"].as_str().context("no session was opened")?.to_owned();
+        let session = draft["session"].as_str().context("no session was opened")?.to_owned();
+        let asked = json!({ "session": session, "seeds": SEEDS, "judge": true });
+        let mut made = self.server.call("queue_generation", asked).await?;
         let first = made["overall_score"].as_f64().unwrap_or_default();
-        let mut pictures = 0;
+        let (mut pictures, mut stopped) = (0, false);
         let mut results = std::collections::BTreeMap::new();
         let mut iterations = 1;
         self.agent.made(1);
@@ -258,7 +261,8 @@ impl Calibration {
                     self.agent.made(iterations);
                     self.line(iterations, &made, &note);
                 }
-                _ => {
+                step => {
+                    stopped = step == "stop";
                     self.tell(&format!("\n  {}", told["summary"].as_str().unwrap_or_default()));
                     break;
                 }
@@ -272,7 +276,7 @@ impl Calibration {
             .find(|row| row["best"] == true);
         let best = best.and_then(|row| row["overall_score"].as_f64()).unwrap_or_default();
         let outcome = Outcome {
-            reached: best >= TARGET && iterations <= ITERATIONS,
+            reached: stopped && best >= TARGET && iterations <= ITERATIONS,
             first,
             best,
             iterations,
@@ -286,7 +290,7 @@ impl Calibration {
         let score = made["overall_score"].as_f64().unwrap_or_default();
         let filled = (score * 20.0).round() as usize;
         let decision = made["decision"].as_str().unwrap_or("").replace('_', " ");
-        let again = if self.shown.contains(&n) { "again" } else { "" };
+        let again = if self.shown.contains(&n) { "fresh seeds" } else { "" };
         self.shown.push(n);
         let told = if decision.is_empty() { again } else { &decision };
         self.tell(&format!(

@@ -135,9 +135,9 @@ impl Agent {
             let Some(wording) = self.idea(&axis, prompt.get(&axis)) else {
                 continue;
             };
-            notes.push(match (prompt.get(&axis), wording.times) {
-                (Some(before), 2..) if before.words == wording.words => format!("{axis} said again: {}", wording.words),
-                _ => format!("{axis}: {}", wording.words),
+            notes.push(match wording.times {
+                1 => format!("{axis}: {}", wording.words),
+                times => format!("{axis} said {times} times: {}", wording.words),
             });
             self.tried.entry(axis.clone()).or_default().push(wording.clone());
             prompt.insert(axis, wording);

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
-use crate::history::{FileFormat, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify};
+use crate::history::{FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify};
 use crate::session::{Overview, OverviewRequest, PAGE, SessionView};
 
 /// The file of rows in an exported folder.
@@ -192,15 +192,22 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> an
 
 async fn export(store: &Store, session: &SessionId, folder: &Path) -> anyhow::Result<()> {
     let (lines, images) = store.export_session(session).await?;
-    let failed = || format!("{} cannot be written", folder.display());
-    fs::create_dir(folder).with_context(failed)?;
-    fs::create_dir(folder.join(IMAGES)).with_context(failed)?;
+    if folder.exists() {
+        bail!("{} is there already; name another folder with --to", folder.display());
+    }
+    // Whole or not at all: one that was broken off is not taken for an export.
+    let partial = folder.with_extension("partial");
+    let failed = || format!("{} cannot be written", partial.display());
+    if partial.exists() {
+        fs::remove_dir_all(&partial).with_context(failed)?;
+    }
+    fs::create_dir_all(partial.join(IMAGES)).with_context(failed)?;
     let mut missing = 0;
     for hash in &images {
         match store.read_image(hash, Verify::Hash).await {
             Ok((stored, bytes)) => {
                 let name = format!("{hash}.{}", stored.format.extension());
-                fs::write(folder.join(IMAGES).join(name), bytes).with_context(failed)?;
+                fs::write(partial.join(IMAGES).join(name), bytes).with_context(failed)?;
             }
             Err(error) => {
                 show::note(&error.to_string());
@@ -208,13 +215,13 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> anyhow::Re
             }
         }
     }
-    // Last: a folder without it is no export.
-    let mut file = BufWriter::new(File::create_new(folder.join(ROWS)).with_context(failed)?);
+    let mut file = BufWriter::new(File::create_new(partial.join(ROWS)).with_context(failed)?);
     for line in &lines {
         serde_json::to_writer(&mut file, line)?;
         file.write_all(b"\n").with_context(failed)?;
     }
     file.flush().with_context(failed)?;
+    fs::rename(&partial, folder).with_context(|| format!("{} cannot be written", folder.display()))?;
     show::line(&format!(
         "{}: {} rows and {} pictures of session {session}{}",
         folder.display(),
@@ -244,6 +251,11 @@ async fn import(store: &Store, folder: &Path) -> anyhow::Result<()> {
             )
         })?;
         lines.push(line);
+    }
+    if let Some(Line::Head { session, .. }) = lines.first()
+        && store.session(session).await.is_ok()
+    {
+        return Err(HistoryError::SessionExists(session.clone()).into());
     }
     // Pictures first: a session never names one that is not there. One more picture than rows is no harm.
     let pictures = pictures(folder)?;
@@ -314,8 +326,13 @@ fn told(pruned: &Pruned, really: bool) -> String {
         pruned.images.len(),
         pruned.bytes as f64 / 1e6
     );
-    match really {
+    let mut text = match really {
         true => format!("Removed: {what}."),
         false => format!("Would remove {what}. Nothing was removed: repeat with --yes to do it."),
+    };
+    if !pruned.running.is_empty() {
+        let names: Vec<String> = pruned.running.iter().map(ToString::to_string).collect();
+        text.push_str(&format!(" Runs of {} are not over: these stay.", names.join(", ")));
     }
+    text
 }

@@ -173,6 +173,38 @@ impl Store {
             .await
     }
 
+    /// The last iteration that took over by whichever judge.
+    pub async fn last_incumbent(&self, session: &SessionId) -> Result<Option<IterationNo>> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            let judge: Option<JudgeHash> = transaction
+                .prepare_cached("SELECT judge_hash FROM decisions WHERE session_id = ?1 ORDER BY id DESC LIMIT 1")?
+                .query_row([&session], |row| row.get(0))
+                .optional()?;
+            match judge {
+                Some(judge) => incumbent(transaction, &session, &judge),
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// The seeds of an iteration whose picture a judge refused and none has scored.
+    pub async fn refused_seeds(&self, session: &SessionId, n: IterationNo) -> Result<Vec<u64>> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT r.seed FROM judgements j JOIN runs r ON r.prompt_id = j.prompt_id
+                 WHERE j.session_id = ?1 AND j.iteration = ?2
+                 GROUP BY r.seed HAVING count(j.overall_raw) = 0",
+            )?;
+            let rows = statement.query_map((session, n), |row| row.get::<_, String>(0))?;
+            let seeds: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
+            Ok(seeds.iter().filter_map(|seed| seed.parse().ok()).collect())
+        })
+        .await
+    }
+
     /// The judge of a session's newest judgement of an iteration.
     pub async fn last_judge(&self, session: &SessionId) -> Result<Option<JudgeHash>> {
         let session = session.clone();
@@ -280,7 +312,7 @@ fn upto(transaction: &Transaction<'_>, session: &SessionId, judge: &JudgeHash) -
         .query_row((session, judge), |row| row.get(0))?)
 }
 
-/// The newest that took over and was not decided otherwise since, as one may be that only leaned to it.
+/// The newest that took over and was not decided otherwise since in the same comparison.
 fn incumbent(transaction: &Transaction<'_>, session: &SessionId, judge: &JudgeHash) -> Result<Option<IterationNo>> {
     Ok(transaction
         .prepare_cached(
@@ -289,7 +321,7 @@ fn incumbent(transaction: &Transaction<'_>, session: &SessionId, judge: &JudgeHa
                  AND NOT EXISTS (
                      SELECT 1 FROM decisions later
                      WHERE later.session_id = d.session_id AND later.iteration = d.iteration
-                         AND later.judge_hash = d.judge_hash AND later.id > d.id
+                         AND later.judge_hash = d.judge_hash AND later.id > d.id AND later.against IS d.against
                          AND later.kind NOT IN ('first', 'keep', 'leaning_keep'))
              ORDER BY id DESC LIMIT 1",
         )?

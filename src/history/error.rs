@@ -147,9 +147,6 @@ pub enum HistoryError {
     /// What is to be imported is there already.
     #[error("session {0} is in this history already; nothing was imported")]
     SessionExists(SessionId),
-    /// What is to be removed is at work.
-    #[error("session {0} has a run that is not over; nothing was removed")]
-    StillRunning(SessionId),
     /// The work on the history was broken off by a panic or by the end of the program.
     #[error("the work on the history was broken off: {0}")]
     BrokenOff(String),
@@ -299,9 +296,8 @@ impl HistoryError {
                 path.display()
             ),
             Self::Import { .. } => "Export it once more with `prompt-calibrator sessions export`.".into(),
-            Self::SessionExists(_) => "To replace it, remove it first with `prompt-calibrator sessions prune SESSION`.".into(),
-            Self::StillRunning(_) => {
-                "Let the run end, or stop it with queue_generation (cancel), and try again. A run that no server follows any more is picked up when the session is next used.".into()
+            Self::SessionExists(_) => {
+                "To replace it, remove it first with `prompt-calibrator sessions prune SESSION`.".into()
             }
             Self::BrokenOff(_) => "Call again; what was answered before is on disk.".into(),
         }

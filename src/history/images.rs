@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -114,7 +115,13 @@ impl ImageStore {
         let path = self.path_as(&hash, format);
         let stored = StoredImage { hash, format, path };
         match fs::read(&stored.path) {
-            Ok(there) if there == bytes => return Ok(stored),
+            Ok(there) if there == bytes => {
+                // Whoever removes old pictures sees that this one is wanted again; where that fails it is only older.
+                if let Ok(file) = File::options().append(true).open(&stored.path) {
+                    let _ = file.set_modified(SystemTime::now());
+                }
+                return Ok(stored);
+            }
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(HistoryError::folder("read", &stored.path, e)),

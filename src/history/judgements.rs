@@ -35,9 +35,14 @@ impl Store {
                 Some(n) => iterations::require(transaction, &session, n)?,
                 None => sessions::require(transaction, &session)?,
             }
-            let mut statement = transaction.prepare_cached(
-                "SELECT * FROM judgements WHERE session_id = ?1 AND (?2 IS NULL OR iteration = ?2) ORDER BY id",
-            )?;
+            // Two statements, because one for both would read the whole session.
+            let of_one = match n {
+                Some(_) => "AND iteration = ?2",
+                None => "AND ?2 IS NULL",
+            };
+            let mut statement = transaction.prepare_cached(&format!(
+                "SELECT * FROM judgements WHERE session_id = ?1 {of_one} ORDER BY id"
+            ))?;
             let rows = statement.query_map((&session, n), judgement_row)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rusqlite::Transaction;
 
-use super::error::{HistoryError, Result};
+use super::error::Result;
 use super::ids::{ImageHash, SessionId};
 use super::sessions;
 use super::store::{Store, blocking};
@@ -21,7 +22,14 @@ pub struct Pruned {
     pub images: Vec<PathBuf>,
     /// Their bytes together.
     pub bytes: u64,
+    /// Sessions that stay, because a run of theirs is not over.
+    pub running: Vec<SessionId>,
 }
+
+/// A run that has been open for so long is over: nobody follows it any more.
+const OPEN_AT_MOST: i64 = 24 * 3_600_000;
+/// Pictures that were put or wanted again so lately may belong to something that is not recorded yet.
+const YOUNG: Duration = Duration::from_secs(3_600);
 
 impl Store {
     /// Sessions without any activity since a moment, oldest first.
@@ -38,15 +46,17 @@ impl Store {
     /// What removing these sessions would remove. Changes nothing.
     pub async fn would_prune(&self, sessions: Vec<SessionId>) -> Result<Pruned> {
         let images = self.images().clone();
-        let (sessions, orphans) = self
+        let (going, running, orphans) = self
             .read(move |transaction| {
-                let orphans = orphans(transaction, &sessions)?;
-                Ok((sessions, orphans))
+                let (running, going) = split(transaction, sessions)?;
+                let orphans = orphans(transaction, &going)?;
+                Ok((going, running, orphans))
             })
             .await?;
         blocking(move || {
             let mut pruned = Pruned {
-                sessions,
+                sessions: going,
+                running,
                 ..Pruned::default()
             };
             for path in orphans
@@ -54,8 +64,16 @@ impl Store {
                 .filter_map(|hash| images.find(hash).ok())
                 .map(|stored| stored.path)
             {
-                pruned.bytes += fs::metadata(&path).map_or(0, |data| data.len());
-                pruned.images.push(path);
+                let Ok(data) = fs::metadata(&path) else { continue };
+                let age = data
+                    .modified()
+                    .ok()
+                    .and_then(|at| at.elapsed().ok())
+                    .unwrap_or_default();
+                if age >= YOUNG {
+                    pruned.bytes += data.len();
+                    pruned.images.push(path);
+                }
             }
             Ok(pruned)
         })
@@ -63,36 +81,49 @@ impl Store {
     }
 
     /// Removes sessions: their rows first, all or none, then the pictures' files. Sessions with a run that is not over
-    /// are not removed. What a judge knows of a reference stays.
-    ///
-    /// # Errors
-    /// [`HistoryError::StillRunning`] for a session with an open run; nothing was removed then.
+    /// stay. What a judge knows of a reference stays.
     pub async fn prune(&self, sessions: Vec<SessionId>) -> Result<Pruned> {
-        let pruned = self.would_prune(sessions.clone()).await?;
+        let mut pruned = self.would_prune(sessions).await?;
+        let going = pruned.sessions.clone();
         let orphaned = self
             .write(move |transaction| {
                 // Named by others since it was looked at: those stay.
-                let orphans: BTreeSet<ImageHash> = orphans(transaction, &sessions)?.into_iter().collect();
-                for session in &sessions {
+                let orphans: BTreeSet<ImageHash> = orphans(transaction, &going)?.into_iter().collect();
+                for session in &going {
                     remove(transaction, session)?;
                 }
                 Ok(orphans)
             })
             .await?;
-        let goes = move |path: &PathBuf| {
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            ImageHash::parse(stem).is_ok_and(|hash| orphaned.contains(&hash))
-        };
         blocking(move || {
-            for path in pruned.images.iter().filter(|path| goes(path)) {
-                if let Err(error) = fs::remove_file(path) {
-                    return Err(HistoryError::folder("remove the image", path, error));
-                }
-            }
+            pruned.images.retain(|path| {
+                let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+                let goes = ImageHash::parse(stem).is_ok_and(|hash| orphaned.contains(&hash));
+                // One that cannot be removed keeps nobody from the others.
+                goes && fs::remove_file(path)
+                    .inspect_err(|error| tracing::warn!(%error, path = %path.display(), "a picture stays"))
+                    .is_ok()
+            });
             Ok(pruned)
         })
         .await
     }
+}
+
+/// Sessions with a run that is not over, and the others.
+fn split(transaction: &Transaction<'_>, sessions: Vec<SessionId>) -> Result<(Vec<SessionId>, Vec<SessionId>)> {
+    let since = Timestamp::from_millis(Timestamp::now().millis() - OPEN_AT_MOST);
+    let (mut running, mut others) = (Vec::new(), Vec::new());
+    for session in sessions {
+        sessions::require(transaction, &session)?;
+        let open = transaction
+            .prepare_cached(
+                "SELECT 1 FROM runs WHERE session_id = ?1 AND state IN ('prepared', 'submitted') AND prepared_at >= ?2",
+            )?
+            .exists((&session, since))?;
+        if open { &mut running } else { &mut others }.push(session);
+    }
+    Ok((running, others))
 }
 
 /// Pictures that these sessions name and nothing else does.
@@ -103,9 +134,6 @@ fn orphans(transaction: &Transaction<'_>, sessions: &[SessionId]) -> Result<Vec<
          UNION ALL SELECT reference_hash, session_id FROM judgements";
     let gone: BTreeSet<&SessionId> = sessions.iter().collect();
     let (mut going, mut staying): (BTreeSet<ImageHash>, BTreeSet<ImageHash>) = Default::default();
-    for session in sessions {
-        sessions::require(transaction, session)?;
-    }
     let mut statement = transaction.prepare(NAMED)?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
@@ -119,12 +147,6 @@ fn orphans(transaction: &Transaction<'_>, sessions: &[SessionId]) -> Result<Vec<
 }
 
 fn remove(transaction: &Transaction<'_>, session: &SessionId) -> Result<()> {
-    let open: u32 = transaction
-        .prepare_cached("SELECT count(*) FROM runs WHERE session_id = ?1 AND state IN ('prepared', 'submitted')")?
-        .query_row([session], |row| row.get(0))?;
-    if open > 0 {
-        return Err(HistoryError::StillRunning(session.clone()));
-    }
     // Those that refer before those that are referred to; iterations refer to their parents, so the newest goes first.
     for table in ["decisions", "refusals", "judgements"] {
         transaction.execute(&format!("DELETE FROM {table} WHERE session_id = ?1"), [session])?;

@@ -150,6 +150,11 @@ CREATE INDEX decisions_by_iteration ON decisions (session_id, iteration);
 CREATE INDEX decisions_by_judge ON decisions (session_id, judge_hash, judgement);
 CREATE INDEX decisions_kept ON decisions (session_id, judge_hash, id) WHERE kind IN ('first', 'keep', 'leaning_keep');
 CREATE INDEX judgements_by_session ON judgements (session_id, judge_hash);
+CREATE INDEX judgements_scored ON judgements (session_id, id) WHERE iteration IS NOT NULL AND overall_raw IS NOT NULL;
+-- For those who look from the other side: removing a row asks who refers to it.
+CREATE INDEX judgements_by_run ON judgements (prompt_id);
+CREATE INDEX decisions_by_judgement ON decisions (judgement);
+CREATE INDEX iterations_by_parent ON iterations (session_id, parent);
 
 -- What the guard refused before there was anything to judge; the refused text itself is not kept.
 CREATE TABLE refusals (

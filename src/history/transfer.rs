@@ -16,6 +16,7 @@ use super::ids::{ImageHash, SessionId};
 use super::schema::VERSION;
 use super::sessions;
 use super::store::Store;
+use super::time::Timestamp;
 
 /// What an exported file calls itself.
 const FORMAT: &str = "prompt-calibrator session";
@@ -190,7 +191,9 @@ fn import(transaction: &Transaction<'_>, lines: Vec<Line>) -> Result<SessionId> 
         return Err(HistoryError::SessionExists(session));
     }
     let mut judgements: BTreeMap<i64, i64> = BTreeMap::new();
-    let (mut sessions_seen, mut foreign_values) = (0, None);
+    let mut sessions_seen = 0;
+    // By judge: whether this history knew its values before.
+    let mut known_values: BTreeMap<String, bool> = BTreeMap::new();
     for (at, line) in lines {
         let Line::Row { table, mut row } = line else {
             return Err(bad(at, "a second head"));
@@ -208,15 +211,27 @@ fn import(transaction: &Transaction<'_>, lines: Vec<Line>) -> Result<SessionId> 
         {
             return Err(bad(at, "a row of another session"));
         }
-        sessions_seen += usize::from(*table == "sessions");
+        if *table == "sessions" {
+            sessions_seen += 1;
+            // Whoever brings it in wants to work with it.
+            row.insert("last_activity".into(), Timestamp::now().millis().into());
+        }
         let number = NUMBERED
             .contains(table)
             .then(|| row.shift_remove("id"))
             .flatten()
             .and_then(|id| id.as_i64());
         if *table == SHARED {
-            // All or none: what this history knows of a reference is not mixed with what another one knew.
-            let known = *foreign_values.get_or_insert(knows_values(transaction, &row)?);
+            // All of a judge's or none: what this history knows of a reference is not mixed with what another one knew.
+            let judge = row
+                .get("judge_hash")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
+            let known = match known_values.get(&judge) {
+                Some(known) => *known,
+                None => *known_values.entry(judge).or_insert(knows_values(transaction, &row)?),
+            };
             if known {
                 continue;
             }
@@ -249,8 +264,10 @@ fn of_session(transaction: &Transaction<'_>, image: &Map<String, Value>, session
 fn knows_values(transaction: &Transaction<'_>, row: &Map<String, Value>) -> Result<bool> {
     let text = |column: &str| row.get(column).and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(transaction
-        .prepare_cached("SELECT 1 FROM reference_values WHERE reference_hash = ?1 AND rubric_hash = ?2")?
-        .exists((text("reference_hash"), text("rubric_hash")))?)
+        .prepare_cached(
+            "SELECT 1 FROM reference_values WHERE reference_hash = ?1 AND judge_hash = ?2 AND rubric_hash = ?3",
+        )?
+        .exists((text("reference_hash"), text("judge_hash"), text("rubric_hash")))?)
 }
 
 /// Inserts a row whose columns are those of the table; gives its rowid.

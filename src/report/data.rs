@@ -21,7 +21,7 @@ pub struct Page {
     pub session: String,
     /// Its title.
     pub title: Option<String>,
-    /// Whether its rubric is explicit, so that pictures and words are veiled.
+    /// Whether pictures and words are veiled.
     pub explicit: bool,
     created: String,
     rubric: String,
@@ -145,8 +145,9 @@ pub fn page(notebook: &Notebook) -> Page {
         .collect();
     Page {
         session: notebook.session.id.to_string(),
-        title: opened.title.clone(),
-        explicit: opened.rubric.explicit,
+        // The tab's name is not veiled.
+        title: opened.title.clone().filter(|_| !notebook.veiled),
+        explicit: notebook.veiled,
         created: notebook.session.created_at.to_string(),
         rubric: opened.rubric.id.clone(),
         target_score: opened.target_score,
@@ -222,8 +223,21 @@ fn iteration(noted: &Noted, notebook: &Notebook) -> Iteration {
             .flat_map(|v| &v.axes)
             .map(|axis| (axis.id.clone(), score(axis, noted.decision.as_ref())))
             .collect(),
-        runs: noted.runs.iter().map(run).collect(),
+        runs: by_seed(&noted.runs).into_iter().map(run).collect(),
     }
+}
+
+/// One run a seed: the finished one, else the last that was tried.
+fn by_seed(runs: &[NotedRun]) -> Vec<&NotedRun> {
+    let mut chosen: Vec<&NotedRun> = Vec::new();
+    for run in runs {
+        match chosen.iter_mut().find(|other| other.run.seed == run.run.seed) {
+            Some(other) if other.run.state == RunState::Finished => {}
+            Some(other) => *other = run,
+            None => chosen.push(run),
+        }
+    }
+    chosen
 }
 
 fn state(runs: &[NotedRun]) -> &'static str {

@@ -236,7 +236,10 @@ function start() {
   } else {
     byId("steps").append(...stepButtons());
     byId("film").append(filmstrip(iterations, data.best, choose));
-    byId("legend").append(legend(iterations));
+    byId("legend").append(
+      legend(iterations),
+      el("p", { class: "soft" }, "A score is the mean over an iteration's own seeds. Keep or revert compares the same seeds, so that luck falls out."),
+    );
     byId("axes-meaning").append(data.axes.length ? meanings(data.axes) : "");
     show(firstShown());
     document.addEventListener("keydown", onKey);

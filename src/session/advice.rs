@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::{RESCORE_AFTER, STUCK_AFTER, rescore_due};
-use super::settle::{Decided, newest};
+use super::decided::{Decided, newest};
 use super::stats::{self, Noise};
 use crate::history::DecisionKind;
 use crate::judge::score::{AxisVerdict, MATCH_SCORE};
@@ -13,8 +13,10 @@ use crate::judge::verdict::{AxisResult, Verdict};
 const SURE: f64 = 1.28;
 /// Tries on an axis that are told.
 const TRIES: usize = 3;
-/// Seeds on which the best is scored anew.
+/// Seeds on which the best is scored anew: it was chosen on others, which flatter it.
 const FRESH_SEEDS: usize = 2;
+/// Fresh seeds after which the target is as sure as it gets.
+const MOST_FRESH: usize = 6;
 
 /// What a session's best iteration stands on.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +25,37 @@ pub struct Standing {
     pub n: u32,
     /// Its seeds' judgements, averaged.
     pub verdict: Verdict,
-    /// Every seed with its overall score, where it has one.
-    pub seeds: Vec<(u64, Option<f64>)>,
+    /// Its seeds.
+    pub seeds: Vec<Scored>,
+    /// Seeds that are of no use, such as those whose picture was refused.
+    pub spent: BTreeSet<u64>,
+    /// Whether different seeds make the same picture: then one says all there is.
+    pub seedless: bool,
+}
+
+/// A seed and its overall score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    /// The seed.
+    pub seed: u64,
+    /// The overall score, where there is one.
+    pub score: Option<f64>,
+    /// Its standard error, from the judge's own interval.
+    pub error: f64,
+}
+
+impl Scored {
+    /// A seed's judgement.
+    #[must_use]
+    pub fn of(seed: u64, verdict: &Verdict) -> Self {
+        Self {
+            seed,
+            score: verdict.overall_score,
+            error: verdict
+                .overall_ci
+                .map_or(0.0, |[low, high]| (high - low) / (2.0 * 1.96)),
+        }
+    }
 }
 
 /// What advice is given on.
@@ -131,24 +162,26 @@ fn step(facts: &Facts, latest: &BTreeMap<u32, &Decided>) -> Step {
     let Some(best) = &facts.best else {
         return Step::Judge(facts.unjudged);
     };
-    if let Some(stop) = reached(best, facts.target).then_some(Stop::Reached) {
-        return Step::Stop(stop);
+    if reached(facts, best) {
+        return Step::Stop(Stop::Reached);
     }
     // What was begun is brought to its end first.
     if let Some(n) = facts.unjudged {
         return Step::Judge(Some(n));
     }
-    if let Some(open) = latest
+    let open = latest
         .values()
         .next_back()
-        .filter(|d| d.kind == DecisionKind::MoreSeeds)
-    {
+        .filter(|d| d.kind == DecisionKind::MoreSeeds);
+    // Once another one took over, nobody needs to know.
+    if let Some(open) = open.filter(|d| d.against == Some(best.n) && !d.detail.needs.is_empty()) {
         return Step::MoreSeeds(open.detail.needs.clone());
     }
-    if rescore_due(keeps_on_same_seeds(&facts.decisions, best)) || scored_enough_by_luck(best, facts.target) {
+    let due = (rescore_due(keeps_on_same_seeds(&facts.decisions, best)) && !best.seedless).then_some(FRESH_SEEDS);
+    if let Some(seeds) = unconfirmed(facts, best).or(due) {
         return Step::Rescore {
             n: best.n,
-            seeds: fresh(facts, best),
+            seeds: fresh_seeds(facts, best, seeds),
         };
     }
     if facts.count >= facts.max_iterations {
@@ -160,39 +193,62 @@ fn step(facts: &Facts, latest: &BTreeMap<u32, &Decided>) -> Step {
     Step::Change(best.n)
 }
 
-/// Whether the target is reached by more than the uncertainty of several seeds.
-#[must_use]
-pub fn reached(best: &Standing, target: f64) -> bool {
-    let scores: Vec<f64> = best.seeds.iter().filter_map(|(_, score)| *score).collect();
-    scores.len() > 1
-        && stats::mean_and_error(&scores, single_error(&best.verdict))
-            .is_some_and(|(mean, error)| mean - SURE * error >= target)
+/// The scores of the seeds that the best was not chosen on. The first was not chosen at all.
+fn fresh_scores(facts: &Facts, best: &Standing) -> Vec<Scored> {
+    let chosen_on: Vec<u64> = newest(&facts.decisions)
+        .get(&best.n)
+        .map(|own| own.detail.comparison.seeds.clone())
+        .unwrap_or_default();
+    best.seeds
+        .iter()
+        .filter(|scored| best.seedless || !chosen_on.contains(&scored.seed))
+        .copied()
+        .collect()
 }
 
-/// The target is touched, but not surely.
-fn scored_enough_by_luck(best: &Standing, target: f64) -> bool {
-    best.verdict.overall_score.is_some_and(|score| score >= target) && best.seeds.len() < 2 * FRESH_SEEDS
+/// Whether the target is reached by more than the uncertainty of several fresh seeds.
+fn reached(facts: &Facts, best: &Standing) -> bool {
+    let fresh = fresh_scores(facts, best);
+    let scores: Vec<f64> = fresh.iter().filter_map(|scored| scored.score).collect();
+    let enough = scores.len() >= FRESH_SEEDS || best.seedless;
+    let single = stats::mean(&fresh.iter().map(|scored| scored.error).collect::<Vec<_>>());
+    enough && stats::mean_and_error(&scores, single).is_some_and(|(mean, error)| mean - SURE * error >= facts.target)
 }
 
-/// The standard error of one picture's overall score, from its interval.
-fn single_error(verdict: &Verdict) -> f64 {
-    verdict
-        .overall_ci
-        .map_or(0.0, |[low, high]| (high - low) / (2.0 * 1.96))
+/// How many more fresh seeds would make a touched target sure; nothing where it is not touched, or they would not help.
+fn unconfirmed(facts: &Facts, best: &Standing) -> Option<usize> {
+    let fresh: Vec<f64> = fresh_scores(facts, best)
+        .iter()
+        .filter_map(|scored| scored.score)
+        .collect();
+    let (touched, wanted) = match fresh.len() {
+        _ if best.seedless => return None,
+        ..FRESH_SEEDS => (best.verdict.overall_score, FRESH_SEEDS),
+        FRESH_SEEDS..MOST_FRESH => (Some(stats::mean(&fresh)), MOST_FRESH),
+        _ => return None,
+    };
+    touched
+        .is_some_and(|score| score >= facts.target)
+        .then_some(wanted - fresh.len())
 }
 
-/// Keeps since the best was last scored on seeds of its own.
+/// Iterations that took over since the best was last scored on seeds of its own.
 fn keeps_on_same_seeds(decisions: &[Decided], best: &Standing) -> u32 {
     let keeps: Vec<&[u64]> = decisions
         .iter()
-        .filter(|d| d.kind == DecisionKind::Keep)
+        .filter(|d| matches!(d.kind, DecisionKind::Keep | DecisionKind::LeaningKeep))
         .map(|d| d.detail.comparison.seeds.as_slice())
         .collect();
     let Some(newest) = keeps.last() else {
         return 0;
     };
-    // Seeds that no decision has used are the fresh ones.
-    let rescored = best.seeds.iter().filter(|(seed, _)| !newest.contains(seed)).count() >= FRESH_SEEDS;
+    // Seeds that the decision has not used are the fresh ones.
+    let rescored = best
+        .seeds
+        .iter()
+        .filter(|scored| !newest.contains(&scored.seed))
+        .count()
+        >= FRESH_SEEDS;
     if rescored {
         0
     } else {
@@ -200,21 +256,18 @@ fn keeps_on_same_seeds(decisions: &[Decided], best: &Standing) -> u32 {
     }
 }
 
-fn fresh(facts: &Facts, best: &Standing) -> Vec<u64> {
-    let mut used: BTreeSet<u64> = best.seeds.iter().map(|(seed, _)| *seed).collect();
+fn fresh_seeds(facts: &Facts, best: &Standing, seeds: usize) -> Vec<u64> {
+    let mut used: BTreeSet<u64> = best.seeds.iter().map(|scored| scored.seed).collect();
+    used.extend(&best.spent);
     used.extend(facts.decisions.iter().flat_map(|d| &d.detail.comparison.seeds));
-    (1..).filter(|seed| !used.contains(seed)).take(FRESH_SEEDS).collect()
+    (1..).filter(|seed| !used.contains(seed)).take(seeds).collect()
 }
 
 /// Whether the last changes were all tried and not kept.
 fn plateau(decisions: &[Decided]) -> bool {
-    let mut order: Vec<&Decided> = Vec::new();
-    for decided in decisions {
-        order.retain(|d| d.iteration != decided.iteration);
-        order.push(decided);
-    }
-    let misses = order
-        .iter()
+    let latest = newest(decisions);
+    let misses = latest
+        .values()
         .rev()
         .take_while(|d| matches!(d.kind, DecisionKind::Revert | DecisionKind::LeaningRevert));
     misses.count() >= STUCK_AFTER
@@ -253,8 +306,13 @@ fn tries(axis: &str, facts: &Facts, noise: &Noise) -> Vec<Try> {
     let spoken = axis.replace('_', " ");
     let meant = |n: u32| {
         facts.notes.get(&n).is_some_and(|note| {
-            let note = note.to_lowercase();
-            note.contains(axis) || note.contains(&spoken)
+            let words: Vec<String> = note
+                .to_lowercase()
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .map(str::to_owned)
+                .collect();
+            let line = format!(" {} ", words.join(" "));
+            line.contains(&format!(" {axis} ")) || line.contains(&format!(" {spoken} "))
         })
     };
     newest(&facts.decisions)
@@ -290,7 +348,9 @@ impl Step {
     pub fn in_words(&self, facts: &Facts) -> String {
         match self {
             Self::Judge(None) => {
-                "Write the first prompt: judge_pair with the session alone says what the reference shows.".into()
+                {
+                "Nothing is scored yet: write a prompt (judge_pair with the session alone says what the reference shows) and run it with judge.".into()
+            }
             }
             Self::Judge(Some(n)) => {
                 format!("Iteration {n} is not judged: queue_generation with session, iteration {n} and judge.")
@@ -301,7 +361,7 @@ impl Step {
                 match facts
                     .best
                     .as_ref()
-                    .is_some_and(|best| scored_enough_by_luck(best, facts.target))
+                    .is_some_and(|best| unconfirmed(facts, best).is_some())
                 {
                     true => {
                         format!("The target is touched, but not surely: confirm with seeds {seeds} of iteration {n}.")
@@ -345,7 +405,13 @@ impl Decided {
     #[must_use]
     pub fn in_words(&self) -> String {
         let Some(against) = self.against else {
-            return format!("Iteration {} is the first to compare with.", self.iteration);
+            let mut text = format!("Iteration {} is the first that this judge scored.", self.iteration);
+            if let Some(best) = self.detail.best_by_another {
+                text.push_str(&format!(
+                    " Iteration {best} was the best by another judge, or another target: judge it again (judge_pair, iteration {best}) to compare."
+                ));
+            }
+            return text;
         };
         let comparison = &self.detail.comparison;
         let rests_on = match (self.detail.probability, comparison.seeds.len()) {
@@ -358,7 +424,7 @@ impl Decided {
         };
         let n = self.iteration;
         let mut text = match self.kind {
-            DecisionKind::First => format!("Iteration {n} is the first to compare with."),
+            DecisionKind::First => format!("Iteration {n} is the first that this judge scored."),
             DecisionKind::Keep => format!("KEEP {n} over {against} ({rests_on})."),
             DecisionKind::Revert => format!("REVERT {n}: go on from parent {against} ({rests_on})."),
             DecisionKind::LeaningKeep => format!("Leaning to keep {n} over {against} ({rests_on}: no verdict)."),
@@ -382,6 +448,8 @@ impl Decided {
         let mut fell: Vec<(&String, &(u32, f64))> = self.detail.fell.iter().collect();
         // What fell with this very change was just said.
         fell.retain(|(axis, (since, _))| *since != against || !self.detail.moved.contains_key(*axis));
+        // What is not kept has not fallen.
+        fell.retain(|_| self.kind.takes_over());
         fell.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
         let fell: Vec<String> = fell
             .iter()

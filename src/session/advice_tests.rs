@@ -1,7 +1,7 @@
 use super::*;
 use crate::judge::engine::Cost;
 use crate::picture::Signals;
-use crate::session::settle::Detail;
+use crate::session::decided::Detail;
 use crate::session::stats::Comparison;
 
 fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
@@ -44,8 +44,14 @@ fn standing(n: u32, scores: &[f64], axes: Vec<AxisResult>) -> Standing {
         seeds: scores
             .iter()
             .zip(1..)
-            .map(|(score, seed)| (seed, Some(*score)))
+            .map(|(score, seed)| Scored {
+                seed,
+                score: Some(*score),
+                error: 0.01,
+            })
             .collect(),
+        spent: BTreeSet::new(),
+        seedless: false,
     }
 }
 
@@ -129,36 +135,61 @@ fn what_was_tried_on_it_is_told_and_an_axis_that_does_not_move_comes_last() {
 }
 
 #[test]
-fn it_stops_at_the_target_only_when_that_is_no_luck() {
+fn it_stops_at_the_target_only_on_seeds_that_the_best_was_not_chosen_on() {
+    // Chosen on seeds 1 and 2.
     let at = |scores: &[f64]| {
-        facts(
-            standing(2, scores, vec![axis("hair", 0.2, 1.0)]),
-            vec![decided(1, First, &[])],
-        )
+        let decisions = vec![decided(1, First, &[]), decided(2, Keep, &[])];
+        facts(standing(2, scores, vec![axis("hair", 0.2, 1.0)]), decisions)
     };
-    assert_eq!(advise(&at(&[0.9, 0.91])).step, Step::Stop(Stop::Reached));
-    let lucky = at(&[0.99]);
-    let step = advise(&lucky).step;
-    assert_eq!(
-        step,
-        Step::Rescore {
-            n: 2,
-            seeds: vec![3, 4]
-        },
-        "one seed proves nothing"
-    );
-    assert!(
-        step.in_words(&lucky)
-            .contains("not surely: confirm with seeds 3, 4 of iteration 2")
-    );
-    assert_eq!(
-        advise(&at(&[0.7, 1.0])).step,
-        Step::Rescore {
-            n: 2,
-            seeds: vec![3, 4]
-        }
-    );
+    let rescore = |seeds: &[u64]| Step::Rescore {
+        n: 2,
+        seeds: seeds.to_vec(),
+    };
     assert_eq!(advise(&at(&[0.7, 0.8])).step, Step::Change(2));
+    let chosen = at(&[0.99, 0.98]);
+    assert_eq!(
+        advise(&chosen).step,
+        rescore(&[3, 4]),
+        "it was chosen for what it scored on these"
+    );
+    let told = advise(&chosen).step.in_words(&chosen);
+    assert!(
+        told.contains("not surely: confirm with seeds 3, 4 of iteration 2"),
+        "{told}"
+    );
+    assert_eq!(advise(&at(&[0.9, 0.91, 0.9, 0.9])).step, Step::Stop(Stop::Reached));
+    assert_eq!(advise(&at(&[0.99, 0.99, 0.6, 0.8])).step, Step::Change(2), "luck");
+    assert_eq!(
+        advise(&at(&[0.99, 0.99, 0.8, 1.0])).step,
+        rescore(&[5, 6, 7, 8]),
+        "it may be"
+    );
+    let all = [0.9, 0.9, 0.75, 1.0, 0.7, 1.0, 0.75, 1.0];
+    assert_eq!(
+        advise(&at(&all)).step,
+        Step::Change(2),
+        "as sure as it gets, and that is not enough"
+    );
+
+    let mut first = at(&[0.9, 0.91]);
+    first.decisions.truncate(1);
+    first.decisions[0].detail = Detail::default();
+    first.best.as_mut().unwrap().n = 1;
+    assert_eq!(
+        advise(&first).step,
+        Step::Stop(Stop::Reached),
+        "the first was not chosen"
+    );
+    let mut seedless = at(&[0.9]);
+    seedless.best.as_mut().unwrap().seedless = true;
+    assert_eq!(
+        advise(&seedless).step,
+        Step::Stop(Stop::Reached),
+        "there is one picture and no other"
+    );
+    let mut refused = at(&[0.99, 0.98]);
+    refused.best.as_mut().unwrap().spent.insert(3);
+    assert_eq!(advise(&refused).step, rescore(&[4, 5]));
 }
 
 #[test]
@@ -184,6 +215,8 @@ fn what_was_begun_is_brought_to_its_end_first() {
         step.in_words(&told),
         "Undecided. Run seed 3 of iteration 1 and seeds 3, 4 of iteration 2 with judge."
     );
+    told.best.as_mut().unwrap().n = 7;
+    assert_eq!(advise(&told).step, Step::Change(7), "another took over meanwhile");
     told.unjudged = Some(3);
     assert_eq!(advise(&told).step, Step::Judge(Some(3)));
     told.best = None;

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::jobs::Waited;
 use super::queue::RunReport;
 use super::record::file_hash;
-use super::settle::{AskDirectly, Outcome};
+use super::settle::{Deciding, Outcome};
 use super::{HandOver, Service, ServiceError};
-use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify};
+use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Timestamp, Verify};
 use crate::judge::guard;
 use crate::judge::protocol::NOT_VISIBLE;
 use crate::judge::rubric::{AxisId, Rubric};
@@ -413,12 +413,11 @@ impl Service {
         cancel: &CancellationToken,
     ) -> Result<Judging, ServiceError> {
         let lease = self.sharing.for_judging(&*self.judge, teller, cancel).await?;
-        let session = plan.session.clone();
+        let (session, began) = (plan.session.clone(), Timestamp::now());
         let judged = self.judged(plan, teller, cancel).await;
         let outcome = match (&judged, &session) {
             (Ok(Judged::Verdicts(verdicts)), Some(session)) => {
-                self.outcome_of(session, verdicts, &AskDirectly { teller, cancel })
-                    .await
+                self.outcome_of(session, verdicts, (began, teller, cancel)).await
             }
             _ => Ok(Outcome::default()),
         };
@@ -437,12 +436,22 @@ impl Service {
         &self,
         session: &Session,
         verdicts: &[Judgement],
-        ask: &AskDirectly<'_>,
+        (since, teller, cancel): (Timestamp, &Teller, &CancellationToken),
     ) -> Result<Outcome, ServiceError> {
-        match verdicts.iter().find(|j| j.of.seed().is_some()) {
-            Some(judgement) => self.outcome(session, &judgement.verdict.judge, ask).await,
-            None => Ok(Outcome::default()),
-        }
+        let judged = verdicts.iter().find_map(|judgement| match &judgement.of {
+            JudgementOf::Run { n, .. } => Some((*n, &judgement.verdict.judge)),
+            JudgementOf::Files { .. } => None,
+        });
+        let Some((about, judge)) = judged else {
+            return Ok(Outcome::default());
+        };
+        let call = Deciding {
+            about,
+            since,
+            teller,
+            cancel,
+        };
+        self.outcome(session, judge, &call).await
     }
 
     async fn judged(&self, plan: Plan, teller: &Teller, cancel: &CancellationToken) -> Result<Judged, ServiceError> {

@@ -3,6 +3,7 @@
 
 pub mod advice;
 pub mod decide;
+mod decided;
 mod error;
 mod files;
 mod inject;
@@ -44,7 +45,8 @@ pub use notebook::{Notebook, Noted, NotedRun, Thumbnail};
 pub use overview::{AdviceView, AxisView, IterationView, Overview, OverviewRequest, PAGE, SessionView};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 
-pub use settle::{Decided, Detail, Outcome};
+pub use decided::{Decided, Detail};
+pub use settle::Outcome;
 pub use sharing::{HandOver, Policy, Side};
 
 use jobs::Jobs;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::advice::advise;
+use super::decided::{Decided, newest};
 use super::files::blocking;
 use super::judging::rubric_of;
-use super::settle::{Decided, newest, verdict_of};
+use super::settle::verdict_of;
 use super::{Service, ServiceError};
 use crate::history::{ImageHash, Iteration, JudgeHash, Judgement, Run, RunState, Session, Span};
 use crate::judge::average::averaged;
@@ -66,10 +67,18 @@ pub struct Notebook {
     pub best: Option<u32>,
     /// The state of things in a few sentences.
     pub summary: String,
-    /// The reference.
+    /// Whether pictures and words are hidden until the reader asks: explicit work, or work that the guard has refused.
+    pub veiled: bool,
+    /// The reference; nothing where it is gone, or was refused by the guard.
     pub reference: Option<Thumbnail>,
     /// All iterations, oldest first.
     pub iterations: Vec<Noted>,
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 /// The longer side of a page's pictures, in pixels: a page of many stays a file that can be sent.
@@ -129,10 +138,16 @@ impl Service {
                 iteration,
             });
         }
+        let refusals: Vec<&str> = judgements
+            .iter()
+            .filter_map(|j| j.content.verdict["refused"].as_str())
+            .collect();
+        let of_reference = refusals.iter().any(|reason| reason.contains("the reference"));
         let reference = match &session.opened.reference {
-            Some(hash) => self.thumbnail(hash, side).await,
-            None => None,
+            Some(hash) if !of_reference => self.thumbnail(hash, side).await,
+            _ => None,
         };
+        let session_is_explicit = session.opened.rubric.explicit;
         let mut summary = String::new();
         if let Some(best) = &facts.best {
             let score = best
@@ -147,7 +162,10 @@ impl Service {
             facts.count, facts.max_iterations
         ));
         if facts.best.is_some() {
-            summary.push_str(&format!(" {}", advise(&facts).step.in_words(&facts)));
+            let step = advise(&facts).step.in_words(&facts);
+            // The agent is told to stop; whoever reads the page wants to know why.
+            let step = step.strip_prefix("Stop: ").unwrap_or(&step);
+            summary.push_str(&format!(" {}", capitalised(step)));
         }
         Ok(Notebook {
             rubric: rubric_of(&session)?,
@@ -155,6 +173,7 @@ impl Service {
             session,
             judge,
             summary,
+            veiled: session_is_explicit || !refusals.is_empty(),
             reference,
             iterations: noted,
         })

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::advice::{Advice, Facts, Step, advise};
+use super::decided::{Decided, newest};
 use super::judging::rubric_of;
-use super::settle::{Decided, newest, verdict_of};
+use super::settle::verdict_of;
 use super::{Service, ServiceError};
 use crate::history::{Iteration, JudgeHash, Judgement, Run, RunImage, Session, SessionSummary, Span, TrendRow};
 use crate::judge::average::averaged;
@@ -159,7 +160,10 @@ impl Service {
     /// The judge whose scores are shown of a session, after deciding on what a kill left undecided.
     pub(super) async fn shown_judge(&self, session: &Session) -> Result<Option<JudgeHash>, ServiceError> {
         let judge = self.store.last_judge(&session.id).await?;
+        // What is at work decides at its end, on all of its seeds.
+        let at_work = self.queued.any_running(&format!("{}/", session.id));
         if let Some(judge) = &judge
+            && !at_work
             && let Err(error) = self.settle(session, judge, None).await
         {
             // Another process may hold the history, or it may be read-only: what is there can be shown.
@@ -231,7 +235,11 @@ impl Service {
             runs.push((run, pictures));
         }
         let judgements = self.store.judgements_of(&session.id, Some(n)).await?;
-        let decisions = self.store.decisions_of(&session.id, Span::Between(n, n)).await?;
+        let mut decisions = self.store.decisions_of(&session.id, Span::Between(n, n)).await?;
+        // Those of other judges rest on scores that cannot be compared.
+        if let Some(judge) = decisions.last().map(|d| d.content.judge.clone()) {
+            decisions.retain(|d| d.content.judge == judge);
+        }
         let running = self.queued.running(&format!("{}/{n}", session.id));
         Ok(Overview::Iteration(Box::new(IterationView {
             session,
@@ -268,6 +276,7 @@ impl Service {
                 .decisions_of(&session.id, span)
                 .await?
                 .iter()
+                .filter(|d| d.content.judge == *judge)
                 .map(Decided::of)
                 .collect();
             let decided = newest(&decided);

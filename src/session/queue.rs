@@ -10,7 +10,7 @@ use super::inject::{Located, text_at};
 use super::jobs::Waited;
 use super::judging::Judgement;
 use super::run::RunPlan;
-use super::settle::{AskDirectly, Outcome};
+use super::settle::{Deciding, Outcome};
 use super::sharing::Lease;
 use super::{HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use crate::comfy::graph::Graph;
@@ -384,7 +384,7 @@ impl Work {
         }
         let RenderTurn { lease, mut hand_overs } = turn;
         drop(lease);
-        let mut outcome = Outcome::default();
+        let (mut outcome, began) = (Outcome::default(), Timestamp::now());
         // All are rendered before any is judged, so that the GPU changes hands once.
         if self.judge && !reports.is_empty() {
             let lease = service
@@ -403,7 +403,9 @@ impl Work {
                 .find_map(|r| r.judgement.as_ref())
                 .map(|j| j.verdict.judge.clone());
             if let Some(judge) = judge {
-                let ask = AskDirectly {
+                let ask = Deciding {
+                    about: self.n,
+                    since: began,
                     teller: &teller,
                     cancel: &cancel,
                 };

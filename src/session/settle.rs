@@ -1,95 +1,69 @@
 //! Deciding on what was judged, and writing the decision down.
 //!
 //! A decision follows from the record alone, so it may be made any time after the judgement: what a kill left undecided is
-//! decided with the next judgement.
+//! decided with the next judgement, or when somebody looks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::advice::{Facts, Standing, Step, advise};
+use super::advice::{Facts, Scored, Standing, Step, advise};
 use super::decide::Ruling;
+use super::decided::{Decided, Detail, needs, newest, pairs};
 use super::judging::rubric_of;
-use super::stats::{self, Comparison, Fall, Kept, Noise, Sample};
+use super::stats::{self, Comparison, Fall, Noise, Sample};
 use super::{Service, ServiceError};
 use crate::history::{
-    Decision, DecisionKind, IterationNo, JudgeHash, JudgedRun, NewDecision, Session, SessionId, Span,
+    DecisionKind, IterationNo, JudgeHash, JudgedRun, Judgement, JudgementId, NewDecision, Session, SessionId, Span,
+    Timestamp,
 };
+use crate::judge::average::averaged;
+use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{Verdict, Versus};
 use crate::judge::{Call, guard};
 use crate::progress::Teller;
+use serde::Deserialize;
 
 /// Decisions that noise is measured on, and that advice looks back at.
 pub(super) const WINDOW: u32 = 60;
 /// Iterations that are decided on at once: a record from before there were decisions may have many.
 const BACKLOG: usize = 200;
+/// Iterations that were kept, which a candidate is compared with to see what fell since.
+const KEPT: usize = 12;
 /// Seeds on which the judge is asked directly which of two pictures is closer.
 const ASKED_DIRECTLY: usize = 2;
 /// Above this probability of being better nobody is asked any more.
 const CLEARLY_BETTER: f64 = 0.95;
 
-/// What a decision rests on, as it is recorded.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Detail {
-    /// Seed by seed, against what it was compared with.
-    pub comparison: Comparison,
-    /// The same against its parent, where that is another one: what this change did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub change: Option<Comparison>,
-    /// Probability that it is better than what it was compared with, 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub probability: Option<f64>,
-    /// Axes that moved by more than noise: mean raw difference to what it was compared with.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub moved: BTreeMap<String, f64>,
-    /// Axes that fell by more than noise since an earlier iteration that was kept: which one, and by how much.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub fell: BTreeMap<String, (u32, f64)>,
-    /// Runs that the decision still needs: seeds by iteration.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub needs: BTreeMap<u32, Vec<u64>>,
-}
-
-/// A decision about an iteration.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Decided {
-    /// The iteration.
-    pub iteration: u32,
-    /// What it was compared with; nothing for the first.
-    pub against: Option<u32>,
-    /// What was decided.
-    pub kind: DecisionKind,
-    /// What it rests on.
-    pub detail: Detail,
-}
-
-impl Decided {
-    /// Reads a recorded decision. What another version recorded differently has no detail.
-    pub(super) fn of(decision: &Decision) -> Self {
-        let content = &decision.content;
-        Self {
-            iteration: content.iteration.get(),
-            against: content.against.map(|n| n.get()),
-            kind: content.kind,
-            detail: Detail::deserialize(&content.detail).unwrap_or_default(),
-        }
-    }
-}
-
 /// What a judging call came to for its session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// The decisions that were made, in order.
+    /// The decisions about what was judged, in order.
     pub decisions: Vec<Decided>,
+    /// How many others were made along the way.
+    pub others: usize,
     /// What to do beyond what the decisions say: stop, or score the best anew.
     pub next: Option<String>,
 }
 
-/// The judge may be asked directly which of two pictures is closer, where the scores alone are no clear answer.
-pub(super) struct AskDirectly<'a> {
+/// A judging call that decides at its end. The judge may be asked directly which of two pictures is closer, where the scores
+/// alone are no clear answer.
+pub(super) struct Deciding<'a> {
+    /// The iteration that was judged.
+    pub about: IterationNo,
+    /// When the call began.
+    pub since: Timestamp,
     pub teller: &'a Teller,
     pub cancel: &'a CancellationToken,
+}
+
+/// An iteration's judged seeds.
+struct Judged {
+    samples: Vec<Sample>,
+    /// Seeds that cannot be compared: refused, or the same picture as another's.
+    spent: BTreeSet<u64>,
+    /// Whether different seeds made the same picture: the workflow takes none.
+    seedless: bool,
 }
 
 impl Service {
@@ -101,7 +75,7 @@ impl Service {
         &self,
         session: &Session,
         judge: &JudgeHash,
-        ask: Option<&AskDirectly<'_>>,
+        call: Option<&Deciding<'_>>,
     ) -> Result<Vec<Decided>, ServiceError> {
         let mut new = Vec::new();
         // Two programs may decide at the same time; the one that comes second looks again.
@@ -110,19 +84,18 @@ impl Service {
             let (mut since, mut incumbent) = (undecided.upto, undecided.incumbent);
             let mut overtaken = false;
             for (n, judgement) in undecided.iterations.into_iter().take(BACKLOG) {
-                let Some(decided) = self.decide_on(session, judge, n, incumbent, ask).await? else {
+                let call = call.filter(|call| call.about == n);
+                let Some(decided) = self.decide_on(session, judge, n, incumbent, call).await? else {
                     continue;
                 };
-                let recorded = NewDecision {
-                    session: session.id.clone(),
-                    iteration: self.iteration_no(decided.iteration)?,
-                    against: decided.against.map(|n| self.iteration_no(n)).transpose()?,
-                    judge: judge.clone(),
-                    judgement,
-                    kind: decided.kind,
-                    detail: serde_json::to_value(&decided.detail).map_err(|e| ServiceError::Internal(e.to_string()))?,
-                };
-                if !self.store.record_decision(recorded, since).await? {
+                if call.is_some_and(|call| call.cancel.is_cancelled()) {
+                    // Without the direct comparison it might be another one; the next look decides.
+                    return Ok(new);
+                }
+                if !self
+                    .decision_is_recorded(session, judge, (&decided, judgement), since)
+                    .await?
+                {
                     overtaken = true;
                     break;
                 }
@@ -137,29 +110,70 @@ impl Service {
         Ok(new)
     }
 
+    async fn decision_is_recorded(
+        &self,
+        session: &Session,
+        judge: &JudgeHash,
+        (decided, judgement): (&Decided, JudgementId),
+        since: JudgementId,
+    ) -> Result<bool, ServiceError> {
+        let new = NewDecision {
+            session: session.id.clone(),
+            iteration: self.iteration_no(decided.iteration)?,
+            against: decided.against.map(|n| self.iteration_no(n)).transpose()?,
+            judge: judge.clone(),
+            judgement,
+            kind: decided.kind,
+            detail: serde_json::to_value(&decided.detail).map_err(|e| ServiceError::Internal(e.to_string()))?,
+        };
+        Ok(self.store.record_decision(new, since).await?)
+    }
+
     /// Decides on what a call has judged, and whether it is time to stop.
     pub(super) async fn outcome(
         &self,
         session: &Session,
         judge: &str,
-        ask: &AskDirectly<'_>,
+        call: &Deciding<'_>,
     ) -> Result<Outcome, ServiceError> {
         let judge = JudgeHash::parse(judge).map_err(|e| ServiceError::Internal(e.to_string()))?;
-        let decisions = self.settle(session, &judge, Some(ask)).await?;
+        let made = self.settle(session, &judge, Some(call)).await?;
+        let about = call.about.get();
+        let all = made.len();
+        let mut decisions: Vec<Decided> = made
+            .into_iter()
+            .filter(|d| d.iteration == about || d.against == Some(about))
+            .collect();
+        let others = all - decisions.len();
+        if decisions.is_empty() {
+            // Whoever looked at the history meanwhile may have decided first.
+            let recorded = self
+                .store
+                .decisions_of(&session.id, Span::Between(call.about, call.about))
+                .await?;
+            let fresh = recorded
+                .iter()
+                .filter(|d| d.content.judge == judge && d.created_at >= call.since);
+            decisions.extend(fresh.last().map(Decided::of));
+        }
         let facts = self.facts(session, Some(&judge)).await?;
         let step = advise(&facts).step;
         let next = matches!(step, Step::Stop(_) | Step::Rescore { .. }).then(|| step.in_words(&facts));
-        Ok(Outcome { decisions, next })
+        Ok(Outcome {
+            decisions,
+            others,
+            next,
+        })
     }
 
     /// What advice on a session is given on.
     pub(super) async fn facts(&self, session: &Session, judge: Option<&JudgeHash>) -> Result<Facts, ServiceError> {
         let id = &session.id;
         let recent = self.store.trend(id, Span::Last(WINDOW)).await?;
-        let unjudged = recent.last().filter(|row| {
-            let scored = judge.is_some_and(|judge| row.scores.iter().any(|s| s.judge == *judge));
-            !scored && row.runs.failed == 0 && row.runs.cancelled == 0
-        });
+        // One that was refused, or whose run failed, is not asked for again.
+        let unjudged = recent
+            .last()
+            .filter(|row| row.scores.is_empty() && row.runs.failed == 0 && row.runs.cancelled == 0);
         let mut facts = Facts {
             target: session.opened.target_score,
             max_iterations: session.opened.max_iterations,
@@ -175,25 +189,28 @@ impl Service {
         let Some(judge) = judge else {
             return Ok(facts);
         };
-        facts.decisions = self
-            .store
-            .decisions(id, judge, WINDOW)
-            .await?
+        let decisions = self.store.decisions(id, judge, WINDOW).await?;
+        facts.decisions = decisions.iter().map(Decided::of).collect();
+        let Some(n) = self.store.incumbent(id, judge).await? else {
+            return Ok(facts);
+        };
+        let runs = self.store.judged_runs(id, judge, Span::Between(n, n)).await?;
+        let verdicts: Vec<(&JudgedRun, Verdict)> = runs
             .iter()
-            .map(Decided::of)
+            .filter_map(|run| Some((run, verdict_of(&run.judgement)?)))
             .collect();
-        if let Some(n) = self.store.incumbent(id, judge).await?
-            && let Some((verdict, runs)) = self.averaged(id, judge, n).await?
-        {
-            facts.best = Some(Standing {
-                n: n.get(),
-                verdict,
-                seeds: runs
-                    .iter()
-                    .map(|run| (run.seed, run.judgement.content.overall_score))
-                    .collect(),
-            });
-        }
+        let judged = self.judged_seeds(id, judge, n.get()).await?;
+        facts.best = averaged(&verdicts.iter().map(|(_, v)| v).collect::<Vec<_>>()).map(|verdict| Standing {
+            n: n.get(),
+            verdict,
+            seeds: verdicts
+                .iter()
+                .filter(|(run, _)| !judged.spent.contains(&run.seed))
+                .map(|(run, verdict)| Scored::of(run.seed, verdict))
+                .collect(),
+            spent: judged.spent,
+            seedless: judged.seedless,
+        });
         Ok(facts)
     }
 
@@ -204,83 +221,130 @@ impl Service {
         judge: &JudgeHash,
         n: IterationNo,
         incumbent: Option<IterationNo>,
-        ask: Option<&AskDirectly<'_>>,
+        call: Option<&Deciding<'_>>,
     ) -> Result<Option<Decided>, ServiceError> {
+        let id = &session.id;
         let Some(incumbent) = incumbent else {
             return Ok(Some(Decided {
                 iteration: n.get(),
                 against: None,
                 kind: DecisionKind::First,
-                detail: Detail::default(),
+                detail: Detail {
+                    best_by_another: self.store.last_incumbent(id).await?.map(|n| n.get()),
+                    ..Detail::default()
+                },
             }));
         };
-        let past: Vec<Decided> = self
-            .store
-            .decisions(&session.id, judge, WINDOW)
-            .await?
-            .iter()
-            .map(Decided::of)
-            .collect();
-        let Some((candidate, against)) = pair(&newest(&past), n.get(), incumbent.get()) else {
-            return Ok(None);
-        };
-        let new = self.samples(&session.id, judge, candidate).await?;
-        let old = self.samples(&session.id, judge, against).await?;
-        // The same seeds again are no new evidence about the noise.
-        let others: Vec<&Decided> = past.iter().filter(|d| d.iteration != candidate).collect();
-        let noise = Noise::of(
-            newest(&past)
-                .values()
-                .filter(|d| d.iteration != candidate)
-                .map(|d| &d.detail.comparison),
-        );
-        let mut comparison = Comparison::of(&new, &old);
+        let recorded = self.store.decisions(id, judge, WINDOW).await?;
+        let past: Vec<Decided> = recorded.iter().map(Decided::of).collect();
+        let latest = newest(&past);
+        for (candidate, against) in pairs(&latest, n.get(), incumbent.get()) {
+            let (new, old) = (
+                self.judged_seeds(id, judge, candidate).await?,
+                self.judged_seeds(id, judge, against).await?,
+            );
+            let comparison = Comparison::of(&new.samples, &old.samples);
+            if latest
+                .get(&candidate)
+                .is_some_and(|last| last.knew(&comparison) && last.against == Some(against))
+            {
+                continue;
+            }
+            let decided = self.compared(
+                session,
+                judge,
+                (candidate, &new),
+                (against, &old),
+                (comparison, &latest),
+                call,
+            );
+            return decided.await.map(Some);
+        }
+        Ok(None)
+    }
+
+    async fn compared(
+        &self,
+        session: &Session,
+        judge: &JudgeHash,
+        (candidate, new): (u32, &Judged),
+        (against, old): (u32, &Judged),
+        (mut comparison, latest): (Comparison, &BTreeMap<u32, &Decided>),
+        call: Option<&Deciding<'_>>,
+    ) -> Result<Decided, ServiceError> {
+        let id = &session.id;
+        // The same change once more is no new evidence about the noise.
+        let others = || latest.values().filter(|d| d.iteration != candidate);
+        let noise = Noise::of(others().map(|d| &d.detail.comparison));
         let mut ruling = stats::rule(&comparison, &noise);
-        if let (true, Some(ask)) = (worth_asking(&comparison, &ruling), ask) {
+        if let (true, Some(call)) = (worth_asking(&comparison, &ruling), call) {
             comparison.log_odds = self
-                .asked_directly(session, judge, (candidate, against), &comparison.seeds, ask)
+                .asked_directly(session, judge, (candidate, against), &comparison.seeds, call)
                 .await;
             ruling = stats::rule(&comparison, &noise);
         }
-        let parent = self
-            .store
-            .iteration(&session.id, self.iteration_no(candidate)?)
-            .await?
-            .content
-            .parent;
+        let parent = self.store.iteration_parent(id, self.iteration_no(candidate)?).await?;
         let change = match parent {
             Some(parent) if parent.get() != against => {
-                let before = self.samples(&session.id, judge, parent.get()).await?;
-                Some(Comparison::of(&new, &before)).filter(|c| !c.seeds.is_empty())
+                let before = self.judged_seeds(id, judge, parent.get()).await?;
+                Some(Comparison::of(&new.samples, &before.samples)).filter(|c| !c.seeds.is_empty())
             }
             _ => None,
         };
+        let mut kept = Vec::new();
+        let chain = others()
+            .rev()
+            .filter(|d| d.kind.takes_over() && d.iteration < candidate)
+            .take(KEPT);
+        for n in chain.map(|d| d.iteration) {
+            kept.push((n, self.judged_seeds(id, judge, n).await?.samples));
+        }
         let (kind, more) = stats::kind(ruling.decision);
-        let chain = chain(&others, (candidate, &comparison));
+        // Copies of one picture would prove nothing.
+        let more = if new.seedless || old.seedless { 0 } else { more };
+        let spent = new.spent.union(&old.spent).copied().collect();
         let moved = stats::moves(&comparison, &noise);
-        Ok(Some(Decided {
+        let fell = stats::falls(&new.samples, &kept, &noise);
+        Ok(Decided {
             iteration: candidate,
             against: Some(against),
             kind,
             detail: Detail {
                 probability: (!comparison.seeds.is_empty()).then_some(ruling.probability_better),
                 moved: moved.into_iter().map(|m| (m.axis, m.by)).collect(),
-                fell: stats::falls(&chain, &noise)
+                fell: fell
                     .into_iter()
                     .map(|Fall { axis, since, by }| (axis, (since, by)))
                     .collect(),
-                needs: needs((candidate, &new), (against, &old), more),
+                needs: needs((candidate, &new.samples), (against, &old.samples), &spent, more),
                 change,
                 comparison,
+                best_by_another: None,
             },
-        }))
+        })
     }
 
     /// The judged seeds of an iteration.
-    async fn samples(&self, session: &SessionId, judge: &JudgeHash, n: u32) -> Result<Vec<Sample>, ServiceError> {
+    async fn judged_seeds(&self, session: &SessionId, judge: &JudgeHash, n: u32) -> Result<Judged, ServiceError> {
         let n = self.iteration_no(n)?;
-        let judged = self.store.judged_runs(session, judge, Span::Between(n, n)).await?;
-        Ok(judged.iter().filter_map(sample).collect())
+        let runs = self.store.judged_runs(session, judge, Span::Between(n, n)).await?;
+        let mut judged = Judged {
+            samples: Vec::new(),
+            spent: self.store.refused_seeds(session, n).await?.into_iter().collect(),
+            seedless: false,
+        };
+        let mut pictures = BTreeSet::new();
+        for run in &runs {
+            if !pictures.insert(&run.judgement.content.image) {
+                judged.spent.insert(run.seed);
+                judged.seedless = true;
+            } else if let Some(sample) = sample(run) {
+                judged.samples.push(sample);
+            } else {
+                judged.spent.insert(run.seed);
+            }
+        }
+        Ok(judged)
     }
 
     /// Mean log-odds that the candidate's pictures are the closer ones; nothing where the judge could not be asked.
@@ -290,32 +354,25 @@ impl Service {
         judge: &JudgeHash,
         (candidate, against): (u32, u32),
         seeds: &[u64],
-        ask: &AskDirectly<'_>,
+        deciding: &Deciding<'_>,
     ) -> Option<f64> {
         let asked = async {
             let rubric = rubric_of(session)?;
             let call = Call {
                 rubric: &rubric,
                 guarded: guard::applies(rubric.explicit, None),
-                teller: ask.teller,
-                cancel: ask.cancel,
+                teller: deciding.teller,
+                cancel: deciding.cancel,
             };
             let Some(reference) = &session.opened.reference else {
                 return Ok(Vec::new());
             };
             let reference = self.stored_picture(reference).await?;
-            let pictures = |n: u32| async move {
-                let n = self.iteration_no(n)?;
-                Ok::<_, ServiceError>(self.store.judged_runs(&session.id, judge, Span::Between(n, n)).await?)
-            };
-            let (new, old) = (pictures(candidate).await?, pictures(against).await?);
-            let of = |runs: &[JudgedRun], seed| {
-                let run = runs.iter().find(|run| run.seed == seed)?;
-                Some(run.judgement.content.image.clone())
-            };
             let mut odds = Vec::new();
             for seed in seeds.iter().take(ASKED_DIRECTLY) {
-                let (Some(new), Some(old)) = (of(&new, *seed), of(&old, *seed)) else {
+                let new = self.judged_picture(&session.id, judge, candidate, *seed).await?;
+                let old = self.judged_picture(&session.id, judge, against, *seed).await?;
+                let (Some(new), Some(old)) = (new, old) else {
                     continue;
                 };
                 let (old, new) = (self.stored_picture(&old).await?, self.stored_picture(&new).await?);
@@ -333,64 +390,36 @@ impl Service {
         }
     }
 
-    /// The averaged verdict of an iteration's seeds by a judge, with the seeds.
-    pub(super) async fn averaged(
+    async fn judged_picture(
         &self,
         session: &SessionId,
         judge: &JudgeHash,
-        n: IterationNo,
-    ) -> Result<Option<(Verdict, Vec<JudgedRun>)>, ServiceError> {
-        let judged = self.store.judged_runs(session, judge, Span::Between(n, n)).await?;
-        let verdicts: Vec<Verdict> = judged.iter().filter_map(|run| verdict_of(&run.judgement)).collect();
-        let verdicts: Vec<&Verdict> = verdicts.iter().collect();
-        Ok(crate::judge::average::averaged(&verdicts).map(|verdict| (verdict, judged)))
+        n: u32,
+        seed: u64,
+    ) -> Result<Option<crate::history::ImageHash>, ServiceError> {
+        let n = self.iteration_no(n)?;
+        let runs = self.store.judged_runs(session, judge, Span::Between(n, n)).await?;
+        Ok(runs
+            .into_iter()
+            .find(|run| run.seed == seed)
+            .map(|run| run.judgement.content.image))
     }
 }
 
 /// A recorded verdict; what was refused, or recorded by another version, is none.
-pub(super) fn verdict_of(judgement: &crate::history::Judgement) -> Option<Verdict> {
+pub(super) fn verdict_of(judgement: &Judgement) -> Option<Verdict> {
     Verdict::deserialize(&judgement.content.verdict).ok()
 }
 
 fn sample(run: &JudgedRun) -> Option<Sample> {
     let verdict = verdict_of(&run.judgement)?;
-    Some(Sample {
-        seed: run.seed,
-        overall: verdict.overall_raw?,
-        axes: verdict
-            .axes
-            .into_iter()
-            .filter_map(|axis| Some((axis.id, axis.raw?)))
-            .collect(),
-    })
-}
-
-/// The newest decision about every iteration.
-pub(super) fn newest(past: &[Decided]) -> BTreeMap<u32, &Decided> {
-    past.iter().map(|d| (d.iteration, d)).collect()
-}
-
-/// Which iteration is to be decided on, and against which, when `n` was judged.
-fn pair(newest: &BTreeMap<u32, &Decided>, n: u32, incumbent: u32) -> Option<(u32, u32)> {
-    let open = |d: &Decided| {
-        matches!(
-            d.kind,
-            DecisionKind::MoreSeeds | DecisionKind::LeaningKeep | DecisionKind::LeaningRevert
-        )
-    };
-    // It leaned to replacing another one, which it is still compared with.
-    if n == incumbent
-        && let Some(own) = newest.get(&n).filter(|d| d.kind == DecisionKind::LeaningKeep)
-    {
-        return own.against.map(|against| (n, against));
-    }
-    if let Some(waiting) = newest.values().rev().find(|d| open(d) && d.against == Some(n)) {
-        // More seeds of what an open decision compares with, or of what it provisionally replaced.
-        if n == incumbent || waiting.iteration == incumbent {
-            return Some((waiting.iteration, n));
-        }
-    }
-    (n != incumbent).then_some((n, incumbent))
+    let axes: BTreeMap<String, (f64, f64)> = verdict
+        .axes
+        .into_iter()
+        .filter(|axis| axis.verdict != AxisVerdict::NotVisible)
+        .filter_map(|axis| Some((axis.id, (axis.raw?, axis.weight))))
+        .collect();
+    (!axes.is_empty()).then_some(Sample { seed: run.seed, axes })
 }
 
 /// Whether asking directly may change a decision: it can hold back a keep that the scores do not make clear.
@@ -398,42 +427,3 @@ fn worth_asking(comparison: &Comparison, ruling: &Ruling) -> bool {
     let would_keep = matches!(stats::kind(ruling.decision).0, DecisionKind::Keep);
     would_keep && !comparison.seeds.is_empty() && ruling.probability_better < CLEARLY_BETTER
 }
-
-/// What was kept so far, oldest first, and the candidate on top.
-fn chain<'a>(past: &[&'a Decided], (candidate, comparison): (u32, &'a Comparison)) -> Vec<Kept<'a>> {
-    let mut latest: Vec<&Decided> = Vec::new();
-    for decided in past {
-        latest.retain(|d| d.iteration != decided.iteration);
-        latest.push(decided);
-    }
-    let kept = latest.into_iter().filter(|d| d.kind.takes_over()).map(|d| Kept {
-        iteration: d.iteration,
-        comparison: Some(&d.detail.comparison).filter(|c| !c.seeds.is_empty()),
-    });
-    kept.chain([Kept {
-        iteration: candidate,
-        comparison: Some(comparison),
-    }])
-    .collect()
-}
-
-/// Seeds that a decision still needs, by iteration: first those that one of the two has already.
-fn needs((candidate, new): (u32, &[Sample]), (against, old): (u32, &[Sample]), more: u32) -> BTreeMap<u32, Vec<u64>> {
-    let has = |samples: &[Sample], seed: u64| samples.iter().any(|s| s.seed == seed);
-    let one_sided = old.iter().chain(new).map(|s| s.seed);
-    let one_sided = one_sided.filter(|seed| has(old, *seed) != has(new, *seed));
-    let fresh = (1..).filter(|seed| !has(old, *seed) && !has(new, *seed));
-    let mut needs: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
-    for seed in one_sided.chain(fresh).take(more as usize) {
-        for (n, samples) in [(candidate, new), (against, old)] {
-            if !has(samples, seed) {
-                needs.entry(n).or_default().push(seed);
-            }
-        }
-    }
-    needs
-}
-
-#[cfg(test)]
-#[path = "settle_tests.rs"]
-mod tests;

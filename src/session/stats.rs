@@ -14,6 +14,8 @@ use crate::history::DecisionKind;
 /// An axis has moved when its mean difference is further from 0 than so many of its standard errors. Twenty axes that do not
 /// move then give about one false alarm in four changes.
 pub const BEYOND: f64 = 2.5;
+/// The same for a fall since any of the iterations that were kept.
+const FALLEN: f64 = 3.0;
 /// No axis is said to have moved by less: such a step does not show.
 const LEAST_MOVE: f64 = 0.05;
 /// Standard deviation of an axis's difference between seeds before anything was measured, in raw units. A picture's seed
@@ -26,15 +28,13 @@ const LEAST_AXIS_NOISE: f64 = 0.02;
 /// Degrees of freedom from which on noise counts as measured, so that one seed may decide.
 const MEASURED: f64 = 2.0;
 
-/// One judged seed of an iteration: raw values, 0 to 1.
+/// One judged seed of an iteration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
     /// The seed.
     pub seed: u64,
-    /// Weighted mean of the visible axes.
-    pub overall: f64,
-    /// By axis; those that the judge refused are missing.
-    pub axes: BTreeMap<String, f64>,
+    /// Raw value, 0 to 1, and weight, by axis. Those that the reference does not show, or that the judge refused, are missing.
+    pub axes: BTreeMap<String, (f64, f64)>,
 }
 
 /// A candidate beside an incumbent, seed by seed: candidate − incumbent, in raw units.
@@ -52,30 +52,33 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares on the seeds that both have.
+    /// Compares on the seeds that both have. The overall difference is the weighted mean over the axes that could be read in both
+    /// pictures of a seed: an axis that is missing on one side says nothing about the change.
     #[must_use]
     pub fn of(candidate: &[Sample], incumbent: &[Sample]) -> Self {
         let mut found = Self::default();
-        let pairs: Vec<(&Sample, &Sample)> = candidate
-            .iter()
-            .filter_map(|new| Some((new, incumbent.iter().find(|old| old.seed == new.seed)?)))
-            .collect();
-        for (new, old) in &pairs {
-            found.seeds.push(new.seed);
-            found.overall.push(new.overall - old.overall);
-        }
-        let Some((first, _)) = pairs.first() else {
-            return found;
-        };
-        for axis in first.axes.keys() {
-            let deltas: Option<Vec<f64>> = pairs
-                .iter()
-                .map(|(new, old)| Some(new.axes.get(axis)? - old.axes.get(axis)?))
-                .collect();
-            if let Some(deltas) = deltas {
-                found.axes.insert(axis.clone(), deltas);
+        let mut of_axis: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        for new in candidate {
+            let Some(old) = incumbent.iter().find(|old| old.seed == new.seed) else {
+                continue;
+            };
+            let (mut sum, mut weights) = (0.0, 0.0);
+            for (axis, (raw, weight)) in &new.axes {
+                let Some((before, _)) = old.axes.get(axis) else {
+                    continue;
+                };
+                of_axis.entry(axis).or_default().push(raw - before);
+                sum += weight * (raw - before);
+                weights += weight;
+            }
+            if weights > 0.0 {
+                found.seeds.push(new.seed);
+                found.overall.push(sum / weights);
             }
         }
+        let seeds = found.seeds.len();
+        let whole = of_axis.into_iter().filter(|(_, deltas)| deltas.len() == seeds);
+        found.axes = whole.map(|(axis, deltas)| (axis.to_owned(), deltas)).collect();
         found
     }
 
@@ -186,16 +189,7 @@ pub fn moves(comparison: &Comparison, noise: &Noise) -> Vec<Move> {
     moves
 }
 
-/// A change that was kept: what it did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Kept<'a> {
-    /// The iteration.
-    pub iteration: u32,
-    /// What it did to the iteration before it in the chain; nothing for the first.
-    pub comparison: Option<&'a Comparison>,
-}
-
-/// An axis that is worse now than it was, by more than noise.
+/// An axis that is worse than it was, by more than noise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fall {
     /// The axis.
@@ -206,66 +200,42 @@ pub struct Fall {
     pub by: f64,
 }
 
-/// The axes that fell along a chain of kept changes, furthest first: small losses that no single change showed add up.
+/// The axes on which a candidate is worse than one of the iterations that were kept before it, furthest first: small losses
+/// that no single change showed add up. Each is compared directly, on the seeds that both have.
 #[must_use]
-pub fn falls(chain: &[Kept<'_>], noise: &Noise) -> Vec<Fall> {
-    let mut heights: BTreeMap<&str, Height> = BTreeMap::new();
-    let Some(first) = chain.first() else {
-        return Vec::new();
-    };
-    for kept in &chain[1..] {
-        for (axis, deltas) in kept.comparison.iter().flat_map(|c| &c.axes) {
-            let height = heights.entry(axis).or_insert(Height {
-                now: 0.0,
-                best: 0.0,
-                since: first.iteration,
-                variance: 0.0,
-            });
-            height.now += mean(deltas);
-            height.variance += noise.axis(axis).powi(2) / deltas.len().max(1) as f64;
-            if height.now >= height.best {
-                *height = Height {
-                    now: height.now,
-                    best: height.now,
-                    since: kept.iteration,
-                    variance: 0.0,
-                };
+pub fn falls(candidate: &[Sample], kept: &[(u32, Vec<Sample>)], noise: &Noise) -> Vec<Fall> {
+    let mut falls: BTreeMap<String, Fall> = BTreeMap::new();
+    for (since, before) in kept {
+        for (axis, deltas) in Comparison::of(candidate, before).axes {
+            let by = -mean(&deltas);
+            // Several are looked at, so each has to be surer.
+            let beyond = noise.floor(&axis, deltas.len()) * FALLEN / BEYOND;
+            if by > beyond && falls.get(&axis).is_none_or(|known| by >= known.by) {
+                falls.insert(
+                    axis.clone(),
+                    Fall {
+                        axis,
+                        since: *since,
+                        by,
+                    },
+                );
             }
         }
     }
-    let mut falls: Vec<Fall> = heights
-        .into_iter()
-        .map(|(axis, height)| (axis, height.best - height.now, height))
-        .filter(|(_, by, height)| *by > (BEYOND * height.variance.sqrt()).max(LEAST_MOVE))
-        .map(|(axis, by, height)| Fall {
-            axis: axis.to_owned(),
-            since: height.since,
-            by,
-        })
-        .collect();
+    let mut falls: Vec<Fall> = falls.into_values().collect();
     falls.sort_by(|a, b| b.by.total_cmp(&a.by));
     falls
 }
 
-/// How far an axis is along a chain, from its first iteration on.
-struct Height {
-    now: f64,
-    best: f64,
-    /// The iteration that had the best.
-    since: u32,
-    /// Of `now − best`.
-    variance: f64,
-}
-
-/// How many of the newest keeps rest on the same pictures of luck: kept one after the other on seeds that the newest one was
-/// kept on too. The incumbent's score is flattered by them (the winner's curse). `keeps` are the seeds of every keep, oldest first.
+/// How many of the newest iterations that took over were chosen on the very seeds that the last one was chosen on: the
+/// incumbent's score is flattered by their luck (the winner's curse). `keeps` are the seeds of every one, oldest first.
 #[must_use]
 pub fn keeps_on_same_seeds(keeps: &[&[u64]]) -> u32 {
     let Some(newest) = keeps.last() else {
         return 0;
     };
-    let same = |seeds: &&&[u64]| seeds.iter().any(|seed| newest.contains(seed));
-    u32::try_from(keeps.iter().rev().take_while(same).count()).unwrap_or(u32::MAX)
+    let covers = |seeds: &&&[u64]| newest.iter().all(|seed| seeds.contains(seed));
+    u32::try_from(keeps.iter().rev().take_while(covers).count()).unwrap_or(u32::MAX)
 }
 
 /// Mean and standard error over seeds. One seed has no spread of its own: `single` stands for its standard error.

@@ -9,8 +9,10 @@ use crate::session::decide::{STEPS, rescore_due};
 fn sample(seed: u64, axes: &[(&str, f64)]) -> Sample {
     Sample {
         seed,
-        overall: mean(&axes.iter().map(|(_, raw)| *raw).collect::<Vec<_>>()),
-        axes: axes.iter().map(|(axis, raw)| ((*axis).to_owned(), *raw)).collect(),
+        axes: axes
+            .iter()
+            .map(|(axis, raw)| ((*axis).to_owned(), (*raw, 1.0)))
+            .collect(),
     }
 }
 
@@ -44,6 +46,7 @@ fn only_seeds_and_axes_that_both_have_are_compared() {
     let rounded: Vec<f64> = found.axes["hair"].iter().map(|d| (d * 10.0).round() / 10.0).collect();
     assert_eq!(rounded, [0.4, 0.3]);
     assert!((found.overall[0] - 0.5).abs() < 1e-9);
+    assert!((found.overall[1] - 0.3).abs() < 1e-9, "only what could be read in both");
     assert_eq!(
         Comparison::of(&new, &[sample(9, &[("hair", 1.0)])]),
         Comparison::default()
@@ -81,32 +84,39 @@ fn an_axis_moves_only_by_more_than_noise_allows_for_its_seeds() {
 }
 
 #[test]
-fn small_losses_add_up_to_an_alarm_that_names_the_best() {
-    let steps = [[-0.1, -0.1], [-0.1, -0.1], [-0.1, -0.1]];
-    let up = comparison(&[("lighting", &[0.3, 0.3])]);
-    let down: Vec<Comparison> = steps.iter().map(|d| comparison(&[("lighting", d)])).collect();
-    let noise = Noise::of([]);
-    assert!(moves(&down[0], &noise).is_empty(), "each by itself is noise");
-    let chain = |upto: usize| -> Vec<Kept<'_>> {
-        let first = Kept {
-            iteration: 1,
-            comparison: None,
-        };
-        let second = Kept {
-            iteration: 4,
-            comparison: Some(&up),
-        };
-        let rest = down.iter().take(upto).zip(6..).map(|(comparison, iteration)| Kept {
-            iteration,
-            comparison: Some(comparison),
-        });
-        [first, second].into_iter().chain(rest).collect()
+fn weights_count_and_an_axis_that_is_missing_on_one_side_says_nothing() {
+    let of = |axes: &[(&str, f64, f64)]| {
+        let axes = axes
+            .iter()
+            .map(|(axis, raw, weight)| ((*axis).to_owned(), (*raw, *weight)));
+        [Sample {
+            seed: 1,
+            axes: axes.collect(),
+        }]
     };
-    assert!(falls(&chain(1), &noise).is_empty());
-    let fell = falls(&chain(3), &noise);
+    let old = of(&[("hair", 0.5, 3.0), ("pose", 0.5, 1.0), ("mood", 0.1, 1.0)]);
+    let new = of(&[("hair", 0.7, 3.0), ("pose", 0.1, 1.0)]);
+    let found = Comparison::of(&new, &old);
+    assert!((found.overall[0] - 0.05).abs() < 1e-9, "(3 · .2 − .4) / 4: {found:?}");
+    assert_eq!(Comparison::of(&new, &of(&[("mood", 0.1, 1.0)])), Comparison::default());
+}
+
+#[test]
+fn small_losses_add_up_to_an_alarm_that_names_the_best() {
+    let of = |light: f64| vec![sample(1, &[("lighting", light)]), sample(2, &[("lighting", light)])];
+    let noise = Noise::of([]);
+    let kept = [(1, of(0.5)), (4, of(0.8)), (6, of(0.7))];
+    assert!(
+        moves(&Comparison::of(&of(0.6), &kept[2].1), &noise).is_empty(),
+        "each by itself is noise"
+    );
+    let fell = falls(&of(0.6), &kept, &noise);
     assert_eq!((fell[0].axis.as_str(), fell[0].since), ("lighting", 4));
-    assert!((fell[0].by - 0.3).abs() < 1e-9);
-    assert!(falls(&[], &noise).is_empty());
+    assert!((fell[0].by - 0.2).abs() < 1e-9);
+    assert!(falls(&of(0.66), &kept, &noise).is_empty());
+    assert!(falls(&of(0.6), &[], &noise).is_empty());
+    let others = [(4, vec![sample(9, &[("lighting", 0.9)])])];
+    assert!(falls(&of(0.6), &others, &noise).is_empty(), "no seed in common");
 }
 
 #[test]
@@ -115,7 +125,12 @@ fn keeps_on_the_same_seeds_are_counted_back_to_the_first_on_others() {
     assert_eq!(keeps_on_same_seeds(&[]), 0);
     assert_eq!(keeps_on_same_seeds(&[a, a, a]), 3);
     assert_eq!(keeps_on_same_seeds(&[a, a, b]), 1);
-    assert_eq!(keeps_on_same_seeds(&[b, a, &[2, 9]]), 2);
+    assert_eq!(
+        keeps_on_same_seeds(&[a, a, &[1, 2, 3, 4]]),
+        1,
+        "the newest was chosen on more"
+    );
+    assert_eq!(keeps_on_same_seeds(&[b, &[1, 2, 3], a]), 2);
 }
 
 #[test]
@@ -173,11 +188,10 @@ impl World {
         }
         Sample {
             seed,
-            overall: mean(&axes),
             axes: axes
                 .into_iter()
                 .enumerate()
-                .map(|(i, raw)| (format!("axis{i}"), raw))
+                .map(|(i, raw)| (format!("axis{i}"), (raw, 1.0)))
                 .collect(),
         }
     }
@@ -240,10 +254,11 @@ fn by_the_rule(world: &World) -> Vec<usize> {
 /// What many agents do: one picture a change, kept if its score is the highest so far.
 fn naive(world: &World) -> Vec<usize> {
     let mut kept: Vec<usize> = Vec::new();
-    let mut best = world.judged(&kept, 1).overall;
+    let overall = |sample: Sample| mean(&sample.axes.values().map(|(raw, _)| *raw).collect::<Vec<_>>());
+    let mut best = overall(world.judged(&kept, 1));
     for change in 0..world.changes.len() {
         let with: Vec<usize> = kept.iter().copied().chain([change]).collect();
-        let score = world.judged(&with, 1 + change as u64).overall;
+        let score = overall(world.judged(&with, 1 + change as u64));
         if score > best {
             (kept, best) = (with, score);
         }

@@ -167,8 +167,13 @@ async fn the_history(server: &Server, session: &str) {
     let rows: Vec<Value> = trend["iterations"].as_array().unwrap().clone();
     let column = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
     assert_eq!(column("iteration"), [1, 2, 3]);
-    assert_eq!(column("parent"), [Value::Null, json!(1), json!(2)]);
-    assert_eq!(column("state"), ["done"; 3]);
+    // What goes without saying is not said: the parent is the one before, and it is done.
+    assert_eq!(
+        (column("parent"), column("state")),
+        (vec![Value::Null; 3], vec![Value::Null; 3])
+    );
+    assert_eq!(column("decision"), [json!("first"), json!("leaning_keep"), Value::Null]);
+    assert_eq!(column("best"), [Value::Null, json!(true), Value::Null]);
     assert_eq!(column("note")[..2], ["a first guess", "all of it was wrong"]);
     let told = trend["summary"].as_str().unwrap();
     assert!(told.contains("3 of at most 12 iterations, target 0.90"), "{told}");

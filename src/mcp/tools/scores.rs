@@ -221,10 +221,9 @@ pub fn in_words(verdict: &Verdict, best: Option<BestSoFar>) -> String {
 /// What a call decided, and what to do then.
 pub fn decided(outcome: &Outcome) -> String {
     let decisions = outcome.decisions.iter().map(Decided::in_words);
-    decisions
-        .chain(outcome.next.clone())
-        .map(|sentence| format!(" {sentence}"))
-        .collect()
+    let others = (outcome.others > 0).then(|| format!("{} earlier iterations were decided on too.", outcome.others));
+    let all = decisions.chain(others).chain(outcome.next.clone());
+    all.map(|sentence| format!(" {sentence}")).collect()
 }
 
 /// Which picture is closer, when the judge is asked directly.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Output, shortened, within_budget};
@@ -13,7 +12,7 @@ use crate::session::advice::{Facts, Step, Stop, Try, Worst};
 /// Most characters of a note, or of what a picture shows.
 const TEXT: usize = 120;
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 pub struct AdviceOut {
     /// judge, more_seeds, rescore, stop or change
     step: &'static str,

@@ -1,16 +1,15 @@
 //! One axis over time.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Output, pages, shortened, within_budget};
 use crate::mcp::convert::rounded;
-use crate::session::AxisView;
+use crate::session::{AxisView, PAGE};
 
 /// Most characters of what a picture shows.
 const SHOWN: usize = 60;
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 pub struct AxisRow {
     iteration: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,12 +27,10 @@ pub fn output(view: &AxisView, page: u32) -> Output {
             "{} of session {}: the reference shows \"{target}\".",
             view.axis, view.session.id
         ),
-        None => format!(
-            "{} of session {}: nothing is judged on this page.",
-            view.axis, view.session.id
-        ),
+        None => format!("{} of session {}: nothing is judged here.", view.axis, view.session.id),
     };
-    summary.push_str(&pages(view.count, page, view.rows.len()));
+    let of_page = view.count.saturating_sub(page.saturating_mul(PAGE));
+    summary.push_str(&pages(view.count, page, of_page as usize));
     within_budget(SHOWN, |most| Output {
         summary: summary.clone(),
         axis: view

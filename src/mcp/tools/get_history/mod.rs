@@ -59,8 +59,10 @@ struct Output {
     iterations: Vec<iteration::IterationOut>,
     /// One axis, an iteration each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Map<String, Value>>")]
     axis: Vec<axis::AxisRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Map<String, Value>")]
     advice: Option<advice::AdviceOut>,
 }
 
@@ -139,6 +141,9 @@ fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
+    if most < 2 {
+        return String::new();
+    }
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
@@ -159,11 +164,22 @@ fn pages(count: u32, page: u32, shown: usize) -> String {
 fn within_budget(most: usize, make: impl Fn(usize) -> Output) -> Output {
     let size = |output: &Output| serde_json::to_vec(output).map_or(usize::MAX, |bytes| bytes.len());
     let mut most = most;
-    loop {
-        let output = make(most);
-        if most == 0 || size(&output) <= BUDGET {
-            return output;
-        }
+    let mut output = make(most);
+    while most > 0 && size(&output) > BUDGET {
         most -= most.min(4);
+        output = make(most);
     }
+    // Rows that are long without any text: the oldest of the page are left out, and that is said.
+    let mut left_out = 0;
+    while size(&output) > BUDGET && output.iterations.len() > 1 {
+        let row = output.iterations.remove(0);
+        left_out += 1;
+        if left_out == 1 {
+            output.summary.push_str(&format!(
+                " Iteration {} and older ones of this page are left out for length.",
+                row.iteration
+            ));
+        }
+    }
+    output
 }

@@ -8,6 +8,8 @@ use crate::session::SessionView;
 
 /// Most characters of a note in a line.
 const NOTE: usize = 80;
+/// Iterations at work that are told of one by one.
+const TOLD: usize = 3;
 
 pub fn output(view: &SessionView, page: u32) -> Output {
     let summary = summary(view, page);
@@ -58,24 +60,29 @@ fn summary(view: &SessionView, page: u32) -> String {
     if let Some(next) = &view.next {
         summary.push_str(&format!(" {next}"));
     }
-    for (n, progress) in &view.running {
+    for (n, progress) in view.running.iter().take(TOLD) {
         let message = if progress.message.is_empty() {
             "starting"
         } else {
             &progress.message
         };
-        summary.push_str(&format!(" Iteration {n} runs now ({message})."));
+        summary.push_str(&format!(" Iteration {n} runs now ({}).", shortened(message, 60)));
+    }
+    if view.running.len() > TOLD {
+        summary.push_str(&format!(" {} more run.", view.running.len() - TOLD));
     }
     let open: Vec<String> = view
         .rows
         .iter()
+        .rev()
         .filter(|row| state(view, row) == State::Open)
         .map(|row| row.n.to_string())
         .collect();
     if !open.is_empty() {
+        let more = if open.len() > TOLD { " and others" } else { "" };
         summary.push_str(&format!(
-            " Begun, and the end is not known: iteration {}; queue_generation with session and iteration finds it.",
-            open.join(", ")
+            " Begun, and the end is not known: iteration {}{more}; queue_generation with session and iteration finds it.",
+            open[..open.len().min(TOLD)].join(", ")
         ));
     }
     if view

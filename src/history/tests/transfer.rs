@@ -1,0 +1,213 @@
+//! Sessions go out and come in whole; what is removed is gone, and nothing else.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use super::*;
+
+/// A session with two iterations, a run with a real picture, two judgements, a decision and a refusal.
+async fn fill(store: &Store) -> (SessionId, StoredImage) {
+    let id = store.create_session(new_session()).await.unwrap().id;
+    let first = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
+    let mut child = new_iteration(&id, "a red barn");
+    child.parent = Some(first);
+    let second = store.add_iteration(child).await.unwrap();
+    let picture = store.put_image(PNG.to_vec()).await.unwrap();
+    let run = store.prepare_run(new_run(&id, second)).await.unwrap();
+    let mut image = run_image(0, "one");
+    image.hash = picture.hash.clone();
+    store.record_images(run.prompt_id, vec![image]).await.unwrap();
+    let finished = RunUpdate::Finished {
+        cached: false,
+        seconds: Some(0.1 + 0.2),
+    };
+    store.update_run_state(run.prompt_id, finished).await.unwrap();
+    let mut judged = new_judgement(&id, second, "one", 0.5);
+    (judged.run, judged.image) = (Some(run.prompt_id), picture.hash.clone());
+    store
+        .record_judgement(new_judgement(&id, first, "two", 1.0 / 3.0))
+        .await
+        .unwrap();
+    let judgement = store.record_judgement(judged).await.unwrap();
+    let decision = NewDecision {
+        session: id.clone(),
+        iteration: second,
+        against: Some(first),
+        judge: judge("judge"),
+        judgement,
+        kind: DecisionKind::Keep,
+        detail: json!({"probability": 0.9}),
+    };
+    assert!(store.record_decision(decision, JudgementId(0)).await.unwrap());
+    store.record_refusal(Some(&id), "it describes a minor").await.unwrap();
+    let key = ReferenceKey {
+        reference: image_of_reference(),
+        judge: judge("judge"),
+        rubric: rubric(),
+    };
+    store
+        .edit_reference_values(&key, json!({"palette": "crimson"}))
+        .await
+        .unwrap();
+    (id, picture)
+}
+
+fn image_of_reference() -> ImageHash {
+    image("reference")
+}
+
+/// As it would be read back from a file.
+fn through_a_file(lines: &[Line]) -> Vec<Line> {
+    let text: Vec<String> = lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect();
+    text.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_session_goes_out_and_comes_in_the_same() {
+    let (_folder, store) = store();
+    let (id, picture) = fill(&store).await;
+    let (lines, images) = store.export_session(&id).await.unwrap();
+    assert!(images.contains(&picture.hash) && images.contains(&image("reference")));
+
+    let (_other_folder, other) = super::store();
+    // Judgements there have other numbers.
+    fill(&other).await;
+    assert_eq!(other.import_session(through_a_file(&lines)).await.unwrap(), id);
+    assert_eq!(other.session(&id).await.unwrap(), store.session(&id).await.unwrap());
+    assert_eq!(
+        other.iterations(&id, Span::All).await.unwrap(),
+        store.iterations(&id, Span::All).await.unwrap()
+    );
+    let runs = store.runs_of(&id, None).await.unwrap();
+    assert_eq!(other.runs_of(&id, None).await.unwrap(), runs);
+    assert_eq!(
+        other.images_of(runs[0].prompt_id).await.unwrap(),
+        store.images_of(runs[0].prompt_id).await.unwrap()
+    );
+    let contents = |judgements: Vec<Judgement>| judgements.into_iter().map(|j| j.content).collect::<Vec<_>>();
+    assert_eq!(
+        contents(other.judgements_of(&id, None).await.unwrap()),
+        contents(store.judgements_of(&id, None).await.unwrap())
+    );
+    let decision = other.decisions(&id, &judge("judge"), 9).await.unwrap().remove(0);
+    let newest = other.judgements_of(&id, None).await.unwrap().pop().unwrap();
+    assert_eq!(decision.content.judgement, newest.id, "it follows its judgement");
+    assert_eq!(other.undecided(&id, &judge("judge")).await.unwrap().iterations, []);
+    assert_eq!(other.refusals_of(&id).await.unwrap().len(), 1);
+
+    let twice = other.import_session(lines).await;
+    assert!(matches!(twice, Err(HistoryError::SessionExists(there)) if there == id));
+}
+
+#[tokio::test]
+async fn what_is_no_export_is_refused_with_its_line_and_leaves_nothing() {
+    let (_folder, store) = store();
+    let (id, _) = fill(&store).await;
+    let (lines, _) = store.export_session(&id).await.unwrap();
+    let (_other_folder, other) = super::store();
+    type Damage = fn(&mut Vec<Line>);
+    let damages: [(&str, Damage); 9] = [
+        ("line 1", |lines| drop(lines.remove(0))),
+        ("line 1", |lines| lines.clear()),
+        ("schema version 99", |lines| match &mut lines[0] {
+            Line::Head { version, .. } => *version = 99,
+            Line::Row { .. } => panic!(),
+        }),
+        ("a second head", |lines| lines.push(lines[0].clone())),
+        ("no table \"sqlite_schema\"", |lines| match &mut lines[1] {
+            Line::Row { table, .. } => *table = "sqlite_schema".into(),
+            Line::Head { .. } => panic!(),
+        }),
+        ("no column \"x); DROP TABLE runs; --\"", |lines| {
+            row(lines, 1).insert("x); DROP TABLE runs; --".into(), json!(1));
+        }),
+        ("neither text nor a number", |lines| {
+            row(lines, 2).insert("positive".into(), json!(["a"]));
+        }),
+        ("a row of another session", |lines| {
+            row(lines, 2).insert("session_id".into(), json!("another1"));
+        }),
+        ("does not take", |lines| drop(lines.remove(2))),
+    ];
+    for (expected, damage) in damages {
+        let mut damaged = lines.clone();
+        damage(&mut damaged);
+        let error = other.import_session(damaged).await.unwrap_err();
+        let told = format!("{error}");
+        assert!(
+            told.contains(expected) && told.contains("nothing was imported"),
+            "{expected}: {told}"
+        );
+        assert!(!error.hint().is_empty());
+        assert_eq!(other.sessions(0, 9).await.unwrap(), [], "{expected}");
+    }
+    other.import_session(lines).await.unwrap();
+}
+
+fn row(lines: &mut [Line], at: usize) -> &mut serde_json::Map<String, serde_json::Value> {
+    match &mut lines[at] {
+        Line::Row { row, .. } => row,
+        Line::Head { .. } => panic!("a head"),
+    }
+}
+
+#[tokio::test]
+async fn pruning_removes_a_session_and_the_pictures_that_nothing_else_names() {
+    let (_folder, store) = store();
+    let (id, picture) = fill(&store).await;
+    let age = |picture: &StoredImage| {
+        let old = SystemTime::now() - Duration::from_secs(7_200);
+        fs::File::options()
+            .append(true)
+            .open(&picture.path)
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
+    };
+    age(&picture);
+    let (other, _) = fill(&store).await;
+    assert_eq!(
+        store.would_prune(vec![id.clone()]).await.unwrap().images,
+        Vec::<std::path::PathBuf>::new()
+    );
+    let pruned = store.prune(vec![id.clone()]).await.unwrap();
+    assert_eq!((pruned.sessions.len(), pruned.images.len()), (1, 0));
+    assert!(picture.path.exists(), "the other session has the same picture");
+    assert!(matches!(store.session(&id).await, Err(HistoryError::UnknownSession(_))));
+    assert_eq!(store.runs_of(&other, None).await.unwrap().len(), 1);
+
+    // One that was wanted within the hour may belong to what is not recorded yet.
+    assert_eq!(store.would_prune(vec![other.clone()]).await.unwrap().images.len(), 0);
+    age(&picture);
+    let told = store.would_prune(vec![other.clone()]).await.unwrap();
+    assert_eq!(
+        (told.images.as_slice(), told.bytes),
+        ([picture.path.clone()].as_slice(), PNG.len() as u64)
+    );
+    assert!(
+        picture.path.exists() && store.session(&other).await.is_ok(),
+        "nothing was removed yet"
+    );
+    assert_eq!(store.prune(vec![other]).await.unwrap(), told);
+    assert!(!picture.path.exists());
+    assert_eq!(store.sessions(0, 9).await.unwrap(), []);
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_at_work_stays_and_idle_ones_are_found() {
+    let (_folder, store) = store();
+    let (idle, _) = fill(&store).await;
+    let (busy, _) = fill(&store).await;
+    let mut run = new_run(&busy, number(1));
+    run.seed = 3;
+    store.prepare_run(run).await.unwrap();
+    let both = vec![idle.clone(), busy.clone()];
+    let now = Timestamp::from_millis(Timestamp::now().millis() + 1);
+    assert_eq!(store.sessions_idle_since(now).await.unwrap(), both);
+    let past = Timestamp::from_millis(now.millis() - 3_600_000);
+    assert_eq!(store.sessions_idle_since(past).await.unwrap(), []);
+    let pruned = store.prune(both).await.unwrap();
+    assert_eq!((pruned.sessions, pruned.running), (vec![idle], vec![busy.clone()]));
+    assert!(store.session(&busy).await.is_ok());
+}

@@ -20,6 +20,8 @@ mod handles;
 mod in_flight;
 #[path = "mcp_binary/knobs.rs"]
 mod knobs;
+#[path = "mcp_binary/notebook.rs"]
+mod notebook;
 #[path = "mcp_binary/places.rs"]
 mod places;
 #[path = "mcp_binary/refusals.rs"]

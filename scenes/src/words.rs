@@ -21,21 +21,29 @@ const SIZE_PLAY: f32 = 0.03;
 /// How far off an attribute is drawn that a seed does not draw as the prompt says, as a distance.
 const OFF: std::ops::Range<f32> = 0.35..1.0;
 
+/// Mentions that a prompt has room for.
+const ROOM: i32 = 8;
+/// By how much each further one makes it likelier that any of them is missed.
+const CROWDED: f64 = 0.08;
+
 impl Scene {
     /// The scene that a prompt describes, drawn by a painter who does not always do as he is told. What is said once is
-    /// followed with the probability `adherence`, 0 to 1; saying it again halves the rest each time. Which attributes a seed
+    /// followed with the probability `adherence`, 0 to 1; saying it again halves the rest each time, and a prompt that
+    /// says very much is followed less in all of it. Which attributes a seed
     /// does not follow depends on the seed alone. "warm" and "cool" may be any of four colours each.
     #[must_use]
     pub fn loosely_described(prompt: &str, seed: u64, adherence: f64) -> Self {
         let prompt = &unambiguous(prompt, seed);
         let mut scene = Self::described(prompt, seed);
         let said = Said::read(prompt);
+        let mentions: i32 = ATTRIBUTES.iter().map(|attribute| said.times(*attribute)).sum();
+        let crowd = 1.0 + CROWDED * f64::from((mentions - ROOM).max(0));
         for attribute in ATTRIBUTES {
             // A source of its own, so that other words do not change whether this one is heard.
             let mut rng = rng(seed ^ (0x5eed_0000 + attribute as u64));
             let (deaf, off) = (rng.random::<f64>(), rng.random_range(OFF));
             let times = said.times(attribute);
-            if times > 0 && deaf < (1.0 - adherence) * 0.5_f64.powi(times - 1) {
+            if times > 0 && deaf < (1.0 - adherence) * crowd * 0.5_f64.powi(times - 1) {
                 scene = scene.edited(attribute, off, &mut rng);
             }
         }

@@ -202,12 +202,20 @@ fn a_loose_painter_follows_most_of_what_is_said_and_more_of_what_is_said_twice()
     let (sloppy, told_again) = (off(once, 0.8), off(twice, 0.8));
     assert!((50..110).contains(&sloppy), "{sloppy} of 400 seeds draw no star");
     assert!(told_again < sloppy / 2, "{told_again} of {sloppy}");
-    // The same seed goes the same way, whatever else is said.
+    // The same seed goes the same way, whatever else is said, while there is room.
     for seed in 0..50 {
         let alone = Scene::loosely_described(once, seed, 0.8).words(Attribute::Subject);
         let more = Scene::loosely_described("a red star, two balls, a blue background", seed, 0.8);
         assert_eq!(more.words(Attribute::Subject), alone, "{seed}");
     }
+    let crowded = format!(
+        "{once}{}",
+        ", two balls, a blue background, light from the left, a smooth wall".repeat(4)
+    );
+    assert!(
+        off(&crowded, 0.8) > sloppy,
+        "a prompt that says everything again is followed less"
+    );
 }
 
 #[test]

@@ -186,8 +186,9 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {
 fn list(transaction: &Transaction<'_>, skip: u32, limit: u32) -> Result<Vec<SessionSummary>> {
     let mut statement = transaction.prepare_cached(
         "SELECT s.id, s.title, s.created_at, s.reference_hash, s.rubric_id,
-             (SELECT count(*) FROM iterations i WHERE i.session_id = s.id) AS iterations,
-             (SELECT count(*) FROM runs r WHERE r.session_id = s.id AND r.state IN ('prepared', 'submitted'))
+             (SELECT coalesce(max(i.n), 0) FROM iterations i WHERE i.session_id = s.id) AS iterations,
+             (SELECT count(*) FROM runs r INDEXED BY runs_open
+                 WHERE r.session_id = s.id AND r.state IN ('prepared', 'submitted'))
                  AS open_runs,
              (SELECT count(*) FROM judgements j WHERE j.session_id = s.id) AS judgements,
              s.last_activity

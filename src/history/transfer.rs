@@ -126,7 +126,7 @@ pub(super) fn images_of(lines: &[Line]) -> Vec<ImageHash> {
 
 fn rows(transaction: &Transaction<'_>, query: &str, session: &SessionId) -> Result<Vec<Map<String, Value>>> {
     let mut statement = transaction.prepare(query)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let rows = statement.query_map([session], |row| {
         let mut object = Map::new();
         for (at, name) in names.iter().enumerate() {

@@ -20,9 +20,10 @@ correcting is your job.
 call with place. Run the draft: queue_generation with session and judge: true.
 3. Read the worst axes: `ref` is the target, `gen` what came out. Change the wording of one or two axes towards `ref`. \
 queue_generation with session, positive, note (why) and judge: true is the next iteration in one call: it writes, renders and scores.
-4. Keep a change only if overall_score rises by more than its interval overall_ci, or if several seeds agree; else start from the \
-best iteration (parent).
-5. get_history shows what was tried and what is best. Stop at the target, at max_iterations, or when nothing moves any more.
+4. Use the same two seeds every time: `decision` then says keep, revert (go on from the best; that is the default parent) or \
+more_seeds (the summary says which). One seed only leans. An ALARM names axes that fell.
+5. get_history with advice says what to change next, what was tried on it, and when to stop. A target counts once fresh seeds \
+confirm it.
 
 Scores are 0 to 1; those of different judges are never compared. An axis refused, unresolved or not_visible has no score. Heed the \
 warnings in summary: with an untrained judge the numbers mean nothing. signals compare pixels without a model: palette, hog and \

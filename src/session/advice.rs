@@ -193,10 +193,14 @@ fn step(facts: &Facts, latest: &BTreeMap<u32, &Decided>) -> Step {
     Step::Change(best.n)
 }
 
-/// The scores of the seeds that the best was not chosen on. The first was not chosen at all.
+/// The scores of the seeds that the best was not chosen on: those of the decision by which it took over. What a later look at
+/// the same pair took into account confirmed it. The first was not chosen at all.
 fn fresh_scores(facts: &Facts, best: &Standing) -> Vec<Scored> {
-    let chosen_on: Vec<u64> = newest(&facts.decisions)
-        .get(&best.n)
+    let took_over = |d: &&Decided| d.iteration == best.n && d.kind.takes_over();
+    let chosen_on: Vec<u64> = facts
+        .decisions
+        .iter()
+        .find(took_over)
         .map(|own| own.detail.comparison.seeds.clone())
         .unwrap_or_default();
     best.seeds
@@ -364,7 +368,7 @@ impl Step {
                     .is_some_and(|best| unconfirmed(facts, best).is_some())
                 {
                     true => {
-                        format!("The target is touched, but not surely: confirm with seeds {seeds} of iteration {n}.")
+                        format!("Iteration {n} reaches the target on the seeds that it was chosen on: confirm with fresh seeds {seeds} of it, with judge.")
                     }
                     false => format!(
                         "Iteration {n} was chosen on the same seeds {RESCORE_AFTER} times, which flatters it: score it on fresh seeds {seeds}, and go on with those."

@@ -153,10 +153,7 @@ fn it_stops_at_the_target_only_on_seeds_that_the_best_was_not_chosen_on() {
         "it was chosen for what it scored on these"
     );
     let told = advise(&chosen).step.in_words(&chosen);
-    assert!(
-        told.contains("not surely: confirm with seeds 3, 4 of iteration 2"),
-        "{told}"
-    );
+    assert!(told.contains("confirm with fresh seeds 3, 4 of it"), "{told}");
     assert_eq!(advise(&at(&[0.9, 0.91, 0.9, 0.9])).step, Step::Stop(Stop::Reached));
     assert_eq!(advise(&at(&[0.99, 0.99, 0.6, 0.8])).step, Step::Change(2), "luck");
     assert_eq!(
@@ -169,6 +166,16 @@ fn it_stops_at_the_target_only_on_seeds_that_the_best_was_not_chosen_on() {
         advise(&at(&all)).step,
         Step::Change(2),
         "as sure as it gets, and that is not enough"
+    );
+
+    let mut again = at(&[0.9, 0.91, 0.9, 0.9]);
+    let mut looked = decided(2, Keep, &[]);
+    looked.detail.comparison.seeds = vec![1, 2, 3, 4];
+    again.decisions.push(looked);
+    assert_eq!(
+        advise(&again).step,
+        Step::Stop(Stop::Reached),
+        "seeds 3 and 4 confirmed it"
     );
 
     let mut first = at(&[0.9, 0.91]);

@@ -18,7 +18,8 @@ use crate::comfy::inject::Role;
 use crate::comfy::knobs::with_seed;
 use crate::comfy::lint;
 use crate::history::{
-    Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, SessionId, Span, Timestamp,
+    HistoryError, Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, SessionId,
+    Span, Timestamp,
 };
 use crate::progress::{Progress, Teller};
 
@@ -297,11 +298,15 @@ impl Service {
         Ok(rendered)
     }
 
-    /// The pictures of a run with the files they lie in.
+    /// The pictures of a run with the files they lie in; of one that is gone, that it is.
     pub(super) async fn pictures_of(&self, id: PromptId) -> Result<Vec<(RunImage, String)>, ServiceError> {
         let mut pictures = Vec::new();
         for image in self.store.images_of(id).await? {
-            let path = self.store.find_image(&image.hash).await?.path.display().to_string();
+            let path = match self.store.find_image(&image.hash).await {
+                Ok(stored) => stored.path.display().to_string(),
+                Err(HistoryError::ImageMissing { hash, .. }) => format!("missing: {hash}"),
+                Err(error) => return Err(error.into()),
+            };
             pictures.push((image, path));
         }
         Ok(pictures)

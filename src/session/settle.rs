@@ -151,10 +151,10 @@ impl Service {
                 .store
                 .decisions_of(&session.id, Span::Between(call.about, call.about))
                 .await?;
-            let fresh = recorded
+            let mut fresh = recorded
                 .iter()
                 .filter(|d| d.content.judge == judge && d.created_at >= call.since);
-            decisions.extend(fresh.last().map(Decided::of));
+            decisions.extend(fresh.next_back().map(Decided::of));
         }
         let facts = self.facts(session, Some(&judge)).await?;
         let step = advise(&facts).step;

@@ -64,7 +64,7 @@ impl Bench {
         bench
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 

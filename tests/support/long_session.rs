@@ -52,7 +52,7 @@ pub async fn put(store: &Store, iterations: u32) -> SessionId {
             "session_id": id, "n": n, "parent": (n > 1).then_some(best), "created_at": at, "positive": prompt,
             "negative": "blurry, low quality", "knobs": "{}", "graph": json!({"6": {"inputs": {"text": prompt}}}).to_string(),
             "graph_hash": hash(&format!("graph {n}")), "changes": "[]",
-            "note": format!("hands and lighting were off: say the number of fingers and the side of the lamp ({n})"),
+            "note": format!("{} off: say the number of fingers and the side of the lamp ({n})", if n % 20 == 0 { "the main subject was" } else { "hands and lamp were" }),
         })));
         let run = uuid(n);
         lines.push(row(

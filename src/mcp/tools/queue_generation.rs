@@ -272,3 +272,132 @@ fn run(report: &RunReport) -> RunOut {
             .map(rounded),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{ImageHash, IterationNo, PromptId, Run, RunImage, Timestamp};
+    use crate::session::{BestSoFar, Detail, JudgementOf, Outcome};
+
+    /// As wordy as a large judge is: sixteen tokens a value.
+    const SHOWN: [&str; 2] = [
+        "a dark green wool coat with a high collar, buttoned to the top",
+        "a light green rain coat, open collar, a belt and two pockets",
+    ];
+
+    fn verdict(score: f64) -> Verdict {
+        let axes: Vec<Value> = (0..20)
+            .map(|i| {
+                serde_json::json!({
+                    "id": format!("clothing_axis_{i}"), "group": "clothing", "weight": 1.0, "score": score, "raw": score,
+                    "order": 0.0213, "spread": 0.1107, "ref": SHOWN[0], "gen": SHOWN[1], "verdict": "mismatch",
+                })
+            })
+            .collect();
+        let whole = serde_json::json!({
+            "overall_score": score, "overall_ci": [score - 0.04, score + 0.04], "overall_raw": score, "axes": axes,
+            "signals": {"palette": 12.3456, "brightness": -3.2109, "sharpness": 0.4567, "hog": 0.3456, "ssim": 0.4567, "phash": 23},
+            "flags": [], "judge": "a".repeat(64),
+            "cost": {"encode_s": 1.1, "prefill_s": 2.2, "branch_s": 3.3, "decode_s": 0.4, "images_encoded": 1, "images_kept": 1,
+                     "prefill_tokens": 4000, "reused_tokens": 1000, "branch_tokens": 1500},
+            "seconds": 7.5,
+        });
+        serde_json::from_value(whole).unwrap()
+    }
+
+    fn report(session: &SessionId, n: IterationNo, seed: u64) -> RunReport {
+        let hash = ImageHash::of(&seed.to_le_bytes());
+        let path = format!(
+            "/home/somebody/.local/share/prompt-calibrator/images/{}/{hash}.png",
+            &hash.as_str()[..2]
+        );
+        let at = Timestamp::from_millis(0);
+        RunReport {
+            run: Run {
+                prompt_id: PromptId::random(),
+                session: session.clone(),
+                iteration: n,
+                seed,
+                server: String::new(),
+                state: RunState::Finished,
+                error: None,
+                cached: false,
+                seconds: Some(12.345),
+                prepared_at: at,
+                submitted_at: None,
+                finished_at: Some(at),
+            },
+            images: vec![(
+                RunImage {
+                    ordinal: 0,
+                    hash,
+                    filename: String::new(),
+                    subfolder: String::new(),
+                    folder_type: String::new(),
+                    width: 1024,
+                    height: 1024,
+                },
+                path.clone(),
+            )],
+            remark: None,
+            judgement: Some(Judgement {
+                of: JudgementOf::Run {
+                    session: session.clone(),
+                    n,
+                    seed,
+                },
+                verdict: verdict(0.31),
+                best: Some(BestSoFar { n, overall: 0.42 }),
+                versus: None,
+                pictures: [path.clone(), path],
+            }),
+        }
+    }
+
+    /// Request and result of a call that makes an iteration, with all that a wordy judge says of 20 axes: 1,000 tokens of four bytes.
+    #[test]
+    fn an_iteration_in_one_call_costs_at_most_a_thousand_tokens() {
+        let (session, n) = (SessionId::random(), IterationNo::new(9).unwrap());
+        let moved = [
+            "clothing_axis_1",
+            "clothing_axis_2",
+            "clothing_axis_3",
+            "clothing_axis_4",
+        ];
+        let queued = Queued {
+            session: session.clone(),
+            n,
+            seeds: vec![1, 2],
+            runs: vec![report(&session, n, 1), report(&session, n, 2)],
+            hand_overs: Vec::new(),
+            outcome: Outcome {
+                decisions: vec![Decided {
+                    iteration: 9,
+                    against: Some(7),
+                    kind: crate::history::DecisionKind::Keep,
+                    detail: Detail {
+                        probability: Some(0.93),
+                        moved: moved
+                            .iter()
+                            .zip([0.4, 0.3, -0.2, -0.3])
+                            .map(|(axis, by)| ((*axis).to_owned(), by))
+                            .collect(),
+                        fell: [("clothing_axis_4".to_owned(), (3, 0.4))].into(),
+                        ..Detail::default()
+                    },
+                }],
+                ..Outcome::default()
+            },
+        };
+        let prompt = "a portrait of a woman of forty in a dark green wool coat, half turned to the left, dusk, warm lamp light from \
+                      the lower right, cool sky behind, shallow depth of field, 85 mm, film grain, muted palette of green and ochre, \
+                      magazine cover of the seventies, hands folded in front of her";
+        let asked = serde_json::json!({
+            "session": session, "positive": prompt, "note": "collar and light were off: say both", "seeds": [1, 2], "judge": true,
+        });
+        let answer = serde_json::to_string(&done(&queued)).unwrap();
+        let bytes = asked.to_string().len() + answer.len();
+        assert!(bytes <= 4_000, "{bytes} bytes: {answer}");
+        assert!(done(&queued).scores.is_some());
+    }
+}

@@ -215,7 +215,7 @@ impl Calibration {
         let asked = json!({ "session": session, "seeds": SEEDS, "judge": true });
         let mut made = self.server.call("queue_generation", asked).await?;
         let first = made["overall_score"].as_f64().unwrap_or_default();
-        let (mut pictures, mut stopped) = (0, false);
+        let (mut pictures, mut reached) = (0, false);
         let mut results = std::collections::BTreeMap::new();
         let mut iterations = 1;
         self.agent.made(1);
@@ -262,7 +262,7 @@ impl Calibration {
                     self.line(iterations, &made, &note);
                 }
                 step => {
-                    stopped = step == "stop";
+                    reached = step == "stop" && advice["why"] == "reached";
                     self.tell(&format!("\n  {}", told["summary"].as_str().unwrap_or_default()));
                     break;
                 }
@@ -276,7 +276,7 @@ impl Calibration {
             .find(|row| row["best"] == true);
         let best = best.and_then(|row| row["overall_score"].as_f64()).unwrap_or_default();
         let outcome = Outcome {
-            reached: stopped && best >= TARGET && iterations <= ITERATIONS,
+            reached: reached && iterations <= ITERATIONS,
             first,
             best,
             iterations,

@@ -22,9 +22,9 @@ const SIZE_PLAY: f32 = 0.03;
 const OFF: std::ops::Range<f32> = 0.35..1.0;
 
 /// Mentions that a prompt has room for.
-const ROOM: i32 = 8;
+const ROOM: i32 = 10;
 /// By how much each further one makes it likelier that any of them is missed.
-const CROWDED: f64 = 0.08;
+const CROWDED: f64 = 0.03;
 
 impl Scene {
     /// The scene that a prompt describes, drawn by a painter who does not always do as he is told. What is said once is

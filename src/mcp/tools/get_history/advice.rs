@@ -16,6 +16,9 @@ const TEXT: usize = 120;
 pub struct AdviceOut {
     /// judge, more_seeds, rescore, stop or change
     step: &'static str,
+    /// Why to stop: reached, maximum or plateau.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'static str>,
     /// To go on from.
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<u32>,
@@ -73,6 +76,12 @@ pub fn output(view: &AdviceView) -> Output {
             summary: summary.clone(),
             advice: Some(AdviceOut {
                 step: name(&advice.step),
+                why: match advice.step {
+                    Step::Stop(Stop::Reached) => Some("reached"),
+                    Step::Stop(Stop::Maximum) => Some("maximum"),
+                    Step::Stop(Stop::Plateau) => Some("plateau"),
+                    _ => None,
+                },
                 run: advice.step.runs(),
                 parent: facts.best.as_ref().map(|best| best.n),
                 axis: worst.map(|w| w.axis.id.clone()),

@@ -305,10 +305,6 @@ async fn prune(store: &Store, named: &[String], idle_days: Option<u32>, yes: boo
     }
     sessions.sort();
     sessions.dedup();
-    if sessions.is_empty() {
-        show::line("No session has been idle for so long: nothing to remove.");
-        return Ok(());
-    }
     let pruned = match yes {
         true => store.prune(sessions).await?,
         false => store.would_prune(sessions).await?,
@@ -326,10 +322,19 @@ fn told(pruned: &Pruned, really: bool) -> String {
         pruned.images.len(),
         pruned.bytes as f64 / 1e6
     );
+    if names.is_empty() && pruned.images.is_empty() && pruned.running.is_empty() {
+        return "No session has been idle for so long: nothing to remove.".to_owned();
+    }
     let mut text = match really {
         true => format!("Removed: {what}."),
         false => format!("Would remove {what}. Nothing was removed: repeat with --yes to do it."),
     };
+    if pruned.young > 0 {
+        text.push_str(&format!(
+            " {} more are not an hour old and stay for now: prune again later.",
+            pruned.young
+        ));
+    }
     if !pruned.running.is_empty() {
         let names: Vec<String> = pruned.running.iter().map(ToString::to_string).collect();
         text.push_str(&format!(" Runs of {} are not over: these stay.", names.join(", ")));

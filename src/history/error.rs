@@ -297,7 +297,7 @@ impl HistoryError {
             ),
             Self::Import { .. } => "Export it once more with `prompt-calibrator sessions export`.".into(),
             Self::SessionExists(_) => {
-                "To replace it, remove it first with `prompt-calibrator sessions prune SESSION`.".into()
+                "To replace it, remove it first with `prompt-calibrator sessions prune SESSION --yes`.".into()
             }
             Self::BrokenOff(_) => "Call again; what was answered before is on disk.".into(),
         }

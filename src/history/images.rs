@@ -165,6 +165,28 @@ impl ImageStore {
         Ok((stored, bytes))
     }
 
+    /// All images that are there, as far as they can be listed.
+    pub fn all(&self) -> Vec<StoredImage> {
+        let entries = |folder: &Path| {
+            fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+        };
+        let files = entries(&self.folder).flat_map(|shelf| entries(&shelf).collect::<Vec<_>>());
+        files
+            .filter_map(|path| {
+                let hash = ImageHash::parse(path.file_stem()?.to_str()?).ok()?;
+                let extension = path.extension()?.to_str()?;
+                let format = FileFormat::ALL
+                    .into_iter()
+                    .find(|format| format.extension() == extension)?;
+                Some(StoredImage { hash, format, path })
+            })
+            .collect()
+    }
+
     /// A folder for each of the first two digits, so that none grows too long to list.
     fn shelf(&self, hash: &ImageHash) -> PathBuf {
         self.folder.join(&hash.as_str()[..2])

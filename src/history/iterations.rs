@@ -31,18 +31,6 @@ impl Store {
         self.read(move |transaction| find(transaction, &session, n)).await
     }
 
-    /// The iteration that one was made from.
-    pub async fn iteration_parent(&self, session: &SessionId, n: IterationNo) -> Result<Option<IterationNo>> {
-        let session = session.clone();
-        self.read(move |transaction| {
-            require(transaction, &session, n)?;
-            Ok(transaction
-                .prepare_cached("SELECT parent FROM iterations WHERE session_id = ?1 AND n = ?2")?
-                .query_row((session, n), |row| row.get(0))?)
-        })
-        .await
-    }
-
     /// Iterations of a session, in ascending order, with their graphs; [`Store::trend`] is the short form.
     pub async fn iterations(&self, session: &SessionId, span: Span) -> Result<Vec<Iteration>> {
         let session = session.clone();

@@ -18,8 +18,10 @@ use super::time::Timestamp;
 pub struct Pruned {
     /// Sessions, with all their rows.
     pub sessions: Vec<SessionId>,
-    /// Files of pictures that no other session names.
+    /// Files of pictures that nothing else names, also those that earlier prunings spared.
     pub images: Vec<PathBuf>,
+    /// Further ones that are too young to go: they may belong to what is not recorded yet.
+    pub young: usize,
     /// Their bytes together.
     pub bytes: u64,
     /// Sessions that stay, because a run of theirs is not over.
@@ -43,14 +45,14 @@ impl Store {
         .await
     }
 
-    /// What removing these sessions would remove. Changes nothing.
+    /// What removing these sessions would remove, none included. Changes nothing.
     pub async fn would_prune(&self, sessions: Vec<SessionId>) -> Result<Pruned> {
         let images = self.images().clone();
-        let (going, running, orphans) = self
+        let (going, running, named) = self
             .read(move |transaction| {
                 let (running, going) = split(transaction, sessions)?;
-                let orphans = orphans(transaction, &going)?;
-                Ok((going, running, orphans))
+                let named = named_without(transaction, &going)?;
+                Ok((going, running, named))
             })
             .await?;
         blocking(move || {
@@ -59,12 +61,8 @@ impl Store {
                 running,
                 ..Pruned::default()
             };
-            for path in orphans
-                .iter()
-                .filter_map(|hash| images.find(hash).ok())
-                .map(|stored| stored.path)
-            {
-                let Ok(data) = fs::metadata(&path) else { continue };
+            for image in images.all().into_iter().filter(|image| !named.contains(&image.hash)) {
+                let Ok(data) = fs::metadata(&image.path) else { continue };
                 let age = data
                     .modified()
                     .ok()
@@ -72,33 +70,35 @@ impl Store {
                     .unwrap_or_default();
                 if age >= YOUNG {
                     pruned.bytes += data.len();
-                    pruned.images.push(path);
+                    pruned.images.push(image.path);
+                } else {
+                    pruned.young += 1;
                 }
             }
+            pruned.images.sort();
             Ok(pruned)
         })
         .await
     }
 
-    /// Removes sessions: their rows first, all or none, then the pictures' files. Sessions with a run that is not over
-    /// stay. What a judge knows of a reference stays.
+    /// Removes sessions: their rows first, all or none, then the files of pictures that nothing names. Sessions with a run
+    /// that is not over stay. What a judge knows of a reference stays.
     pub async fn prune(&self, sessions: Vec<SessionId>) -> Result<Pruned> {
         let mut pruned = self.would_prune(sessions).await?;
         let going = pruned.sessions.clone();
-        let orphaned = self
+        let named = self
             .write(move |transaction| {
-                // Named by others since it was looked at: those stay.
-                let orphans: BTreeSet<ImageHash> = orphans(transaction, &going)?.into_iter().collect();
                 for session in &going {
                     remove(transaction, session)?;
                 }
-                Ok(orphans)
+                // Named since it was looked at: those stay.
+                named_without(transaction, &[])
             })
             .await?;
         blocking(move || {
             pruned.images.retain(|path| {
                 let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-                let goes = ImageHash::parse(stem).is_ok_and(|hash| orphaned.contains(&hash));
+                let goes = ImageHash::parse(stem).is_ok_and(|hash| !named.contains(&hash));
                 // One that cannot be removed keeps nobody from the others.
                 goes && fs::remove_file(path)
                     .inspect_err(|error| tracing::warn!(%error, path = %path.display(), "a picture stays"))
@@ -126,24 +126,23 @@ fn split(transaction: &Transaction<'_>, sessions: Vec<SessionId>) -> Result<(Vec
     Ok((running, others))
 }
 
-/// Pictures that these sessions name and nothing else does.
-fn orphans(transaction: &Transaction<'_>, sessions: &[SessionId]) -> Result<Vec<ImageHash>> {
+/// Pictures that anything names but these sessions.
+fn named_without(transaction: &Transaction<'_>, sessions: &[SessionId]) -> Result<BTreeSet<ImageHash>> {
     const NAMED: &str = "SELECT reference_hash AS hash, id AS session_id FROM sessions WHERE reference_hash IS NOT NULL
          UNION ALL SELECT i.image_hash, r.session_id FROM images i JOIN runs r USING (prompt_id)
          UNION ALL SELECT image_hash, session_id FROM judgements
          UNION ALL SELECT reference_hash, session_id FROM judgements";
     let gone: BTreeSet<&SessionId> = sessions.iter().collect();
-    let (mut going, mut staying): (BTreeSet<ImageHash>, BTreeSet<ImageHash>) = Default::default();
+    let mut named = BTreeSet::new();
     let mut statement = transaction.prepare(NAMED)?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         let (hash, session): (ImageHash, Option<SessionId>) = (row.get(0)?, row.get(1)?);
-        match session.is_some_and(|session| gone.contains(&session)) {
-            true => going.insert(hash),
-            false => staying.insert(hash),
-        };
+        if session.is_none_or(|session| !gone.contains(&session)) {
+            named.insert(hash);
+        }
     }
-    Ok(going.difference(&staying).cloned().collect())
+    Ok(named)
 }
 
 fn remove(transaction: &Transaction<'_>, session: &SessionId) -> Result<()> {

@@ -25,7 +25,8 @@ impl Flag {
             Self::UnknownArchitecture => {
                 "NOTE: the judge's model is no Qwen3-VL, and this protocol was never measured on its kind: run `prompt-calibrator eval` before trusting it."
             }
-            Self::ThinkingClosed | Self::EditedReference | Self::NothingCounts => return None,
+            Self::EditedReference => "NOTE: what the reference shows was corrected by hand.",
+            Self::ThinkingClosed | Self::NothingCounts => return None,
         };
         Some(text.to_owned())
     }

@@ -165,16 +165,14 @@ fn step(facts: &Facts, latest: &BTreeMap<u32, &Decided>) -> Step {
     if reached(facts, best) {
         return Step::Stop(Stop::Reached);
     }
+    if facts.count > facts.max_iterations {
+        return Step::Stop(Stop::Maximum);
+    }
     // What was begun is brought to its end first.
     if let Some(n) = facts.unjudged {
         return Step::Judge(Some(n));
     }
-    let open = latest
-        .values()
-        .next_back()
-        .filter(|d| d.kind == DecisionKind::MoreSeeds);
-    // Once another one took over, nobody needs to know.
-    if let Some(open) = open.filter(|d| d.against == Some(best.n) && !d.detail.needs.is_empty()) {
+    if let Some(open) = worth_more_seeds(latest, best.n) {
         return Step::MoreSeeds(open.detail.needs.clone());
     }
     let due = (rescore_due(keeps_on_same_seeds(&facts.decisions, best)) && !best.seedless).then_some(FRESH_SEEDS);
@@ -208,6 +206,19 @@ fn fresh_scores(facts: &Facts, best: &Standing) -> Vec<Scored> {
         .filter(|scored| best.seedless || !chosen_on.contains(&scored.seed))
         .copied()
         .collect()
+}
+
+/// An undecided iteration that more seeds would decide: the newest, or an older one that may well be better than the best. Once
+/// another one took over, nobody needs to know.
+fn worth_more_seeds<'a>(latest: &BTreeMap<u32, &'a Decided>, best: u32) -> Option<&'a Decided> {
+    let newest = latest.keys().next_back().copied();
+    let promising = |d: &Decided| d.detail.probability.is_none_or(|p| p >= 0.5);
+    latest.values().rev().copied().find(|d| {
+        d.kind == DecisionKind::MoreSeeds
+            && d.against == Some(best)
+            && !d.detail.needs.is_empty()
+            && (Some(d.iteration) == newest || promising(d))
+    })
 }
 
 /// Whether the target is reached by more than the uncertainty of several fresh seeds.
@@ -270,10 +281,7 @@ fn fresh_seeds(facts: &Facts, best: &Standing, seeds: usize) -> Vec<u64> {
 /// Whether the last changes were all tried and not kept.
 fn plateau(decisions: &[Decided]) -> bool {
     let latest = newest(decisions);
-    let misses = latest
-        .values()
-        .rev()
-        .take_while(|d| matches!(d.kind, DecisionKind::Revert | DecisionKind::LeaningRevert));
+    let misses = latest.values().rev().take_while(|d| !d.kind.takes_over());
     misses.count() >= STUCK_AFTER
 }
 
@@ -323,8 +331,7 @@ fn tries(axis: &str, facts: &Facts, noise: &Noise) -> Vec<Try> {
         .values()
         .rev()
         .filter_map(|decided| {
-            let change = decided.detail.change.as_ref().unwrap_or(&decided.detail.comparison);
-            let deltas = change.axes.get(axis)?;
+            let deltas = decided.detail.comparison.axes.get(axis)?;
             let by = stats::mean(deltas);
             let moved = by.abs() > noise.floor(axis, deltas.len());
             (moved || meant(decided.iteration)).then_some(Try {
@@ -371,11 +378,11 @@ impl Step {
                         format!("Iteration {n} reaches the target on the seeds that it was chosen on: confirm with fresh seeds {seeds} of it, with judge.")
                     }
                     false => format!(
-                        "Iteration {n} was chosen on the same seeds {RESCORE_AFTER} times, which flatters it: score it on fresh seeds {seeds}, and go on with those."
+                        "{RESCORE_AFTER} changes were kept on the same seeds, which flatters the score: run iteration {n} on fresh seeds {seeds} with judge, and use those from now on."
                     ),
                 }
             }
-            Self::Stop(Stop::Reached) => "Stop: the target is reached, beyond what seeds vary.".into(),
+            Self::Stop(Stop::Reached) => "Stop: the target is reached, and fresh seeds confirm it.".into(),
             Self::Stop(Stop::Maximum) => {
                 format!("Stop: {} of {} iterations are used.", facts.count, facts.max_iterations)
             }
@@ -405,11 +412,27 @@ fn list(seeds: &[u64]) -> String {
 }
 
 impl Decided {
+    /// What a decision rests on, in words.
+    fn rests_on(&self) -> String {
+        let comparison = &self.detail.comparison;
+        match (self.detail.probability, comparison.seeds.len()) {
+            (Some(p), seeds @ 1..) => format!(
+                "{:+.3}, better with probability {p:.2}, {seeds} seed{}",
+                comparison.mean(),
+                if seeds == 1 { "" } else { "s" }
+            ),
+            _ => "no seed in common".to_owned(),
+        }
+    }
+
     /// The decision in a sentence or two: what, by how much, what moved, what to do.
     #[must_use]
     pub fn in_words(&self) -> String {
         let Some(against) = self.against else {
-            let mut text = format!("Iteration {} is the first that this judge scored.", self.iteration);
+            let mut text = format!(
+                "Iteration {} is the first that this judge scored against this target.",
+                self.iteration
+            );
             if let Some(best) = self.detail.best_by_another {
                 text.push_str(&format!(
                     " Iteration {best} was the best by another judge, or another target: judge it again (judge_pair, iteration {best}) to compare."
@@ -418,19 +441,16 @@ impl Decided {
             return text;
         };
         let comparison = &self.detail.comparison;
-        let rests_on = match (self.detail.probability, comparison.seeds.len()) {
-            (Some(p), seeds @ 1..) => format!(
-                "{:+.3}, better with probability {p:.2}, {seeds} seed{}",
-                comparison.mean(),
-                if seeds == 1 { "" } else { "s" }
-            ),
-            _ => "no seed in common".to_owned(),
+        let rests_on = if comparison.is_no_difference() {
+            "no difference at all".to_owned()
+        } else {
+            self.rests_on()
         };
         let n = self.iteration;
         let mut text = match self.kind {
-            DecisionKind::First => format!("Iteration {n} is the first that this judge scored."),
+            DecisionKind::First => format!("Iteration {n} is the first that this judge scored against this target."),
             DecisionKind::Keep => format!("KEEP {n} over {against} ({rests_on})."),
-            DecisionKind::Revert => format!("REVERT {n}: go on from parent {against} ({rests_on})."),
+            DecisionKind::Revert => format!("REVERT {n}: {against} stays the best, go on from it ({rests_on})."),
             DecisionKind::LeaningKeep => format!("Leaning to keep {n} over {against} ({rests_on}: no verdict)."),
             DecisionKind::LeaningRevert => {
                 format!("Leaning to revert {n} to {against} ({rests_on}: no verdict).")

@@ -224,6 +224,14 @@ fn what_was_begun_is_brought_to_its_end_first() {
     );
     told.best.as_mut().unwrap().n = 7;
     assert_eq!(advise(&told).step, Step::Change(7), "another took over meanwhile");
+    told.best.as_mut().unwrap().n = 1;
+    told.decisions.push(decided(3, Revert, &[]));
+    assert!(
+        matches!(advise(&told).step, Step::MoreSeeds(_)),
+        "it may still be better"
+    );
+    told.decisions[1].detail.probability = Some(0.4);
+    assert_eq!(advise(&told).step, Step::Change(1), "and most likely is not");
     told.unjudged = Some(3);
     assert_eq!(advise(&told).step, Step::Judge(Some(3)));
     told.best = None;

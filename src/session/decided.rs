@@ -12,9 +12,6 @@ use crate::history::{Decision, DecisionKind};
 pub struct Detail {
     /// Seed by seed, against what it was compared with.
     pub comparison: Comparison,
-    /// The same against its parent, where that is another one: what this change did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub change: Option<Comparison>,
     /// Probability that it is better than what it was compared with, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,

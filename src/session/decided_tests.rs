@@ -100,7 +100,6 @@ fn a_detail_is_read_back_as_it_was_written_and_others_are_empty() {
         moved: BTreeMap::from([("hair".to_owned(), 0.25)]),
         fell: BTreeMap::from([("pose".to_owned(), (4, 0.3))]),
         needs: BTreeMap::from([(3, vec![u64::MAX])]),
-        change: None,
         best_by_another: Some(6),
     };
     let text = serde_json::to_string(&detail).unwrap();

@@ -32,7 +32,7 @@ pub struct InjectRequest {
     pub target: Option<f64>,
     /// Iterations after which to stop.
     pub max_iterations: Option<u32>,
-    /// The iteration to start from; unless given the newest, or the best where that was not kept. Zero is the workflow as it was.
+    /// The iteration to start from; unless given the best so far, before any is scored the newest. Zero is the workflow as it was.
     pub parent: Option<u32>,
     /// The prompt.
     pub positive: Option<String>,

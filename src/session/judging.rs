@@ -11,7 +11,7 @@ use super::queue::RunReport;
 use super::record::file_hash;
 use super::settle::{Deciding, Outcome};
 use super::{HandOver, Service, ServiceError};
-use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Timestamp, Verify};
+use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify};
 use crate::judge::guard;
 use crate::judge::protocol::NOT_VISIBLE;
 use crate::judge::rubric::{AxisId, Rubric};
@@ -413,11 +413,11 @@ impl Service {
         cancel: &CancellationToken,
     ) -> Result<Judging, ServiceError> {
         let lease = self.sharing.for_judging(&*self.judge, teller, cancel).await?;
-        let (session, began) = (plan.session.clone(), Timestamp::now());
+        let session = plan.session.clone();
         let judged = self.judged(plan, teller, cancel).await;
         let outcome = match (&judged, &session) {
             (Ok(Judged::Verdicts(verdicts)), Some(session)) => {
-                self.outcome_of(session, verdicts, (began, teller, cancel)).await
+                self.outcome_of(session, verdicts, (teller, cancel)).await
             }
             _ => Ok(Outcome::default()),
         };
@@ -436,7 +436,7 @@ impl Service {
         &self,
         session: &Session,
         verdicts: &[Judgement],
-        (since, teller, cancel): (Timestamp, &Teller, &CancellationToken),
+        (teller, cancel): (&Teller, &CancellationToken),
     ) -> Result<Outcome, ServiceError> {
         let judged = verdicts.iter().find_map(|judgement| match &judgement.of {
             JudgementOf::Run { n, .. } => Some((*n, &judgement.verdict.judge)),
@@ -445,12 +445,7 @@ impl Service {
         let Some((about, judge)) = judged else {
             return Ok(Outcome::default());
         };
-        let call = Deciding {
-            about,
-            since,
-            teller,
-            cancel,
-        };
+        let call = Deciding { about, teller, cancel };
         self.outcome(session, judge, &call).await
     }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::history::{
-    self, DecisionKind, GraphHash, IterationNo, NewSession, Session, SessionChange, SessionId, SessionRubric, Span,
-    WorkflowSource,
+    self, GraphHash, IterationNo, NewSession, Session, SessionChange, SessionId, SessionRubric, WorkflowSource,
 };
 use crate::judge::rubric::Rubric;
 
@@ -82,21 +81,15 @@ impl Service {
         })
     }
 
-    /// The newest iteration; where that was judged and not better than the best, the best: reverting is choosing a parent.
+    /// The best so far, so that reverting is nothing to do; before any is scored, the newest.
     async fn to_go_on_from(&self, id: &SessionId) -> Result<Option<IterationNo>, ServiceError> {
-        let count = self.store.iteration_count(id).await?;
-        if count == 0 {
-            return Ok(None);
+        if let Some(best) = self.store.last_incumbent(id).await? {
+            return Ok(Some(best));
         }
-        let newest = self.iteration_no(count)?;
-        let decided = self.store.decisions_of(id, Span::Between(newest, newest)).await?;
-        let Some(last) = decided.last().map(|decision| &decision.content) else {
-            return Ok(Some(newest));
-        };
-        Ok(match last.kind {
-            DecisionKind::Revert | DecisionKind::LeaningRevert => self.store.incumbent(id, &last.judge).await?,
-            _ => Some(newest),
-        })
+        match self.store.iteration_count(id).await? {
+            0 => Ok(None),
+            count => Ok(Some(self.iteration_no(count)?)),
+        }
     }
 
     pub(super) async fn open(

@@ -94,6 +94,8 @@ pub struct AdviceView {
     pub facts: Facts,
     /// The advice.
     pub advice: Advice,
+    /// The newest iteration, where it runs now.
+    pub running: Option<u32>,
 }
 
 /// An answer.
@@ -300,6 +302,13 @@ impl Service {
         let judge = self.shown_judge(&session).await?;
         let facts = self.facts(&session, judge.as_ref()).await?;
         let advice = advise(&facts);
-        Ok(Overview::Advice(Box::new(AdviceView { session, facts, advice })))
+        let newest = format!("{}/{}", session.id, facts.count);
+        let running = self.queued.running(&newest).map(|_| facts.count);
+        Ok(Overview::Advice(Box::new(AdviceView {
+            session,
+            facts,
+            advice,
+            running,
+        })))
     }
 }

@@ -1,6 +1,6 @@
 //! `queue_generation`: run an iteration for one seed or several, and judge what came out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,8 @@ pub struct Queued {
     pub session: SessionId,
     /// The iteration.
     pub n: IterationNo,
+    /// The iteration it was made from.
+    pub parent: Option<IterationNo>,
     /// The seeds that were tried.
     pub seeds: Vec<u64>,
     /// A report for each seed that has a result.
@@ -126,6 +128,9 @@ impl Service {
         teller: &Teller,
         cancel: &CancellationToken,
     ) -> Result<QueueAnswer, ServiceError> {
+        let mut request = request;
+        let mut once = BTreeSet::new();
+        request.seeds.retain(|seed| once.insert(*seed));
         if request.seeds.len() > MAX_SEEDS {
             return Err(ServiceError::usage(
                 format!("{} seeds are more than {MAX_SEEDS}", request.seeds.len()),
@@ -389,7 +394,7 @@ impl Work {
         }
         let RenderTurn { lease, mut hand_overs } = turn;
         drop(lease);
-        let (mut outcome, began) = (Outcome::default(), Timestamp::now());
+        let mut outcome = Outcome::default();
         // All are rendered before any is judged, so that the GPU changes hands once.
         if self.judge && !reports.is_empty() {
             let lease = service
@@ -410,7 +415,6 @@ impl Work {
             if let Some(judge) = judge {
                 let ask = Deciding {
                     about: self.n,
-                    since: began,
                     teller: &teller,
                     cancel: &cancel,
                 };
@@ -426,6 +430,7 @@ impl Work {
                 Ok(Queued {
                     session: self.session.id,
                     n: self.n,
+                    parent: iteration.content.parent,
                     seeds,
                     runs: reports,
                     hand_overs,

@@ -15,7 +15,6 @@ use super::stats::{self, Comparison, Fall, Noise, Sample};
 use super::{Service, ServiceError};
 use crate::history::{
     DecisionKind, IterationNo, JudgeHash, JudgedRun, Judgement, JudgementId, NewDecision, Session, SessionId, Span,
-    Timestamp,
 };
 use crate::judge::average::averaged;
 use crate::judge::score::AxisVerdict;
@@ -51,8 +50,6 @@ pub struct Outcome {
 pub(super) struct Deciding<'a> {
     /// The iteration that was judged.
     pub about: IterationNo,
-    /// When the call began.
-    pub since: Timestamp,
     pub teller: &'a Teller,
     pub cancel: &'a CancellationToken,
 }
@@ -145,20 +142,21 @@ impl Service {
             .filter(|d| d.iteration == about || d.against == Some(about))
             .collect();
         let others = all - decisions.len();
-        if decisions.is_empty() {
-            // Whoever looked at the history meanwhile may have decided first.
+        if !decisions.iter().any(|d| d.iteration == about) {
+            // Decided before: by another look at the history, or by the call that this one repeats.
             let recorded = self
                 .store
                 .decisions_of(&session.id, Span::Between(call.about, call.about))
                 .await?;
-            let mut fresh = recorded
-                .iter()
-                .filter(|d| d.content.judge == judge && d.created_at >= call.since);
-            decisions.extend(fresh.next_back().map(Decided::of));
+            let standing = recorded.iter().filter(|d| d.content.judge == judge).next_back();
+            decisions.extend(standing.map(Decided::of));
         }
         let facts = self.facts(session, Some(&judge)).await?;
         let step = advise(&facts).step;
-        let next = matches!(step, Step::Stop(_) | Step::Rescore { .. }).then(|| step.in_words(&facts));
+        // What a decision asks for comes first.
+        let asked = decisions.iter().any(|d| !d.detail.needs.is_empty());
+        let told = matches!(step, Step::Stop(_)) || matches!(step, Step::Rescore { .. }) && !asked;
+        let next = told.then(|| step.in_words(&facts));
         Ok(Outcome {
             decisions,
             others,
@@ -191,6 +189,13 @@ impl Service {
         };
         let decisions = self.store.decisions(id, judge, WINDOW).await?;
         facts.decisions = decisions.iter().map(Decided::of).collect();
+        // The best by another judge, or against another target, has to be scored by this one before it can be beaten.
+        let other = facts.decisions.iter().find_map(|d| d.detail.best_by_another);
+        if let Some(other) = other
+            && self.judged_seeds(id, judge, other).await?.samples.is_empty()
+        {
+            facts.unjudged = Some(other);
+        }
         let Some(n) = self.store.incumbent(id, judge).await? else {
             return Ok(facts);
         };
@@ -230,7 +235,12 @@ impl Service {
                 against: None,
                 kind: DecisionKind::First,
                 detail: Detail {
-                    best_by_another: self.store.last_incumbent(id).await?.map(|n| n.get()),
+                    best_by_another: self
+                        .store
+                        .last_incumbent(id)
+                        .await?
+                        .filter(|best| *best != n)
+                        .map(|n| n.get()),
                     ..Detail::default()
                 },
             }));
@@ -283,14 +293,6 @@ impl Service {
                 .await;
             ruling = stats::rule(&comparison, &noise);
         }
-        let parent = self.store.iteration_parent(id, self.iteration_no(candidate)?).await?;
-        let change = match parent {
-            Some(parent) if parent.get() != against => {
-                let before = self.judged_seeds(id, judge, parent.get()).await?;
-                Some(Comparison::of(&new.samples, &before.samples)).filter(|c| !c.seeds.is_empty())
-            }
-            _ => None,
-        };
         let mut kept = Vec::new();
         let chain = others()
             .rev()
@@ -299,7 +301,14 @@ impl Service {
         for n in chain.map(|d| d.iteration) {
             kept.push((n, self.judged_seeds(id, judge, n).await?.samples));
         }
-        let (kind, more) = stats::kind(ruling.decision);
+        let (mut kind, mut more) = stats::kind(ruling.decision);
+        if comparison.is_no_difference() {
+            // The same pictures: more of them would be the same too.
+            more = 0;
+            if kind == DecisionKind::MoreSeeds {
+                kind = DecisionKind::Revert;
+            }
+        }
         // Copies of one picture would prove nothing.
         let more = if new.seedless || old.seedless { 0 } else { more };
         let spent = new.spent.union(&old.spent).copied().collect();
@@ -317,7 +326,6 @@ impl Service {
                     .map(|Fall { axis, since, by }| (axis, (since, by)))
                     .collect(),
                 needs: needs((candidate, &new.samples), (against, &old.samples), &spent, more),
-                change,
                 comparison,
                 best_by_another: None,
             },

@@ -82,6 +82,13 @@ impl Comparison {
         found
     }
 
+    /// Whether the pictures are the same, as far as the judge can tell.
+    #[must_use]
+    pub fn is_no_difference(&self) -> bool {
+        let none = |deltas: &Vec<f64>| deltas.iter().all(|delta| *delta == 0.0);
+        !self.seeds.is_empty() && none(&self.overall) && self.axes.values().all(none)
+    }
+
     /// Mean difference of the overall value; 0 without a seed.
     #[must_use]
     pub fn mean(&self) -> f64 {

@@ -74,7 +74,7 @@ async fn three_iterations(bench: &Bench, server: &Server) -> String {
     assert_eq!(worse["decision"], "revert", "{worse}");
     let told = worse["summary"].as_str().unwrap();
     assert!(
-        told.contains("REVERT 3: go on from parent 2 (-0.") && told.contains(" Down: "),
+        told.contains("REVERT 3: 2 stays the best, go on from it (-0.") && told.contains(" Down: "),
         "{told}"
     );
     assert!(!told.contains("ALARM"), "what is not kept has not fallen: {told}");
@@ -95,6 +95,11 @@ async fn what_is_better_is_kept_and_the_next_change_starts_from_it() {
         )
         .await;
     assert_eq!((&draft["iteration"], &draft["parent"]), (&json!(4), &json!(2)));
+    // A draft that was left behind is nobody's parent.
+    let again = server
+        .tool("inject_prompt", json!({"session": session, "positive": "a red moon"}))
+        .await;
+    assert_eq!((&again["iteration"], &again["parent"]), (&json!(5), &json!(2)));
     // Another branch, from wherever the agent likes.
     let branch = json!({"session": session, "parent": 1, "positive": "a green heart"});
     assert_eq!(server.tool("inject_prompt", branch).await["parent"], 1);
@@ -124,10 +129,11 @@ async fn what_is_better_is_kept_and_the_next_change_starts_from_it() {
             &json!("keep"),
             &json!("revert"),
             &Value::Null,
+            &Value::Null,
             &Value::Null
         ]
     );
-    assert_eq!((&rows[1]["best"], &rows[4]["parent"]), (&json!(true), &json!(1)));
+    assert_eq!((&rows[1]["best"], &rows[5]["parent"]), (&json!(true), &json!(1)));
     assert_eq!(rows[3]["state"], "draft");
 }
 
@@ -298,7 +304,7 @@ async fn the_target_can_be_edited() {
         after["summary"]
             .as_str()
             .unwrap()
-            .contains("Iteration 1 is the first that this judge scored"),
+            .contains("Iteration 1 is the first that this judge scored against this target."),
         "{after}"
     );
 }

@@ -40,7 +40,7 @@ struct Input {
     /// "node.input" (node: id, title or class) or role ("steps"): value. Pictures: path or "@reference"
     #[serde(default)]
     knobs: Map<String, Value>,
-    /// Iteration to start from; default newest, 0 = the workflow as it was
+    /// Iteration to start from; default the best so far, 0 = the workflow as it was
     parent: Option<u32>,
     /// Why, in your words; kept in the history
     note: Option<String>,

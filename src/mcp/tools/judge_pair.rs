@@ -91,7 +91,7 @@ struct Output {
     closer: BTreeMap<String, f64>,
     /// Further seeds' overall scores; their axes are in the history.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    others: BTreeMap<String, f64>,
+    other_seeds: BTreeMap<String, f64>,
     /// Of a reference alone, what it shows on each axis.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     target: BTreeMap<String, String>,
@@ -110,7 +110,7 @@ impl Output {
             seed: None,
             scores: None,
             closer: BTreeMap::new(),
-            others: BTreeMap::new(),
+            other_seeds: BTreeMap::new(),
             target: BTreeMap::new(),
             pictures: Vec::new(),
         }
@@ -203,7 +203,7 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
         output.seed = seed(first);
         output.scores = Some(ScoresOut::of(&first.verdict, first.best, full));
         output.closer = first.versus.as_ref().map(closer).unwrap_or_default();
-        output.others = others
+        output.other_seeds = others
             .iter()
             .filter_map(|j| Some((seed(j)?.to_string(), rounded(j.verdict.overall_score?))))
             .collect();
@@ -220,7 +220,7 @@ fn target(table: &TargetTable) -> Output {
         values.len()
     );
     if table.target.edited {
-        summary.push_str(" (some written by hand: scores from before that are not compared with later ones)");
+        summary.push_str(" (some written by hand, for this reference in every session: scores from before that are not compared with later ones)");
     }
     summary.push('.');
     summary.push_str(&warnings(&table.target.flags));

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::inject_prompt::{QuestionOut, asking};
 use super::scores::{ScoresOut, decided, in_words, warnings};
-use super::{Promise, capitalised, tool, wait, with_progress};
+use super::{Promise, tool, wait, with_progress};
 use crate::history::{RunState, SessionId};
 use crate::judge::average::averaged;
 use crate::judge::verdict::Verdict;
@@ -221,9 +221,13 @@ fn request(input: Input) -> QueueRequest {
 
 fn done(queued: &Queued) -> Output {
     let mut sentences = vec![format!(
-        "Iteration {} of session {}: {} picture(s) rendered.",
+        "Iteration {} of session {}{}: {} picture(s).",
         queued.n,
         queued.session,
+        queued
+            .parent
+            .map(|parent| format!(", from {parent}"))
+            .unwrap_or_default(),
         queued.runs.iter().map(|report| report.images.len()).sum::<usize>()
     )];
     for report in &queued.runs {
@@ -246,7 +250,13 @@ fn done(queued: &Queued) -> Output {
     let best = judgements.first().and_then(|j| j.best);
     let verdict = averaged(&verdicts);
     if let Some(verdict) = &verdict {
-        summary.push_str(&format!(" {}", capitalised(&in_words(verdict, best))));
+        let seeds: Vec<String> = judgements
+            .iter()
+            .filter_map(|j| j.of.seed())
+            .map(|seed| seed.to_string())
+            .collect();
+        let s = if seeds.len() == 1 { "" } else { "s" };
+        summary.push_str(&format!(" Seed{s} {}: {}", seeds.join(", "), in_words(verdict, best)));
         summary.push_str(&decided(&queued.outcome));
         summary.push_str(&warnings(&verdict.flags));
     }
@@ -367,6 +377,7 @@ mod tests {
         let queued = Queued {
             session: session.clone(),
             n,
+            parent: None,
             seeds: vec![1, 2],
             runs: vec![report(&session, n, 1), report(&session, n, 2)],
             hand_overs: Vec::new(),

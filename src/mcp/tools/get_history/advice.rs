@@ -40,8 +40,18 @@ pub struct AdviceOut {
 }
 
 pub fn output(view: &AdviceView) -> Output {
-    let AdviceView { session, facts, advice } = view;
+    let AdviceView {
+        session,
+        facts,
+        advice,
+        running,
+    } = view;
     let mut summary = advice.step.in_words(facts);
+    if let Some(n) = running {
+        summary = format!(
+            "Iteration {n} runs now: queue_generation with session and iteration waits for it. Before that: {summary}"
+        );
+    }
     if let Some(best) = &facts.best {
         let score = best
             .verdict

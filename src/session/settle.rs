@@ -148,7 +148,7 @@ impl Service {
                 .store
                 .decisions_of(&session.id, Span::Between(call.about, call.about))
                 .await?;
-            let standing = recorded.iter().filter(|d| d.content.judge == judge).next_back();
+            let standing = recorded.iter().rfind(|d| d.content.judge == judge);
             decisions.extend(standing.map(Decided::of));
         }
         let facts = self.facts(session, Some(&judge)).await?;

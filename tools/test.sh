@@ -9,11 +9,10 @@ setup python3
 
 # The report is looked at in a browser. Ubuntu has it as a snap only, which a container cannot run: then that is left out, and said.
 browser() { have chromium || have chromium-browser || have google-chrome || have chrome; }
+packaged() { have apt-cache && apt-cache show chromium 2>/dev/null | grep '^Version:' | grep -qv snap; }
 if ! browser; then
-  have apt-get && as_root apt-get update -qq
-  if have apt-cache && apt-cache show chromium 2>/dev/null | grep '^Version:' | grep -qv snap; then
-    install_packages chromium fonts-dejavu-core
-  else
+  if ! packaged && have apt-get; then as_root apt-get update -qq || true; fi
+  if ! packaged || ! install_packages chromium fonts-dejavu-core; then
     echo "test: no Chromium here, and none to install: the report's pages are written but not looked at"
     export PROMPT_CALIBRATOR_NO_BROWSER=1
   fi

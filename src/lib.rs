@@ -19,3 +19,4 @@ pub mod progress;
 pub mod report;
 pub mod session;
 pub mod telemetry;
+mod text;

@@ -13,6 +13,7 @@ use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Place, Roles, find, report};
 use crate::comfy::object_info::ObjectInfo;
 use crate::config::Config;
+use crate::text::shortened;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -99,7 +100,7 @@ fn table(roles: &Roles) -> String {
         };
         for place in finding.places() {
             let value = match &place.value {
-                Value::String(text) => shortened(text),
+                Value::String(text) => on_a_line(text),
                 other => other.to_string(),
             };
             table.add_row([role.name(), &format!("{mark}{}", place.key()), &place.title, &value]);
@@ -108,11 +109,7 @@ fn table(roles: &Roles) -> String {
     format!("{table}{questions}")
 }
 
-fn shortened(text: &str) -> String {
-    const MOST: usize = 60;
-    let line = text.replace('\n', " ");
-    if line.chars().count() <= MOST {
-        return line;
-    }
-    line.chars().take(MOST).chain(['…']).collect()
+/// A value on one line of the table.
+fn on_a_line(text: &str) -> String {
+    shortened(&text.replace('\n', " "), 60)
 }

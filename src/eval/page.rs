@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::report::{Measure, Report, Target, TestReport, WorstCase};
 use super::table::{self, Unit};
+use crate::text::escaped;
 
 /// Cases of one test on the page.
 const MOST: usize = 6;
@@ -195,20 +196,4 @@ fn one_case(case: &WorstCase) -> String {
 fn anchor(test: &str) -> String {
     let safe: String = test.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("test-{safe}")
-}
-
-/// Text as it is shown, between tags and in quotes.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
-    safe
 }

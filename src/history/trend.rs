@@ -13,6 +13,7 @@ use super::state::RunState;
 use super::store::Store;
 use super::time::Timestamp;
 use super::types::Span;
+use crate::text::shortened;
 
 /// How many characters of a positive prompt a row shows.
 const EXCERPT: usize = 160;
@@ -163,8 +164,5 @@ fn scores(
 /// The beginning of a text, on one line, with `…` where it was cut.
 fn excerpt(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= EXCERPT {
-        return line;
-    }
-    line.chars().take(EXCERPT - 1).chain(std::iter::once('…')).collect()
+    shortened(&line, EXCERPT)
 }

@@ -10,18 +10,15 @@ use super::jobs::Waited;
 use super::queue::RunReport;
 use super::record::file_hash;
 use super::settle::{Deciding, Outcome};
+use super::target;
 use super::{HandOver, Service, ServiceError};
 use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify};
 use crate::judge::guard;
-use crate::judge::protocol::NOT_VISIBLE;
 use crate::judge::rubric::{AxisId, Rubric};
 use crate::judge::verdict::{Verdict, Versus};
 use crate::judge::{Call, JudgeError, Pair, Target};
 use crate::picture::Picture;
 use crate::progress::{Progress, Teller};
-
-/// Most characters of what is written by hand about an axis of the reference.
-const MAX_TARGET: usize = 120;
 
 /// What to judge: two files, a session's iteration, or a reference alone.
 #[derive(Clone, Debug, Default)]
@@ -201,7 +198,7 @@ impl Service {
     async fn plan(&self, request: &JudgeRequest) -> Result<Plan, ServiceError> {
         let mut plan = self.plan_pictures(request).await?;
         if !request.target.is_empty() {
-            plan.edits = self.edits(request, &plan)?;
+            plan.edits = target::edits(&request.target, &plan.rubric, !plan.subjects.is_empty())?;
         }
         if let Some(against) = &request.against {
             if plan.subjects.is_empty() {
@@ -213,42 +210,6 @@ impl Service {
             plan.incumbent = Some(self.incumbent(against, plan.session.as_ref()).await?);
         }
         Ok(plan)
-    }
-
-    /// What is to be written by hand about the reference, checked against the rubric.
-    fn edits(&self, request: &JudgeRequest, plan: &Plan) -> Result<BTreeMap<AxisId, Option<String>>, ServiceError> {
-        if !plan.subjects.is_empty() {
-            return Err(ServiceError::usage(
-                "`target` was given together with a picture to judge; nothing was changed",
-                "Edit the target first, with the reference or the session alone; then judge.",
-            ));
-        }
-        let mut edits = BTreeMap::new();
-        for (name, words) in &request.target {
-            let Some(axis) = plan.rubric.axes.iter().find(|axis| axis.id.as_str() == name) else {
-                let ids: Vec<&str> = plan.rubric.axes.iter().map(|axis| axis.id.as_str()).collect();
-                return Err(ServiceError::usage(
-                    format!(
-                        "the rubric {} has no axis \"{name}\"; nothing was changed",
-                        plan.rubric.id
-                    ),
-                    format!("Its axes are {}.", ids.join(", ")),
-                ));
-            };
-            let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-            if words.chars().count() > MAX_TARGET {
-                return Err(ServiceError::usage(
-                    format!("what was given for \"{name}\" has more than {MAX_TARGET} characters; nothing was changed"),
-                    "Say it in a few words, as the judge would.",
-                ));
-            }
-            if guard::applies(plan.rubric.explicit, Some(words.as_str())) {
-                guard::check_text(&words)?;
-            }
-            let hidden = words.is_empty() || words == NOT_VISIBLE;
-            edits.insert(axis.id.clone(), (!hidden).then_some(words));
-        }
-        Ok(edits)
     }
 
     /// The picture or pictures that others are compared with.

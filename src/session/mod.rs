@@ -20,6 +20,7 @@ mod settle;
 mod sharing;
 mod show;
 pub mod stats;
+mod target;
 mod uploads;
 
 use std::sync::Arc;

@@ -14,6 +14,7 @@ use crate::judge::rubric::Rubric;
 use crate::judge::verdict::Verdict;
 use crate::picture::preview;
 use crate::progress::{Meter, Teller};
+use crate::text::capitalised;
 
 /// A picture, small enough for a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,12 +74,6 @@ pub struct Notebook {
     pub reference: Option<Thumbnail>,
     /// All iterations, oldest first.
     pub iterations: Vec<Noted>,
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    first.unwrap_or_default() + letters.as_str()
 }
 
 /// The longer side of a page's pictures, in pixels: a page of many stays a file that can be sent.

@@ -14,7 +14,8 @@ use super::judging::rubric_of;
 use super::stats::{self, Comparison, Fall, Noise, Sample};
 use super::{Service, ServiceError};
 use crate::history::{
-    DecisionKind, IterationNo, JudgeHash, JudgedRun, Judgement, JudgementId, NewDecision, Session, SessionId, Span,
+    DecisionKind, ImageHash, IterationNo, JudgeHash, JudgedRun, Judgement, JudgementId, NewDecision, Session,
+    SessionId, Span,
 };
 use crate::judge::average::averaged;
 use crate::judge::score::AxisVerdict;
@@ -56,11 +57,20 @@ pub(super) struct Deciding<'a> {
 
 /// An iteration's judged seeds.
 struct Judged {
+    runs: Vec<JudgedRun>,
     samples: Vec<Sample>,
     /// Seeds that cannot be compared: refused, or the same picture as another's.
     spent: BTreeSet<u64>,
     /// Whether different seeds made the same picture: the workflow takes none.
     seedless: bool,
+}
+
+impl Judged {
+    /// The picture of a seed.
+    fn picture(&self, seed: u64) -> Option<&ImageHash> {
+        let run = self.runs.iter().find(|run| run.seed == seed)?;
+        Some(&run.judgement.content.image)
+    }
 }
 
 impl Service {
@@ -199,12 +209,12 @@ impl Service {
         let Some(n) = self.store.incumbent(id, judge).await? else {
             return Ok(facts);
         };
-        let runs = self.store.judged_runs(id, judge, Span::Between(n, n)).await?;
-        let verdicts: Vec<(&JudgedRun, Verdict)> = runs
+        let judged = self.judged_seeds(id, judge, n.get()).await?;
+        let verdicts: Vec<(&JudgedRun, Verdict)> = judged
+            .runs
             .iter()
             .filter_map(|run| Some((run, verdict_of(&run.judgement)?)))
             .collect();
-        let judged = self.judged_seeds(id, judge, n.get()).await?;
         facts.best = averaged(&verdicts.iter().map(|(_, v)| v).collect::<Vec<_>>()).map(|verdict| Standing {
             n: n.get(),
             verdict,
@@ -288,9 +298,7 @@ impl Service {
         let noise = Noise::of(others().map(|d| &d.detail.comparison));
         let mut ruling = stats::rule(&comparison, &noise);
         if let (true, Some(call)) = (worth_asking(&comparison, &ruling), call) {
-            comparison.log_odds = self
-                .asked_directly(session, judge, (candidate, against), &comparison.seeds, call)
-                .await;
+            comparison.log_odds = self.asked_directly(session, (new, old), &comparison.seeds, call).await;
             ruling = stats::rule(&comparison, &noise);
         }
         let mut kept = Vec::new();
@@ -337,6 +345,7 @@ impl Service {
         let n = self.iteration_no(n)?;
         let runs = self.store.judged_runs(session, judge, Span::Between(n, n)).await?;
         let mut judged = Judged {
+            runs: Vec::new(),
             samples: Vec::new(),
             spent: self.store.refused_seeds(session, n).await?.into_iter().collect(),
             seedless: false,
@@ -352,6 +361,7 @@ impl Service {
                 judged.spent.insert(run.seed);
             }
         }
+        judged.runs = runs;
         Ok(judged)
     }
 
@@ -359,8 +369,7 @@ impl Service {
     async fn asked_directly(
         &self,
         session: &Session,
-        judge: &JudgeHash,
-        (candidate, against): (u32, u32),
+        (new, old): (&Judged, &Judged),
         seeds: &[u64],
         deciding: &Deciding<'_>,
     ) -> Option<f64> {
@@ -378,14 +387,12 @@ impl Service {
             let reference = self.stored_picture(reference).await?;
             let mut odds = Vec::new();
             for seed in seeds.iter().take(ASKED_DIRECTLY) {
-                let new = self.judged_picture(&session.id, judge, candidate, *seed).await?;
-                let old = self.judged_picture(&session.id, judge, against, *seed).await?;
-                let (Some(new), Some(old)) = (new, old) else {
+                let (Some(new), Some(old)) = (new.picture(*seed), old.picture(*seed)) else {
                     continue;
                 };
-                let (old, new) = (self.stored_picture(&old).await?, self.stored_picture(&new).await?);
+                let (old, new) = (self.stored_picture(old).await?, self.stored_picture(new).await?);
                 let read = self.judge.closer(&reference, (&old, &new), call).await?;
-                odds.extend(Versus::of(against.to_string(), &rubric, &read).log_odds);
+                odds.extend(Versus::of(String::new(), &rubric, &read).log_odds);
             }
             Ok::<_, ServiceError>(odds)
         };
@@ -396,21 +403,6 @@ impl Service {
                 None
             }
         }
-    }
-
-    async fn judged_picture(
-        &self,
-        session: &SessionId,
-        judge: &JudgeHash,
-        n: u32,
-        seed: u64,
-    ) -> Result<Option<crate::history::ImageHash>, ServiceError> {
-        let n = self.iteration_no(n)?;
-        let runs = self.store.judged_runs(session, judge, Span::Between(n, n)).await?;
-        Ok(runs
-            .into_iter()
-            .find(|run| run.seed == seed)
-            .map(|run| run.judgement.content.image))
     }
 }
 

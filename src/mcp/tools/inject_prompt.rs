@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::{Promise, tool};
 use crate::mcp::convert::{Summarised, arguments, failed, success};
 use crate::session::{Draft, InjectRequest, Injected, Question, Service};
+use crate::text::shortened;
 
 pub const NAME: &str = "inject_prompt";
 
@@ -170,9 +171,7 @@ fn drafted(draft: &Draft) -> Output {
 
 fn echo(value: &Value) -> Value {
     match value {
-        Value::String(text) if text.chars().count() > ECHO => {
-            Value::String(text.chars().take(ECHO).chain(['…']).collect())
-        }
+        Value::String(text) => Value::String(shortened(text, ECHO)),
         other => other.clone(),
     }
 }

@@ -10,9 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::scores::{ScoresOut, closer, compared, decided, in_words, warnings};
-use super::{Promise, capitalised, tool, wait, with_progress};
+use super::{Promise, tool, wait, with_progress};
 use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, Service, ServiceError, TargetTable};
+use crate::text::capitalised;
 
 pub const NAME: &str = "judge_pair";
 

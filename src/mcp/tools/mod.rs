@@ -87,14 +87,6 @@ async fn with_progress<T, F: Future<Output = T>>(
     progress::report(context, updates, work(teller, context.ct.clone())).await
 }
 
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default()
-}
-
 fn wait(seconds: Option<u32>) -> Duration {
     Duration::from_secs(u64::from(seconds.unwrap_or(DEFAULT_WAIT_S).min(MAX_WAIT_S)))
 }

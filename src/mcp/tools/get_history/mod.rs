@@ -15,6 +15,7 @@ use super::{Promise, tool};
 use crate::history::RunCounts;
 use crate::mcp::convert::{Summarised, arguments, failed, success};
 use crate::session::{Overview, OverviewRequest, Service};
+use crate::text::shortened;
 
 pub const NAME: &str = "get_history";
 
@@ -134,17 +135,6 @@ fn output(overview: Overview, page: u32) -> Output {
             ..Output::default()
         },
     }
-}
-
-/// A text of at most so many characters, with `…` where it was cut.
-fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    if most < 2 {
-        return String::new();
-    }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// How a page continues, in words.

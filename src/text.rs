@@ -1,0 +1,55 @@
+//! Small things done to texts that people and agents read.
+
+/// The text with its first letter as a capital.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
+/// At most so many characters of a text, with `…` for the last where it was cut; nothing where there is no room for a word.
+pub fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    if most < 2 {
+        return String::new();
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
+}
+
+/// A text as it is shown in HTML, between tags and in quotes.
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_between_characters_and_never_longer_than_asked() {
+        assert_eq!(shortened("früh", 4), "früh");
+        assert_eq!(shortened("früher", 4), "frü…");
+        assert_eq!(
+            (shortened("früher", 1), shortened("", 0)),
+            (String::new(), String::new())
+        );
+        assert_eq!(
+            (capitalised("über"), capitalised("")),
+            ("Über".to_owned(), String::new())
+        );
+        assert_eq!(escaped("<a b='\"&'>"), "&lt;a b=&#39;&quot;&amp;&#39;&gt;");
+    }
+}

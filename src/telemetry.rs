@@ -3,13 +3,16 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
-use tracing::Subscriber;
+use tokio::sync::broadcast;
+use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -97,7 +100,65 @@ where
 {
     // Colours would litter a client's log window.
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
-    registry().with(filter(level)).with(lines)
+    registry().with(filter(level)).with(lines).with(ForClients)
+}
+
+/// A line of our own log.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// How grave it is.
+    pub level: Level,
+    /// The module that says it.
+    pub target: &'static str,
+    /// The message, and its fields as `name=value`.
+    pub text: String,
+}
+
+/// Lines that may wait for a slow client.
+const WAITING: usize = 256;
+
+static LINES: LazyLock<broadcast::Sender<Line>> = LazyLock::new(|| broadcast::Sender::new(WAITING));
+
+/// The lines of our log from now on, as far as the log's level lets them through.
+#[must_use]
+pub fn lines() -> broadcast::Receiver<Line> {
+    LINES.subscribe()
+}
+
+/// Passes our own lines on to whoever listens. Costs nothing where nobody does.
+struct ForClients;
+
+impl<S: Subscriber> Layer<S> for ForClients {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let metadata = event.metadata();
+        if LINES.receiver_count() == 0 || !metadata.target().starts_with("prompt_calibrator") {
+            return;
+        }
+        let mut words = Words::default();
+        event.record(&mut words);
+        // It fails only when nobody listens any more.
+        let _ = LINES.send(Line {
+            level: *metadata.level(),
+            target: metadata.target(),
+            text: words.message + &words.fields,
+        });
+    }
+}
+
+#[derive(Default)]
+struct Words {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Words {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        } else {
+            self.fields.push_str(&format!(" {}={value:?}", field.name()));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +198,21 @@ mod tests {
         assert!(!info.contains("our detail") && info.contains("their warning"));
         assert_eq!(log(LogLevel::Error), "");
         assert_eq!(log(LogLevel::Off), "");
+    }
+
+    #[test]
+    fn a_listener_hears_our_lines_and_nobody_elses() {
+        let mut heard = lines();
+        log(LogLevel::Debug);
+        let mut texts = Vec::new();
+        while let Ok(line) = heard.try_recv() {
+            texts.push((line.level, line.text));
+        }
+        assert!(
+            texts.contains(&(Level::DEBUG, "our detail seed=7".to_owned())),
+            "{texts:?}"
+        );
+        assert!(!texts.iter().any(|(_, text)| text.contains("their")), "{texts:?}");
     }
 
     #[test]

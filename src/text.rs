@@ -34,6 +34,24 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
+/// A template with its places filled in. It is gone through once, so that what is put in is never taken for a place.
+pub fn filled(template: &str, parts: &[(&str, &str)]) -> String {
+    let room: usize = parts.iter().map(|(_, value)| value.len()).sum();
+    let mut text = String::with_capacity(template.len() + room);
+    let mut rest = template;
+    while let Some((at, place, value)) = parts
+        .iter()
+        .filter_map(|(place, value)| Some((rest.find(place)?, *place, *value)))
+        .min_by_key(|(at, ..)| *at)
+    {
+        text.push_str(&rest[..at]);
+        text.push_str(value);
+        rest = &rest[at + place.len()..];
+    }
+    text.push_str(rest);
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +69,15 @@ mod tests {
             ("Über".to_owned(), String::new())
         );
         assert_eq!(escaped("<a b='\"&'>"), "&lt;a b=&#39;&quot;&amp;&#39;&gt;");
+    }
+
+    #[test]
+    fn what_is_put_into_a_template_is_never_taken_for_a_place() {
+        let parts = [("{{a}}", "1 {{b}}"), ("{{b}}", "{{a}}"), ("{{none}}", "x")];
+        assert_eq!(
+            filled("<{{a}}|{{b}}|{{a}}|{{c}}>", &parts),
+            "<1 {{b}}|{{a}}|1 {{b}}|{{c}}>"
+        );
+        assert_eq!(filled("nothing", &[]), "nothing");
     }
 }

@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "mcp_binary/asking.rs"]
+mod asking;
 #[path = "mcp_binary/bad_pictures.rs"]
 mod bad_pictures;
 #[path = "mcp_binary/bad_rubrics.rs"]
@@ -14,6 +16,8 @@ mod bench;
 mod calibration;
 #[path = "mcp_binary/comfyui_down.rs"]
 mod comfyui_down;
+#[path = "mcp_binary/following.rs"]
+mod following;
 #[path = "mcp_binary/handles.rs"]
 mod handles;
 #[path = "mcp_binary/in_flight.rs"]
@@ -26,6 +30,8 @@ mod notebook;
 mod places;
 #[path = "mcp_binary/refusals.rs"]
 mod refusals;
+#[path = "mcp_binary/resources.rs"]
+mod resources;
 #[path = "mcp_binary/restart.rs"]
 mod restart;
 #[path = "mcp_binary/secured.rs"]
@@ -36,6 +42,8 @@ mod shape;
 mod sharing;
 #[path = "mcp_binary/studio.rs"]
 mod studio;
+#[path = "mcp_binary/tasks.rs"]
+mod tasks;
 #[path = "mcp_binary/warm.rs"]
 mod warm;
 

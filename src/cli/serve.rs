@@ -50,7 +50,7 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     options.token = config.http_token.as_ref().map(|t| t.expose().to_owned());
     options.allowed_origins = args.allow_origin;
     options.shutdown = shutdown;
-    let bound = http::serve(options, move || handler.clone()).await?;
+    let bound = http::serve(options, move || handler.for_another()).await?;
     // On standard error, where a person or a script that started it reads the port.
     tracing::info!("listening on http://{}/mcp", bound.addr);
     bound.join().await?;

@@ -235,6 +235,18 @@ impl HistoryError {
         }
     }
 
+    /// Whether what was asked for is simply not there.
+    pub fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownSession(_)
+                | Self::UnknownIteration { .. }
+                | Self::UnknownRun(_)
+                | Self::UnknownJudgement(_)
+                | Self::ImageMissing { .. }
+        )
+    }
+
     /// What to do next, for the agent or the person who reads the error.
     pub fn hint(&self) -> String {
         match self {

@@ -34,6 +34,7 @@ pub use error::{HistoryError, Result, Trouble};
 pub use ids::{GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, SessionId};
 pub use images::{FileFormat, ImageStore, StoredImage, Verify};
 pub use prune::Pruned;
+pub use sessions::Stamp;
 pub use state::{RunState, RunUpdate};
 pub use store::Store;
 pub use time::Timestamp;

@@ -8,6 +8,10 @@ use super::store::{Json, Store};
 use super::time::Timestamp;
 use super::types::{NewSession, Session, SessionChange, SessionRubric, SessionSummary};
 
+/// A state of the history: two that are equal show the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp(String);
+
 /// Names are random; another try after a clash succeeds unless something is broken.
 const NAME_TRIES: usize = 8;
 
@@ -26,6 +30,19 @@ impl Store {
     /// The sessions, newest first: `limit` of them after the first `skip`.
     pub async fn sessions(&self, skip: u32, limit: u32) -> Result<Vec<SessionSummary>> {
         self.read(move |transaction| list(transaction, skip, limit)).await
+    }
+
+    /// What changes whenever a session does, or, without one, whenever one is added or changes.
+    ///
+    /// # Errors
+    /// [`HistoryError::UnknownSession`] when there is none of this name.
+    pub async fn stamp(&self, id: Option<&SessionId>) -> Result<Stamp> {
+        let id = id.cloned();
+        self.read(move |transaction| match &id {
+            Some(id) => stamp_of(transaction, id),
+            None => stamp_of_all(transaction),
+        })
+        .await
     }
 
     /// Changes what may change in a session; returns it as it then is.
@@ -158,6 +175,30 @@ fn find(transaction: &Transaction<'_>, id: &SessionId) -> Result<Session> {
         .query_row([id], session_row)
         .optional()?
         .ok_or_else(|| HistoryError::UnknownSession(id.clone()))
+}
+
+/// Times alone would miss what happens within a millisecond; numbers of rows alone would miss what changes in one.
+fn stamp_of(transaction: &Transaction<'_>, id: &SessionId) -> Result<Stamp> {
+    transaction
+        .prepare_cached(
+            "SELECT printf('%d|%d|%d|%d|%d|%s|%s|%s|%s', last_activity,
+                 (SELECT coalesce(max(n), 0) FROM iterations WHERE session_id = s.id),
+                 (SELECT count(*) FROM runs WHERE session_id = s.id AND finished_at IS NOT NULL),
+                 (SELECT count(*) FROM judgements WHERE session_id = s.id),
+                 (SELECT count(*) FROM decisions WHERE session_id = s.id),
+                 target_score, max_iterations, coalesce(reference_hash, ''), coalesce(title, ''))
+             FROM sessions s WHERE id = ?1",
+        )?
+        .query_row([id], |row| row.get(0).map(Stamp))
+        .optional()?
+        .ok_or_else(|| HistoryError::UnknownSession(id.clone()))
+}
+
+fn stamp_of_all(transaction: &Transaction<'_>) -> Result<Stamp> {
+    let stamp = transaction
+        .prepare_cached("SELECT printf('%d|%d', count(*), coalesce(max(last_activity), 0)) FROM sessions")?
+        .query_row([], |row| row.get(0).map(Stamp))?;
+    Ok(stamp)
 }
 
 fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {

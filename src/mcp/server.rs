@@ -1,14 +1,26 @@
-//! The MCP server: what it says about itself, and its tools.
+//! The MCP server: what it says about itself, and who answers which request.
 
+#[allow(deprecated)]
+use rmcp::model::SetLevelRequestParams;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ErrorData, Implementation, ListToolsResult, PaginatedRequestParams,
-    ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, JsonObject,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
+use rmcp::task_manager::TaskManager;
 use rmcp::{RoleServer, ServerHandler};
+use serde_json::json;
 
-use super::tools;
+use super::call::{Call, Waiting};
+use super::following::{self, Following};
+use super::log::Log;
+use super::{completions, prompts, resources, tasks, tools};
 use crate::session::Service;
+
+type Context = RequestContext<RoleServer>;
 
 /// How an agent is to work with the tools; clients cut it at 2,048 characters.
 pub const INSTRUCTIONS: &str = "\
@@ -31,23 +43,60 @@ phash are distances (0 the same), ssim is likeness (1 the same), brightness and 
 more. Prompt text goes to ComfyUI literally: {a|b} and // are not expanded. Long calls answer after wait_s and go on: call again \
 with only session and iteration, or with the handle.";
 
-/// One client's view of the service. All clients share the service.
+/// One client's view of the service. All clients share the service and its tasks; what a client follows is its own.
 #[derive(Clone)]
 pub struct CalibratorServer {
     service: Service,
+    tasks: TaskManager,
+    following: Following,
+    log: Log,
 }
 
 impl CalibratorServer {
     /// A handler on a service.
     #[must_use]
     pub fn new(service: Service) -> Self {
-        Self { service }
+        Self {
+            service,
+            tasks: TaskManager::new(),
+            following: Following::default(),
+            log: Log::default(),
+        }
+    }
+
+    /// A handler for another client of the same service.
+    #[must_use]
+    pub fn for_another(&self) -> Self {
+        Self {
+            service: self.service.clone(),
+            tasks: self.tasks.clone(),
+            following: Following::default(),
+            log: Log::default(),
+        }
     }
 }
 
+/// The extension of pages in results (MCP Apps).
+const APPS: &str = "io.modelcontextprotocol/ui";
+
+// Logging and subscriptions of the revisions with sessions are deprecated in rmcp and still asked for by clients.
+#[allow(deprecated)]
 impl ServerHandler for CalibratorServer {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().build();
+        let apps = JsonObject::from_iter([("mimeTypes".to_owned(), json!([resources::APP_MIME]))]);
+        let mut capabilities = ServerCapabilities::builder()
+            .enable_logging()
+            .enable_completions()
+            .enable_prompts()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_tools()
+            .enable_tasks()
+            .build();
+        capabilities
+            .extensions
+            .get_or_insert_default()
+            .insert(APPS.to_owned(), apps);
         let name =
             Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).with_title("Prompt Calibrator");
         ServerConfig::new(capabilities)
@@ -55,25 +104,102 @@ impl ServerHandler for CalibratorServer {
             .with_instructions(INSTRUCTIONS)
     }
 
-    async fn list_tools(
-        &self,
-        _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
-    ) -> Result<ListToolsResult, ErrorData> {
+    async fn list_tools(&self, _: Option<PaginatedRequestParams>, _: Context) -> Result<ListToolsResult, ErrorData> {
         Ok(ListToolsResult::with_all_items(tools::list()))
     }
 
-    async fn call_tool(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(&self, request: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
         // Not at start-up: clients start a second process just to probe.
         self.service.resume_open_runs();
-        Ok(tools::call(&self.service, request, context).await)
+        let capabilities = context.client_capabilities();
+        if tasks::wanted(&request, capabilities.as_ref()) {
+            return Ok(tasks::begin(&self.tasks, &self.service, request, capabilities.as_ref()));
+        }
+        let tool = request.name.to_string();
+        let call = Call::new(request, Waiting::Request(Box::new(context)));
+        Ok(tools::call(&self.service, &tool, call).await)
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         tools::list().into_iter().find(|tool| tool.name == name)
+    }
+
+    async fn get_task(&self, request: GetTaskParams, _: Context) -> Result<GetTaskResult, ErrorData> {
+        self.tasks.get_task(&request.task_id).map(GetTaskResult::new)
+    }
+
+    async fn update_task(&self, request: UpdateTaskParams, _: Context) -> Result<(), ErrorData> {
+        self.tasks.update_task(&request.task_id, request.input_responses)
+    }
+
+    async fn cancel_task(&self, request: CancelTaskParams, _: Context) -> Result<(), ErrorData> {
+        self.tasks.cancel_task(&request.task_id)
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        resources::list(&self.service, request.and_then(|page| page.cursor)).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(resources::templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: Context,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        resources::read(&self.service, &request.uri).await.map(Into::into)
+    }
+
+    async fn subscribe(&self, request: SubscribeRequestParams, context: Context) -> Result<(), ErrorData> {
+        self.following.begin(&self.service, request.uri, context.peer).await
+    }
+
+    async fn unsubscribe(&self, request: UnsubscribeRequestParams, _: Context) -> Result<(), ErrorData> {
+        self.following.end(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::new();
+        accepted
+            .resource_subscriptions
+            .clone_from(&requested.resource_subscriptions);
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        following::listen(&self.service, &context).await;
+        Ok(())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(prompts::list())
+    }
+
+    async fn get_prompt(&self, request: GetPromptRequestParams, _: Context) -> Result<GetPromptResponse, ErrorData> {
+        prompts::get(&request).map(Into::into)
+    }
+
+    async fn complete(&self, request: CompleteRequestParams, _: Context) -> Result<CompleteResult, ErrorData> {
+        completions::complete(&self.service, request).await
+    }
+
+    async fn set_level(&self, request: SetLevelRequestParams, context: Context) -> Result<(), ErrorData> {
+        self.log.set(request.level, context.peer);
+        Ok(())
     }
 }

@@ -177,10 +177,9 @@ function filmstrip(iterations, best, choose) {
 
 function filmButton(iteration, best, choose) {
   const run = iteration.runs.find((candidate) => candidate.picture);
-  const empty = iteration.runs.some((candidate) => candidate.withheld) ? "withheld" : iteration.state;
   const thumb = run
     ? el("img", { class: "veil", src: run.picture.src, alt: "", loading: "lazy", decoding: "async", draggable: "false" })
-    : el("span", { class: "empty" }, empty === "done" ? "no picture" : empty);
+    : el("span", { class: "empty" }, whyNoThumb(iteration));
   return el("button", {
     type: "button", "data-iteration": iteration.n, "aria-label": spoken(iteration, best), tabindex: -1,
     click: () => choose(iteration.n),
@@ -188,16 +187,50 @@ function filmButton(iteration, best, choose) {
   el("span", { class: "film-line" }, el("b", {}, iteration.n), markIcon(markOf(iteration)), el("span", {}, two(iteration.score))));
 }
 
+function whyNoThumb(iteration) {
+  if (iteration.runs.some((candidate) => candidate.withheld)) return "withheld";
+  if (iteration.state !== "done") return iteration.state;
+  return iteration.unread ? "not opened" : "no picture";
+}
+
+/** Makes an item the current one of its strip, the only one that Tab stops at, and brings it into view. */
+function makeCurrent(strip, item) {
+  const hadFocus = strip.contains(document.activeElement);
+  for (const old of strip.querySelectorAll("[aria-current]")) {
+    old.removeAttribute("aria-current");
+    old.tabIndex = -1;
+  }
+  item.setAttribute("aria-current", "true");
+  item.tabIndex = 0;
+  if (hadFocus) item.focus({ preventScroll: true });
+  centre(strip, item);
+}
+
+/** Scrolls a strip sideways only: scrollIntoView would move the page as well. */
+function centre(strip, item) {
+  const [outer, inner] = [strip.getBoundingClientRect(), item.getBoundingClientRect()];
+  strip.scrollLeft += inner.left + inner.width / 2 - outer.left - outer.width / 2;
+}
+
 // ---- bars ------------------------------------------------------------------
 
-/** Each axis of one iteration: those that count, worst first, then those that do not, with the reason. */
-function bars(axes, iteration) {
+/**
+ * Each axis of one iteration: those that count, worst first, then those that do not, with the reason. Of those that count,
+ * more than `most` are folded away.
+ */
+function bars(axes, iteration, most = Infinity) {
   if (!Object.keys(iteration.axes).length) return [el("p", {}, "This iteration has not been judged.")];
   const rows = axes.map((axis) => ({ axis, result: iteration.axes[axis.id], why: whyNotCounted(axis, iteration) }));
   const counted = rows.filter((row) => !row.why).sort((a, b) => a.result.score - b.result.score);
   const others = rows.filter((row) => row.why);
   const nodes = [];
-  if (counted.length) nodes.push(el("ol", { class: "bars" }, counted.map(bar)));
+  const list = (some) => el("ol", { class: "bars" }, some.map(bar));
+  if (counted.length) nodes.push(list(counted.slice(0, most)));
+  if (counted.length > most) {
+    const more = counted.slice(most);
+    const title = `${more.length} more ${more.length === 1 ? "axis" : "axes"}, ${two(more[0].result.score)} or better`;
+    nodes.push(el("details", { class: "more" }, el("summary", {}, title), list(more)));
+  }
   if (others.length) {
     nodes.push(el("h3", {}, "Not counted"), el("ul", { class: "uncounted" }, others.map(uncounted)));
   }
@@ -213,10 +246,11 @@ function whyNotCounted(axis, iteration) {
 }
 
 function bar({ axis, result }) {
-  return el("li", { class: "bar", "data-axis": axis.id },
+  const between = interval(result.low, result.high);
+  return el("li", { class: `bar ${result.verdict}`, "data-axis": axis.id },
     el("span", { class: "bar-name" }, axisName(axis.id)),
     track(result),
-    el("span", { class: "bar-score" }, two(result.score), unseen(` between ${two(result.low)} and ${two(result.high)}`)),
+    el("span", { class: "bar-score" }, two(result.score), between ? unseen(`, between ${between}`) : null),
     change(result),
     el("span", { class: "bar-words" }, comparedWords(axis, result), " ", el("i", {}, VERDICTS[result.verdict] ?? "")));
 }
@@ -270,11 +304,11 @@ function meanings(axes) {
 // ---- trend -----------------------------------------------------------------
 
 /** Where things lie in the chart: it fills the width it is given, but leaves every iteration at least 6 px. */
-function plotOf(iterations, target, width) {
+function plotOf(iterations, target, width, height = 250) {
   const values = iterations.flatMap(({ score, low, high }) => [score, low, high]).concat(target).filter((value) => typeof value === "number");
   const floor = Math.max(0, Math.floor((Math.min(...values, 1) - 0.03) * 10) / 10);
   const top = Math.min(1, Math.ceil((Math.max(...values, 0) + 0.03) * 10) / 10);
-  const [left, right, above, height] = [34, 14, 22, 250];
+  const [left, right, above] = [34, 14, 22];
   const step = Math.min(90, Math.max(6, (width - left - right) / Math.max(1, iterations.length)));
   const bottom = height - 26;
   return {
@@ -287,9 +321,9 @@ function plotOf(iterations, target, width) {
   };
 }
 
-/** options: {target, best, chosen, width, choose}. Every point is a button; only the chosen one is a tab stop. */
+/** options: {target, best, chosen, width, height, choose}. Every point is a button; only the chosen one is a tab stop. */
 function trend(iterations, options) {
-  const plot = plotOf(iterations, options.target, options.width);
+  const plot = plotOf(iterations, options.target, options.width, options.height);
   const { left, width, height } = plot;
   const indexOf = new Map(iterations.map((iteration, index) => [iteration.n, index]));
   // The scale is a drawing of its own, so that it can stay in place while a long chart scrolls.

@@ -12,11 +12,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::text::escaped;
+use crate::text::{escaped, filled};
 
 const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
-const DRAW: &str = include_str!("draw.js");
+/// The page's style, for whoever shows a calibration.
+pub const STYLE: &str = include_str!("page.css");
+/// The drawing functions, likewise.
+pub const DRAW: &str = include_str!("draw.js");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The page as a file. Pictures and words of explicit work are veiled until the reader lifts that.
@@ -41,20 +43,7 @@ pub fn html(page: &Page) -> serde_json::Result<String> {
         ("{{data}}", &data),
         ("{{draw}}\n{{page}}", &script),
     ];
-    let mut text = String::with_capacity(TEMPLATE.len() + data.len() + script.len() + STYLE.len());
-    let mut rest = TEMPLATE;
-    // Once through the template, so that what is put in is never taken for a place.
-    while let Some((at, marker, value)) = parts
-        .iter()
-        .filter_map(|(marker, value)| Some((rest.find(marker)?, *marker, *value)))
-        .min_by_key(|(at, ..)| *at)
-    {
-        text.push_str(&rest[..at]);
-        text.push_str(value);
-        rest = &rest[at + marker.len()..];
-    }
-    text.push_str(rest);
-    Ok(text)
+    Ok(filled(TEMPLATE, &parts))
 }
 
 #[cfg(test)]

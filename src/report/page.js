@@ -137,24 +137,9 @@ function stepButtons() {
 
 // ---- series: filmstrip and trend -------------------------------------------
 
-/** Scrolls a strip sideways only: scrollIntoView would move the page as well. */
-function centre(strip, item) {
-  const [outer, inner] = [strip.getBoundingClientRect(), item.getBoundingClientRect()];
-  strip.scrollLeft += inner.left + inner.width / 2 - outer.left - outer.width / 2;
-}
-
 function showFilm() {
   const strip = byId("film").firstElementChild;
-  const hadFocus = strip.contains(document.activeElement);
-  for (const old of strip.querySelectorAll("[aria-current]")) {
-    old.removeAttribute("aria-current");
-    old.tabIndex = -1;
-  }
-  const button = strip.querySelector(`[data-iteration="${reader.chosen}"]`);
-  button.setAttribute("aria-current", "true");
-  button.tabIndex = 0;
-  if (hadFocus) button.focus({ preventScroll: true });
-  centre(strip, button);
+  makeCurrent(strip, strip.querySelector(`[data-iteration="${reader.chosen}"]`));
 }
 
 function showTrend() {

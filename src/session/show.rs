@@ -4,8 +4,11 @@ use super::files::blocking;
 use super::judging::{Judgement, JudgementOf};
 use super::queue::Queued;
 use super::{Service, ServiceError};
-use crate::history::ImageHash;
+use crate::history::{ImageHash, StoredImage, Verify};
 use crate::picture::{Limits, MAX_CELLS, PREVIEW_SIDE, Picture, SheetCell, decode, preview, sheet};
+
+/// Larger files are not sent: they would be a third larger in base64, and clients keep whole messages in memory.
+const MAX_SENT: u64 = 32 << 20;
 
 impl Service {
     /// A preview of every picture of an iteration's runs, at most 768 px a side.
@@ -20,9 +23,36 @@ impl Service {
         Ok(previews)
     }
 
-    async fn preview(&self, hash: &ImageHash) -> Result<Vec<u8>, ServiceError> {
+    /// A small copy of a stored picture as JPEG, at most 768 px a side.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the picture cannot be read.
+    pub async fn preview(&self, hash: &ImageHash) -> Result<Vec<u8>, ServiceError> {
         let picture = self.stored_picture(hash).await?;
         blocking(move || Ok(preview(&picture, PREVIEW_SIDE)?)).await
+    }
+
+    /// A stored picture's file, its content checked against its name.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when it cannot be read, or is too large to be sent over a connection: then its path is told.
+    pub async fn picture_file(&self, hash: &ImageHash) -> Result<(StoredImage, Vec<u8>), ServiceError> {
+        let stored = self.store.find_image(hash).await?;
+        let path = stored.path.display().to_string();
+        let size = match tokio::fs::metadata(&stored.path).await {
+            Ok(metadata) => metadata.len(),
+            Err(error) => {
+                let reason = error.to_string();
+                return Err(ServiceError::File { path, reason });
+            }
+        };
+        if size > MAX_SENT {
+            return Err(ServiceError::usage(
+                format!("the picture has {size} bytes; more than {MAX_SENT} are not sent"),
+                format!("Open the file, {path}, or read its preview."),
+            ));
+        }
+        Ok(self.store.read_image(hash, Verify::Hash).await?)
     }
 
     /// The reference beside what was judged, labelled with scores.

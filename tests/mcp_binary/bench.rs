@@ -32,6 +32,8 @@ pub struct Bench {
     pub studio: LivingStudio,
     pub via: Via,
     pub era: Era,
+    /// What clients say that they can do.
+    pub capabilities: Value,
     /// Further flags of the servers that are started.
     pub settings: Vec<&'static str>,
     /// Further variables of their environment.
@@ -51,6 +53,7 @@ impl Bench {
             studio,
             via,
             era,
+            capabilities: json!({}),
             settings: Vec::new(),
             variables: Vec::new(),
             dir,
@@ -124,7 +127,7 @@ impl Bench {
             arguments.extend(["--root", &files]);
             let wire = Pipes::spawn(&inbox, Path::new(BINARY), &arguments, &environment);
             return Server {
-                client: McpClient::new(wire, inbox, self.era),
+                client: McpClient::new(wire, inbox, self.era).with_capabilities(self.capabilities.clone()),
                 process: None,
                 listed: OnceCell::new(),
             };
@@ -141,6 +144,7 @@ impl Bench {
                 McpClient::new(wire, inbox, self.era)
             }
         };
+        let client = client.with_capabilities(self.capabilities.clone());
         Server {
             client,
             process: Some(process),

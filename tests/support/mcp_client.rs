@@ -40,6 +40,7 @@ impl Era {
 /// One client. Dropping it closes its connections, and kills a server process that it started.
 pub struct McpClient {
     era: Era,
+    capabilities: Value,
     wire: Box<dyn Wire>,
     inbox: Inbox,
     next_id: AtomicI64,
@@ -51,11 +52,18 @@ impl McpClient {
     pub fn new(wire: impl Wire + 'static, inbox: Inbox, era: Era) -> Self {
         Self {
             era,
+            capabilities: json!({}),
             wire: Box::new(wire),
             inbox,
             next_id: AtomicI64::new(1),
             sending: Mutex::default(),
         }
+    }
+
+    /// The same, saying that it can do this.
+    pub fn with_capabilities(mut self, capabilities: Value) -> Self {
+        self.capabilities = capabilities;
+        self
     }
 
     /// The handshake of the era. Returns the result of `initialize` or `server/discover`.
@@ -68,7 +76,7 @@ impl McpClient {
                         "initialize",
                         json!({
                             "protocolVersion": version,
-                            "capabilities": {},
+                            "capabilities": self.capabilities,
                             "clientInfo": {"name": "test", "version": "0"},
                         }),
                     )
@@ -87,7 +95,7 @@ impl McpClient {
         let mut params = params;
         if self.era == Era::Modern {
             params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(MODERN);
-            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self.capabilities.clone();
             params["_meta"]["io.modelcontextprotocol/clientInfo"] = json!({"name": "test", "version": "0"});
         }
         self.inbox.expect(id);
@@ -143,6 +151,20 @@ impl McpClient {
         limited("sending a notification", &self.inbox, sent)
             .await
             .unwrap_or_else(|failure| panic!("{method}: {failure:?}\n{}", self.inbox.log()));
+    }
+
+    /// Opens what the server needs for messages that belong to no request.
+    pub async fn listen(&self) {
+        self.wire.listen().await;
+    }
+
+    /// Answers a request of the server.
+    pub async fn respond(&self, request: &Value, result: Value) {
+        let message = json!({"jsonrpc": "2.0", "id": request["id"], "result": result});
+        let sent = self.wire.send(message, self.era);
+        limited("sending an answer", &self.inbox, sent)
+            .await
+            .unwrap_or_else(|failure| panic!("{request}: {failure:?}\n{}", self.inbox.log()));
     }
 
     /// Sends text as it is, such as a malformed message. Only over pipes.

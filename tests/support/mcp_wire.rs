@@ -26,6 +26,11 @@ pub trait Wire: Send + Sync {
     /// The handshake is over.
     fn opened(&self) {}
 
+    /// Opens what the server needs for messages that belong to no request, where the transport has such a thing.
+    fn listen(&self) -> BoxFuture<'_, ()> {
+        async {}.boxed()
+    }
+
     /// Sends text as it is.
     fn send_text(&self, _text: &str) {
         panic!("this transport sends only messages");
@@ -185,6 +190,7 @@ pub struct StreamableHttp {
     session: Arc<Mutex<Option<String>>>,
     /// The version header is sent once the handshake is over.
     opened: Mutex<bool>,
+    listening: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl StreamableHttp {
@@ -197,6 +203,7 @@ impl StreamableHttp {
             inbox: inbox.clone(),
             session: Arc::default(),
             opened: Mutex::new(false),
+            listening: Mutex::default(),
         }
     }
 
@@ -222,6 +229,7 @@ impl StreamableHttp {
             let name = match method {
                 "tools/call" | "prompts/get" => message["params"]["name"].as_str(),
                 "resources/read" => message["params"]["uri"].as_str(),
+                "tasks/get" | "tasks/update" | "tasks/cancel" => message["params"]["taskId"].as_str(),
                 _ => None,
             };
             if let Some(name) = name {
@@ -256,7 +264,7 @@ impl Wire for StreamableHttp {
                     return Err(Failure::Http { status, body });
                 }
             }
-            if message.get("id").is_some() {
+            if message.get("id").is_some() && message.get("method").is_some() {
                 // Has no effect on a request that was answered.
                 return Err(Failure::Closed);
             }
@@ -269,12 +277,37 @@ impl Wire for StreamableHttp {
         *self.opened.lock().unwrap() = true;
     }
 
+    fn listen(&self) -> BoxFuture<'_, ()> {
+        async {
+            let session = self.session_id().expect("no session to listen to");
+            let mut request = self.http.get(&self.url).header(ACCEPT, "text/event-stream");
+            request = request.header("Mcp-Session-Id", session);
+            if let Some(token) = &self.token {
+                request = request.bearer_auth(token);
+            }
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 200);
+            let inbox = self.inbox.clone();
+            let reading = tokio::spawn(events(response, move |_, data| inbox.deliver_text(data)));
+            *self.listening.lock().unwrap() = Some(reading);
+        }
+        .boxed()
+    }
+
     fn session_id(&self) -> Option<String> {
         self.session.lock().unwrap().clone()
     }
 
     fn cancels_by_hanging_up(&self) -> bool {
         true
+    }
+}
+
+impl Drop for StreamableHttp {
+    fn drop(&mut self) {
+        if let Some(listening) = self.listening.lock().unwrap().take() {
+            listening.abort();
+        }
     }
 }
 

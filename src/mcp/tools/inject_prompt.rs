@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Promise, tool};
-use crate::mcp::convert::{Summarised, arguments, failed, success};
+use crate::mcp::asking::{Asker, Reply};
+use crate::mcp::call::Call;
+use crate::mcp::convert::{Beside, Summarised, arguments, failed, success};
 use crate::session::{Draft, InjectRequest, Injected, Question, Service};
 use crate::text::shortened;
 
@@ -114,15 +116,25 @@ struct Output {
 
 impl Summarised for Output {}
 
-pub async fn call(service: &Service, given: Option<Map<String, Value>>) -> CallToolResponse {
-    let input: Input = match arguments(NAME, given) {
+pub async fn call(service: &Service, call: Call) -> CallToolResponse {
+    let input: Input = match arguments(NAME, call.arguments.clone()) {
         Ok(input) => input,
         Err(answer) => return *answer,
     };
-    match service.inject(input.into()).await {
-        Ok(Injected::Draft(draft)) => success(&drafted(&draft), Vec::new()),
-        Ok(Injected::Question(question)) => success(&asked(question), Vec::new()),
-        Err(error) => failed(&error),
+    let mut request = InjectRequest::from(input);
+    let mut asker = Asker::new(&call);
+    loop {
+        asker.fill(&mut request.place);
+        let question = match service.inject(request.clone()).await {
+            Ok(Injected::Draft(draft)) => return success(&drafted(&draft), Beside::default()),
+            Ok(Injected::Question(question)) => question,
+            Err(error) => return failed(&error),
+        };
+        match asker.ask(&question).await {
+            Reply::Answered => {}
+            Reply::CallAgain(result) => return (*result).into(),
+            Reply::Unanswered => return success(&asked(question), Beside::default()),
+        }
     }
 }
 

@@ -2,23 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use rmcp::RoleServer;
 use rmcp::model::{CallToolResponse, Tool};
-use rmcp::service::RequestContext;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
 
 use super::scores::{ScoresOut, closer, compared, decided, in_words, warnings};
-use super::{Promise, tool, wait, with_progress};
-use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
-use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, Service, ServiceError, TargetTable};
+use super::{Promise, shown, tool, view};
+use crate::mcp::call::Call;
+use crate::mcp::convert::{Beside, Summarised, arguments, failed, rounded, success};
+use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, ServiceError, TargetTable};
 use crate::text::capitalised;
 
 pub const NAME: &str = "judge_pair";
 
 pub fn definition() -> Tool {
-    tool::<Input, Output>(&Promise {
+    shown(tool::<Input, Output>(&Promise {
         name: NAME,
         title: "Compare with the reference",
         description: "Score a picture against the reference, axis by axis: a session's `iteration`, or two files. \
@@ -26,7 +24,7 @@ pub fn definition() -> Tool {
         read_only: false,
         idempotent: true,
         open_world: false,
-    })
+    }))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -118,12 +116,8 @@ impl Output {
     }
 }
 
-pub async fn call(
-    service: &Service,
-    given: Option<Map<String, Value>>,
-    context: &RequestContext<RoleServer>,
-) -> CallToolResponse {
-    let input: Input = match arguments(NAME, given) {
+pub async fn call(service: &Service, call: Call) -> CallToolResponse {
+    let input: Input = match arguments(NAME, call.arguments.clone()) {
         Ok(input) => input,
         Err(answer) => return *answer,
     };
@@ -136,13 +130,12 @@ pub async fn call(
         against: input.against,
         target: input.target,
         unload: input.unload,
-        wait: wait(input.wait_s),
+        wait: call.wait(input.wait_s),
         handle: input.handle,
     };
-    let answer = with_progress(context, |teller, cancel| async move {
-        service.judge_pair(request, &teller, &cancel).await
-    })
-    .await;
+    let answer = call
+        .with_progress(|teller, cancel| async move { service.judge_pair(request, &teller, &cancel).await })
+        .await;
     let judging = match answer {
         Ok(JudgeAnswer::Done(judging)) => judging,
         Ok(JudgeAnswer::GoesOn { handle, progress }) => {
@@ -155,7 +148,7 @@ pub async fn call(
                 "Not done yet ({message}). It goes on; call judge_pair with handle \"{handle}\" to wait for it."
             ));
             output.handle = Some(handle);
-            return success(&output, Vec::new());
+            return success(&output, Beside::default());
         }
         Err(error) => return failed(&error),
     };
@@ -167,23 +160,50 @@ pub async fn call(
         output
     };
     match &judging.judged {
-        Judged::Target(table) => success(&taking(target(table)), Vec::new()),
+        Judged::Target(table) => success(&taking(target(table)), Beside::default()),
         Judged::Unloaded => {
             let summary = "The judge's process is ended and its memory free; the next judgement loads it again.";
-            success(&Output::empty(summary.into()), Vec::new())
+            success(&Output::empty(summary.into()), Beside::default())
         }
-        Judged::Verdicts(verdicts) => match sheets(service, verdicts, input.images).await {
-            Ok(pictures) => success(&taking(verdicts_out(verdicts, input.full)), pictures),
+        Judged::Verdicts(verdicts) => match beside(service, verdicts, input.images, call.is_task()).await {
+            Ok(beside) => {
+                let mut output = taking(verdicts_out(verdicts, input.full));
+                if !beside.pictures.is_empty() {
+                    output.summary.push_str(SHEET);
+                }
+                success(&output, beside)
+            }
             Err(error) => failed(&error),
         },
     }
 }
 
-async fn sheets(service: &Service, verdicts: &[Judgement], wanted: bool) -> Result<Vec<Vec<u8>>, ServiceError> {
-    if !wanted || verdicts.is_empty() {
-        return Ok(Vec::new());
+/// What is said of an attached sheet.
+const SHEET: &str = " Attached is a contact sheet, the reference first; `pictures` are the full files.";
+
+async fn beside(
+    service: &Service,
+    verdicts: &[Judgement],
+    images: bool,
+    is_task: bool,
+) -> Result<Beside, ServiceError> {
+    let mut beside = Beside::default();
+    let Some(first) = verdicts.first() else {
+        return Ok(beside);
+    };
+    // Some clients lose a task's pictures; addresses get through.
+    if images && !is_task {
+        beside.pictures.push(service.contact_sheet(verdicts).await?);
     }
-    service.contact_sheet(verdicts).await.map(|sheet| vec![sheet])
+    if images {
+        let names = ["reference", "generated"].map(str::to_owned);
+        beside.files.extend(names.into_iter().zip(first.pictures.clone()));
+    }
+    beside.view = match &first.of {
+        JudgementOf::Run { session, n, .. } => Some(view(service, session, Some(n.get())).await?),
+        JudgementOf::Files { .. } => None,
+    };
+    Ok(beside)
 }
 
 fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {

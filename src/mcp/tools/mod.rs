@@ -1,27 +1,22 @@
 //! The four tools: one file each with its parameters, its result and a thin call.
 
-mod get_history;
+pub mod get_history;
 mod inject_prompt;
 mod judge_pair;
 mod queue_generation;
 mod scores;
 
-use std::time::Duration;
-
-use rmcp::RoleServer;
-use rmcp::model::{CallToolRequestParams, CallToolResponse, Tool, ToolAnnotations};
-use rmcp::service::RequestContext;
+use rmcp::model::{CallToolResponse, Tool, ToolAnnotations};
 use schemars::JsonSchema;
-use tokio_util::sync::CancellationToken;
+use serde_json::{Value, json};
 
+use super::call::Call;
 use super::convert::failure;
-use super::{progress, schema};
-use crate::progress::Teller;
-use crate::session::{DEFAULT_WAIT_S, Service};
-
-/// Longest wait of one call, in seconds. Clients give up on silent calls, and a handle costs
-/// nothing.
-const MAX_WAIT_S: u32 = 600;
+use super::resources::{self, Address};
+use super::schema;
+use crate::history::SessionId;
+use crate::session::{Service, ServiceError};
+use crate::text::shortened;
 
 /// What a tool promises about itself.
 struct Promise {
@@ -48,6 +43,22 @@ fn tool<Input: JsonSchema, Output: JsonSchema>(promise: &Promise) -> Tool {
         .with_annotations(annotations)
 }
 
+/// A tool whose results the page shows.
+fn shown(tool: Tool) -> Tool {
+    tool.with_meta(resources::tool_meta())
+}
+
+/// What the page must know of a session beside a result: whose pictures these are, and whether to veil them.
+async fn view(service: &Service, session: &SessionId, iteration: Option<u32>) -> Result<Value, ServiceError> {
+    let opened = service.store().session(session).await?.opened;
+    Ok(json!({
+        "session": session,
+        "iteration": iteration,
+        "explicit": opened.rubric.explicit,
+        "reference": opened.reference.map(|hash| Address::Picture(hash).to_string()),
+    }))
+}
+
 /// All tools, in the order in which they are used.
 pub fn list() -> Vec<Tool> {
     vec![
@@ -58,35 +69,19 @@ pub fn list() -> Vec<Tool> {
     ]
 }
 
+pub use judge_pair::NAME as JUDGE_PAIR;
+pub use queue_generation::NAME as QUEUE_GENERATION;
+
 /// Calls a tool.
-pub async fn call(
-    service: &Service,
-    request: CallToolRequestParams,
-    context: RequestContext<RoleServer>,
-) -> CallToolResponse {
-    let given = request.arguments;
-    match request.name.as_ref() {
-        inject_prompt::NAME => inject_prompt::call(service, given).await,
-        queue_generation::NAME => queue_generation::call(service, given, &context).await,
-        judge_pair::NAME => judge_pair::call(service, given, &context).await,
-        get_history::NAME => get_history::call(service, given).await,
+pub async fn call(service: &Service, tool: &str, call: Call) -> CallToolResponse {
+    match tool {
+        inject_prompt::NAME => inject_prompt::call(service, call).await,
+        queue_generation::NAME => queue_generation::call(service, call).await,
+        judge_pair::NAME => judge_pair::call(service, call).await,
+        get_history::NAME => get_history::call(service, call).await,
         other => failure(
-            &format!("there is no tool \"{other}\""),
+            &format!("there is no tool {:?}", shortened(other, 80)),
             "The tools are inject_prompt, queue_generation, judge_pair and get_history.",
         ),
     }
-}
-
-/// Runs `work` with a teller whose progress goes to the client, and with the request's
-/// cancellation.
-async fn with_progress<T, F: Future<Output = T>>(
-    context: &RequestContext<RoleServer>,
-    work: impl FnOnce(Teller, CancellationToken) -> F,
-) -> T {
-    let (teller, updates) = Teller::new();
-    progress::report(context, updates, work(teller, context.ct.clone())).await
-}
-
-fn wait(seconds: Option<u32>) -> Duration {
-    Duration::from_secs(u64::from(seconds.unwrap_or(DEFAULT_WAIT_S).min(MAX_WAIT_S)))
 }

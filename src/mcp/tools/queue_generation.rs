@@ -2,26 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use rmcp::RoleServer;
 use rmcp::model::{CallToolResponse, Tool};
-use rmcp::service::RequestContext;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::inject_prompt::{QuestionOut, asking};
 use super::scores::{ScoresOut, decided, in_words, warnings};
-use super::{Promise, tool, wait, with_progress};
+use super::{Promise, shown, tool, view};
 use crate::history::{RunState, SessionId};
 use crate::judge::average::averaged;
 use crate::judge::verdict::Verdict;
-use crate::mcp::convert::{Summarised, arguments, failed, rounded, success};
+use crate::mcp::asking::{Asker, Reply};
+use crate::mcp::call::Call;
+use crate::mcp::convert::{Beside, Summarised, arguments, failed, rounded, success};
 use crate::session::{Decided, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service};
 
 pub const NAME: &str = "queue_generation";
 
 pub fn definition() -> Tool {
-    tool::<Input, Output>(&Promise {
+    shown(tool::<Input, Output>(&Promise {
         name: NAME,
         title: "Generate",
         description: "Run an iteration in ComfyUI: a draft, or a prompt written in the same call. With `judge` it also scores \
@@ -30,7 +30,7 @@ pub fn definition() -> Tool {
         read_only: false,
         idempotent: false,
         open_world: true,
-    })
+    }))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -128,33 +128,32 @@ impl Output {
     }
 }
 
-pub async fn call(
-    service: &Service,
-    given: Option<Map<String, Value>>,
-    context: &RequestContext<RoleServer>,
-) -> CallToolResponse {
-    let input: Input = match arguments(NAME, given) {
+pub async fn call(service: &Service, call: Call) -> CallToolResponse {
+    let input: Input = match arguments(NAME, call.arguments.clone()) {
         Ok(input) => input,
         Err(answer) => return *answer,
     };
     let images = input.images;
-    let request = request(input);
-    let answer = with_progress(context, |teller, cancel| async move {
-        service.queue(request, &teller, &cancel).await
-    })
-    .await;
-    match answer {
-        Ok(QueueAnswer::Done(queued)) => {
-            let pictures = if images {
-                service.previews(&queued).await
-            } else {
-                Ok(Vec::new())
-            };
-            match pictures {
-                Ok(pictures) => success(&done(&queued), pictures),
-                Err(error) => failed(&error),
-            }
+    let mut request = request(input, &call);
+    let mut asker = Asker::new(&call);
+    let answer = loop {
+        asker.fill(&mut request.edits.place);
+        let asking = request.clone();
+        let answered = call
+            .with_progress(|teller, cancel| async move { service.queue(asking, &teller, &cancel).await })
+            .await;
+        let question = match answered {
+            Ok(QueueAnswer::Question(question)) => question,
+            answered => break answered,
+        };
+        match asker.ask(&question).await {
+            Reply::Answered => {}
+            Reply::CallAgain(result) => return (*result).into(),
+            Reply::Unanswered => break Ok(QueueAnswer::Question(question)),
         }
+    };
+    match answer {
+        Ok(QueueAnswer::Done(queued)) => finished(service, &queued, images, call.is_task()).await,
         Ok(QueueAnswer::GoesOn {
             session,
             n,
@@ -171,12 +170,12 @@ pub async fn call(
             );
             let mut output = Output::new(State::Running, summary, Some((&session, n.get())));
             output.runs = rendered.iter().map(run).collect();
-            success(&output, Vec::new())
+            success(&output, Beside::default())
         }
         Ok(QueueAnswer::Question(question)) => {
             let mut output = Output::new(State::Question, asking(&question), None);
             output.question = Some(question.into());
-            success(&output, Vec::new())
+            success(&output, Beside::default())
         }
         Ok(QueueAnswer::Stopped {
             session,
@@ -190,19 +189,48 @@ pub async fn call(
             };
             success(
                 &Output::new(State::Stopping, summary, Some((&session, n.get()))),
-                Vec::new(),
+                Beside::default(),
             )
         }
         Err(error) => failed(&error),
     }
 }
 
-fn request(input: Input) -> QueueRequest {
+async fn finished(service: &Service, queued: &Queued, images: bool, is_task: bool) -> CallToolResponse {
+    let mut output = done(queued);
+    let mut beside = Beside::default();
+    // Some clients lose a task's pictures; addresses get through.
+    if images && !is_task {
+        match service.previews(queued).await {
+            Ok(previews) => beside.pictures = previews,
+            Err(error) => return failed(&error),
+        }
+        output.summary.push_str(PREVIEWS);
+    }
+    if images {
+        for report in &queued.runs {
+            let name = format!("iteration {}, seed {}", queued.n, report.run.seed);
+            beside
+                .files
+                .extend(report.images.iter().map(|(_, path)| (name.clone(), path.clone())));
+        }
+    }
+    match view(service, &queued.session, Some(queued.n.get())).await {
+        Ok(view) => beside.view = Some(view),
+        Err(error) => return failed(&error),
+    }
+    success(&output, beside)
+}
+
+/// What is said of attached pictures.
+const PREVIEWS: &str = " Attached are previews of at most 768 px; `pictures` are the full files.";
+
+fn request(input: Input, call: &Call) -> QueueRequest {
     QueueRequest {
         iteration: input.iteration,
         seeds: input.seeds,
         judge: input.judge,
-        wait: wait(input.wait_s),
+        wait: call.wait(input.wait_s),
         stop: input.cancel,
         edits: InjectRequest {
             session: input.session,

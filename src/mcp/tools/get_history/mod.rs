@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 
 use super::{Promise, tool};
 use crate::history::RunCounts;
-use crate::mcp::convert::{Summarised, arguments, failed, success};
-use crate::session::{Overview, OverviewRequest, Service};
+use crate::mcp::call::Call;
+use crate::mcp::convert::{Beside, Summarised, arguments, failed, success};
+use crate::session::{Overview, OverviewRequest, Service, ServiceError};
 use crate::text::shortened;
 
 pub const NAME: &str = "get_history";
@@ -100,8 +101,8 @@ impl State {
     }
 }
 
-pub async fn call(service: &Service, given: Option<Map<String, Value>>) -> CallToolResponse {
-    let input: Input = match arguments(NAME, given) {
+pub async fn call(service: &Service, call: Call) -> CallToolResponse {
+    let input: Input = match arguments(NAME, call.arguments) {
         Ok(input) => input,
         Err(answer) => return *answer,
     };
@@ -115,9 +116,19 @@ pub async fn call(service: &Service, given: Option<Map<String, Value>>) -> CallT
         handle: input.handle,
     };
     match service.overview(request).await {
-        Ok(overview) => success(&output(overview, page), Vec::new()),
+        Ok(overview) => success(&output(overview, page), Beside::default()),
         Err(error) => failed(&error),
     }
+}
+
+/// A view as `get_history` gives it.
+///
+/// # Errors
+/// [`ServiceError`] when it does not exist.
+pub async fn view(service: &Service, request: OverviewRequest) -> Result<Value, ServiceError> {
+    let page = request.page;
+    let shown = output(service.overview(request).await?, page);
+    serde_json::to_value(shown).map_err(|error| ServiceError::Internal(error.to_string()))
 }
 
 fn output(overview: Overview, page: u32) -> Output {

@@ -1,0 +1,245 @@
+// What the page knows and how it comes to know it: the host's messages, the tool's result, and the questions that the page asks
+// of the server by itself. What is known is drawn by `app.js`.
+
+const APP = { name: "prompt-calibrator-view", version: "1" };
+const PROTOCOL = "2026-01-26";
+/** How long a host may take to follow the page's height. */
+const PATIENCE_MS = 500;
+/** Host colours and fonts that the page takes over, so that it looks at home. Those that carry meaning stay its own. */
+const FROM_HOST = {
+  "--paper": "--color-background-primary", "--faint": "--color-background-secondary", "--line": "--color-border-primary",
+  "--ink": "--color-text-primary", "--quiet": "--color-text-secondary", "--sans": "--font-sans", "--serif": "--font-sans",
+};
+/** States in which nothing more happens by itself. */
+const SETTLED = ["done", "draft", "failed", "cancelled"];
+
+const known = {
+  input: {}, // the arguments of the tool call
+  content: null, // what it answered
+  told: "", // the same in words, as the agent reads it
+  session: null,
+  iterations: [], // in order; empty when there is nothing to look at
+  asked: null, // number of the iteration that the call was about
+  best: null,
+  target: null, // score to reach
+  page: 0, // oldest page of the history that was read
+  older: false,
+  reference: { address: null, picture: null },
+  sheet: null, // reference and picture in one, from a host that gives nothing else
+  explicit: false,
+  failure: "", // what the tool call itself failed with
+  problem: "", // why the page's last question of its own went unanswered
+};
+const reader = { chosen: null, run: 0, view: "pair", wipe: 50, text: "changes" };
+const host = { tools: false, resources: false, context: {} };
+
+const find = (n) => known.iterations.find((iteration) => iteration.n === n);
+const chosen = () => find(reader.chosen);
+
+function findOrAdd(n) {
+  if (!find(n)) {
+    known.iterations.push(unknownIteration(n));
+    known.iterations.sort((a, b) => a.n - b.n);
+  }
+  return find(n);
+}
+
+// ---- host ------------------------------------------------------------------
+
+/** The first answer counts in full; later contexts hold only what changed. */
+function takeContext(context) {
+  Object.assign(host.context, context);
+  const root = document.documentElement;
+  const { theme, displayMode, styles, safeAreaInsets } = host.context;
+  if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+  root.dataset.mode = displayMode === "fullscreen" ? "fullscreen" : "inline";
+  const variables = asTable(styles?.variables);
+  // A background without its ink, or the reverse, could be unreadable.
+  const both = variables["--color-background-primary"] && variables["--color-text-primary"];
+  for (const [own, theirs] of Object.entries(FROM_HOST)) root.style.setProperty(own, (both && asText(variables[theirs])) || "");
+  for (const side of ["top", "right", "bottom", "left"]) {
+    root.style.setProperty(`--inset-${side}`, `${asNumber(safeAreaInsets?.[side]) ?? 0}px`);
+  }
+}
+
+/** Tells the host how much room the page takes, now and whenever that changes. A host that does not give it gets a scroll bar. */
+function announceSize() {
+  let last = "";
+  let soon;
+  const height = () => Math.ceil(document.body.getBoundingClientRect().height);
+  const fit = () => document.documentElement.toggleAttribute("data-fits", innerHeight >= height());
+  const announce = () => {
+    const size = { width: Math.ceil(innerWidth), height: height() };
+    if (JSON.stringify(size) === last) return;
+    last = JSON.stringify(size);
+    line.notify("ui/notifications/size-changed", size);
+    clearTimeout(soon);
+    soon = setTimeout(fit, PATIENCE_MS);
+  };
+  new ResizeObserver(announce).observe(document.body);
+  addEventListener("resize", () => { if (innerHeight >= height()) fit(); });
+}
+
+/** Calls a tool of the server; an error that the tool reports is an error here too. */
+async function callTool(name, args) {
+  const result = readResult(await line.request("tools/call", { name, arguments: args }));
+  if (result.failed) throw new HostError(result.text || `${name} failed`);
+  takeView(result.view);
+  known.problem = "";
+  return result.content;
+}
+
+const reading = new Map(); // address of a picture → the promise of it
+
+function readPicture(address) {
+  if (!reading.has(address)) reading.set(address, fetchPicture(address));
+  return reading.get(address);
+}
+
+async function fetchPicture(address) {
+  try {
+    const { contents } = await line.request("resources/read", { uri: address });
+    const [first] = asList(contents);
+    return await decoded(dataUrl(first?.mimeType, first?.blob));
+  } catch (error) {
+    reading.delete(address); // so that choosing the iteration again tries again
+    throw error;
+  }
+}
+
+async function decoded(src) {
+  if (!src) throw new HostError("what came is not a picture");
+  const picture = new Image();
+  picture.src = src;
+  await picture.decode();
+  return { src, width: picture.naturalWidth, height: picture.naturalHeight };
+}
+
+// ---- what comes in ---------------------------------------------------------
+
+function takeView(view) {
+  if (view.explicit === true && !known.explicit) {
+    known.explicit = true;
+    document.documentElement.classList.add("veiled");
+  }
+  known.target = asNumber(view.target) ?? known.target;
+  if (!known.reference.address) {
+    known.reference.address = previewOf(view.reference);
+    loadPicture(known.reference);
+  }
+  for (const [n, uri] of Object.entries(asTable(view.pictures))) {
+    const iteration = find(Number(n));
+    if (iteration?.unread && !iteration.runs.length) iteration.runs = [{ ...aRun("", ""), address: previewOf(uri) }];
+  }
+}
+
+async function takeResult(params) {
+  const result = readResult(params);
+  const { content, view } = result;
+  Object.assign(known, result.failed ? { content, told: "", failure: result.text } : { content, told: asText(content.summary) || result.text, failure: "" });
+  known.session = asText(content.session) || asText(view.session) || asText(known.input.session) || null;
+  const rows = asList(content.iterations).map(asTable);
+  const n = [content.iteration, view.iteration, known.input.iteration].map(asNumber).find((number) => number !== null);
+  known.asked = n ?? null;
+  if (content.axes || content.runs) takeScores(findOrAdd(n ?? 0), result);
+  else if (rows.length) takeRows(rows);
+  else if (n !== undefined && content.state && content.state !== "question") readScores(findOrAdd(n), result);
+  takeView(view);
+  reader.chosen = known.iterations.length ? firstShown() : null;
+  show();
+  await Promise.all([loadPicture(known.reference), loadSession()]);
+}
+
+function takeScores(iteration, result) {
+  readScores(iteration, result);
+  const [reference] = asList(result.content.pictures);
+  known.reference.address ??= addressOf(reference);
+  if (result.content.pictures && result.images.length === 1) known.sheet = result.images[0];
+}
+
+/** Lines of the history; one with runs is an iteration in full. */
+function takeRows(rows) {
+  for (const row of rows) {
+    if (asNumber(row.iteration) === null) continue;
+    if (row.runs) readRecord(findOrAdd(row.iteration), row);
+    else readRow(findOrAdd(row.iteration), row);
+    if (row.best === true) known.best = row.iteration;
+  }
+  known.older = known.iterations.length > 0 && known.iterations[0].n > 1;
+}
+
+const firstShown = () => (find(known.asked) ?? find(0) ?? find(known.best) ?? known.iterations.at(-1)).n;
+
+// ---- asking for more -------------------------------------------------------
+
+/** A place is anything with an address, or a picture inside the result, and room for the picture. */
+async function loadPicture(place) {
+  if (place.picture || !(place.inline || (place.address && host.resources))) return;
+  try {
+    place.picture = await (place.inline ? decoded(place.inline) : readPicture(place.address));
+    place.problem = "";
+  } catch (error) {
+    place.problem = `This picture could not be read: ${error.message}`;
+  }
+  showPictures();
+}
+
+async function loadSession() {
+  if (known.session && host.tools) {
+    await loadPage(0).catch(tellProblem);
+  }
+  if (known.iterations.length) await choose(reader.chosen ?? firstShown(), false);
+  await loadThumbs();
+}
+
+async function loadPage(page) {
+  const content = await callTool("get_history", { session: known.session, ...(page ? { page } : {}) });
+  const rows = asList(content.iterations).map(asTable);
+  takeRows(rows);
+  known.page = page;
+  if (!rows.length) known.older = false;
+  show();
+}
+
+async function loadOlder() {
+  await loadPage(known.page + 1);
+  await loadThumbs();
+}
+
+/** The filmstrip's pictures, newest first and one after the other: the reader's own choice must not wait behind them. */
+async function loadThumbs() {
+  for (const { runs: [run] } of [...known.iterations].reverse()) {
+    if (!run || run.picture) continue;
+    await loadPicture(run);
+    showFilm();
+  }
+}
+
+/** Shows an iteration, then reads in full what is not yet known of it. */
+async function choose(n, aloud = true) {
+  if (!find(n)) return;
+  if (n !== reader.chosen) Object.assign(reader, { chosen: n, run: 0 });
+  show();
+  if (aloud) byId("announce").textContent = spoken(chosen(), known.best);
+  await loadRecord(n).catch(tellProblem);
+  await Promise.all(find(n).runs.map(loadPicture));
+  showFilm();
+}
+
+async function loadRecord(n) {
+  const { record } = find(n);
+  const settled = record && SETTLED.includes(asText(record.state) || "done") && !known.content?.handle;
+  if (settled || n === 0 || !known.session || !host.tools) return;
+  const content = await callTool("get_history", { session: known.session, iteration: n });
+  takeRows(asList(content.iterations).map(asTable));
+  if (n === reader.chosen) show();
+}
+
+/** Whether it has gone on; the agent's own call waits for it as well. */
+async function lookAgain() {
+  await loadPage(0);
+  await choose(reader.chosen, false);
+  // The handle of a judgement is of no use once its scores are in the history.
+  if (known.content.handle && Object.keys(find(known.asked)?.axes ?? {}).length) delete known.content.handle;
+  show();
+}

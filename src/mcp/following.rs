@@ -1,0 +1,151 @@
+//! Subscriptions: a client is told when a session changes, whoever changed it.
+//!
+//! The history is looked at once a second, so that the work of another server on the same data folder is noticed as well. A
+//! notification says that something is new, not what: the client reads the resource.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rmcp::model::{ErrorData, ResourceUpdatedNotificationParam};
+use rmcp::service::SubscriptionContext;
+use rmcp::{Peer, RoleServer};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::resources::{Address, absent};
+use crate::history::{HistoryError, SessionId, Stamp};
+use crate::session::Service;
+
+/// How often the history is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Addresses that one client may follow.
+const MOST: usize = 64;
+
+/// What an address's content depends on; nothing, where it never changes.
+fn scope(address: &Address) -> Option<Option<SessionId>> {
+    match address {
+        Address::Sessions => Some(None),
+        Address::Session(id) | Address::Report(id) | Address::Iteration(id, _) | Address::Workflow(id, _) => {
+            Some(Some(id.clone()))
+        }
+        Address::Picture(_) | Address::Preview(_) | Address::Rubric(_) | Address::App => None,
+    }
+}
+
+/// One address that is followed.
+struct Followed {
+    uri: String,
+    scope: Option<SessionId>,
+    seen: Option<Stamp>,
+}
+
+impl Followed {
+    /// Begins to follow. `None` for what never changes; addresses of others may be asked for and never change here.
+    async fn begin(service: &Service, uri: &str) -> Result<Option<Self>, ErrorData> {
+        let Some(scope) = uri.parse::<Address>().ok().as_ref().and_then(scope) else {
+            return Ok(None);
+        };
+        let seen = match service.store().stamp(scope.as_ref()).await {
+            Ok(stamp) => Some(stamp),
+            Err(error) if error.is_absence() => return Err(absent(uri)),
+            Err(error) => return Err(ErrorData::internal_error(format!("{error}. {}", error.hint()), None)),
+        };
+        let uri = uri.to_owned();
+        Ok(Some(Self { uri, scope, seen }))
+    }
+
+    /// Whether it changed since the last look.
+    async fn changed(&mut self, service: &Service) -> bool {
+        let now = match service.store().stamp(self.scope.as_ref()).await {
+            Ok(stamp) => Some(stamp),
+            // Removed: that is news, once.
+            Err(HistoryError::UnknownSession(_)) => None,
+            Err(error) => {
+                tracing::debug!(%error, uri = self.uri, "a followed session could not be looked at");
+                return false;
+            }
+        };
+        let changed = now != self.seen;
+        self.seen = now;
+        changed
+    }
+}
+
+/// What one client follows in the way of the revisions with sessions. Dropping it ends that.
+#[derive(Clone)]
+pub struct Following {
+    /// What ends each.
+    followed: Arc<Mutex<HashMap<String, DropGuard>>>,
+}
+
+impl Default for Following {
+    fn default() -> Self {
+        Self {
+            followed: Arc::default(),
+        }
+    }
+}
+
+impl Following {
+    /// Tells `peer` from now on when what stands at `uri` changes.
+    ///
+    /// # Errors
+    /// -32002 for a session that does not exist, -32602 when too many are followed.
+    pub async fn begin(&self, service: &Service, uri: String, peer: Peer<RoleServer>) -> Result<(), ErrorData> {
+        let followed = Followed::begin(service, &uri).await?;
+        let end = CancellationToken::new();
+        {
+            let mut all = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= MOST && !all.contains_key(&uri) {
+                let told = format!("{MOST} resources are followed already: unsubscribe from one first");
+                return Err(ErrorData::invalid_params(told, None));
+            }
+            all.insert(uri, end.clone().drop_guard());
+        }
+        let Some(mut followed) = followed else {
+            return Ok(());
+        };
+        let service = service.clone();
+        tokio::spawn(end.run_until_cancelled_owned(async move {
+            loop {
+                tokio::time::sleep(EVERY).await;
+                if followed.changed(&service).await {
+                    let news = ResourceUpdatedNotificationParam::new(followed.uri.clone());
+                    if peer.notify_resource_updated(news).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }));
+        Ok(())
+    }
+
+    /// Ends it; also where it never began.
+    pub fn end(&self, uri: &str) {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner).remove(uri);
+    }
+}
+
+/// Serves a subscription of revision 2026-07-28 until it is cancelled.
+pub async fn listen(service: &Service, context: &SubscriptionContext) {
+    let accepted = context.accepted().resource_subscriptions.clone().unwrap_or_default();
+    let mut followed: BTreeMap<String, Followed> = BTreeMap::new();
+    for uri in accepted.into_iter().take(MOST) {
+        // A session that is not there has no news; whoever reads it is told.
+        if let Ok(Some(begun)) = Followed::begin(service, &uri).await {
+            followed.insert(uri, begun);
+        }
+    }
+    loop {
+        tokio::select! {
+            () = context.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        for (uri, followed) in &mut followed {
+            if followed.changed(service).await && context.sink().notify_resource_updated(uri.clone()).await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -59,6 +59,31 @@ over_every_transport! {
     a_shutdown_lets_requests_in_flight_finish
 }
 
+#[tokio::test]
+async fn what_the_newest_revision_removed_is_unknown_there_and_checked_elsewhere() {
+    for (era, expected) in [(Era::Modern, -32601), (Era::Session("2025-11-25"), -32602)] {
+        let setup = Setup::new(Via::Http, era, ENOUGH).await;
+        for method in ["resources/subscribe", "resources/unsubscribe", "logging/setLevel"] {
+            assert_eq!(
+                error_code(&setup, method, json!({})).await,
+                expected,
+                "{method} {era:?}"
+            );
+        }
+    }
+    let setup = Setup::new(Via::Http, Era::Modern, ENOUGH).await;
+    assert_eq!(error_code(&setup, "initialize", json!({})).await, -32601);
+    let level = json!({"level": "info"});
+    assert_eq!(error_code(&setup, "logging/setLevel", level).await, -32601);
+}
+
+async fn error_code(setup: &Setup, method: &str, params: Value) -> i64 {
+    match setup.client.request(method, params).await {
+        Err(Failure::Rpc { code, .. }) => code,
+        other => panic!("{method}: {other:?}"),
+    }
+}
+
 /// What must hold however a server is reached.
 mod bodies {
     use super::*;

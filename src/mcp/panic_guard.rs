@@ -8,8 +8,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-#[allow(deprecated)] // logging is deprecated in rmcp but still asked for by clients
-use rmcp::model::SetLevelRequestParams;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CancelledNotificationParam,
     CompleteRequestParams, CompleteResult, ContentBlock, CustomNotification, CustomRequest, CustomResult,
@@ -20,6 +18,8 @@ use rmcp::model::{
     ReadResourceRequestParams, ReadResourceResponse, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool,
     UnsubscribeRequestParams, UpdateTaskParams,
 };
+#[allow(deprecated)] // logging is deprecated in rmcp but still asked for by clients
+use rmcp::model::{SetLevelRequestMethod, SetLevelRequestParams};
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -212,7 +212,6 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
         initialize(params: InitializeRequestParams, context: Context) -> InitializeResult: "initialize";
         discover(context: Context) -> DiscoverResult: "server/discover";
         complete(params: CompleteRequestParams, context: Context) -> CompleteResult: "completion/complete";
-        set_level(params: SetLevelRequestParams, context: Context) -> (): "logging/setLevel";
         get_prompt(params: GetPromptRequestParams, context: Context) -> GetPromptResponse: "prompts/get";
         list_prompts(params: Option<PaginatedRequestParams>, context: Context) -> ListPromptsResult: "prompts/list";
         list_resources(params: Option<PaginatedRequestParams>, context: Context) -> ListResourcesResult: "resources/list";
@@ -266,12 +265,28 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
         .await
     }
 
+    async fn set_level(&self, params: SetLevelRequestParams, context: Context) -> Result<(), ErrorData> {
+        // Revision 2026-07-28 removed it; of what it removed, this is the only method that rmcp lets through.
+        if stands_for_itself(&context) {
+            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+        }
+        answer("logging/setLevel", async {
+            self.inner.set_level(params, context).await
+        })
+        .await
+    }
+
     async fn on_custom_request(&self, request: CustomRequest, context: Context) -> Result<CustomResult, ErrorData> {
         let method = request.method.clone();
         let params = request.params.clone();
+        let has_sessions = !stands_for_itself(&context);
         let answered = answer(&method, async { self.inner.on_custom_request(request, context).await }).await;
+        let name = method.as_str();
         match answered {
-            Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND && TYPED.contains(&method.as_str()) => {
+            Err(error)
+                if error.code == ErrorCode::METHOD_NOT_FOUND
+                    && (TYPED.contains(&name) || has_sessions && TYPED_WITH_SESSIONS.contains(&name)) =>
+            {
                 Err(misshapen(&method, params))
             }
             other => other,
@@ -300,17 +315,30 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
 }
 
 /// Methods with typed parameters: rmcp takes such a request for a custom one only when they do not fit.
-const TYPED: [&str; 9] = [
-    "initialize",
+const TYPED: [&str; 5] = [
     "tools/call",
     "tools/list",
     "prompts/get",
     "resources/read",
+    "completion/complete",
+];
+
+/// The same for methods that revision 2026-07-28 removed: there they are unknown, whatever their parameters.
+const TYPED_WITH_SESSIONS: [&str; 4] = [
+    "initialize",
     "resources/subscribe",
     "resources/unsubscribe",
-    "completion/complete",
     "logging/setLevel",
 ];
+
+/// Whether a request is of revision 2026-07-28 or later, which has no sessions.
+fn stands_for_itself(context: &Context) -> bool {
+    // Revisions are dates, so that they compare as texts.
+    let first = ProtocolVersion::V_2026_07_28;
+    context
+        .protocol_version()
+        .is_some_and(|version| version.as_str() >= first.as_str())
+}
 
 fn misshapen(method: &str, params: Option<serde_json::Value>) -> ErrorData {
     let reason = match method {

@@ -80,11 +80,9 @@ async fn the_tools_are_as_agreed() {
     }
     // A file of a tool that is gone is a contract that nobody keeps.
     let kept = fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name());
+    names.extend(["instructions.txt", "surface.json"].map(str::to_owned));
     for file in kept.map(|name| name.into_string().unwrap()) {
-        assert!(
-            file == "instructions.txt" || names.contains(&file),
-            "{file} is no tool's"
-        );
+        assert!(names.contains(&file), "{file} is no tool's");
     }
 }
 
@@ -100,6 +98,23 @@ async fn the_instructions_are_as_agreed_in_both_eras() {
         );
         same("instructions.txt", &format!("{instructions}\n"));
     }
+}
+
+/// Everything else that a client is offered: capabilities, resources, their templates, prompts.
+#[tokio::test]
+async fn the_rest_of_the_surface_is_as_agreed() {
+    let (client, said, _folder) = opened(Era::Session("2025-11-25")).await;
+    let list = async |method: &str, field: &str| client.result(method, json!({})).await[field].clone();
+    let surface = json!({
+        "capabilities": said["capabilities"],
+        "resources": list("resources/list", "resources").await,
+        "resourceTemplates": list("resources/templates/list", "resourceTemplates").await,
+        "prompts": list("prompts/list", "prompts").await,
+    });
+    same(
+        "surface.json",
+        &format!("{}\n", serde_json::to_string_pretty(&surface).unwrap()),
+    );
 }
 
 #[tokio::test]

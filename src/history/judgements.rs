@@ -27,6 +27,25 @@ impl Store {
         .await
     }
 
+    /// Why a picture must not be shown: what the guard said when it refused it, as a reference or as what was judged.
+    pub async fn refusal_of(&self, picture: &ImageHash) -> Result<Option<String>> {
+        let picture = picture.clone();
+        self.read(move |transaction| {
+            // The reason says which of the two pictures it is about.
+            let reason = transaction
+                .prepare_cached(
+                    "SELECT json_extract(verdict, '$.refused') AS reason FROM judgements
+                     WHERE (reference_hash = ?1 OR image_hash = ?1) AND reason IS NOT NULL
+                         AND iif(instr(reason, 'the reference') > 0, reference_hash, image_hash) = ?1
+                     LIMIT 1",
+                )?
+                .query_row([picture], |row| row.get(0))
+                .optional()?;
+            Ok(reason)
+        })
+        .await
+    }
+
     /// The judgements of a session, or of one of its iterations, oldest first.
     pub async fn judgements_of(&self, session: &SessionId, n: Option<IterationNo>) -> Result<Vec<Judgement>> {
         let session = session.clone();

@@ -181,8 +181,9 @@ fn find(transaction: &Transaction<'_>, id: &SessionId) -> Result<Session> {
 fn stamp_of(transaction: &Transaction<'_>, id: &SessionId) -> Result<Stamp> {
     transaction
         .prepare_cached(
-            "SELECT printf('%d|%d|%d|%d|%d|%s|%s|%s|%s', last_activity,
+            "SELECT printf('%d|%d|%d|%d|%d|%d|%s|%s|%s|%s', last_activity,
                  (SELECT coalesce(max(n), 0) FROM iterations WHERE session_id = s.id),
+                 (SELECT count(*) FROM runs WHERE session_id = s.id),
                  (SELECT count(*) FROM runs WHERE session_id = s.id AND finished_at IS NOT NULL),
                  (SELECT count(*) FROM judgements WHERE session_id = s.id),
                  (SELECT count(*) FROM decisions WHERE session_id = s.id),

@@ -73,18 +73,10 @@ impl Followed {
 }
 
 /// What one client follows in the way of the revisions with sessions. Dropping it ends that.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Following {
     /// What ends each.
     followed: Arc<Mutex<HashMap<String, DropGuard>>>,
-}
-
-impl Default for Following {
-    fn default() -> Self {
-        Self {
-            followed: Arc::default(),
-        }
-    }
 }
 
 impl Following {

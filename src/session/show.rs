@@ -55,6 +55,20 @@ impl Service {
         Ok(self.store.read_image(hash, Verify::Hash).await?)
     }
 
+    /// Fails for a picture that the guard refused: whoever refused it, it is not shown.
+    ///
+    /// # Errors
+    /// [`ServiceError::Usage`] with the guard's reason.
+    pub async fn may_be_shown(&self, hash: &ImageHash) -> Result<(), ServiceError> {
+        match self.store.refusal_of(hash).await? {
+            None => Ok(()),
+            Some(reason) => Err(ServiceError::usage(
+                format!("the picture is withheld: {reason}"),
+                "Pictures that the guard has refused are not sent.",
+            )),
+        }
+    }
+
     /// The reference beside what was judged, labelled with scores.
     ///
     /// # Errors

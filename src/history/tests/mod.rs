@@ -5,6 +5,7 @@ mod fixture;
 mod images;
 mod killed;
 mod shared;
+mod shown;
 mod transfer;
 mod trend;
 mod trouble;

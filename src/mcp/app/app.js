@@ -121,7 +121,7 @@ const referenceView = () => ({
 });
 
 function generatedView(iteration) {
-  const run = iteration.runs[reader.run] ?? iteration.runs[0];
+  const run = shownRun();
   const facts = [run?.seed ? `seed ${run.seed}` : "", typeof run?.score === "number" ? two(run.score) : ""];
   const missing = (run && (run.error || whyMissing(run))) ?? (iteration.state === "done" ? "There is no picture of this iteration here." : STATES[iteration.state]);
   return { picture: run?.picture ?? null, label: "Generated", detail: facts.filter(Boolean).join(", "), missing: missing ?? "Not ready yet." };
@@ -134,8 +134,9 @@ function showPictures() {
     applyVeil();
     return;
   }
-  const views = [referenceView(), generatedView(iteration)];
-  byId("pictures").replaceChildren(drawingOf(views));
+  const held = byId("pictures").contains(document.activeElement);
+  byId("pictures").replaceChildren(drawingOf([referenceView(), generatedView(iteration)]));
+  if (held) byId("pictures").querySelector("input")?.focus({ preventScroll: true });
   applyVeil();
 }
 
@@ -349,7 +350,7 @@ function showWaiting() {
 const line = connectTo(parent, {
   "ping": () => ({}),
   "ui/resource-teardown": () => ({}),
-  "ui/notifications/host-context-changed": (context) => { takeContext(asTable(context)); if (known.content) show(); },
+  "ui/notifications/host-context-changed": (context) => { takeContext(asTable(context)); if (known.content) showHead(); },
   "ui/notifications/tool-input": (params) => { known.input = asTable(params.arguments); showWaiting(); },
   "ui/notifications/tool-result": (params) => { takeResult(asTable(params)).catch(tellProblem); },
   "ui/notifications/tool-cancelled": ({ reason }) => {

@@ -35,6 +35,7 @@ const host = { tools: false, resources: false, context: {} };
 
 const find = (n) => known.iterations.find((iteration) => iteration.n === n);
 const chosen = () => find(reader.chosen);
+const shownRun = () => chosen()?.runs[reader.run] ?? chosen()?.runs[0];
 
 function findOrAdd(n) {
   if (!find(n)) {
@@ -137,7 +138,8 @@ async function takeResult(params) {
   const result = readResult(params);
   const { content, view } = result;
   Object.assign(known, result.failed ? { content, told: "", failure: result.text } : { content, told: asText(content.summary) || result.text, failure: "" });
-  known.session = asText(content.session) || asText(view.session) || asText(known.input.session) || null;
+  const session = asText(content.session) || asText(view.session) || asText(known.input.session) || null;
+  if (session !== known.session) Object.assign(known, { session, iterations: [], best: null, reference: { address: null, picture: null } });
   const rows = asList(content.iterations).map(asTable);
   const n = [content.iteration, view.iteration, known.input.iteration].map(asNumber).find((number) => number !== null);
   known.asked = n ?? null;
@@ -181,7 +183,8 @@ async function loadPicture(place) {
   } catch (error) {
     place.problem = `This picture could not be read: ${error.message}`;
   }
-  showPictures();
+  // Another picture must not disturb the slider that the reader is moving.
+  if (place === known.reference || place === shownRun()) showPictures();
 }
 
 async function loadSession() {

@@ -14,7 +14,7 @@ const WARNINGS = {
   edited_reference: "What the reference shows was corrected by hand.",
 };
 /** Longer texts are shown without their differences: the table of the comparison grows with the square. */
-const MOST_WORDS = 1500;
+const MOST_WORDS = 2500;
 
 const asNumber = (value) => (Number.isFinite(value) ? value : null);
 const asText = (value) => (typeof value === "string" ? value : "");
@@ -230,7 +230,7 @@ function changeTo(changes, text) {
 
 /** Word by word: [sign, text] parts, as `difference` draws them. */
 function wordDifference(before, after) {
-  const [a, b] = [before, after].map((text) => text.match(/\s+|\S+/g) ?? []);
+  const [a, b] = [before, after].map((text) => text.match(/\s+|[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu) ?? []);
   if (Math.max(a.length, b.length) > MOST_WORDS) return [["=", after]];
   const common = commonWords(a, b);
   const parts = [];

@@ -115,6 +115,9 @@ async fn contents(service: &Service, address: &Address) -> Result<ReadResourceRe
         let shown: Value = get_history::view(service, request).await?;
         Ok::<_, ServiceError>(text(shown.to_string(), "application/json"))
     };
+    if let Address::Picture(hash) | Address::Preview(hash) = address {
+        service.may_be_shown(hash).await?;
+    }
     let read = match address {
         Address::Sessions => view(OverviewRequest::default()).await?,
         Address::Session(id) => {

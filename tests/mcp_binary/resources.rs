@@ -89,6 +89,15 @@ mod bodies {
             "{listed:?}"
         );
 
+        // The page looks a session up itself, and finds a picture for each iteration.
+        let looked_up = server.whole("get_history", json!({"session": session})).await;
+        let view = &looked_up["_meta"]["prompt-calibrator/view"];
+        assert_eq!(
+            (&view["target"], &view["pictures"]["1"]),
+            (&json!(0.85), &json!(link)),
+            "{looked_up}"
+        );
+
         // What is read is what get_history gives.
         let told = server.tool("get_history", json!({"session": session})).await;
         assert_eq!(read_json(&server, &own).await, told);

@@ -22,6 +22,7 @@ pub fn html() -> String {
             ("{{draw}}", DRAW),
             ("{{bridge}}", include_str!("../app/bridge.js")),
             ("{{read}}", include_str!("../app/read.js")),
+            ("{{ask}}", include_str!("../app/ask.js")),
             ("{{app}}", include_str!("../app/app.js")),
         ],
     )
@@ -41,4 +42,34 @@ pub fn tool_meta() -> MetaObject {
         ("ui".to_owned(), json!({"resourceUri": APP})),
         ("ui/resourceUri".to_owned(), json!(APP)),
     ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_whole_and_asks_nothing_of_the_network() {
+        let page = html();
+        assert!(!page.contains("{{"), "a place was left open");
+        for part in ["function bars(", "ui/initialize", "get_history"] {
+            assert!(page.contains(part), "{part}");
+        }
+        for loading in [
+            "src=\"http",
+            "href=\"http",
+            "import(",
+            "fetch(",
+            "eval(",
+            "innerHTML",
+            "@import",
+        ] {
+            assert!(!page.contains(loading), "{loading}");
+        }
+        assert!(
+            page.contains("default-src 'none'") && page.len() < 100_000,
+            "{} bytes",
+            page.len()
+        );
+    }
 }

@@ -115,9 +115,36 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
         page,
         handle: input.handle,
     };
-    match service.overview(request).await {
-        Ok(overview) => success(&output(overview, page), Beside::default()),
+    let overview = match service.overview(request).await {
+        Ok(overview) => overview,
+        Err(error) => return failed(&error),
+    };
+    match for_the_page(service, &overview).await {
+        Ok(view) => success(
+            &output(overview, page),
+            Beside {
+                view,
+                ..Beside::default()
+            },
+        ),
         Err(error) => failed(&error),
+    }
+}
+
+/// What the page must know of the sessions that it looks up itself.
+async fn for_the_page(service: &Service, overview: &Overview) -> Result<Option<Value>, ServiceError> {
+    match overview {
+        Overview::Session(shown) => {
+            let mut beside = super::view(service, &shown.session.id, None).await?;
+            let rows = shown.rows.iter().map(|row| row.n);
+            beside["pictures"] = super::first_pictures(service, &shown.session.id, rows).await?.into();
+            Ok(Some(beside))
+        }
+        Overview::Iteration(shown) => {
+            let n = shown.iteration.n.get();
+            super::view(service, &shown.session.id, Some(n)).await.map(Some)
+        }
+        Overview::Sessions(_) | Overview::Axis(_) | Overview::Advice(_) | Overview::Job { .. } => Ok(None),
     }
 }
 

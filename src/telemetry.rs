@@ -89,8 +89,14 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Trace => LevelFilter::TRACE,
         _ => ours.min(LevelFilter::WARN),
     };
+    // The protocol's library warns of every error that a client is told, and of answers that a client no longer waits for.
+    let protocol = match level {
+        LogLevel::Debug | LogLevel::Trace => others,
+        _ => LevelFilter::OFF,
+    };
     Targets::new()
         .with_default(others)
+        .with_target("rmcp::service", protocol)
         .with_target("prompt_calibrator", ours)
 }
 

@@ -87,6 +87,21 @@ setup() {
   export PATH
 }
 
+# Pages are looked at in a Chromium. Ubuntu has it as a snap only, which a container cannot run: then that is left out, and said.
+browser() {
+  local name
+  for name in chromium chromium-browser google-chrome chrome; do
+    if have "$name"; then return 0; fi
+  done
+  if ! chromium_is_packaged && have apt-get; then as_root apt-get update -qq || true; fi
+  if ! chromium_is_packaged || ! install_packages chromium fonts-dejavu-core; then
+    echo "setup: no Chromium here, and none to install: pages are written but not looked at"
+    export PROMPT_CALIBRATOR_NO_BROWSER=1
+  fi
+}
+
+chromium_is_packaged() { have apt-cache && apt-cache show chromium 2>/dev/null | grep '^Version:' | grep -qv snap; }
+
 setup_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
   setup "$@"

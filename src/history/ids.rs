@@ -26,10 +26,7 @@ impl InvalidId {
 
     /// What to do next.
     pub fn hint(&self) -> String {
-        format!(
-            "Pass {}. get_history without arguments lists the sessions; with a session it lists its iterations and runs.",
-            self.wanted
-        )
+        "get_history without arguments lists the sessions; with a session it lists its iterations and runs.".to_owned()
     }
 }
 

@@ -111,9 +111,8 @@ impl ServerHandler for CalibratorServer {
     async fn call_tool(&self, request: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
         // Not at start-up: clients start a second process just to probe.
         self.service.resume_open_runs();
-        let capabilities = context.client_capabilities();
-        if tasks::wanted(&request, capabilities.as_ref()) {
-            return Ok(tasks::begin(&self.tasks, &self.service, request, capabilities.as_ref()));
+        if tasks::wanted(&request, &context) {
+            return Ok(tasks::begin(&self.tasks, &self.service, request, &context));
         }
         let tool = request.name.to_string();
         let call = Call::new(request, Waiting::Request(Box::new(context)));

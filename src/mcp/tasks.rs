@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use rmcp::model::{CallToolRequestParams, CallToolResponse, ClientCapabilities, CreateTaskResult, ErrorData};
+use rmcp::RoleServer;
+use rmcp::model::{CallToolRequestParams, CallToolResponse, CreateTaskResult, ErrorData, ProtocolVersion};
+use rmcp::service::RequestContext;
 use rmcp::task_manager::{TaskExit, TaskManager, TaskOptions};
 
 use super::asking::takes_forms;
@@ -24,10 +26,12 @@ const POLL_MS: u64 = 1_000;
 /// Tasks that run at once, over all clients.
 const MAX_RUNNING: usize = 64;
 
-/// Whether this call becomes a task.
-pub fn wanted(request: &CallToolRequestParams, capabilities: Option<&ClientCapabilities>) -> bool {
-    let long = [tools::QUEUE_GENERATION, tools::JUDGE_PAIR].contains(&request.name.as_ref());
-    long && capabilities.is_some_and(ClientCapabilities::supports_tasks)
+/// Whether this call becomes a task: some clients declare the extension in a session of an older revision as well, and do not know
+/// a task there when they see one.
+pub fn wanted(request: &CallToolRequestParams, context: &RequestContext<RoleServer>) -> bool {
+    [tools::QUEUE_GENERATION, tools::JUDGE_PAIR].contains(&request.name.as_ref())
+        && context.protocol_version() >= Some(ProtocolVersion::V_2026_07_28)
+        && context.client_capabilities().is_some_and(|able| able.supports_tasks())
 }
 
 /// Begins a call as a task.
@@ -35,7 +39,7 @@ pub fn begin(
     tasks: &TaskManager,
     service: &Service,
     request: CallToolRequestParams,
-    capabilities: Option<&ClientCapabilities>,
+    context: &RequestContext<RoleServer>,
 ) -> CallToolResponse {
     if tasks.running_task_count() >= MAX_RUNNING {
         return failure(
@@ -43,7 +47,7 @@ pub fn begin(
             "Wait for one of them to end, then call again.",
         );
     }
-    let asks = takes_forms(capabilities);
+    let asks = takes_forms(context.client_capabilities().as_ref());
     let service = service.clone();
     let options = TaskOptions::new()
         .with_ttl_ms(u64::try_from(KEPT.as_millis()).ok())

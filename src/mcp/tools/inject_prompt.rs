@@ -80,8 +80,8 @@ impl From<Input> for InjectRequest {
     }
 }
 
-/// One input that was written.
-#[derive(Serialize, JsonSchema)]
+/// One input that was written. What was in it may be of any type, which strict clients do not like to read in a schema.
+#[derive(Serialize)]
 struct ChangeOut {
     place: String,
     title: String,
@@ -107,6 +107,7 @@ struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Map<String, Value>>")]
     changes: Vec<ChangeOut>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,

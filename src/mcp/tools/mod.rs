@@ -64,12 +64,12 @@ async fn view(service: &Service, session: &SessionId, iteration: Option<u32>) ->
 async fn first_pictures(
     service: &Service,
     session: &SessionId,
-    iterations: impl IntoIterator<Item = IterationNo>,
+    iterations: &[IterationNo],
 ) -> Result<Map<String, Value>, ServiceError> {
     let store = service.store();
     let mut pictures = Map::new();
     for n in iterations {
-        let runs = store.runs_of(session, Some(n)).await?;
+        let runs = store.runs_of(session, Some(*n)).await?;
         let Some(run) = runs.iter().find(|run| run.state == RunState::Finished) else {
             continue;
         };

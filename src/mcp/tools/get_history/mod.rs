@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Promise, tool};
-use crate::history::RunCounts;
+use crate::history::{IterationNo, RunCounts};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, failed, success};
 use crate::session::{Overview, OverviewRequest, Service, ServiceError};
@@ -136,8 +136,8 @@ async fn for_the_page(service: &Service, overview: &Overview) -> Result<Option<V
     match overview {
         Overview::Session(shown) => {
             let mut beside = super::view(service, &shown.session.id, None).await?;
-            let rows = shown.rows.iter().map(|row| row.n);
-            beside["pictures"] = super::first_pictures(service, &shown.session.id, rows).await?.into();
+            let rows: Vec<IterationNo> = shown.rows.iter().map(|row| row.n).collect();
+            beside["pictures"] = super::first_pictures(service, &shown.session.id, &rows).await?.into();
             Ok(Some(beside))
         }
         Overview::Iteration(shown) => {

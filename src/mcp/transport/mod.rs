@@ -6,6 +6,8 @@
 
 pub mod connections;
 mod drain;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod guard;
 pub mod http;
 pub mod legacy_sse;

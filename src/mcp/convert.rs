@@ -124,14 +124,16 @@ pub trait Summarised {}
 /// An error that an agent can act on: what failed and what to do.
 pub fn failure(what: &str, hint: &str) -> CallToolResponse {
     let mut text = what.to_owned();
+    // What failed may repeat what the client sent; what to do must stay.
+    let most = MAX_ERROR.saturating_sub(hint.len());
+    if text.len() > most {
+        let cut = (0..=most).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+        text.truncate(cut);
+        text.push_str(" …");
+    }
     if !hint.is_empty() {
         text.push_str("\nWhat to do: ");
         text.push_str(hint);
-    }
-    if text.len() > MAX_ERROR {
-        let cut = (0..=MAX_ERROR).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
-        text.truncate(cut);
-        text.push_str(" …");
     }
     CallToolResult::error(vec![ContentBlock::text(text)]).into()
 }

@@ -25,6 +25,8 @@ use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::text::shortened;
+
 /// How many tool calls and resource reads run at once, over all clients of a server.
 pub const MAX_RUNNING: usize = 32;
 
@@ -289,6 +291,11 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
             {
                 Err(misshapen(&method, params))
             }
+            // rmcp's error is the bare name, however long.
+            Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => Err(ErrorData {
+                message: format!("there is no method {:?}", shortened(&method, MAX_QUOTED)).into(),
+                ..error
+            }),
             other => other,
         }
     }
@@ -313,6 +320,9 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
         self.inner.get_info()
     }
 }
+
+/// Characters of what a client sent that an error repeats.
+const MAX_QUOTED: usize = 300;
 
 /// Methods with typed parameters: rmcp takes such a request for a custom one only when they do not fit.
 const TYPED: [&str; 5] = [
@@ -344,7 +354,7 @@ fn misshapen(method: &str, params: Option<serde_json::Value>) -> ErrorData {
     let reason = match method {
         "tools/call" => serde_json::from_value::<CallToolRequestParams>(params.unwrap_or_default())
             .err()
-            .map(|error| format!(": {error}")),
+            .map(|error| format!(": {}", shortened(&error.to_string(), MAX_QUOTED))),
         _ => None,
     };
     ErrorData::invalid_params(

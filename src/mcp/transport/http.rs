@@ -11,26 +11,25 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::StreamExt;
+use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use rmcp::ServerHandler;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::connections;
 use super::guard::{self, BadOrigin, Guard, HEALTH_PATH};
 use super::legacy_sse::{self, LegacySse, Sessions};
-use super::{DEFAULT_GRACE, MAX_BODY_BYTES};
+use super::wire::{self, Decoded};
+use super::{DEFAULT_GRACE, MAX_BODY_BYTES, sessions};
 use crate::mcp::panic_guard::{Gate, Guarded};
-
-/// A session on `/mcp` that saw no message for this long is forgotten; its client then opens a new one. Long, since one
-/// tool call without progress is also silent, and people pause.
-const SESSION_IDLE: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// How long connections may take to close once everything was answered.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -181,13 +180,17 @@ where
         sessions: Sessions::default(),
     };
     let sessions = legacy.sessions.clone();
-    let app = Router::new()
-        .route_service("/mcp", streamable(factory, running.sessions.clone()))
+    let open = Arc::new(sessions::Sessions::default());
+    let mcp = Router::new()
+        .route_service("/mcp", streamable(factory, Arc::clone(&open), running.sessions.clone()))
+        .layer(middleware::from_fn_with_state(open, look_into));
+    let app = mcp
         .merge(legacy_sse::routes(legacy))
         .route(
             HEALTH_PATH,
             get(async || axum::Json(serde_json::json!({"status": "ok"}))),
         )
+        .layer(middleware::from_fn(connections::gather))
         .layer(middleware::from_fn_with_state(running.requests.clone(), track))
         .layer(middleware::from_fn_with_state(Arc::new(guard), guard::check));
     let task = tokio::spawn(running.run(listener, app));
@@ -195,21 +198,56 @@ where
     Ok(Bound { addr, task, sessions })
 }
 
-fn streamable<H, F>(factory: F, sessions: CancellationToken) -> StreamableHttpService<H, LocalSessionManager>
+fn streamable<H, F>(
+    factory: F,
+    open: Arc<sessions::Sessions>,
+    ends: CancellationToken,
+) -> StreamableHttpService<H, sessions::Sessions>
 where
     H: ServerHandler,
     F: Fn() -> H + Send + Sync + 'static,
 {
-    let mut manager = LocalSessionManager::default();
-    manager.session_config.keep_alive = Some(SESSION_IDLE);
     let config = StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_max_request_body_bytes(MAX_BODY_BYTES)
-        .with_cancellation_token(sessions)
+        .with_cancellation_token(ends)
         // The guard checks hosts and origins for all routes.
         .disable_allowed_hosts()
         .disable_allowed_origins();
-    StreamableHttpService::new(move || Ok(factory()), Arc::new(manager), config)
+    StreamableHttpService::new(move || Ok(factory()), open, config)
+}
+
+/// Refuses what is no message as the other transports do, and sessions for which there is no place. rmcp would call the one a
+/// media type that it does not support, without telling the id, and the other an error of the server.
+async fn look_into(State(open): State<Arc<sessions::Sessions>>, request: Request, next: Next) -> Response {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let json = kind.is_some_and(|kind| kind.trim_start().starts_with("application/json"));
+    if request.method() != Method::POST || !json {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    // It was gathered before and is whole.
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    match wire::decode(&body) {
+        Decoded::Message(message) if opens_session(&message) && open.all_in_use() => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            sessions::SessionsError::Full.to_string(),
+        )
+            .into_response(),
+        Decoded::Message(_) => next.run(Request::from_parts(head, Body::from(body))).await,
+        Decoded::Skip if body.trim_ascii().is_empty() => (StatusCode::BAD_REQUEST, "the body is empty").into_response(),
+        Decoded::Skip => StatusCode::ACCEPTED.into_response(),
+        Decoded::Reject(error) => (StatusCode::BAD_REQUEST, axum::Json(error)).into_response(),
+    }
+}
+
+fn opens_session(message: &ClientJsonRpcMessage) -> bool {
+    let JsonRpcMessage::Request(request) = message else {
+        return false;
+    };
+    matches!(request.request, ClientRequest::InitializeRequest(_))
 }
 
 /// Counts a posted request as in flight until the last byte of its answer was taken.
@@ -246,9 +284,8 @@ struct Running {
 impl Running {
     async fn run(self, listener: TcpListener, app: Router) -> io::Result<()> {
         let _ends_with_the_server = self.sessions.clone().drop_guard();
-        let server = axum::serve(listener, app).with_graceful_shutdown(self.shutdown.clone().cancelled_owned());
         tokio::select! {
-            ended = server.into_future() => ended,
+            ended = connections::serve(listener, app, self.shutdown.clone()) => ended,
             () = self.wind_down() => {
                 tracing::warn!("some connections did not close in time and are dropped");
                 Ok(())

@@ -4,10 +4,14 @@
 //! a request is answered also when its handler panics. Ending is the same everywhere: no new requests are taken, those
 //! in flight have a limited time to be answered, then they are cancelled.
 
+pub mod connections;
 mod drain;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod guard;
 pub mod http;
 pub mod legacy_sse;
+pub mod sessions;
 pub mod stdio;
 mod wire;
 

@@ -18,6 +18,9 @@ use super::wire::{self, Decoded};
 use super::{DEFAULT_GRACE, MAX_LINE_BYTES};
 use crate::mcp::panic_guard::{Gate, Guarded};
 
+/// How long the output may take to close.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
 /// How a session over a pipe is run.
 #[derive(Debug, Clone)]
 pub struct StdioOptions {
@@ -229,7 +232,9 @@ where
     }
 
     async fn close(&mut self) -> io::Result<()> {
-        self.output.writer.lock().await.shutdown().await
+        // An answer that nobody takes holds the writer for ever.
+        let closing = async { self.output.writer.lock().await.shutdown().await };
+        tokio::time::timeout(CLOSE_LIMIT, closing).await?
     }
 }
 
@@ -247,6 +252,8 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Output<W> {
         async move {
             let mut line = serde_json::to_vec(&message)?;
             line.push(b'\n');
+            // While it waits for its turn, the line is enough.
+            drop(message);
             let mut writer = writer.lock().await;
             let written = async {
                 writer.write_all(&line).await?;

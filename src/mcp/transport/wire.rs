@@ -1,7 +1,12 @@
 //! From bytes to one JSON-RPC message, or to the error that answers them.
 
-use rmcp::model::{ClientJsonRpcMessage, ErrorData, RequestId, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
 use serde_json::Value;
+
+use crate::text::shortened;
+
+/// Longest id of a request, in bytes. It goes back with the answer, and is kept until then.
+const MAX_ID: usize = 1024;
 
 const UTF8_BOM: &[u8] = b"\xEF\xBB\xBF";
 
@@ -24,6 +29,13 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
         return Decoded::Skip;
     }
     if let Ok(message) = serde_json::from_slice::<ClientJsonRpcMessage>(bytes) {
+        if let JsonRpcMessage::Request(request) = &message
+            && let RequestId::String(id) = &request.id
+            && id.len() > MAX_ID
+        {
+            let told = format!("the id of a request is longer than {MAX_ID} bytes, so it was not taken");
+            return reject(ErrorData::invalid_request(told, None), None);
+        }
         return Decoded::Message(Box::new(message));
     }
     match serde_json::from_slice::<Value>(bytes) {
@@ -43,11 +55,12 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
                 }
                 (_, id) => reject(
                     ErrorData::invalid_request(
-                        "this is JSON but not a JSON-RPC 2.0 message: it needs \"jsonrpc\": \"2.0\", a \"method\" and an \
-                         \"id\" that is a string or an integer",
+                        "this is JSON but not a JSON-RPC 2.0 message: it needs \"jsonrpc\": \"2.0\", a \"method\", an \
+                         \"id\" that is a string or an integer of 64 bits, and \"params\", if any, that are an object",
                         None,
                     ),
-                    id.and_then(|id| serde_json::from_value(id.clone()).ok()),
+                    id.filter(|id| id.as_str().is_none_or(|id| id.len() <= MAX_ID))
+                        .and_then(|id| serde_json::from_value(id.clone()).ok()),
                 ),
             }
         }
@@ -67,6 +80,15 @@ pub(super) fn too_long(limit: usize) -> ServerJsonRpcMessage {
         ),
         None,
     )
+}
+
+/// The answer to a request whose id is that of another one in flight. It has no id: it would be taken for the other's answer.
+pub(super) fn id_in_flight(id: &RequestId) -> ServerJsonRpcMessage {
+    let told = format!(
+        "a request with the id {} is in flight already, so this one was not taken: give every request an id of its own",
+        shortened(&id.to_string(), 100)
+    );
+    ServerJsonRpcMessage::error(ErrorData::invalid_request(told, None), None)
 }
 
 fn reject(error: ErrorData, id: Option<RequestId>) -> Decoded {

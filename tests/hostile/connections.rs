@@ -1,0 +1,335 @@
+//! HTTP that is odd, cut off or never ends.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use prompt_calibrator::mcp::transport::MAX_BODY_BYTES;
+use prompt_calibrator::mcp::transport::connections::MAX_CONNECTIONS;
+
+use crate::prey::{Prey, head, initialize, meta, request, within};
+use crate::support::mcp_client::Era;
+
+const MODERN: &str = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/list\r\n";
+
+fn listed() -> String {
+    request(1, "tools/list", meta()).to_string()
+}
+
+#[tokio::test]
+async fn odd_requests_are_refused_and_good_ones_served() {
+    let prey = Prey::over_http().await;
+    let body = listed();
+    let length = format!("Content-Length: {}\r\n", body.len());
+    let close = "Connection: close\r\n";
+    let post = |headers: &str| {
+        let mut bytes = format!("POST /mcp HTTP/1.1\r\nHost: localhost\r\n{close}{MODERN}{headers}\r\n").into_bytes();
+        bytes.extend(body.as_bytes());
+        bytes
+    };
+    let both = "Accept: application/json, text/event-stream\r\n";
+    let json = "Content-Type: application/json\r\n";
+    let cases: Vec<(&str, Vec<u8>, &[u16])> = vec![
+        ("good", post(&format!("{both}{json}{length}")), &[200]),
+        ("no content type", post(&format!("{both}{length}")), &[415]),
+        (
+            "text",
+            post(&format!("{both}Content-Type: text/plain\r\n{length}")),
+            &[415],
+        ),
+        (
+            "a form",
+            post(&format!(
+                "{both}Content-Type: multipart/form-data; boundary=x\r\n{length}"
+            )),
+            &[415],
+        ),
+        (
+            "not ASCII",
+            post(&format!("{both}Content-Type: application/jsön\r\n{length}")),
+            &[415],
+        ),
+        (
+            "another kind of JSON",
+            post(&format!("{both}Content-Type: application/json-seq\r\n{length}")),
+            &[415],
+        ),
+        ("accepts nothing", post(&format!("{json}{length}")), &[406]),
+        (
+            "accepts pictures",
+            post(&format!("Accept: image/png\r\n{json}{length}")),
+            &[406],
+        ),
+        ("no length", post(&format!("{both}{json}")), &[400]),
+        (
+            "two lengths",
+            post(&format!("{both}{json}{length}Content-Length: 5\r\n")),
+            &[400],
+        ),
+        (
+            "no number",
+            post(&format!("{both}{json}Content-Length: five\r\n")),
+            &[400],
+        ),
+        (
+            "a negative length",
+            post(&format!("{both}{json}Content-Length: -1\r\n")),
+            &[400],
+        ),
+        (
+            "an endless length",
+            post(&format!("{both}{json}Content-Length: 18446744073709551616\r\n")),
+            &[400],
+        ),
+        (
+            "too much announced",
+            post(&format!("{both}{json}Content-Length: 9999999999\r\n")),
+            &[413],
+        ),
+        (
+            "too little announced",
+            post(&format!("{both}{json}Content-Length: 10\r\n")),
+            &[400],
+        ),
+        (
+            "an unknown coding",
+            post(&format!("{both}{json}Transfer-Encoding: rot13\r\n")),
+            &[400, 501],
+        ),
+        (
+            "a broken chunk",
+            post(&format!("{both}{json}Transfer-Encoding: chunked\r\n")),
+            &[400],
+        ),
+        (
+            "no host",
+            format!("GET /health HTTP/1.1\r\n{close}\r\n").into_bytes(),
+            &[400, 403],
+        ),
+        (
+            "a space before the colon",
+            format!("GET /health HTTP/1.1\r\nHost : x\r\n{close}\r\n").into_bytes(),
+            &[400],
+        ),
+        (
+            "a line feed in a header",
+            b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: a\nb\r\n\r\n".to_vec(),
+            &[400],
+        ),
+        ("another protocol", b"HELO localhost\r\n\r\n".to_vec(), &[400, 0]),
+        (
+            "TLS",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(),
+            &[400, 0],
+        ),
+        ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), &[400, 505, 0]),
+        ("HTTP/3.7", b"GET /health HTTP/3.7\r\n\r\n".to_vec(), &[400, 505]),
+        (
+            "an unknown method",
+            format!("BREW /mcp HTTP/1.1\r\nHost: localhost\r\n{close}\r\n").into_bytes(),
+            &[405],
+        ),
+        (
+            "a path of dots",
+            format!("GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n{close}\r\n").into_bytes(),
+            &[404],
+        ),
+        (
+            "a long path",
+            format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(100_000)).into_bytes(),
+            &[414, 431, 404],
+        ),
+        (
+            "a long header",
+            format!(
+                "GET /health HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n",
+                "a".repeat(1_000_000)
+            )
+            .into_bytes(),
+            &[431],
+        ),
+        (
+            "many headers",
+            format!(
+                "GET /health HTTP/1.1\r\nHost: localhost\r\n{}\r\n",
+                "X: y\r\n".repeat(5_000)
+            )
+            .into_bytes(),
+            &[431],
+        ),
+        (
+            "no session id",
+            format!("POST /message HTTP/1.1\r\nHost: localhost\r\n{close}Content-Length: 0\r\n\r\n").into_bytes(),
+            &[400],
+        ),
+        (
+            "a wrong session id",
+            format!("POST /message?sessionId=%00 HTTP/1.1\r\nHost: localhost\r\n{close}Content-Length: 0\r\n\r\n")
+                .into_bytes(),
+            &[400],
+        ),
+        (
+            "an unknown session",
+            post(&format!(
+                "{both}{json}{length}Mcp-Session-Id: {}\r\n",
+                "x".repeat(5_000)
+            )),
+            &[200, 404],
+        ),
+    ];
+    for (what, bytes, due) in cases {
+        let answer = prey.exchange(&bytes).await;
+        assert!(due.contains(&answer.status()), "{what}: {}", answer.0);
+    }
+    prey.serves().await;
+}
+
+#[tokio::test]
+async fn bodies_beyond_the_limit_are_refused_however_they_are_sent() {
+    let prey = Prey::over_http().await;
+    let before = prey.holds();
+    let large = vec![b' '; 5_000_000];
+    for path in ["/mcp", "/message?sessionId=6b1c0e1a-0000-4000-8000-000000000000"] {
+        let answer = prey.post(path, MODERN, &large).await;
+        // The server may hang up before the client has read.
+        assert!(matches!(answer.status(), 413 | 0), "{path}: {}", answer.0);
+        // Chunk after chunk, for ever: it stops reading at the limit.
+        let mut connection = prey.connect().await;
+        connection
+            .write_all(&head(path, "Transfer-Encoding: chunked\r\n"))
+            .await
+            .unwrap();
+        let chunk = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat();
+        let mut sent = 0;
+        while connection.write_all(&chunk).await.is_ok() {
+            sent += chunk.len();
+            assert!(sent < 64 * MAX_BODY_BYTES, "{path}: it reads on and on");
+        }
+    }
+    let grown = prey.holds().memory.saturating_sub(before.memory);
+    assert!(grown < 48 * 1024, "{grown} KiB more");
+    prey.serves().await;
+}
+
+/// The ways to leave in the middle of a request.
+fn beginnings() -> Vec<Vec<u8>> {
+    let body = listed();
+    let whole = [
+        head("/mcp", &format!("{MODERN}Content-Length: {}\r\n", body.len())),
+        body.into_bytes(),
+    ]
+    .concat();
+    let opened = initialize().to_string();
+    let opening = [
+        head("/mcp", &format!("Content-Length: {}\r\n", opened.len())),
+        opened.into_bytes(),
+    ]
+    .concat();
+    let chunked = [head("/mcp", "Transfer-Encoding: chunked\r\n"), b"5\r\n{\"jso".to_vec()].concat();
+    let body_from = whole.windows(4).position(|part| part == b"\r\n\r\n").unwrap() + 4;
+    vec![
+        Vec::new(),
+        b"P".to_vec(),
+        b"POST /mcp HTTP/1.1\r\nHo".to_vec(),
+        whole[..body_from].to_vec(),
+        whole[..body_from + 10].to_vec(),
+        chunked,
+        head(
+            "/message?sessionId=6b1c0e1a-0000-4000-8000-000000000000",
+            "Content-Length: 100\r\n",
+        ),
+        whole,
+        opening,
+        b"GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+        b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".to_vec(),
+    ]
+}
+
+#[tokio::test]
+async fn connections_dropped_in_every_phase_leave_nothing_behind() {
+    let prey = Prey::over_http().await;
+    prey.serves().await;
+    let before = prey.holds();
+    for beginning in beginnings() {
+        for n in 0..40 {
+            let mut connection = prey.connect().await;
+            connection.write_all(&beginning).await.unwrap();
+            // Half of them say that they will write no more; what is dropped with unread bytes in it is reset.
+            if n % 2 == 0 {
+                connection.shutdown().await.unwrap();
+            }
+        }
+    }
+    prey.until_it("the connections to be closed", |held| {
+        held.descriptors <= before.descriptors
+    })
+    .await;
+    prey.serves().await;
+}
+
+#[tokio::test]
+async fn a_connection_dropped_in_the_middle_of_an_answer_leaves_nothing_behind() {
+    let prey = Prey::over_http().await;
+    prey.serves().await;
+    let before = prey.holds();
+    let body = listed();
+    let ask = [
+        head("/mcp", &format!("{MODERN}Content-Length: {}\r\n", body.len())),
+        body.into_bytes(),
+    ]
+    .concat();
+    for n in 0..60 {
+        let mut connection = prey.connect().await;
+        // More answers than the connection holds.
+        let _ = connection.write_all(&ask.repeat(50)).await;
+        let mut few = vec![0; 1 + n * 37];
+        within("the first bytes", connection.read_exact(&mut few))
+            .await
+            .unwrap();
+    }
+    prey.until_it("the connections to be closed", |held| {
+        held.descriptors <= before.descriptors
+    })
+    .await;
+    let grown = prey.holds().memory.saturating_sub(before.memory);
+    assert!(grown < 48 * 1024, "{grown} KiB more");
+    prey.serves().await;
+}
+
+#[tokio::test]
+async fn connections_have_a_bound_and_the_others_stay() {
+    let prey = Prey::over_http().await;
+    let client = prey.client(Era::Session("2024-11-05")).await;
+    let mut open: Vec<TcpStream> = Vec::new();
+    // One who is turned away sees the end of the connection at once.
+    let turned_away = async |connection: &mut TcpStream| {
+        let asked = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        if connection.write_all(asked).await.is_err() {
+            return true;
+        }
+        let mut some = [0; 512];
+        !matches!(
+            within("an answer or the end", connection.read(&mut some)).await,
+            Ok(1..)
+        )
+    };
+    loop {
+        let mut connection = prey.connect().await;
+        if turned_away(&mut connection).await {
+            break;
+        }
+        open.push(connection);
+        assert!(open.len() <= MAX_CONNECTIONS, "more than the bound");
+    }
+    assert!(open.len() > MAX_CONNECTIONS - 8, "only {} connections", open.len());
+    assert!(prey.holds().descriptors < MAX_CONNECTIONS + 40);
+    // Who was there before is served still; posts go over a connection that is open.
+    let kept = open.last_mut().unwrap();
+    assert!(!turned_away(kept).await, "an open connection is served");
+    drop(open);
+    prey.until_it("the connections to be closed", |held| held.descriptors < 60)
+        .await;
+    let listed: Value = client.result("tools/list", json!({})).await;
+    assert!(listed["tools"].is_array());
+    prey.serves().await;
+}

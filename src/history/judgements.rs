@@ -31,12 +31,16 @@ impl Store {
     pub async fn refusal_of(&self, picture: &ImageHash) -> Result<Option<String>> {
         let picture = picture.clone();
         self.read(move |transaction| {
-            // The reason says which of the two pictures it is about.
+            // A refusal that is about neither of the two, since nobody could guard them, counts for the one that was made.
             let reason = transaction
                 .prepare_cached(
-                    "SELECT json_extract(verdict, '$.refused') AS reason FROM judgements
-                     WHERE (reference_hash = ?1 OR image_hash = ?1) AND reason IS NOT NULL
-                         AND iif(instr(reason, 'the reference') > 0, reference_hash, image_hash) = ?1
+                    "SELECT json_extract(verdict, '$.refused') FROM judgements
+                     WHERE image_hash = ?1 AND json_extract(verdict, '$.refused') IS NOT NULL
+                         AND json_extract(verdict, '$.side') IS NOT 'reference'
+                     UNION ALL
+                     SELECT json_extract(verdict, '$.refused') FROM judgements
+                     WHERE reference_hash = ?1 AND json_extract(verdict, '$.refused') IS NOT NULL
+                         AND json_extract(verdict, '$.side') = 'reference'
                      LIMIT 1",
                 )?
                 .query_row([picture], |row| row.get(0))

@@ -13,7 +13,7 @@ use super::error::{HistoryError, Result};
 pub(super) const APPLICATION_ID: i64 = 0x5043_616c;
 
 /// Each brings the database from the version that is its index to the next one.
-const MIGRATIONS: &[&str] = &[V1, V2];
+const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// The schema version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -186,6 +186,12 @@ END;
 CREATE TRIGGER judgement_added AFTER INSERT ON judgements WHEN new.session_id IS NOT NULL BEGIN
     UPDATE sessions SET last_activity = max(last_activity, new.created_at) WHERE id = new.session_id;
 END;
+";
+
+const V3: &str = "
+-- Whether a picture may be shown is asked for each that is read; hardly any was ever refused.
+CREATE INDEX judgements_refused_image ON judgements (image_hash) WHERE json_extract(verdict, '$.refused') IS NOT NULL;
+CREATE INDEX judgements_refused_reference ON judgements (reference_hash) WHERE json_extract(verdict, '$.refused') IS NOT NULL;
 ";
 
 /// How far a database is.

@@ -55,6 +55,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Which picture it is about; nothing where it is about neither, or both.
+    #[must_use]
+    pub fn side(&self) -> Option<Side> {
+        match self {
+            Self::MaybeUnder18 { side } | Self::Unreadable { side } => Some(*side),
+            Self::TextDescribesMinor { .. } | Self::JudgeUntrusted => None,
+        }
+    }
+
     /// What to do next, for an agent.
     #[must_use]
     pub fn hint(&self) -> String {

@@ -15,13 +15,17 @@ use serde_json::Value;
 
 use super::call::{Call, Waiting};
 use crate::session::Question;
-use crate::text::shortened;
+use crate::text::{capitalised, shortened};
 
-/// How long a person may think before the call answers with the question. Below what clients give a call.
+/// How long a person may think before the call answers with the question, unless the call itself waits shorter. Below what clients
+/// give a call.
 const THINKING: Duration = Duration::from_secs(45);
 
 /// How long a task stays open for the answer.
-const ANSWERED: Duration = Duration::from_secs(30 * 60);
+const OPEN: Duration = Duration::from_secs(30 * 60);
+
+/// Candidates that a form shows; whoever wants another one says so in the call.
+const SHOWN: usize = 40;
 
 /// The answer's only field.
 const FIELD: &str = "place";
@@ -34,6 +38,8 @@ pub enum Reply {
     CallAgain(Box<InputRequiredResult>),
     /// Nobody can be asked, or nobody answered.
     Unanswered,
+    /// The call was cancelled meanwhile.
+    Cancelled,
 }
 
 /// Asks the questions of one call, each once.
@@ -65,8 +71,8 @@ impl<'a> Asker<'a> {
         places.extend(self.answered.clone());
     }
 
-    /// Asks the user, unless they were asked this before.
-    pub async fn ask(&mut self, question: &Question) -> Reply {
+    /// Asks the user, unless they were asked this before; waits for the answer at most `at_most`.
+    pub async fn ask(&mut self, question: &Question, at_most: Duration) -> Reply {
         let role = question.role.to_string();
         if !self.asked.insert(role.clone()) {
             return Reply::Unanswered;
@@ -76,8 +82,11 @@ impl<'a> Asker<'a> {
             Waiting::Task { asks: false, .. } => None,
             Waiting::Task { task, .. } => {
                 let asking = task.request_input(role.clone(), InputRequest::Elicitation(form));
-                // Cancelling the task ends the wait; a client that never answers must not hold it for ever.
-                tokio::time::timeout(ANSWERED, asking).await.ok().and_then(Result::ok)
+                // A client that never answers must not hold the task for ever.
+                match tokio::time::timeout(OPEN.min(at_most), asking).await {
+                    Ok(Err(_)) if task.is_cancel_requested() => return Reply::Cancelled,
+                    answered => answered.ok().and_then(Result::ok),
+                }
             }
             Waiting::Request(context) if !takes_forms(context.client_capabilities().as_ref()) => None,
             Waiting::Request(context) if context.protocol_version() >= Some(ProtocolVersion::V_2026_07_28) => {
@@ -93,10 +102,10 @@ impl<'a> Asker<'a> {
             {
                 let asking = context
                     .peer
-                    .create_elicitation_with_timeout(form.params, Some(THINKING));
+                    .create_elicitation_with_timeout(form.params, Some(THINKING.min(at_most)));
                 tokio::select! {
                     answer = asking => answer.ok().and_then(|answer| serde_json::to_value(answer).ok()),
-                    () = context.ct.cancelled() => None,
+                    () = context.ct.cancelled() => return Reply::Cancelled,
                 }
             }
             Waiting::Request(_) => None,
@@ -127,23 +136,35 @@ fn chosen(response: &Value) -> Option<String> {
 }
 
 fn form(question: &Question) -> ElicitRequest {
-    let keys: Vec<String> = question.candidates.iter().map(|place| place.key()).collect();
-    let shown: Vec<String> = question
+    let keys: Vec<String> = question
         .candidates
         .iter()
+        .take(SHOWN)
+        .map(|place| place.key())
+        .collect();
+    let mut lines: Vec<String> = question
+        .candidates
+        .iter()
+        .take(SHOWN)
         .map(|place| {
             let value = match &place.value {
-                Value::String(text) => shortened(text, 100),
+                Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            format!("{} ({}): {value}", place.key(), place.title)
+            format!("{} ({}): {}", place.key(), place.title, shortened(&value, 100))
         })
         .collect();
+    if question.candidates.len() > SHOWN {
+        let more = question.candidates.len() - SHOWN;
+        lines.push(format!(
+            "{more} more are not shown: decline, and name the place to the agent."
+        ));
+    }
     let message = format!(
         "Where in the workflow does the {} go? {}.\n{}",
-        question.role,
-        question.why,
-        shown.join("\n")
+        role_in_words(&question.role.to_string()),
+        capitalised(&question.why),
+        lines.join("\n")
     );
     let places = PrimitiveSchemaDefinition::Enum(EnumSchema::builder(keys).untitled().build());
     let fields = BTreeMap::from([(FIELD.to_owned(), places)]);
@@ -153,4 +174,13 @@ fn form(question: &Question) -> ElicitRequest {
         message,
         requested_schema: schema,
     })
+}
+
+/// `positive` and `negative` are names of roles; people say prompt.
+fn role_in_words(role: &str) -> String {
+    match role {
+        "positive" => "prompt".to_owned(),
+        "negative" => "negative prompt".to_owned(),
+        other => other.to_owned(),
+    }
 }

@@ -1,18 +1,21 @@
 //! A tool call on its way: its arguments, who waits for the answer, and what the user answered already.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rmcp::RoleServer;
-use rmcp::model::{CallToolRequestParams, InputResponses};
+use rmcp::model::{CallToolRequestParams, CallToolResponse, InputResponses};
 use rmcp::service::RequestContext;
 use rmcp::task_manager::TaskContext;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::convert::failed;
 use super::progress;
 use crate::progress::{Progress, Teller};
-use crate::session::DEFAULT_WAIT_S;
+use crate::session::{DEFAULT_WAIT_S, ServiceError};
 
 /// Longest wait of one call, in seconds. Clients give up on silent calls, and a handle costs nothing.
 const MAX_WAIT_S: u32 = 600;
@@ -25,8 +28,8 @@ pub enum Waiting {
     Task {
         /// Where the task's state is told.
         task: TaskContext,
-        /// How long it may take.
-        at_most: Duration,
+        /// When it has to have an answer.
+        until: Instant,
         /// Whether its client can ask the user.
         asks: bool,
     },
@@ -42,6 +45,8 @@ pub struct Call {
     pub responses: InputResponses,
     /// What the client was told to bring back with the answers.
     pub state: Option<String>,
+    /// Whether the answer is that the call was cancelled.
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Call {
@@ -52,7 +57,19 @@ impl Call {
             waiting,
             responses: request.input_responses.unwrap_or_default(),
             state: request.request_state,
+            cancelled: Arc::default(),
         }
+    }
+
+    /// Tells whether the answer will have been that the call was cancelled.
+    pub fn cancelled(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.cancelled)
+    }
+
+    /// An error as the answer.
+    pub fn failed(&self, error: &ServiceError) -> CallToolResponse {
+        self.cancelled.store(error.is_cancellation(), Ordering::Release);
+        failed(error)
     }
 
     /// Whether a task waits. Its result reaches some clients without pictures.
@@ -65,7 +82,7 @@ impl Call {
         match &self.waiting {
             Waiting::Request(_) => Duration::from_secs(u64::from(seconds.unwrap_or(DEFAULT_WAIT_S).min(MAX_WAIT_S))),
             // The task is the handle.
-            Waiting::Task { at_most, .. } => *at_most,
+            Waiting::Task { until, .. } => until.saturating_duration_since(Instant::now()),
         }
     }
 

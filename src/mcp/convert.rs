@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::resources::Address;
-use crate::session::ServiceError;
+use crate::session::{ServiceError, hash_of};
 use crate::text::shortened;
 
 /// Longer results become a file and a few lines of it in some clients. In characters.
@@ -18,6 +18,12 @@ const MAX_RESULT: usize = 48_000;
 
 /// No object of ours has more fields that are not a list by name.
 const FIELDS: usize = 40;
+
+/// Bytes of a field that stays in any case.
+const FIELD: usize = 400;
+
+/// What a summary says of a result that was cut.
+const CUT: &str = " This is cut for length; what is recorded is whole in calibrator://sessions/SESSION/iterations/N.";
 
 /// Error text is cut here: clients cut it near 10,000 characters themselves, without saying so.
 const MAX_ERROR: usize = 7_900;
@@ -61,8 +67,7 @@ pub fn success(result: &(impl Serialize + Summarised), beside: Beside) -> CallTo
 
 /// The address of a picture in the image store, whose file is named by its hash.
 pub fn address(path: &str) -> Option<Address> {
-    let hash = Path::new(path).file_stem()?.to_str()?.parse().ok()?;
-    Some(Address::Picture(hash))
+    hash_of(path).map(Address::Picture)
 }
 
 fn file(name: &str, path: &str) -> Option<Resource> {
@@ -74,25 +79,29 @@ fn file(name: &str, path: &str) -> Option<Resource> {
     Some(listed.with_mime_type(format!("image/{kind}")))
 }
 
-/// Cuts what is too long in a result: first its texts, then its lists. The summary stays, and says so.
+/// Cuts what is too long in a result: the summary first, then its other texts, then its lists; what is short, such as names,
+/// numbers and states, stays. Should that not do, only what is short is left.
 fn fitting(mut value: Value) -> Value {
-    let mut texts = 8_000;
-    let mut items = 500;
-    let mut cut = false;
-    while value.to_string().chars().count() > MAX_RESULT && items > 1 {
-        cut = true;
-        trim(&mut value, texts, items);
-        texts /= 2;
-        if texts < 500 {
-            items /= 2;
+    let fits = |value: &Value| value.to_string().chars().count() <= MAX_RESULT;
+    if fits(&value) {
+        return value;
+    }
+    if let Some(Value::String(summary)) = value.get_mut("summary") {
+        *summary = shortened(summary, MAX_RESULT / 4) + CUT;
+    }
+    let steps = [(8_000, 500), (2_000, 500), (500, 500), (250, 200), (250, 50), (100, 10)];
+    for (texts, items) in steps {
+        if fits(&value) {
+            return value;
+        }
+        for (name, field) in value.as_object_mut().into_iter().flatten() {
+            if name != "summary" {
+                trim(field, texts, items);
+            }
         }
     }
-    if cut && let Some(Value::String(summary)) = value.get_mut("summary") {
-        *summary = format!(
-            "{} This is cut for length; an iteration's whole workflow is the resource \
-             calibrator://sessions/SESSION/iterations/N/workflow.",
-            shortened(summary, MAX_RESULT / 4)
-        );
+    if let (false, Value::Object(fields)) = (fits(&value), &mut value) {
+        fields.retain(|name, field| name == "summary" || field.to_string().len() <= FIELD);
     }
     value
 }
@@ -105,13 +114,12 @@ fn trim(value: &mut Value, texts: usize, items: usize) {
             list.iter_mut().for_each(|item| trim(item, texts, items));
         }
         Value::Object(fields) => {
-            let over: Vec<String> = fields.keys().skip(items.max(FIELDS)).cloned().collect();
-            for name in over {
-                fields.shift_remove(&name);
-            }
-            for (_, field) in fields.iter_mut().filter(|(name, _)| *name != "summary") {
+            let mut left = items.max(FIELDS);
+            fields.retain(|_, field| {
                 trim(field, texts, items);
-            }
+                left = left.saturating_sub(1);
+                left > 0
+            });
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
@@ -178,16 +186,28 @@ mod tests {
     fn a_result_that_is_too_long_is_cut_and_says_so() {
         let long = "x".repeat(70_000);
         let names: Map<String, Value> = (0..4_000).map(|i| (format!("{i}.text"), json!("a place"))).collect();
+        let keys: Map<String, Value> = (0..30).map(|i| (format!("{i}{long}"), json!(1))).collect();
         for value in [
-            json!({"summary": "As asked.", "iterations": [{"positive": long, "negative": "short"}]}),
-            json!({"summary": "As asked.", "question": {"role": "positive", "candidates": names}}),
-            json!({"summary": "As asked.", "notes": vec!["a note of some length"; 5_000]}),
-            json!({"summary": long, "notes": []}),
+            json!({"iterations": [{"positive": long, "negative": "short"}]}),
+            json!({"question": {"role": "positive", "candidates": names}}),
+            json!({"notes": vec!["a note of some length"; 5_000]}),
+            json!({"changes": keys}),
+            json!({"summary": long, "notes": [long]}),
         ] {
+            let mut value = value;
+            value["session"] = json!("7k3m9qx2");
+            value["state"] = json!("question");
+            if value.get("summary").is_none() {
+                value["summary"] = json!("As asked.");
+            }
             let cut = fitting(value);
             let text = cut.to_string();
             assert!(text.chars().count() <= 50_000, "{} characters", text.len());
-            assert!(text.contains("cut for length"), "{}", &text[..200]);
+            assert!(cut["summary"].as_str().unwrap().ends_with(CUT));
+            assert_eq!(
+                (&cut["session"], &cut["state"]),
+                (&json!("7k3m9qx2"), &json!("question"))
+            );
         }
         let short = json!({"summary": "As asked.", "runs": [1, 2]});
         assert_eq!(fitting(short.clone()), short);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rmcp::model::{ErrorData, ResourceUpdatedNotificationParam};
+use rmcp::model::{ErrorData, ResourceUpdatedNotificationParam, SubscriptionFilter};
 use rmcp::service::SubscriptionContext;
 use rmcp::{Peer, RoleServer};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -21,6 +21,21 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Addresses that one client may follow.
 const MOST: usize = 64;
+
+/// Of what a subscription of revision 2026-07-28 asks for, what this server can tell of: its own addresses that change, each once.
+#[must_use]
+pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
+    let mut uris: Vec<String> = Vec::new();
+    for uri in requested.resource_subscriptions.iter().flatten() {
+        let changes = uri.parse::<Address>().is_ok_and(|address| scope(&address).is_some());
+        if changes && uris.len() < MOST && !uris.contains(uri) {
+            uris.push(uri.clone());
+        }
+    }
+    let mut accepted = SubscriptionFilter::new();
+    accepted.resource_subscriptions = (!uris.is_empty()).then_some(uris);
+    accepted
+}
 
 /// What an address's content depends on; nothing, where it never changes.
 fn scope(address: &Address) -> Option<Option<SessionId>> {
@@ -85,7 +100,10 @@ impl Following {
     /// # Errors
     /// -32002 for a session that does not exist, -32602 when too many are followed.
     pub async fn begin(&self, service: &Service, uri: String, peer: Peer<RoleServer>) -> Result<(), ErrorData> {
-        let followed = Followed::begin(service, &uri).await?;
+        // What is not here, or never changes, need not be remembered either.
+        let Some(mut followed) = Followed::begin(service, &uri).await? else {
+            return Ok(());
+        };
         let end = CancellationToken::new();
         {
             let mut all = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,9 +113,6 @@ impl Following {
             }
             all.insert(uri, end.clone().drop_guard());
         }
-        let Some(mut followed) = followed else {
-            return Ok(());
-        };
         let service = service.clone();
         tokio::spawn(end.run_until_cancelled_owned(async move {
             loop {
@@ -119,25 +134,26 @@ impl Following {
     }
 }
 
-/// Serves a subscription of revision 2026-07-28 until it is cancelled.
+/// Serves a subscription of revision 2026-07-28 until it is cancelled. Each address has news at once, because the client was told
+/// that it is subscribed before the first look: what changed between the two would be lost.
 pub async fn listen(service: &Service, context: &SubscriptionContext) {
     let accepted = context.accepted().resource_subscriptions.clone().unwrap_or_default();
     let mut followed: BTreeMap<String, Followed> = BTreeMap::new();
-    for uri in accepted.into_iter().take(MOST) {
+    for uri in accepted {
         // A session that is not there has no news; whoever reads it is told.
         if let Ok(Some(begun)) = Followed::begin(service, &uri).await {
-            followed.insert(uri, begun);
+            followed.insert(uri, Followed { seen: None, ..begun });
         }
     }
     loop {
-        tokio::select! {
-            () = context.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
-        }
         for (uri, followed) in &mut followed {
             if followed.changed(service).await && context.sink().notify_resource_updated(uri.clone()).await.is_err() {
                 return;
             }
+        }
+        tokio::select! {
+            () = context.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
         }
     }
 }

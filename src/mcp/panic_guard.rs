@@ -287,7 +287,9 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
         match answered {
             Err(error)
                 if error.code == ErrorCode::METHOD_NOT_FOUND
-                    && (TYPED.contains(&name) || has_sessions && TYPED_WITH_SESSIONS.contains(&name)) =>
+                    && (TYPED.contains(&name)
+                        || has_sessions && TYPED_WITH_SESSIONS.contains(&name)
+                        || !has_sessions && TYPED_WITHOUT_SESSIONS.contains(&name)) =>
             {
                 Err(misshapen(&method, params))
             }
@@ -325,13 +327,19 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
 const MAX_QUOTED: usize = 300;
 
 /// Methods with typed parameters: rmcp takes such a request for a custom one only when they do not fit.
-const TYPED: [&str; 5] = [
+const TYPED: [&str; 8] = [
     "tools/call",
     "tools/list",
+    "prompts/list",
     "prompts/get",
+    "resources/list",
+    "resources/templates/list",
     "resources/read",
     "completion/complete",
 ];
+
+/// The same for methods that are known from revision 2026-07-28 on.
+const TYPED_WITHOUT_SESSIONS: [&str; 4] = ["subscriptions/listen", "tasks/get", "tasks/update", "tasks/cancel"];
 
 /// The same for methods that revision 2026-07-28 removed: there they are unknown, whatever their parameters.
 const TYPED_WITH_SESSIONS: [&str; 4] = [

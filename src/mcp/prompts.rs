@@ -6,6 +6,7 @@ use rmcp::model::{
 use serde_json::{Map, Value};
 
 use crate::session::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET};
+use crate::text::shortened;
 
 /// The prompt's name.
 pub const CALIBRATE: &str = "calibrate";
@@ -42,7 +43,8 @@ pub fn list() -> ListPromptsResult {
 /// -32602 for another prompt, a missing reference, or a target that is no number from 0 to 1.
 pub fn get(request: &GetPromptRequestParams) -> Result<GetPromptResult, ErrorData> {
     if request.name != CALIBRATE {
-        let told = format!("there is no prompt {:?}; there is \"{CALIBRATE}\"", request.name);
+        let name = shortened(&request.name, 80);
+        let told = format!("there is no prompt {name:?}; there is \"{CALIBRATE}\"");
         return Err(ErrorData::invalid_params(told, None));
     }
     let arguments = request.arguments.clone().unwrap_or_default();
@@ -56,6 +58,7 @@ pub fn get(request: &GetPromptRequestParams) -> Result<GetPromptResult, ErrorDat
     let target = match given(&arguments, "target") {
         None => DEFAULT_TARGET,
         Some(text) => text.parse().ok().filter(|t| (0.0..=1.0).contains(t)).ok_or_else(|| {
+            let text = shortened(&text, 80);
             ErrorData::invalid_params(format!("`target` is {text:?}, which is no number from 0 to 1"), None)
         })?,
     };

@@ -10,14 +10,14 @@ use rmcp::model::{
     SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
-use rmcp::task_manager::TaskManager;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::json;
 
 use super::call::{Call, Waiting};
 use super::following::{self, Following};
 use super::log::Log;
-use super::{completions, prompts, resources, tasks, tools};
+use super::tasks::Tasks;
+use super::{completions, prompts, resources, tools};
 use crate::session::Service;
 
 type Context = RequestContext<RoleServer>;
@@ -47,7 +47,7 @@ with only session and iteration, or with the handle.";
 #[derive(Clone)]
 pub struct CalibratorServer {
     service: Service,
-    tasks: TaskManager,
+    tasks: Tasks,
     following: Following,
     log: Log,
 }
@@ -58,7 +58,7 @@ impl CalibratorServer {
     pub fn new(service: Service) -> Self {
         Self {
             service,
-            tasks: TaskManager::new(),
+            tasks: Tasks::default(),
             following: Following::default(),
             log: Log::default(),
         }
@@ -111,8 +111,8 @@ impl ServerHandler for CalibratorServer {
     async fn call_tool(&self, request: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
         // Not at start-up: clients start a second process just to probe.
         self.service.resume_open_runs();
-        if tasks::wanted(&request, &context) {
-            return Ok(tasks::begin(&self.tasks, &self.service, request, &context));
+        if let Some(place) = self.tasks.place(&request, &context) {
+            return Ok(self.tasks.begin(place, &self.service, request, &context));
         }
         let tool = request.name.to_string();
         let call = Call::new(request, Waiting::Request(Box::new(context)));
@@ -124,15 +124,15 @@ impl ServerHandler for CalibratorServer {
     }
 
     async fn get_task(&self, request: GetTaskParams, _: Context) -> Result<GetTaskResult, ErrorData> {
-        self.tasks.get_task(&request.task_id).map(GetTaskResult::new)
+        self.tasks.get(&request)
     }
 
     async fn update_task(&self, request: UpdateTaskParams, _: Context) -> Result<(), ErrorData> {
-        self.tasks.update_task(&request.task_id, request.input_responses)
+        self.tasks.update(request)
     }
 
     async fn cancel_task(&self, request: CancelTaskParams, _: Context) -> Result<(), ErrorData> {
-        self.tasks.cancel_task(&request.task_id)
+        self.tasks.cancel(&request)
     }
 
     async fn list_resources(
@@ -169,11 +169,7 @@ impl ServerHandler for CalibratorServer {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        let mut accepted = SubscriptionFilter::new();
-        accepted
-            .resource_subscriptions
-            .clone_from(&requested.resource_subscriptions);
-        Some(accepted)
+        Some(following::accepted(requested))
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {

@@ -3,12 +3,18 @@
 //! Only what takes long becomes a task, and only for clients that declare the extension; all others wait in the call. What a
 //! task finished is in the history too, as ever: a task that is forgotten loses nothing.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use rmcp::RoleServer;
-use rmcp::model::{CallToolRequestParams, CallToolResponse, CreateTaskResult, ErrorData, ProtocolVersion};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CreateTaskResult, ErrorData, GetTaskParams,
+    GetTaskResult, ProtocolVersion, UpdateTaskParams,
+};
 use rmcp::service::RequestContext;
 use rmcp::task_manager::{TaskExit, TaskManager, TaskOptions};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::asking::takes_forms;
 use super::call::{Call, Waiting};
@@ -17,62 +23,121 @@ use super::panic_guard::catch;
 use super::tools;
 use crate::session::Service;
 
-/// How long a task may run, and how long its result is kept. Work that takes longer goes on without it.
+/// How long a task may take, and how long its result is kept.
 const KEPT: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How long before that a task answers that its work goes on without it.
+const HAND_OVER: Duration = Duration::from_secs(5 * 60);
 
 /// How often a client had better ask, in milliseconds.
 const POLL_MS: u64 = 1_000;
 
-/// Tasks that run at once, over all clients.
-const MAX_RUNNING: usize = 64;
+/// Tasks that are there at once, running or kept, over all clients. A call beyond them waits for its answer as without tasks.
+const MOST: usize = 256;
 
-/// Whether this call becomes a task: some clients declare the extension in a session of an older revision as well, and do not know
-/// a task there when they see one.
-pub fn wanted(request: &CallToolRequestParams, context: &RequestContext<RoleServer>) -> bool {
-    [tools::QUEUE_GENERATION, tools::JUDGE_PAIR].contains(&request.name.as_ref())
-        && context.protocol_version() >= Some(ProtocolVersion::V_2026_07_28)
-        && context.client_capabilities().is_some_and(|able| able.supports_tasks())
+/// The tasks of all clients.
+#[derive(Clone)]
+pub struct Tasks {
+    manager: TaskManager,
+    room: Arc<Semaphore>,
 }
 
-/// Begins a call as a task.
-pub fn begin(
-    tasks: &TaskManager,
-    service: &Service,
-    request: CallToolRequestParams,
-    context: &RequestContext<RoleServer>,
-) -> CallToolResponse {
-    if tasks.running_task_count() >= MAX_RUNNING {
-        return failure(
-            &format!("the server is busy: {MAX_RUNNING} tasks run already; this one was not begun"),
-            "Wait for one of them to end, then call again.",
-        );
+impl Default for Tasks {
+    fn default() -> Self {
+        Self {
+            manager: TaskManager::new(),
+            room: Arc::new(Semaphore::new(MOST)),
+        }
     }
-    let asks = takes_forms(context.client_capabilities().as_ref());
-    let service = service.clone();
-    let options = TaskOptions::new()
-        .with_ttl_ms(u64::try_from(KEPT.as_millis()).ok())
-        .with_poll_interval_ms(POLL_MS);
-    let task = tasks.spawn(options, move |task| {
-        Box::pin(async move {
-            let tool = request.name.to_string();
-            let waiting = Waiting::Task {
-                task: task.clone(),
-                at_most: KEPT,
-                asks,
-            };
-            let answered = catch(&format!("The tool {tool}"), async {
-                tools::call(&service, &tool, Call::new(request, waiting)).await
-            })
-            .await;
-            let response = answered.unwrap_or_else(|panicked| failure(&panicked.to_string(), &panicked.hint()));
-            match response {
-                CallToolResponse::Complete(result) if result.is_error == Some(true) && task.is_cancel_requested() => {
-                    Err(TaskExit::Cancelled)
+}
+
+impl Tasks {
+    /// A place for a task, if this call becomes one. Some clients declare the extension in a session of an older revision as well,
+    /// and do not know a task there when they see one. Arguments that cannot be read are no work.
+    pub fn place(
+        &self,
+        request: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Option<OwnedSemaphorePermit> {
+        let wanted = tools::is_long(&request.name)
+            && context.protocol_version() >= Some(ProtocolVersion::V_2026_07_28)
+            && context.client_capabilities().is_some_and(|able| able.supports_tasks())
+            && tools::check(&request.name, request.arguments.clone()).is_ok();
+        wanted
+            .then(|| Arc::clone(&self.room).try_acquire_owned().ok())
+            .flatten()
+    }
+
+    /// Begins a call as a task in that place.
+    pub fn begin(
+        &self,
+        place: OwnedSemaphorePermit,
+        service: &Service,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> CallToolResponse {
+        let asks = takes_forms(context.client_capabilities().as_ref());
+        let service = service.clone();
+        let until = Instant::now() + KEPT - HAND_OVER;
+        let options = TaskOptions::new()
+            .with_ttl_ms(u64::try_from(KEPT.as_millis()).ok())
+            .with_poll_interval_ms(POLL_MS);
+        let task = self.manager.spawn(options, move |task| {
+            Box::pin(async move {
+                // Whatever ends this, the result is kept for as long again.
+                let _kept = Kept(Some(place));
+                let tool = request.name.to_string();
+                let call = Call::new(request, Waiting::Task { task, until, asks });
+                let cancelled = call.cancelled();
+                let answered = catch(&format!("The tool {tool}"), tools::call(&service, &tool, call)).await;
+                let response = answered.unwrap_or_else(|panicked| failure(&panicked.to_string(), &panicked.hint()));
+                match response {
+                    _ if cancelled.load(Ordering::Acquire) => Err(TaskExit::Cancelled),
+                    CallToolResponse::Complete(result) => Ok(result),
+                    _ => Err(ErrorData::internal_error("a task gave no result; look into the history", None).into()),
                 }
-                CallToolResponse::Complete(result) => Ok(result),
-                _ => Err(ErrorData::internal_error("a task gave no result; look into the history", None).into()),
-            }
-        })
-    });
-    CreateTaskResult::new(task).into()
+            })
+        });
+        CreateTaskResult::new(task).into()
+    }
+
+    /// How far a task is, or its result.
+    ///
+    /// # Errors
+    /// -32602 for a task that is not known, or not any more.
+    pub fn get(&self, request: &GetTaskParams) -> Result<GetTaskResult, ErrorData> {
+        self.manager.get_task(&request.task_id).map(GetTaskResult::new)
+    }
+
+    /// Hands a task what its user answered.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn update(&self, request: UpdateTaskParams) -> Result<(), ErrorData> {
+        self.manager.update_task(&request.task_id, request.input_responses)
+    }
+
+    /// Cancels a task's work.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn cancel(&self, request: &CancelTaskParams) -> Result<(), ErrorData> {
+        self.manager.cancel_task(&request.task_id)
+    }
+}
+
+/// Gives a task's place back when its result is forgotten.
+struct Kept(Option<OwnedSemaphorePermit>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let place = self.0.take();
+        // At the end of the program there is nothing left to count.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::time::sleep(KEPT).await;
+                drop(place);
+            });
+        }
+    }
 }

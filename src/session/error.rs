@@ -125,6 +125,16 @@ impl ServiceError {
         matches!(self, Self::Comfy(error) if error.is_passing())
     }
 
+    /// Whether the caller cancelled.
+    #[must_use]
+    pub fn is_cancellation(&self) -> bool {
+        match self {
+            Self::Cancelled(_) => true,
+            Self::At { error, .. } => error.is_cancellation(),
+            _ => false,
+        }
+    }
+
     /// Whether there was not enough memory, for the judge or for ComfyUI.
     #[must_use]
     pub fn is_out_of_memory(&self) -> bool {

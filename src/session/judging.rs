@@ -419,8 +419,16 @@ impl Service {
                 cancel,
             };
             let target = match plan.edits.is_empty() {
-                true => self.judge.target(&plan.reference, call).await?,
-                false => self.judge.edit_target(&plan.reference, &plan.edits, call).await?,
+                true => self.judge.target(&plan.reference, call).await,
+                false => self.judge.edit_target(&plan.reference, &plan.edits, call).await,
+            };
+            let target = match target {
+                Ok(target) => target,
+                Err(JudgeError::Refused(refusal)) => {
+                    self.record_refused_reference(&plan, &refusal, cancel).await?;
+                    return Err(refusal.into());
+                }
+                Err(error) => return Err(error.into()),
             };
             return Ok(Judged::Target(Box::new(TargetTable {
                 rubric: plan.rubric,

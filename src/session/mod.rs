@@ -49,6 +49,7 @@ pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 pub use decided::{Decided, Detail};
 pub use settle::Outcome;
 pub use sharing::{HandOver, Policy, Side};
+pub use show::{Previews, hash_of};
 
 use jobs::Jobs;
 use sharing::Sharing;

@@ -137,9 +137,8 @@ impl Service {
             .iter()
             .filter_map(|j| j.content.verdict["refused"].as_str())
             .collect();
-        let of_reference = refusals.iter().any(|reason| reason.contains("the reference"));
         let reference = match &session.opened.reference {
-            Some(hash) if !of_reference => self.thumbnail(hash, side).await,
+            Some(hash) if self.store.refusal_of(hash).await?.is_none() => self.thumbnail(hash, side).await,
             _ => None,
         };
         let session_is_explicit = session.opened.rubric.explicit;
@@ -192,12 +191,15 @@ impl Service {
             _ => None,
         };
         let of_run = || judgements.iter().rev().filter(|j| j.content.run == Some(run.prompt_id));
-        // Whoever refused it, a refused picture is not shown.
-        let refused = of_run().find_map(|j| j.content.verdict["refused"].as_str());
+        // Whoever refused it, and in whatever session, a refused picture is not shown.
+        let refused = match &image {
+            Some(hash) => self.store.refusal_of(hash).await?,
+            None => None,
+        };
         let verdict = of_run()
             .filter(|j| Some(&j.content.judge) == judge)
             .find_map(|j| verdict_of(j));
-        let picture = match (&image, refused) {
+        let picture = match (&image, &refused) {
             (Some(hash), None) => self.thumbnail(hash, side).await,
             _ => None,
         };
@@ -205,7 +207,7 @@ impl Service {
             NotedRun {
                 image,
                 picture,
-                withheld: refused.map(str::to_owned),
+                withheld: refused,
                 score: verdict.as_ref().and_then(|v| v.overall_score),
                 run,
             },

@@ -53,9 +53,26 @@ impl Service {
             subject,
             &judge,
             (None, None),
-            json!({ "refused": refusal.to_string() }),
+            json!({ "refused": refusal.to_string(), "side": refusal.side() }),
         )
         .await
+    }
+
+    /// Records that a reference was refused by itself, so that it is withheld from then on.
+    pub(super) async fn record_refused_reference(
+        &self,
+        plan: &Plan,
+        refusal: &Refusal,
+        cancel: &CancellationToken,
+    ) -> Result<(), ServiceError> {
+        let subject = Subject {
+            of: JudgementOf::Files {
+                generated: "the reference itself".to_owned(),
+            },
+            picture: plan.reference.clone(),
+            run: None,
+        };
+        self.record_refusal(plan, &subject, refusal, cancel).await
     }
 
     /// The best iteration of the session by this judge, other than the one that is judged.

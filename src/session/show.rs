@@ -1,5 +1,7 @@
 //! Pictures for a client: previews and contact sheets, as JPEG.
 
+use std::path::Path;
+
 use super::files::blocking;
 use super::judging::{Judgement, JudgementOf};
 use super::queue::Queued;
@@ -10,17 +12,48 @@ use crate::picture::{Limits, MAX_CELLS, PREVIEW_SIDE, Picture, SheetCell, decode
 /// Larger files are not sent: they would be a third larger in base64, and clients keep whole messages in memory.
 const MAX_SENT: u64 = 32 << 20;
 
+/// Previews that one result carries at most: a client's conversation keeps them all.
+const MOST_PREVIEWS: usize = 8;
+
+/// Previews, and in a sentence each what is not among them.
+#[derive(Debug, Default)]
+pub struct Previews {
+    /// As JPEG.
+    pub pictures: Vec<Vec<u8>>,
+    /// Why others are missing.
+    pub missing: Vec<String>,
+}
+
 impl Service {
-    /// A preview of every picture of an iteration's runs, at most 768 px a side.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when a picture cannot be read.
-    pub async fn previews(&self, queued: &Queued) -> Result<Vec<Vec<u8>>, ServiceError> {
-        let mut previews = Vec::new();
-        for (image, _) in queued.runs.iter().flat_map(|run| &run.images) {
-            previews.push(self.preview(&image.hash).await?);
+    /// A preview of each of the first pictures of an iteration's runs, at most 768 px a side. What cannot be shown is said, since
+    /// the runs are as good without.
+    pub async fn previews(&self, queued: &Queued) -> Previews {
+        let mut previews = Previews::default();
+        let mut all: Vec<(u64, ImageHash)> = Vec::new();
+        for report in &queued.runs {
+            all.extend(
+                report
+                    .images
+                    .iter()
+                    .map(|(image, _)| (report.run.seed, image.hash.clone())),
+            );
         }
-        Ok(previews)
+        for (seed, hash) in all.iter().take(MOST_PREVIEWS) {
+            match self.shown(hash).await {
+                Ok(jpeg) => previews.pictures.push(jpeg),
+                Err(error) => previews.missing.push(format!("Seed {seed} is not shown: {error}.")),
+            }
+        }
+        if all.len() > MOST_PREVIEWS {
+            let told = format!("Only the first {MOST_PREVIEWS} of {} are attached.", all.len());
+            previews.missing.push(told);
+        }
+        previews
+    }
+
+    async fn shown(&self, hash: &ImageHash) -> Result<Vec<u8>, ServiceError> {
+        self.may_be_shown(hash).await?;
+        self.preview(hash).await
     }
 
     /// A small copy of a stored picture as JPEG, at most 768 px a side.
@@ -78,6 +111,11 @@ impl Service {
             return Err(ServiceError::Internal("nothing to show".into()));
         };
         let [reference, _] = &first.pictures;
+        for path in judgements.iter().flat_map(|judgement| &judgement.pictures) {
+            if let Some(hash) = hash_of(path) {
+                self.may_be_shown(&hash).await?;
+            }
+        }
         let mut cells = vec![(reference.clone(), "reference".to_owned())];
         for judgement in judgements.iter().take(MAX_CELLS - 1) {
             let [_, generated] = &judgement.pictures;
@@ -113,4 +151,10 @@ impl Service {
         })
         .await
     }
+}
+
+/// The hash of a file in the image store, which is its name.
+#[must_use]
+pub fn hash_of(path: &str) -> Option<ImageHash> {
+    Path::new(path).file_stem()?.to_str()?.parse().ok()
 }

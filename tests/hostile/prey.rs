@@ -176,7 +176,10 @@ impl Prey {
         let mut answer = Vec::new();
         let reading = async {
             while matches!(connection.read_buf(&mut answer).await, Ok(1..)) {
-                if last.is_some_and(|last| String::from_utf8_lossy(&answer).contains(last)) {
+                let text = String::from_utf8_lossy(&answer);
+                // The whole of the event that it is in.
+                let came = |last| text.split_once(last).is_some_and(|(_, rest)| rest.contains("\n\n"));
+                if last.is_some_and(came) {
                     return;
                 }
             }

@@ -111,7 +111,8 @@ mod bodies {
         assert_eq!(graph["2"]["inputs"]["text"], "a red circle", "{graph}");
         let report = read(&server, &format!("{own}/report")).await;
         assert_eq!(report["mimeType"], "text/html");
-        assert!(report["text"].as_str().unwrap().contains(&session));
+        let html = STANDARD.decode(report["blob"].as_str().unwrap()).unwrap();
+        assert!(String::from_utf8(html).unwrap().contains(&session));
         let rubric = read(&server, "calibrator://rubrics/explicit").await;
         assert!(rubric["text"].as_str().unwrap().contains("[[axis]]"));
 
@@ -260,13 +261,17 @@ async fn a_client_hears_the_log_from_the_level_that_it_asks_for() {
     let uri = format!("calibrator://pictures/{hash}");
     let failure = server.request("resources/read", json!({"uri": uri})).await.unwrap_err();
     assert!(matches!(failure, Failure::Rpc { code: -32603, message, .. } if message.contains("other content")));
-    let heard = server
-        .message("a line of the log", |message| {
-            message["method"] == "notifications/message" && message["params"]["level"] == "warning"
-        })
-        .await;
+    let warns =
+        |message: &Value| message["method"] == "notifications/message" && message["params"]["level"] == "warning";
+    let heard = server.message("a line of the log", warns).await;
     assert!(
         heard["params"]["data"].as_str().unwrap().contains("could not be read"),
         "{heard}"
     );
+    // From here on warnings are not wanted; a line that is wanted comes after them.
+    let before = server.count(warns);
+    server.result("logging/setLevel", json!({"level": "error"})).await;
+    server.request("resources/read", json!({"uri": uri})).await.unwrap_err();
+    server.result("tools/list", json!({})).await;
+    assert_eq!(server.count(warns), before);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, Server, Via};
 use crate::studio::LivingStudio;
-use crate::support::mcp_client::{Era, Failure};
+use crate::support::mcp_client::{Era, Failure, LIMIT};
 
 fn able() -> Value {
     json!({"extensions": {"io.modelcontextprotocol/tasks": {}}, "elicitation": {"form": {}}})
@@ -27,7 +27,13 @@ async fn begun(server: &Server, tool: &str, arguments: Value) -> String {
 
 /// Asks after a task until its state is one of these.
 async fn until(server: &Server, bench: &Bench, task: &str, states: &[&str]) -> Value {
+    let deadline = std::time::Instant::now() + LIMIT;
     loop {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "waited too long for {states:?}\n{}",
+            server.log()
+        );
         let now = server.result("tasks/get", json!({"taskId": task})).await;
         if states.contains(&now["status"].as_str().unwrap()) {
             return now;
@@ -67,10 +73,11 @@ async fn a_run_as_a_task_gives_its_result_when_it_is_asked_for() {
         // What is quick is answered at once.
         let told = server.tool("get_history", json!({"session": session})).await;
         assert_eq!(told["iterations"].as_array().unwrap().len(), 1);
-        // An error of the tool is a result too.
+        // An error of the tool is a result too; arguments that cannot be read are no work.
         let task = begun(&server, "judge_pair", json!({"session": "zzzzzzzz"})).await;
         let failed = until(&server, &bench, &task, &["completed"]).await;
         assert_eq!(failed["result"]["isError"], true, "{failed}");
+        server.refused("judge_pair", json!({"picture": 5})).await;
         let unknown = server
             .request("tasks/get", json!({"taskId": "none"}))
             .await
@@ -114,6 +121,30 @@ async fn a_task_asks_the_user_where_the_prompt_goes() {
         .await;
     let done = until(&server, &bench, &task, &["completed"]).await;
     assert_eq!(done["result"]["structuredContent"]["state"], "done", "{done}");
+}
+
+#[tokio::test]
+async fn cancelling_a_task_that_asks_ends_it() {
+    let mut bench = Bench::new(Via::Stdio, Era::Modern).await;
+    bench.capabilities = able();
+    let server = bench.open().await;
+    let workflow = bench.write("two_texts.json", crate::studio::ambiguous_workflow().to_string());
+    let asked = json!({"workflow": workflow, "positive": "a blue square"});
+    let task = begun(&server, "queue_generation", asked).await;
+    until(&server, &bench, &task, &["input_required"]).await;
+    server.result("tasks/cancel", json!({"taskId": task})).await;
+    until(&server, &bench, &task, &["cancelled"]).await;
+}
+
+/// Such clients are there, and do not know a task when they see one.
+#[tokio::test]
+async fn in_an_older_session_the_extension_changes_nothing() {
+    let mut bench = Bench::new(Via::Stdio, crate::ERA).await;
+    bench.capabilities = able();
+    let server = bench.open().await;
+    let session = server.session(&bench).await;
+    let made = server.tool("queue_generation", json!({"session": session})).await;
+    assert_eq!(made["state"], "done");
 }
 
 #[tokio::test]

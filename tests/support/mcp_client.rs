@@ -194,6 +194,21 @@ impl McpClient {
             .await
     }
 
+    /// Waits until `count` such messages came in all.
+    pub async fn messages(&self, what: &str, count: usize, wanted: impl Fn(&Value) -> bool) {
+        self.inbox
+            .wait(&format!("{what}, {count} times"), |state| {
+                (state.messages.iter().filter(|message| wanted(message)).count() >= count).then_some(())
+            })
+            .await;
+    }
+
+    /// How many such messages came until now.
+    pub fn count(&self, wanted: impl Fn(&Value) -> bool) -> usize {
+        self.inbox
+            .with(|state| state.messages.iter().filter(|message| wanted(message)).count())
+    }
+
     /// The progress notifications that came for `call` until now, oldest first: their `params`.
     pub fn progress_of(&self, call: &Call) -> Vec<Value> {
         self.inbox.with(|state| call.progress(state))

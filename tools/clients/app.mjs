@@ -34,7 +34,7 @@ async function shown(what, args) {
 }
 
 await client("MCP App, bridge", versionOf("@modelcontextprotocol/ext-apps"), async ({ check, note }) => {
-  note(await check("recorded results", () => shown("the page with recorded results", []), BROWSER_MS));
+  note(await check("recorded results", () => shown("the page with recorded results", ["--shots", join(bench.folder, "recorded")]), BROWSER_MS));
   const session = await check("a calibration to show", calibrated);
-  note(await check("this server's own page", () => shown("the server's page", ["--server", bench.http, "--session", session]), BROWSER_MS));
+  note(await check("this server's own page", () => shown("the server's page", ["--server", bench.http, "--session", session, "--shots", join(bench.folder, "shots")]), BROWSER_MS));
 });

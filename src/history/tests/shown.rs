@@ -61,24 +61,26 @@ async fn a_refused_picture_is_withheld_and_the_other_of_the_pair_is_not() {
     let (_folder, store) = store();
     let session = store.create_session(new_session()).await.unwrap().id;
     let n = store.add_iteration(new_iteration(&session, "a barn")).await.unwrap();
-    let refused = async |picture: &str, side: &str| {
-        let reason = format!("refused: it cannot be ruled out that someone in {side} is under 18");
+    let refused = async |picture: &str, side: Option<&str>| {
         let mut judgement = new_judgement(&session, n, picture, 0.5);
-        judgement.verdict = json!({"refused": reason});
+        judgement.verdict = json!({"refused": "it cannot be ruled out that someone is under 18", "side": side});
         store.record_judgement(judgement).await.unwrap();
     };
     store
         .record_judgement(new_judgement(&session, n, "fine", 0.5))
         .await
         .unwrap();
-    refused("young", "the generated picture").await;
+    refused("young", Some("generated")).await;
     let reason = async |picture: &str| store.refusal_of(&image(picture)).await.unwrap();
     assert!(reason("young").await.unwrap().contains("under 18"));
     assert_eq!(
         (reason("fine").await, reason("reference").await, reason("unknown").await),
         (None, None, None)
     );
-    refused("fine", "the reference").await;
+    refused("fine", Some("reference")).await;
     assert!(reason("reference").await.is_some());
     assert_eq!(reason("fine").await, None);
+    // Where nobody could guard it, what was made is withheld.
+    refused("unguarded", None).await;
+    assert!(reason("unguarded").await.is_some());
 }

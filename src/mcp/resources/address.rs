@@ -109,7 +109,7 @@ pub const PATTERNS: [Pattern; 8] = [
         name: "report",
         title: "A session as one page",
         media_type: "text/html",
-        description: "Everything that was tried, with previews, in one HTML file that loads nothing.",
+        description: "Everything that was tried, with previews, in one HTML file (as a blob) that loads nothing.",
     },
     Pattern {
         template: "calibrator://sessions/{session}/iterations/{iteration}",

@@ -21,6 +21,7 @@ use crate::judge::rubric::{BUILTIN_NAMES, builtin};
 use crate::progress::Teller;
 use crate::report;
 use crate::session::{OverviewRequest, Service, ServiceError};
+use crate::text::shortened;
 
 /// Sessions on one page of the list.
 const PAGE: u32 = 50;
@@ -36,6 +37,7 @@ pub async fn list(service: &Service, cursor: Option<String>) -> Result<ListResou
     let skip: u32 = match cursor.as_deref() {
         None => 0,
         Some(text) => text.parse().map_err(|_| {
+            let text = shortened(text, QUOTED);
             ErrorData::invalid_params(
                 format!("{text:?} is no cursor of this list: leave it out to begin"),
                 None,
@@ -139,7 +141,8 @@ async fn contents(service: &Service, address: &Address) -> Result<ReadResourceRe
             let notebook = service.notebook(id.as_str(), &Teller::silent()).await?;
             let html = report::html(&report::page(&notebook));
             let html = html.map_err(|error| ServiceError::Internal(error.to_string()))?;
-            text(html, "text/html")
+            // Pictures are in it: as text a client might put megabytes of them into a conversation.
+            blob(html.as_bytes(), "text/html")
         }
         Address::Workflow(id, n) => {
             let iteration = service.store().iteration(id, *n).await?;
@@ -156,17 +159,14 @@ async fn contents(service: &Service, address: &Address) -> Result<ReadResourceRe
         }
         Address::App => text(app::html(), APP_MIME).with_meta(app_meta()),
     };
-    let lasts = matches!(
-        address,
-        Address::Picture(_) | Address::Preview(_) | Address::Rubric(_) | Address::App
-    );
+    let lasts = matches!(address, Address::Picture(_) | Address::Preview(_));
     let answer = ReadResourceResult::new(vec![read]).with_cache_scope(CacheScope::Private);
     Ok(answer.with_ttl_ms(if lasts { KEPT_MS } else { 0 }))
 }
 
 /// Nothing stands at an address.
 pub fn absent(uri: &str) -> ErrorData {
-    let shown: String = uri.chars().take(200).collect();
+    let shown = shortened(uri, QUOTED);
     ErrorData::resource_not_found(
         format!(
             "there is no resource {shown}. resources/list has what there is, resources/templates/list the patterns of all addresses"
@@ -175,7 +175,14 @@ pub fn absent(uri: &str) -> ErrorData {
     )
 }
 
+/// Characters of what a client sent that an error repeats.
+const QUOTED: usize = 200;
+
 fn internal(error: &ServiceError) -> ErrorData {
+    // What cannot be had as it was asked for is no fault of the server's: asking again would not help.
+    if matches!(error, ServiceError::Usage { .. }) {
+        return ErrorData::invalid_params(format!("{error}. {}", error.hint()), None);
+    }
     tracing::warn!(%error, "a resource could not be read");
     ErrorData::internal_error(format!("{error}. {}", error.hint()), None)
 }

@@ -1,17 +1,20 @@
 //! `inject_prompt`.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use rmcp::model::{CallToolResponse, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use super::{Promise, tool};
 use crate::mcp::asking::{Asker, Reply};
 use crate::mcp::call::Call;
-use crate::mcp::convert::{Beside, Summarised, arguments, failed, success};
-use crate::session::{Draft, InjectRequest, Injected, Question, Service};
+use crate::mcp::convert::{Beside, Summarised, arguments, success};
+use crate::progress::Teller;
+use crate::session::{Draft, InjectRequest, Injected, Question, Service, ServiceError};
 use crate::text::shortened;
 
 pub const NAME: &str = "inject_prompt";
@@ -123,20 +126,28 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
         Err(answer) => return *answer,
     };
     let mut request = InjectRequest::from(input);
+    let until = Instant::now() + call.wait(None);
     let mut asker = Asker::new(&call);
-    loop {
-        asker.fill(&mut request.place);
-        let question = match service.inject(request.clone()).await {
-            Ok(Injected::Draft(draft)) => return success(&drafted(&draft), Beside::default()),
-            Ok(Injected::Question(question)) => question,
-            Err(error) => return failed(&error),
-        };
-        match asker.ask(&question).await {
-            Reply::Answered => {}
-            Reply::CallAgain(result) => return (*result).into(),
-            Reply::Unanswered => return success(&asked(question), Beside::default()),
+    let work = async |_: Teller, _: CancellationToken| {
+        loop {
+            asker.fill(&mut request.place);
+            let question = match service.inject(request.clone()).await {
+                Ok(Injected::Draft(draft)) => return success(&drafted(&draft), Beside::default()),
+                Ok(Injected::Question(question)) => question,
+                Err(error) => return call.failed(&error),
+            };
+            match asker
+                .ask(&question, until.saturating_duration_since(Instant::now()))
+                .await
+            {
+                Reply::Answered => {}
+                Reply::CallAgain(result) => return (*result).into(),
+                Reply::Unanswered => return success(&asked(question), Beside::default()),
+                Reply::Cancelled => return call.failed(&ServiceError::Cancelled(String::new())),
+            }
         }
-    }
+    };
+    call.with_progress(work).await
 }
 
 /// Longer texts are shortened in the echo of a change; the agent wrote them itself.

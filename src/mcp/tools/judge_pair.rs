@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use rmcp::model::{CallToolResponse, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use super::scores::{ScoresOut, closer, compared, decided, in_words, warnings};
 use super::{Promise, shown, tool, view};
 use crate::mcp::call::Call;
-use crate::mcp::convert::{Beside, Summarised, arguments, failed, rounded, success};
-use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, ServiceError, TargetTable};
+use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
+use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, TargetTable};
 use crate::text::capitalised;
 
 pub const NAME: &str = "judge_pair";
@@ -116,6 +117,11 @@ impl Output {
     }
 }
 
+/// Whether these can be arguments; else the answer.
+pub fn check(given: Option<Map<String, Value>>) -> Result<(), Box<CallToolResponse>> {
+    arguments::<Input>(NAME, given).map(|_| ())
+}
+
 pub async fn call(service: &Service, call: Call) -> CallToolResponse {
     let input: Input = match arguments(NAME, call.arguments.clone()) {
         Ok(input) => input,
@@ -150,7 +156,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
             output.handle = Some(handle);
             return success(&output, Beside::default());
         }
-        Err(error) => return failed(&error),
+        Err(error) => return call.failed(&error),
     };
     let taking = |mut output: Output| {
         if let Some(hand_over) = &judging.hand_over {
@@ -165,45 +171,46 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
             let summary = "The judge's process is ended and its memory free; the next judgement loads it again.";
             success(&Output::empty(summary.into()), Beside::default())
         }
-        Judged::Verdicts(verdicts) => match beside(service, verdicts, input.images, call.is_task()).await {
-            Ok(beside) => {
-                let mut output = taking(verdicts_out(verdicts, input.full));
-                if !beside.pictures.is_empty() {
-                    output.summary.push_str(SHEET);
-                }
-                success(&output, beside)
-            }
-            Err(error) => failed(&error),
-        },
+        Judged::Verdicts(verdicts) => {
+            let mut output = taking(verdicts_out(verdicts, input.full));
+            let beside = beside(service, verdicts, (input.images, call.is_task()), &mut output.summary).await;
+            success(&output, beside)
+        }
     }
 }
 
 /// What is said of an attached sheet.
 const SHEET: &str = " Attached is a contact sheet, the reference first; `pictures` are the full files.";
 
+/// What goes beside a judgement, which is as good without it: what cannot be shown is said in `summary`.
 async fn beside(
     service: &Service,
     verdicts: &[Judgement],
-    images: bool,
-    is_task: bool,
-) -> Result<Beside, ServiceError> {
+    (images, is_task): (bool, bool),
+    summary: &mut String,
+) -> Beside {
     let mut beside = Beside::default();
     let Some(first) = verdicts.first() else {
-        return Ok(beside);
+        return beside;
     };
     // Some clients lose a task's pictures; addresses get through.
     if images && !is_task {
-        beside.pictures.push(service.contact_sheet(verdicts).await?);
+        match service.contact_sheet(verdicts).await {
+            Ok(sheet) => {
+                beside.pictures.push(sheet);
+                summary.push_str(SHEET);
+            }
+            Err(error) => summary.push_str(&format!(" There is no contact sheet: {error}.")),
+        }
     }
     if images {
         let names = ["reference", "generated"].map(str::to_owned);
         beside.files.extend(names.into_iter().zip(first.pictures.clone()));
     }
-    beside.view = match &first.of {
-        JudgementOf::Run { session, n, .. } => Some(view(service, session, Some(n.get())).await?),
-        JudgementOf::Files { .. } => None,
-    };
-    Ok(beside)
+    if let JudgementOf::Run { session, n, .. } = &first.of {
+        beside.view = view(service, session, Some(n.get())).await.ok();
+    }
+    beside
 }
 
 fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {

@@ -90,8 +90,19 @@ pub fn list() -> Vec<Tool> {
     ]
 }
 
-pub use judge_pair::NAME as JUDGE_PAIR;
-pub use queue_generation::NAME as QUEUE_GENERATION;
+/// Whether a call may take long.
+pub fn is_long(tool: &str) -> bool {
+    [queue_generation::NAME, judge_pair::NAME].contains(&tool)
+}
+
+/// Whether a long tool can read these arguments; else the answer.
+pub fn check(tool: &str, arguments: Option<Map<String, Value>>) -> Result<(), Box<CallToolResponse>> {
+    match tool {
+        queue_generation::NAME => queue_generation::check(arguments),
+        judge_pair::NAME => judge_pair::check(arguments),
+        _ => Ok(()),
+    }
+}
 
 /// Calls a tool.
 pub async fn call(service: &Service, tool: &str, call: Call) -> CallToolResponse {

@@ -1,11 +1,13 @@
 //! `queue_generation`.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use rmcp::model::{CallToolResponse, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use super::inject_prompt::{QuestionOut, asking};
 use super::scores::{ScoresOut, decided, in_words, warnings};
@@ -15,8 +17,11 @@ use crate::judge::average::averaged;
 use crate::judge::verdict::Verdict;
 use crate::mcp::asking::{Asker, Reply};
 use crate::mcp::call::Call;
-use crate::mcp::convert::{Beside, Summarised, arguments, failed, rounded, success};
-use crate::session::{Decided, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service};
+use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
+use crate::progress::Teller;
+use crate::session::{
+    Decided, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError,
+};
 
 pub const NAME: &str = "queue_generation";
 
@@ -128,6 +133,11 @@ impl Output {
     }
 }
 
+/// Whether these can be arguments; else the answer.
+pub fn check(given: Option<Map<String, Value>>) -> Result<(), Box<CallToolResponse>> {
+    arguments::<Input>(NAME, given).map(|_| ())
+}
+
 pub async fn call(service: &Service, call: Call) -> CallToolResponse {
     let input: Input = match arguments(NAME, call.arguments.clone()) {
         Ok(input) => input,
@@ -135,22 +145,28 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
     };
     let images = input.images;
     let mut request = request(input, &call);
+    let until = Instant::now() + request.wait;
     let mut asker = Asker::new(&call);
-    let answer = loop {
-        asker.fill(&mut request.edits.place);
-        let asking = request.clone();
-        let answered = call
-            .with_progress(|teller, cancel| async move { service.queue(asking, &teller, &cancel).await })
-            .await;
-        let question = match answered {
-            Ok(QueueAnswer::Question(question)) => question,
-            answered => break answered,
-        };
-        match asker.ask(&question).await {
-            Reply::Answered => {}
-            Reply::CallAgain(result) => return (*result).into(),
-            Reply::Unanswered => break Ok(QueueAnswer::Question(question)),
+    // Progress goes on while the user is asked.
+    let work = async |teller: Teller, cancel: CancellationToken| {
+        loop {
+            asker.fill(&mut request.edits.place);
+            request.wait = until.saturating_duration_since(Instant::now());
+            let question = match service.queue(request.clone(), &teller, &cancel).await {
+                Ok(QueueAnswer::Question(question)) => question,
+                answered => return Ok(answered),
+            };
+            match asker.ask(&question, request.wait).await {
+                Reply::Answered => {}
+                Reply::CallAgain(result) => return Err(result),
+                Reply::Unanswered => return Ok(Ok(QueueAnswer::Question(question))),
+                Reply::Cancelled => return Ok(Err(ServiceError::Cancelled(String::new()))),
+            }
         }
+    };
+    let answer = match call.with_progress(work).await {
+        Ok(answer) => answer,
+        Err(call_again) => return (*call_again).into(),
     };
     match answer {
         Ok(QueueAnswer::Done(queued)) => finished(service, &queued, images, call.is_task()).await,
@@ -192,7 +208,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
                 Beside::default(),
             )
         }
-        Err(error) => failed(&error),
+        Err(error) => call.failed(&error),
     }
 }
 
@@ -201,11 +217,14 @@ async fn finished(service: &Service, queued: &Queued, images: bool, is_task: boo
     let mut beside = Beside::default();
     // Some clients lose a task's pictures; addresses get through.
     if images && !is_task {
-        match service.previews(queued).await {
-            Ok(previews) => beside.pictures = previews,
-            Err(error) => return failed(&error),
+        let previews = service.previews(queued).await;
+        if !previews.pictures.is_empty() {
+            output.summary.push_str(PREVIEWS);
         }
-        output.summary.push_str(PREVIEWS);
+        for sentence in previews.missing {
+            output.summary.push_str(&format!(" {sentence}"));
+        }
+        beside.pictures = previews.pictures;
     }
     if images {
         for report in &queued.runs {
@@ -215,10 +234,7 @@ async fn finished(service: &Service, queued: &Queued, images: bool, is_task: boo
                 .extend(report.images.iter().map(|(_, path)| (name.clone(), path.clone())));
         }
     }
-    match view(service, &queued.session, Some(queued.n.get())).await {
-        Ok(view) => beside.view = Some(view),
-        Err(error) => return failed(&error),
-    }
+    beside.view = view(service, &queued.session, Some(queued.n.get())).await.ok();
     success(&output, beside)
 }
 

@@ -135,7 +135,7 @@ impl<T: Transport<RoleServer>> Draining<T> {
                 self.opened |= opens_session(&request.request);
             }
             _ if !self.opened => {
-                tracing::warn!(?message, "skipped what came before the session was opened");
+                tracing::warn!("skipped what came before the session was opened");
                 return None;
             }
             JsonRpcMessage::Notification(notification) => {

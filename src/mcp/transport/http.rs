@@ -263,6 +263,11 @@ async fn track(State(requests): State<TaskTracker>, request: Request, next: Next
     if request.method() != Method::POST {
         return next.run(request).await;
     }
+    // A subscription has no answer to wait for.
+    let listens = |name: &http::HeaderValue| name == "subscriptions/listen";
+    if request.headers().get("mcp-method").is_some_and(listens) {
+        return next.run(request).await;
+    }
     let token = requests.token();
     next.run(request).await.map(|body| {
         Body::from_stream(body.into_data_stream().map(move |chunk| {

@@ -110,7 +110,8 @@ where
         let told = format!("{MAX_SESSIONS} sessions are open already: close one, or use /mcp");
         return (StatusCode::SERVICE_UNAVAILABLE, told).into_response();
     }
-    tracing::info!(%id, "a client uses the deprecated HTTP+SSE transport; /mcp replaces it");
+    // Its id is what lets a client post into the session: nothing for a log that others may hear.
+    tracing::info!("a client uses the deprecated HTTP+SSE transport; /mcp replaces it");
 
     let session = CancellationToken::new();
     let connected = session.clone().drop_guard();
@@ -127,10 +128,10 @@ where
             Ok(running) => {
                 let _ = running.waiting().await;
             }
-            Err(error) => tracing::debug!(%id, %error, "the session was not opened"),
+            Err(error) => tracing::debug!(%error, "a session was not opened"),
         }
         sessions.remove(&id);
-        tracing::debug!(%id, "the session ended");
+        tracing::debug!("a session of the deprecated transport ended");
     });
     Sse::new(events(id, from_session, connected))
         .keep_alive(KeepAlive::default())

@@ -110,7 +110,7 @@ impl Sessions {
                 Some(id)
             });
             let id = unused.ok_or(SessionsError::Full)?;
-            tracing::info!(%id, "ended the session that was unused for longest: there are {MAX_SESSIONS}");
+            tracing::info!("ended the session that was unused for longest: there are {MAX_SESSIONS}");
             self.inner.close_session(&id).await?;
         }
     }

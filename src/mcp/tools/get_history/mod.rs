@@ -119,16 +119,11 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
         Ok(overview) => overview,
         Err(error) => return failed(&error),
     };
-    match for_the_page(service, &overview).await {
-        Ok(view) => success(
-            &output(overview, page),
-            Beside {
-                view,
-                ..Beside::default()
-            },
-        ),
-        Err(error) => failed(&error),
-    }
+    let beside = Beside {
+        view: for_the_page(service, &overview).await.ok().flatten(),
+        ..Beside::default()
+    };
+    success(&output(overview, page), beside)
 }
 
 /// What the page must know of the sessions that it looks up itself.

@@ -25,7 +25,7 @@ pub enum JudgeError {
     #[error("the judge's model files cannot be read: {0}")]
     Files(String),
     /// Too many judgements wait already.
-    #[error("the judge is busy: {waiting} judgements wait already; nothing was started")]
+    #[error("the judge is busy: {waiting} judgements wait already; this one was not begun")]
     Busy {
         /// How many.
         waiting: usize,
@@ -48,7 +48,7 @@ impl JudgeError {
             Self::Refused(refusal) => refusal.hint(),
             Self::Memory(error) => error.hint.clone(),
             Self::Files(_) => "Check --model and --mmproj; `prompt-calibrator doctor` shows what is configured.".into(),
-            Self::Busy { .. } => "Wait until running judgements are done, then call again.".into(),
+            Self::Busy { .. } => "What was rendered is kept. Wait until running judgements are done, then call again with the same session and iteration, or the same pictures.".into(),
         }
     }
 

@@ -3,17 +3,20 @@
 //! Revisions up to 2025-11-25 ask with a request of the server's own, 2026-07-28 with a result that the client answers by
 //! calling again, and a task through its state. Whoever does not answer gets the question as the tool's result.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rmcp::RoleServer;
 use rmcp::model::{
-    ClientCapabilities, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
-    EnumSchema, InputRequest, InputRequiredResult, PrimitiveSchemaDefinition, ProtocolVersion,
+    CancelledNotificationParam, ClientCapabilities, ClientResult, ElicitRequest, ElicitRequestParams, ElicitResult,
+    ElicitationAction, ElicitationSchema, EnumSchema, InputRequest, InputRequiredResult, PrimitiveSchemaDefinition,
+    ProtocolVersion, ServerRequest,
 };
-use rmcp::service::ElicitationMode;
+use rmcp::service::{ElicitationMode, PeerRequestOptions, RequestContext};
 use serde_json::Value;
 
 use super::call::{Call, Waiting};
+use super::tools::in_words;
 use crate::session::Question;
 use crate::text::{capitalised, shortened};
 
@@ -36,10 +39,35 @@ pub enum Reply {
     Answered,
     /// The client has to call again with the user's answer.
     CallAgain(Box<InputRequiredResult>),
-    /// Nobody can be asked, or nobody answered.
-    Unanswered,
+    /// There is no answer, and why.
+    Unanswered(Silence),
     /// The call was cancelled meanwhile.
     Cancelled,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// The client shows no forms.
+    NobodyAsked,
+    /// The user declined to say.
+    Declined,
+    /// The user closed the form.
+    Closed,
+    /// The user did not answer in time, or the client in no way that can be read.
+    NoAnswer,
+}
+
+impl Silence {
+    /// What an agent should know of it.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::NobodyAsked => "",
+            Self::Declined => " The user was asked and declined to say: do not choose for them, ask in words.",
+            Self::Closed => " The user was asked and closed the form: ask in words.",
+            Self::NoAnswer => " The user was asked and gave no answer in time: ask in words.",
+        }
+    }
 }
 
 /// Asks the questions of one call, each once.
@@ -47,7 +75,8 @@ pub struct Asker<'a> {
     call: &'a Call,
     /// Role → place.
     answered: BTreeMap<String, String>,
-    asked: BTreeSet<String>,
+    /// Roles that were asked for, with what came of it.
+    asked: BTreeMap<String, Silence>,
 }
 
 impl<'a> Asker<'a> {
@@ -56,10 +85,12 @@ impl<'a> Asker<'a> {
     pub fn new(call: &'a Call) -> Self {
         let before = call.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
         let mut answered: BTreeMap<String, String> = before.unwrap_or_default();
-        let mut asked: BTreeSet<String> = answered.keys().cloned().collect();
+        let mut asked: BTreeMap<String, Silence> =
+            answered.keys().map(|role| (role.clone(), Silence::NoAnswer)).collect();
         for (role, response) in &call.responses {
-            asked.insert(role.clone());
-            if let Some(place) = chosen(response) {
+            let chosen = chosen(response);
+            asked.insert(role.clone(), chosen.clone().err().unwrap_or(Silence::NoAnswer));
+            if let Ok(place) = chosen {
                 answered.insert(role.clone(), place);
             }
         }
@@ -74,12 +105,13 @@ impl<'a> Asker<'a> {
     /// Asks the user, unless they were asked this before; waits for the answer at most `at_most`.
     pub async fn ask(&mut self, question: &Question, at_most: Duration) -> Reply {
         let role = question.role.to_string();
-        if !self.asked.insert(role.clone()) {
-            return Reply::Unanswered;
+        if let Some(silence) = self.asked.get(&role) {
+            return Reply::Unanswered(*silence);
         }
+        self.asked.insert(role.clone(), Silence::NoAnswer);
         let form = form(question);
         let response = match &self.call.waiting {
-            Waiting::Task { asks: false, .. } => None,
+            Waiting::Task { asks: false, .. } => return Reply::Unanswered(Silence::NobodyAsked),
             Waiting::Task { task, .. } => {
                 let asking = task.request_input(role.clone(), InputRequest::Elicitation(form));
                 // A client that never answers must not hold the task for ever.
@@ -88,7 +120,9 @@ impl<'a> Asker<'a> {
                     answered => answered.ok().and_then(Result::ok),
                 }
             }
-            Waiting::Request(context) if !takes_forms(context.client_capabilities().as_ref()) => None,
+            Waiting::Request(context) if !takes_forms(context.client_capabilities().as_ref()) => {
+                return Reply::Unanswered(Silence::NobodyAsked);
+            }
             Waiting::Request(context) if context.protocol_version() >= Some(ProtocolVersion::V_2026_07_28) => {
                 let requests = [(role, InputRequest::Elicitation(form))].into();
                 let state = serde_json::to_string(&self.answered).ok();
@@ -100,22 +134,52 @@ impl<'a> Asker<'a> {
                     .supported_elicitation_modes()
                     .contains(&ElicitationMode::Form) =>
             {
-                let asking = context
-                    .peer
-                    .create_elicitation_with_timeout(form.params, Some(THINKING.min(at_most)));
-                tokio::select! {
-                    answer = asking => answer.ok().and_then(|answer| serde_json::to_value(answer).ok()),
-                    () = context.ct.cancelled() => return Reply::Cancelled,
+                match answered(context, form, THINKING.min(at_most)).await {
+                    Ok(answer) => answer,
+                    Err(Cancelled) => return Reply::Cancelled,
                 }
             }
-            Waiting::Request(_) => None,
+            Waiting::Request(_) => return Reply::Unanswered(Silence::NobodyAsked),
         };
-        match response.as_ref().and_then(chosen) {
-            Some(place) => {
+        match response.as_ref().map_or(Err(Silence::NoAnswer), chosen) {
+            Ok(place) => {
                 self.answered.insert(role, place);
                 Reply::Answered
             }
-            None => Reply::Unanswered,
+            Err(silence) => Reply::Unanswered(silence),
+        }
+    }
+}
+
+/// The call was cancelled while its user was asked.
+struct Cancelled;
+
+/// Asks by a request of the server's own; nothing when no answer came in time.
+async fn answered(
+    context: &RequestContext<RoleServer>,
+    form: ElicitRequest,
+    at_most: Duration,
+) -> Result<Option<Value>, Cancelled> {
+    let options = PeerRequestOptions::with_timeout(at_most);
+    let asking = context
+        .peer
+        .send_cancellable_request(ServerRequest::ElicitRequest(form), options);
+    let Ok(asked) = asking.await else {
+        return Ok(None);
+    };
+    let id = asked.id.clone();
+    tokio::select! {
+        answer = asked.await_response() => Ok(match answer {
+            Ok(ClientResult::ElicitResult(answer)) => serde_json::to_value(answer).ok(),
+            _ => None,
+        }),
+        () = context.ct.cancelled() => {
+            // The form would stay on the screen.
+            let withdrawn = CancelledNotificationParam::new(Some(id), Some("the call was cancelled".to_owned()));
+            if let Err(error) = context.peer.notify_cancelled(withdrawn).await {
+                tracing::debug!(%error, "a question could not be withdrawn");
+            }
+            Err(Cancelled)
         }
     }
 }
@@ -127,12 +191,17 @@ pub fn takes_forms(capabilities: Option<&ClientCapabilities>) -> bool {
         .is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none())
 }
 
-/// The place that a user chose.
-fn chosen(response: &Value) -> Option<String> {
-    let answer: ElicitResult = serde_json::from_value(response.clone()).ok()?;
-    let accepted = answer.action == ElicitationAction::Accept;
-    let place = answer.content?.get(FIELD)?.as_str()?.to_owned();
-    accepted.then_some(place)
+/// The place that a user chose, or why there is none.
+fn chosen(response: &Value) -> Result<String, Silence> {
+    let answer: ElicitResult = serde_json::from_value(response.clone()).map_err(|_| Silence::NoAnswer)?;
+    match answer.action {
+        ElicitationAction::Accept => {
+            let content = answer.content.unwrap_or_default();
+            content[FIELD].as_str().map(str::to_owned).ok_or(Silence::NoAnswer)
+        }
+        ElicitationAction::Decline => Err(Silence::Declined),
+        _ => Err(Silence::Closed),
+    }
 }
 
 fn form(question: &Question) -> ElicitRequest {
@@ -161,8 +230,8 @@ fn form(question: &Question) -> ElicitRequest {
         ));
     }
     let message = format!(
-        "Where in the workflow does the {} go? {}.\n{}",
-        role_in_words(&question.role.to_string()),
+        "Where in the workflow does {} go? {}.\n{}",
+        in_words(&question.role.to_string()),
         capitalised(&question.why),
         lines.join("\n")
     );
@@ -174,13 +243,4 @@ fn form(question: &Question) -> ElicitRequest {
         message,
         requested_schema: schema,
     })
-}
-
-/// `positive` and `negative` are names of roles; people say prompt.
-fn role_in_words(role: &str) -> String {
-    match role {
-        "positive" => "prompt".to_owned(),
-        "negative" => "negative prompt".to_owned(),
-        other => other.to_owned(),
-    }
 }

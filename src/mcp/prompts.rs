@@ -59,7 +59,8 @@ pub fn get(request: &GetPromptRequestParams) -> Result<GetPromptResult, ErrorDat
         None => DEFAULT_TARGET,
         Some(text) => text.parse().ok().filter(|t| (0.0..=1.0).contains(t)).ok_or_else(|| {
             let text = shortened(&text, 80);
-            ErrorData::invalid_params(format!("`target` is {text:?}, which is no number from 0 to 1"), None)
+            let told = format!("`target` is {text:?}, which is no number from 0 to 1, such as 0.85");
+            ErrorData::invalid_params(told, None)
         })?,
     };
     let message = PromptMessage::new_text(Role::User, text(&reference, &workflow, target));
@@ -92,14 +93,15 @@ fn text(reference: &str, workflow: &str, target: f64) -> String {
         "Calibrate a prompt with the tools of prompt-calibrator.\n\
          reference: {reference}\nworkflow: {workflow}\ntarget: {target}, within {DEFAULT_MAX_ITERATIONS} iterations\n\n\
          1. judge_pair with the reference alone. Read what it shows and write one prompt that says it, the most telling axes \
-         first. Do not copy axes that do not count.\n\
+         first. Leave out what it calls not visible.\n\
          2. {open} If it asks where the prompt goes, ask me, or choose the node that plainly is the prompt, and call again with \
          `place`.\n\
          3. Then, until the target is confirmed, the iterations are used up, or advice says stop:\n   \
-         - get_history with the session and advice: true says which axis to change, what was tried on it, and from where.\n   \
+         - get_history with the session and advice: true says which axis to change, what was tried on it, and which iteration to start from.\n   \
          - Change the words of one or two axes only, towards `ref`. Leave the rest as it is. Say in `note` what and why. Say a thing \
          in other words when it was tried; say it earlier in the prompt or twice before inventing; remove what contradicts it.\n   \
-         - queue_generation with session, positive, note, the same seeds and judge: true. One call is one iteration.\n   \
+         - queue_generation with session, positive, note, the same seeds and judge: true. One call is one iteration. If it answers \
+         `running`, call it again with only session and iteration.\n   \
          - Follow `decision`: after keep go on from it; after revert the best is the parent again, do not argue with it; at \
          more_seeds run the seeds that the summary names before anything else. Look at an ALARM first.\n   \
          - When words do not move an axis in three tries, change a knob (steps, cfg, sampler, a LoRA's strength), or leave it.\n\

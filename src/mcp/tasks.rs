@@ -22,6 +22,7 @@ use super::convert::failure;
 use super::panic_guard::catch;
 use super::tools;
 use crate::session::Service;
+use crate::text::shortened;
 
 /// How long a task may take, and how long its result is kept.
 const KEPT: Duration = Duration::from_secs(2 * 60 * 60);
@@ -34,6 +35,9 @@ const POLL_MS: u64 = 1_000;
 
 /// Tasks that are there at once, running or kept, over all clients. A call beyond them waits for its answer as without tasks.
 const MOST: usize = 256;
+
+/// Bytes of an id that is looked up; ours have 36.
+const LONGEST_ID: usize = 100;
 
 /// The tasks of all clients.
 #[derive(Clone)]
@@ -87,12 +91,20 @@ impl Tasks {
                 // Whatever ends this, the result is kept for as long again.
                 let _kept = Kept(Some(place));
                 let tool = request.name.to_string();
-                let call = Call::new(request, Waiting::Task { task, until, asks });
+                let waiting = Waiting::Task {
+                    task: task.clone(),
+                    until,
+                    asks,
+                };
+                let call = Call::new(request, waiting);
                 let cancelled = call.cancelled();
                 let answered = catch(&format!("The tool {tool}"), tools::call(&service, &tool, call)).await;
                 let response = answered.unwrap_or_else(|panicked| failure(&panicked.to_string(), &panicked.hint()));
+                // What was told last was on the way.
+                let stopped = cancelled.load(Ordering::Acquire);
+                task.set_status_message(if stopped { "cancelled" } else { "done" });
                 match response {
-                    _ if cancelled.load(Ordering::Acquire) => Err(TaskExit::Cancelled),
+                    _ if stopped => Err(TaskExit::Cancelled),
                     CallToolResponse::Complete(result) => Ok(result),
                     _ => Err(ErrorData::internal_error("a task gave no result; look into the history", None).into()),
                 }
@@ -106,6 +118,7 @@ impl Tasks {
     /// # Errors
     /// -32602 for a task that is not known, or not any more.
     pub fn get(&self, request: &GetTaskParams) -> Result<GetTaskResult, ErrorData> {
+        known(&request.task_id)?;
         self.manager.get_task(&request.task_id).map(GetTaskResult::new)
     }
 
@@ -114,6 +127,7 @@ impl Tasks {
     /// # Errors
     /// As [`Self::get`].
     pub fn update(&self, request: UpdateTaskParams) -> Result<(), ErrorData> {
+        known(&request.task_id)?;
         self.manager.update_task(&request.task_id, request.input_responses)
     }
 
@@ -122,8 +136,18 @@ impl Tasks {
     /// # Errors
     /// As [`Self::get`].
     pub fn cancel(&self, request: &CancelTaskParams) -> Result<(), ErrorData> {
+        known(&request.task_id)?;
         self.manager.cancel_task(&request.task_id)
     }
+}
+
+/// Refuses what cannot be a task's id, which the answer would repeat in full.
+fn known(id: &str) -> Result<(), ErrorData> {
+    if id.len() <= LONGEST_ID {
+        return Ok(());
+    }
+    let told = format!("there is no task {:?}", shortened(id, LONGEST_ID));
+    Err(ErrorData::invalid_params(told, None))
 }
 
 /// Gives a task's place back when its result is forgotten.

@@ -115,6 +115,8 @@ pub struct TargetTable {
     pub rubric: Rubric,
     /// Its axes' values.
     pub target: Target,
+    /// The picture.
+    pub reference: ImageHash,
 }
 
 /// What a judging call came to, and what it took.
@@ -431,6 +433,7 @@ impl Service {
                 Err(error) => return Err(error.into()),
             };
             return Ok(Judged::Target(Box::new(TargetTable {
+                reference: file_hash(&plan.reference)?,
                 rubric: plan.rubric,
                 target,
             })));

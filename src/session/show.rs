@@ -25,21 +25,28 @@ pub struct Previews {
 }
 
 impl Service {
-    /// A preview of each of the first pictures of an iteration's runs, at most 768 px a side. What cannot be shown is said, since
+    /// A labelled preview of each of the first pictures of an iteration's runs, at most 768 px a side. What cannot be shown is said, since
     /// the runs are as good without.
     pub async fn previews(&self, queued: &Queued) -> Previews {
         let mut previews = Previews::default();
-        let mut all: Vec<(u64, ImageHash)> = Vec::new();
+        let mut all: Vec<(u64, ImageHash, String)> = Vec::new();
         for report in &queued.runs {
+            let seed = report.run.seed;
+            let score = report
+                .judgement
+                .as_ref()
+                .and_then(|judgement| judgement.verdict.overall_score);
+            let score = score.map(|score| format!(" {score:.2}")).unwrap_or_default();
+            let label = format!("#{} seed {seed}{score}, a preview", queued.n);
             all.extend(
                 report
                     .images
                     .iter()
-                    .map(|(image, _)| (report.run.seed, image.hash.clone())),
+                    .map(|(image, _)| (seed, image.hash.clone(), label.clone())),
             );
         }
-        for (seed, hash) in all.iter().take(MOST_PREVIEWS) {
-            match self.shown(hash).await {
+        for (seed, hash, label) in all.iter().take(MOST_PREVIEWS) {
+            match self.shown(hash, label).await {
                 Ok(jpeg) => previews.pictures.push(jpeg),
                 Err(error) => previews.missing.push(format!("Seed {seed} is not shown: {error}.")),
             }
@@ -51,9 +58,23 @@ impl Service {
         previews
     }
 
-    async fn shown(&self, hash: &ImageHash) -> Result<Vec<u8>, ServiceError> {
+    /// A small copy of a stored picture with a label below it, at most 768 px a side.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the picture is withheld or cannot be read.
+    pub async fn shown(&self, hash: &ImageHash, label: &str) -> Result<Vec<u8>, ServiceError> {
         self.may_be_shown(hash).await?;
-        self.preview(hash).await
+        let picture = self.stored_picture(hash).await?;
+        let label = label.to_owned();
+        blocking(move || {
+            let cell = SheetCell {
+                picture: &picture,
+                label: &label,
+                marked: false,
+            };
+            Ok(sheet(&[cell])?)
+        })
+        .await
     }
 
     /// A small copy of a stored picture as JPEG, at most 768 px a side.

@@ -88,15 +88,14 @@ async fn a_run_as_a_task_gives_its_result_when_it_is_asked_for() {
 
 #[tokio::test]
 async fn cancelling_a_task_stops_the_run_in_comfyui() {
-    let mut bench = Bench::with_studio(
-        Via::Stdio,
-        Era::Modern,
-        LivingStudio::new(Duration::from_secs(30)).await,
-    );
+    let studio = LivingStudio::new(Duration::from_millis(10)).await;
+    let mut bench = Bench::with_studio(Via::Stdio, Era::Modern, studio);
     bench.capabilities = able();
     let server = bench.open().await;
     let session = server.session(&bench).await;
-    let task = begun(&server, "queue_generation", json!({"session": session})).await;
+    // It does not end by itself.
+    let endless = json!({"session": session, "knobs": {"steps": 10_000}});
+    let task = begun(&server, "queue_generation", endless).await;
     bench.studio.busy().await;
     server.result("tasks/cancel", json!({"taskId": task})).await;
     until(&server, &bench, &task, &["cancelled"]).await;

@@ -123,7 +123,7 @@ pub const PATTERNS: [Pattern; 8] = [
         name: "workflow",
         title: "An iteration's workflow",
         media_type: "application/json",
-        description: "What was sent to ComfyUI, in its API format, but for the seed of each run.",
+        description: "What goes to ComfyUI, in its API format; each run writes its own seed into it.",
     },
     Pattern {
         template: "calibrator://pictures/{sha256}",

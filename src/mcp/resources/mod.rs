@@ -50,8 +50,9 @@ pub async fn list(service: &Service, cursor: Option<String>) -> Result<ListResou
     let more = u32::try_from(sessions.len()).is_ok_and(|count| count == PAGE);
     resources.extend(sessions.into_iter().map(|session| {
         let at = Address::Session(session.id.clone());
+        let s = if session.iterations == 1 { "" } else { "s" };
         let told = format!(
-            "{} iterations, last changed {}",
+            "{} iteration{s}, last changed {}",
             session.iterations, session.last_activity
         );
         let listed = Resource::new(at.to_string(), session.id.to_string())

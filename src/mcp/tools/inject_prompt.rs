@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::{Promise, tool};
-use crate::mcp::asking::{Asker, Reply};
+use crate::mcp::asking::{Asker, Reply, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, success};
 use crate::progress::Teller;
 use crate::session::{Draft, InjectRequest, Injected, Question, Service, ServiceError};
-use crate::text::shortened;
+use crate::text::{capitalised, shortened};
 
 pub const NAME: &str = "inject_prompt";
 
@@ -142,7 +142,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
             {
                 Reply::Answered => {}
                 Reply::CallAgain(result) => return (*result).into(),
-                Reply::Unanswered => return success(&asked(question), Beside::default()),
+                Reply::Unanswered(silence) => return success(&asked(question, silence), Beside::default()),
                 Reply::Cancelled => return call.failed(&ServiceError::Cancelled(String::new())),
             }
         }
@@ -200,8 +200,8 @@ fn echo(value: &Value) -> Value {
     }
 }
 
-fn asked(question: Question) -> Output {
-    let summary = asking(&question);
+fn asked(question: Question, silence: Silence) -> Output {
+    let summary = asking(&question, silence);
     Output {
         summary,
         session: None,
@@ -214,15 +214,26 @@ fn asked(question: Question) -> Output {
 }
 
 /// The question in words.
-pub fn asking(question: &Question) -> String {
+pub fn asking(question: &Question, silence: Silence) -> String {
     let places: Vec<String> = question.candidates.iter().map(|p| p.key()).collect();
+    let role = question.role.to_string();
     format!(
-        "Where does the {role} go? {why}. Nothing was written. Make the same call again with place: {{\"{role}\": \"{first}\"}} added (candidates: {all}; several with commas).",
-        role = question.role,
-        why = question.why,
-        first = places.first().map_or("", String::as_str),
+        "Where does {} go? {why}. Nothing was written.{asked} Make the same call again with place: {{\"{role}\": \"NODE.INPUT\"}} added \
+         (candidates: {all}; several with commas).",
+        in_words(&role),
+        why = capitalised(&question.why),
+        asked = silence.in_words(),
         all = places.join(", "),
     )
+}
+
+/// A role as people say it.
+pub fn in_words(role: &str) -> String {
+    match role {
+        "positive" => "the prompt".to_owned(),
+        "negative" => "the negative prompt".to_owned(),
+        other => format!("the {other}"),
+    }
 }
 
 impl From<Question> for QuestionOut {

@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 
 use super::scores::{ScoresOut, closer, compared, decided, in_words, warnings};
 use super::{Promise, shown, tool, view};
+use crate::judge::average::averaged;
+use crate::judge::verdict::Verdict;
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, TargetTable};
@@ -89,9 +91,9 @@ struct Output {
     /// Log-odds that this picture is closer than `against`, over all and per group.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     closer: BTreeMap<String, f64>,
-    /// Further seeds' overall scores; their axes are in the history.
+    /// Of several seeds, each one's overall score; the others are over all of them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    other_seeds: BTreeMap<String, f64>,
+    seeds: BTreeMap<String, f64>,
     /// Of a reference alone, what it shows on each axis.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     target: BTreeMap<String, String>,
@@ -110,7 +112,7 @@ impl Output {
             seed: None,
             scores: None,
             closer: BTreeMap::new(),
-            other_seeds: BTreeMap::new(),
+            seeds: BTreeMap::new(),
             target: BTreeMap::new(),
             pictures: Vec::new(),
         }
@@ -166,7 +168,11 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
         output
     };
     match &judging.judged {
-        Judged::Target(table) => success(&taking(target(table)), Beside::default()),
+        Judged::Target(table) => {
+            let mut output = taking(target(table));
+            let beside = reference(service, table, (input.images, call.is_task()), &mut output.summary).await;
+            success(&output, beside)
+        }
         Judged::Unloaded => {
             let summary = "The judge's process is ended and its memory free; the next judgement loads it again.";
             success(&Output::empty(summary.into()), Beside::default())
@@ -213,40 +219,67 @@ async fn beside(
     beside
 }
 
-fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
-    let seed = |judgement: &Judgement| judgement.of.seed();
-    let mut sentences: Vec<String> = Vec::new();
-    for judgement in verdicts {
-        let mut words = in_words(&judgement.verdict, judgement.best);
-        words.extend(judgement.versus.as_ref().map(compared));
-        sentences.push(match (verdicts.len(), seed(judgement)) {
-            (2.., Some(seed)) => format!("Seed {seed}: {words}"),
-            _ => capitalised(&words),
-        });
+/// What goes beside what a reference shows.
+async fn reference(
+    service: &Service,
+    table: &TargetTable,
+    (images, is_task): (bool, bool),
+    summary: &mut String,
+) -> Beside {
+    let mut beside = Beside::default();
+    if images && !is_task {
+        match service.shown(&table.reference, "reference, a preview").await {
+            Ok(preview) => beside.pictures.push(preview),
+            Err(error) => summary.push_str(&format!(" The reference is not shown: {error}.")),
+        }
     }
-    let mut summary = sentences.join(" ");
-    summary.push_str(&warnings(verdicts.iter().flat_map(|j| &j.verdict.flags)));
+    beside
+}
+
+fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
+    let [first, others @ ..] = verdicts else {
+        return Output::empty("Nothing was judged.".to_owned());
+    };
+    let seed = |judgement: &Judgement| judgement.of.seed().map(|seed| seed.to_string());
+    let all: Vec<&Verdict> = verdicts.iter().map(|judgement| &judgement.verdict).collect();
+    let averaged = averaged(&all).unwrap_or_else(|| first.verdict.clone());
+    let words = in_words(&averaged, first.best);
+    let mut summary = if others.is_empty() {
+        capitalised(&words)
+    } else {
+        let seeds: Vec<String> = verdicts.iter().filter_map(seed).collect();
+        format!("Seeds {}: {words}", seeds.join(", "))
+    };
+    for judgement in verdicts {
+        if let Some(versus) = &judgement.versus {
+            let which = seed(judgement).filter(|_| !others.is_empty());
+            summary.push_str(&which.map(|seed| format!(" Seed {seed}:")).unwrap_or_default());
+            summary.push_str(&compared(versus));
+        }
+    }
+    summary.push_str(&warnings(&averaged.flags));
     let mut output = Output::empty(summary);
-    if let [first, others @ ..] = verdicts {
-        output.seed = seed(first);
-        output.scores = Some(ScoresOut::of(&first.verdict, first.best, full));
-        output.closer = first.versus.as_ref().map(closer).unwrap_or_default();
-        output.other_seeds = others
+    output.scores = Some(ScoresOut::of(&averaged, first.best, full));
+    output.closer = first.versus.as_ref().map(closer).unwrap_or_default();
+    if others.is_empty() {
+        output.seed = first.of.seed();
+    } else {
+        output.seeds = verdicts
             .iter()
-            .filter_map(|j| Some((seed(j)?.to_string(), rounded(j.verdict.overall_score?))))
+            .filter_map(|j| Some((seed(j)?, rounded(j.verdict.overall_score?))))
             .collect();
     }
-    output.pictures = verdicts.first().map(|j| j.pictures.to_vec()).unwrap_or_default();
+    output.pictures = first.pictures.to_vec();
     output
 }
 
 fn target(table: &TargetTable) -> Output {
     let values = &table.target.values;
     let visible = values.iter().filter(|value| value.is_visible()).count();
-    let mut summary = format!(
-        "The reference shows {visible} of {} axes; the others do not count",
-        values.len()
-    );
+    let mut summary = format!("The reference shows {visible} of {} axes", values.len());
+    if visible < values.len() {
+        summary.push_str("; the others do not count");
+    }
     if table.target.edited {
         summary.push_str(" (some written by hand, for this reference in every session: scores from before that are not compared with later ones)");
     }

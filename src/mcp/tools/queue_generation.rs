@@ -15,7 +15,7 @@ use super::{Promise, shown, tool, view};
 use crate::history::{RunState, SessionId};
 use crate::judge::average::averaged;
 use crate::judge::verdict::Verdict;
-use crate::mcp::asking::{Asker, Reply};
+use crate::mcp::asking::{Asker, Reply, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
 use crate::progress::Teller;
@@ -147,6 +147,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
     let mut request = request(input, &call);
     let until = Instant::now() + request.wait;
     let mut asker = Asker::new(&call);
+    let mut silence = Silence::NobodyAsked;
     // Progress goes on while the user is asked.
     let work = async |teller: Teller, cancel: CancellationToken| {
         loop {
@@ -159,7 +160,10 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
             match asker.ask(&question, request.wait).await {
                 Reply::Answered => {}
                 Reply::CallAgain(result) => return Err(result),
-                Reply::Unanswered => return Ok(Ok(QueueAnswer::Question(question))),
+                Reply::Unanswered(why) => {
+                    silence = why;
+                    return Ok(Ok(QueueAnswer::Question(question)));
+                }
                 Reply::Cancelled => return Ok(Err(ServiceError::Cancelled(String::new()))),
             }
         }
@@ -189,7 +193,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
             success(&output, Beside::default())
         }
         Ok(QueueAnswer::Question(question)) => {
-            let mut output = Output::new(State::Question, asking(&question), None);
+            let mut output = Output::new(State::Question, asking(&question, silence), None);
             output.question = Some(question.into());
             success(&output, Beside::default())
         }

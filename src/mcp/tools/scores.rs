@@ -199,7 +199,10 @@ pub fn in_words(verdict: &Verdict, best: Option<BestSoFar>) -> String {
         }
     };
     if let Some(best) = best {
-        text.push_str(&format!("; best other {:.2} (iteration {})", best.overall, best.n));
+        text.push_str(&format!(
+            "; best other {:.2} (iteration {}, all its seeds)",
+            best.overall, best.n
+        ));
     }
     text.push('.');
     let worst: Vec<String> = verdict

@@ -215,26 +215,27 @@ function centre(strip, item) {
 // ---- bars ------------------------------------------------------------------
 
 /**
- * Each axis of one iteration: those that count, worst first, then those that do not, with the reason. Of those that count,
- * more than `most` are folded away.
+ * Each axis of one iteration: those that count, worst first, then those that do not, with the reason. All but the worst `most`
+ * are folded away.
  */
 function bars(axes, iteration, most = Infinity) {
   if (!Object.keys(iteration.axes).length) return [el("p", {}, "This iteration has not been judged.")];
   const rows = axes.map((axis) => ({ axis, result: iteration.axes[axis.id], why: whyNotCounted(axis, iteration) }));
   const counted = rows.filter((row) => !row.why).sort((a, b) => a.result.score - b.result.score);
   const others = rows.filter((row) => row.why);
-  const nodes = [];
-  const list = (some) => el("ol", { class: "bars" }, some.map(bar));
-  if (counted.length) nodes.push(list(counted.slice(0, most)));
-  if (counted.length > most) {
-    const more = counted.slice(most);
-    const title = `${more.length} more ${more.length === 1 ? "axis" : "axes"}, ${two(more[0].result.score)} or better`;
-    nodes.push(el("details", { class: "more" }, el("summary", {}, title), list(more)));
-  }
-  if (others.length) {
-    nodes.push(el("h3", {}, "Not counted"), el("ul", { class: "uncounted" }, others.map(uncounted)));
-  }
-  return nodes;
+  const [first, more] = [counted.slice(0, most), counted.slice(most)];
+  const list = (some) => (some.length ? [el("ol", { class: "bars" }, some.map(bar))] : []);
+  const rest = others.length ? [el("h3", {}, "Not counted"), el("ul", { class: "uncounted" }, others.map(uncounted))] : [];
+  if (most === Infinity || more.length + others.length === 0) return [...list(first), ...rest];
+  return [...list(first), el("details", { class: "more", open: !first.length },
+    el("summary", {}, foldedAxes(more, others)), list(more), rest)];
+}
+
+/** What is folded away, so that nobody need look whether it matters. */
+function foldedAxes(more, others) {
+  const parts = more.length ? [`${more.length} more ${more.length === 1 ? "axis" : "axes"}, ${two(more[0].result.score)} or better`] : [];
+  if (others.length) parts.push(`${others.length} not counted`);
+  return parts.join("; ");
 }
 
 function whyNotCounted(axis, iteration) {
@@ -398,7 +399,7 @@ function point(plot, iteration, index, { best, chosen, choose }) {
   band(plot, "hit", index),
   whisker, mark(markOf(iteration), x, y, r),
   iteration.n === best ? shape("circle", { class: "ring", cx: x, cy: y, r: r + 4.5 }) : null,
-  iteration.n === best ? shape("text", { class: "best-word", x, y: 14, "text-anchor": "middle" }, "best") : null);
+  iteration.n === best ? shape("text", { class: "best-word", x: Math.max(x, plot.left + 13), y: 14, "text-anchor": "middle" }, "best") : null);
 }
 
 // ---- text ------------------------------------------------------------------

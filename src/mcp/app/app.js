@@ -2,11 +2,12 @@
 //
 // `show` draws all of it anew; the other show functions draw one place of the page each.
 
-/** Axes that are not folded away. */
-const FIRST_AXES = 6;
+/** Axes that are not folded away: a chat has a page like this under every answer. */
+const FIRST_AXES = { inline: 3, fullscreen: 6 };
 const AT_WORK = { queue_generation: "Generating.", judge_pair: "Judging.", get_history: "Reading the history." };
 
 const byId = (id) => document.getElementById(id);
+const shownMode = () => (host.context.displayMode === "fullscreen" ? "fullscreen" : "inline");
 
 // ---- head ------------------------------------------------------------------
 
@@ -27,12 +28,6 @@ function showHead() {
     ...(iteration ? verdict(iteration) : []),
     warnings(iteration?.flags ?? asList(known.content?.flags)),
     el("div", { class: "steps" }, [known.explicit ? revealButton() : null, lookAgainButton(iteration), fullscreenButton()]));
-}
-
-/** Where there is no filmstrip to see it in. */
-function bestOther(iteration) {
-  const { iteration: n, overall_score: score } = asTable(known.content?.best);
-  return known.iterations.length > 1 || iteration.n !== known.asked || asNumber(score) === null ? "" : `; iteration ${n} has ${two(score)}`;
 }
 
 /** What a person wants to know first: which one, how good, and what is off. */
@@ -61,25 +56,26 @@ function standingOf(iteration) {
   return el("span", { class: "standing" }, markIcon(markOf(iteration)), words, best ? ", best" : "");
 }
 
-function off(iteration) {
-  if (iteration.state === "running" || iteration.state === "stopping") return `${iteration.state === "running" ? "Still running" : "Being stopped"}.`;
-  const results = Object.entries(iteration.axes).filter(([, { score }]) => score !== null);
-  if (!results.length) return STATES[iteration.state] ?? "Not judged yet.";
-  const worst = results.filter(([, { verdict: word }]) => word === "mismatch" || word === "partial").sort((a, b) => a[1].score - b[1].score);
-  if (!worst.length) return "Nothing is clearly off.";
-  const names = worst.slice(0, 3).map(([id]) => axisName(id));
-  return `Most off: ${names.join(", ")}${worst.length > 3 ? ` and ${worst.length - 3} more` : ""}.`;
-}
-
 function fullscreenButton() {
   if (!asList(host.context.availableDisplayModes).includes("fullscreen")) return null;
-  const full = host.context.displayMode === "fullscreen";
+  const full = shownMode() === "fullscreen";
   const change = async () => {
     const { mode } = await line.request("ui/request-display-mode", { mode: full ? "inline" : "fullscreen" });
-    takeContext({ displayMode: mode });
-    show();
+    changeContext({ displayMode: mode });
   };
   return el("button", { type: "button", click: () => change().catch(tellProblem) }, full ? "Back to the chat" : "Full screen");
+}
+
+/** With the whole screen the page opens what it folds away in a chat; what the reader folds by hand stays until that changes. */
+function changeContext(context) {
+  const before = shownMode();
+  takeContext(context);
+  const now = shownMode();
+  if (now !== before) {
+    for (const fold of document.querySelectorAll(".fold")) fold.open = now === "fullscreen";
+  }
+  if (known.content && now !== before) show();
+  else if (known.content) showHead();
 }
 
 function lookAgainButton(iteration) {
@@ -108,24 +104,6 @@ function applyVeil() {
 }
 
 // ---- stage -----------------------------------------------------------------
-
-function whyMissing(place) {
-  if (place.problem) return place.problem;
-  if (place.address && !host.resources) return "This host does not hand stored pictures to the page.";
-  return place.address || place.inline ? "Loading the picture." : null;
-}
-
-const referenceView = () => ({
-  picture: known.reference.picture, label: "Reference", detail: "",
-  missing: whyMissing(known.reference) ?? "The reference is not part of this result.",
-});
-
-function generatedView(iteration) {
-  const run = shownRun();
-  const facts = [run?.seed ? `seed ${run.seed}` : "", typeof run?.score === "number" ? two(run.score) : ""];
-  const missing = (run && (run.error || whyMissing(run))) ?? (iteration.state === "done" ? "There is no picture of this iteration here." : STATES[iteration.state]);
-  return { picture: run?.picture ?? null, label: "Generated", detail: facts.filter(Boolean).join(", "), missing: missing ?? "Not ready yet." };
-}
 
 function showPictures() {
   const iteration = chosen();
@@ -182,7 +160,7 @@ function showSteps() {
   byId("steps").replaceChildren(
     step("Previous", () => chooseBy(-1)), step("Next", () => chooseBy(1)),
     find(known.best) ? step("Best", () => choose(known.best)) : "",
-    known.older && host.tools ? step("Earlier iterations", () => loadOlder().catch(tellProblem)) : "");
+    known.from > 1 && known.from < Infinity && host.tools ? step("Earlier iterations", () => loadOlder().catch(tellProblem)) : "");
 }
 
 function showFilm() {
@@ -192,27 +170,74 @@ function showFilm() {
   const held = place.contains(document.activeElement);
   const strip = filmstrip(known.iterations, known.best, (n) => choose(n));
   const scrolled = place.firstElementChild?.scrollLeft ?? 0;
+  markGaps(strip);
   place.replaceChildren(strip);
-  strip.scrollLeft = scrolled;
   const button = strip.querySelector(`[data-iteration="${reader.chosen}"]`);
   makeCurrent(strip, button);
+  // Drawn anew for another reason, it must not run from under the reader who has scrolled it.
+  const centred = [reader.chosen, known.iterations.length, strip.clientWidth].join();
+  if (centred === place.dataset.centred) strip.scrollLeft = scrolled;
+  place.dataset.centred = centred;
   if (held) button.focus({ preventScroll: true });
+  watchStrip(strip);
+  applyVeil();
+}
+
+/** Where iterations in between are not here. The best, if it lies apart, stays in view to compare with. */
+function markGaps(strip) {
+  const items = [...strip.children];
+  for (const [first] of gapsIn(known.iterations)) {
+    const before = known.iterations.findLastIndex(({ n }) => n < first);
+    items[before].classList.add("apart");
+    items[before].classList.toggle("stays", known.iterations[before].n === known.best && before === 0);
+  }
+}
+
+let watching = null;
+
+/** Pictures are read when they come into view, not before: a session may have hundreds. */
+function watchStrip(strip) {
+  watching?.disconnect();
+  const seen = (entries) => wantThumbs(entries.filter((entry) => entry.isIntersecting).map(({ target }) => Number(target.dataset.iteration)));
+  watching = new IntersectionObserver(seen, { root: strip, rootMargin: "0px 90px" });
+  for (const button of strip.querySelectorAll("[data-iteration]")) watching.observe(button);
+}
+
+/** Puts a picture that has come into its place, and leaves the rest of the strip alone. */
+function showThumb(n) {
+  const old = byId("strip").querySelector(`[data-iteration="${n}"] .thumb`);
+  if (old && find(n)) old.replaceWith(filmButton(find(n), known.best, choose).querySelector(".thumb"));
   applyVeil();
 }
 
 function showTrend() {
   const scored = known.iterations.filter((iteration) => iteration.score !== null);
   byId("history").hidden = scored.length < 2;
-  if (scored.length < 2) return;
   const place = byId("trend");
+  // Folded away there is no width to draw for; it is drawn when it opens.
+  if (scored.length < 2 || !place.closest("details").open) return;
   const held = place.contains(document.activeElement);
   place.replaceChildren(trend(known.iterations, {
     target: known.target, best: known.best, chosen: reader.chosen, width: place.clientWidth, height: 190, choose: (n) => choose(n),
   }));
-  byId("legend").replaceChildren(legend(known.iterations));
+  byId("legend").replaceChildren(legend(known.iterations), lineLegend(place), missingNote());
   const point = place.querySelector("[aria-current]");
   if (held) point.focus({ preventScroll: true });
   centre(place, point);
+}
+
+/** What the lines between the marks mean, of those that the chart has. */
+function lineLegend(chart) {
+  const lines = [["branch way", `the way to iteration ${reader.chosen}`], ["branch", "other ways that were tried"]];
+  const sample = (kind) => shape("svg", { class: "sample", viewBox: "0 0 24 14", "aria-hidden": "true" },
+    shape("line", { class: kind, x1: 0, x2: 24, y1: 7, y2: 7 }));
+  const drawn = lines.filter(([kind]) => chart.querySelector(`line[class="${kind}"]`));
+  return el("ul", { class: "legend" }, drawn.map(([kind, words]) => el("li", {}, sample(kind), words)));
+}
+
+function missingNote() {
+  const spans = gapsIn(known.iterations).map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`));
+  return spans.length ? el("p", { class: "quiet" }, `Not here: ${spans.join(", ")}.`) : "";
 }
 
 // ---- bars and details ------------------------------------------------------
@@ -225,7 +250,7 @@ function showBars(iteration) {
   const axes = ids.map((id) => ({ id, weight: 1, target: null }));
   const seeds = iteration.partly ? " of the first seed" : "";
   byId("bars-body").replaceChildren(...(ids.length
-    ? [el("p", { class: "quiet" }, `Worst first${seeds}. Words: reference → picture.`), ...bars(axes, iteration, FIRST_AXES)]
+    ? [el("p", { class: "quiet" }, `Worst first${seeds}. Words: reference → picture.`), ...bars(axes, iteration, FIRST_AXES[shownMode()])]
     : [targetTable(asTable(known.content?.target))]));
   const more = byId("bars-body").querySelector("details");
   if (more && open) more.open = true;
@@ -263,23 +288,17 @@ function promptParts(iteration) {
   ];
 }
 
-/** Inputs other than the prompts, which are shown by themselves. */
-function otherChanges({ positive, negative, changes }) {
-  const other = Object.entries(asTable(changes)).map(([place, change]) => ({ place, ...asTable(change) }));
-  return other.filter(({ to }) => to !== positive && to !== negative);
-}
-
 function showDetails(iteration) {
   const { record } = iteration;
   const other = record ? otherChanges(record) : [];
   const decided = record ? asText(asList(record.decisions).at(-1)) : "";
   byId("details").hidden = !record && !iteration.note;
-  byId("details-title").textContent = `Notes on iteration ${iteration.n}`;
+  byId("details-title").textContent = `${record ? "Prompts of" : "Notes on"} iteration ${iteration.n}`;
   byId("details-body").replaceChildren(
     decided ? el("p", { class: "quiet" }, decided) : "",
     ...(iteration.note ? part("Why", el("p", { class: "note veil" }, iteration.note)) : []),
     ...(record ? promptParts(iteration) : []),
-    ...(other.length ? part("Other changes", changeTable(other)) : []));
+    ...(other.length ? part("Other changes", el("div", { class: "clamp" }, changeTable(other))) : []));
   applyVeil();
 }
 
@@ -292,12 +311,6 @@ function showNotice() {
   const trouble = (title, text) => (text ? [el("p", { class: "decision" }, title), el("p", { class: "error veil" }, text)] : []);
   notice(...trouble("That did not work.", known.failure), ...trouble("The history could not be read.", known.problem),
     ...(isTold() ? inWords() : []));
-}
-
-/** Whether the words themselves are the answer, and not only its other form. */
-function isTold() {
-  const { handle, advice, axis, target } = asTable(known.content);
-  return Boolean(handle || advice || axis || (!known.iterations.length && !target));
 }
 
 function inWords() {
@@ -350,7 +363,7 @@ function showWaiting() {
 const line = connectTo(parent, {
   "ping": () => ({}),
   "ui/resource-teardown": () => ({}),
-  "ui/notifications/host-context-changed": (context) => { takeContext(asTable(context)); if (known.content) showHead(); },
+  "ui/notifications/host-context-changed": (context) => changeContext(asTable(context)),
   "ui/notifications/tool-input": (params) => { known.input = asTable(params.arguments); showWaiting(); },
   "ui/notifications/tool-result": (params) => { takeResult(asTable(params)).catch(tellProblem); },
   "ui/notifications/tool-cancelled": ({ reason }) => {
@@ -370,11 +383,12 @@ async function start() {
   }, 20);
   const { hostCapabilities, hostContext } = answer;
   Object.assign(host, { tools: Boolean(hostCapabilities?.serverTools), resources: Boolean(hostCapabilities?.serverResources) });
-  takeContext(asTable(hostContext));
+  changeContext(asTable(hostContext));
   showWaiting();
   line.notify("ui/notifications/initialized");
   announceSize();
-  addEventListener("resize", () => { if (chosen()) showTrend(); });
+  addEventListener("resize", () => { if (chosen()) { showTrend(); showFilm(); } });
+  byId("trend").closest("details").addEventListener("toggle", () => { if (chosen()) showTrend(); });
 }
 
 start().catch((error) => notice(el("p", { class: "error" }, `The host does not answer: ${error.message}`)));

@@ -10,6 +10,8 @@ const FROM_HOST = {
   "--paper": "--color-background-primary", "--faint": "--color-background-secondary", "--line": "--color-border-primary",
   "--ink": "--color-text-primary", "--quiet": "--color-text-secondary", "--sans": "--font-sans", "--serif": "--font-sans",
 };
+/** Thumbnails that are read at the same time: the reader's own choice must not wait behind many. */
+const THUMBS_AT_ONCE = 3;
 /** States in which nothing more happens by itself. */
 const SETTLED = ["done", "draft", "failed", "cancelled"];
 
@@ -21,9 +23,11 @@ const known = {
   iterations: [], // in order; empty when there is nothing to look at
   asked: null, // number of the iteration that the call was about
   best: null,
+  sought: null, // the best that was asked for by itself, found or not
   target: null, // score to reach
   page: 0, // oldest page of the history that was read
-  older: false,
+  from: Infinity, // first iteration of that page; of what else is known, such as the best, some may be older
+  thumbs: new Map(), // number of an iteration → address of its first picture, as the server names it
   reference: { address: null, picture: null },
   sheet: null, // reference and picture in one, from a host that gives nothing else
   explicit: false,
@@ -43,6 +47,40 @@ function findOrAdd(n) {
     known.iterations.sort((a, b) => a.n - b.n);
   }
   return find(n);
+}
+
+// ---- what of it is to be shown ---------------------------------------------
+
+/** Where there is no filmstrip to see it in. */
+function bestOther(iteration) {
+  const { iteration: n, overall_score: score } = asTable(known.content?.best);
+  return known.iterations.length > 1 || iteration.n !== known.asked || asNumber(score) === null ? "" : `; iteration ${n} has ${two(score)}`;
+}
+
+/** Whether the words themselves are the answer, and not only its other form. */
+function isTold() {
+  const { handle, advice, axis, target } = asTable(known.content);
+  return Boolean(handle || advice || axis || (!known.iterations.length && !target));
+}
+
+function whyMissing(place) {
+  if (place.problem) return place.problem;
+  if (place.address && !host.resources) return "This host does not hand stored pictures to the page.";
+  return place.address || place.inline ? "Loading the picture." : null;
+}
+
+const referenceView = () => ({
+  picture: known.reference.picture, label: "Reference", detail: "",
+  missing: whyMissing(known.reference) ?? "The reference is not part of this result.",
+});
+
+const notYet = ({ state, step }) => (state === "running" && step ? `Running: ${step}.` : STATES[state]);
+
+function generatedView(iteration) {
+  const run = shownRun();
+  const facts = [run?.seed ? `seed ${run.seed}` : "", typeof run?.score === "number" ? two(run.score) : ""];
+  const missing = (run && (run.error || whyMissing(run))) ?? (iteration.state === "done" ? "There is no picture of this iteration here." : notYet(iteration));
+  return { picture: run?.picture ?? null, label: "Generated", detail: facts.filter(Boolean).join(", "), missing: missing ?? "Not ready yet." };
 }
 
 // ---- host ------------------------------------------------------------------
@@ -128,9 +166,15 @@ function takeView(view) {
     known.reference.address = previewOf(view.reference);
     loadPicture(known.reference);
   }
-  for (const [n, uri] of Object.entries(asTable(view.pictures))) {
-    const iteration = find(Number(n));
-    if (iteration?.unread && !iteration.runs.length) iteration.runs = [{ ...aRun("", ""), address: previewOf(uri) }];
+  for (const [n, uri] of Object.entries(asTable(view.pictures))) known.thumbs.set(Number(n), previewOf(uri));
+  placeThumbs();
+}
+
+/** Gives what was never opened the picture that the server names; the view comes before the rows that it is about. */
+function placeThumbs() {
+  for (const iteration of known.iterations) {
+    const address = known.thumbs.get(iteration.n);
+    if (address && iteration.unread && !iteration.runs.length) iteration.runs = [{ ...aRun("", ""), address }];
   }
 }
 
@@ -139,13 +183,16 @@ async function takeResult(params) {
   const { content, view } = result;
   Object.assign(known, result.failed ? { content, told: "", failure: result.text } : { content, told: asText(content.summary) || result.text, failure: "" });
   const session = asText(content.session) || asText(view.session) || asText(known.input.session) || null;
-  if (session !== known.session) Object.assign(known, { session, iterations: [], best: null, reference: { address: null, picture: null } });
-  const rows = asList(content.iterations).map(asTable);
+  if (session !== known.session) {
+    const nothing = { iterations: [], best: null, sought: null, page: 0, from: Infinity, thumbs: new Map() };
+    Object.assign(known, { session, ...nothing, reference: { address: null, picture: null } });
+  }
   const n = [content.iteration, view.iteration, known.input.iteration].map(asNumber).find((number) => number !== null);
   known.asked = n ?? null;
   if (content.axes || content.runs) takeScores(findOrAdd(n ?? 0), result);
-  else if (rows.length) takeRows(rows);
+  else if (content.iterations) takeHistory(content);
   else if (n !== undefined && content.state && content.state !== "question") readScores(findOrAdd(n), result);
+  takeSteps(content);
   takeView(view);
   reader.chosen = known.iterations.length ? firstShown() : null;
   show();
@@ -157,17 +204,36 @@ function takeScores(iteration, result) {
   const [reference] = asList(result.content.pictures);
   known.reference.address ??= addressOf(reference);
   if (result.content.pictures && result.images.length === 1) known.sheet = result.images[0];
+  takeBest(iteration, asTable(result.content.best));
 }
 
-/** Lines of the history; one with runs is an iteration in full. */
-function takeRows(rows) {
+/** Until the history says which is the best, a better one than this is taken for it. */
+function takeBest(iteration, { iteration: n, overall_score: score }) {
+  const better = asNumber(n) !== null && asNumber(score) !== null && (iteration.score === null || score > iteration.score);
+  if (better) known.best ??= n;
+}
+
+/** Lines of the history; one with runs is an iteration in full. Gives how many there were. */
+function takeHistory(content) {
+  const rows = asList(content.iterations).map(asTable).filter((row) => asNumber(row.iteration) !== null);
   for (const row of rows) {
-    if (asNumber(row.iteration) === null) continue;
     if (row.runs) readRecord(findOrAdd(row.iteration), row);
     else readRow(findOrAdd(row.iteration), row);
-    if (row.best === true) known.best = row.iteration;
   }
-  known.older = known.iterations.length > 0 && known.iterations[0].n > 1;
+  const lines = rows.filter((row) => !row.runs);
+  if (lines.length) {
+    known.best = lines.find((row) => row.best === true)?.iteration ?? bestIn(content.summary) ?? known.best;
+    known.from = Math.min(known.from, ...lines.map((row) => row.iteration));
+  }
+  takeSteps(content);
+  placeThumbs();
+  return rows.length;
+}
+
+function takeSteps({ summary }) {
+  for (const [n, step] of stepsIn(summary)) {
+    if (find(n)) find(n).step = step;
+  }
 }
 
 const firstShown = () => (find(known.asked) ?? find(0) ?? find(known.best) ?? known.iterations.at(-1)).n;
@@ -191,31 +257,47 @@ async function loadSession() {
   if (known.session && host.tools) {
     await loadPage(0).catch(tellProblem);
   }
+  const best = loadBest().catch(tellProblem);
   if (known.iterations.length) await choose(reader.chosen ?? firstShown(), false);
-  await loadThumbs();
+  await best;
+}
+
+/** The best iteration belongs in the strip, on whichever page it lies. */
+async function loadBest() {
+  const n = known.best;
+  if (n === null || find(n) || n === known.sought || !known.session || !host.tools) return;
+  known.sought = n;
+  takeHistory(await callTool("get_history", { session: known.session, iteration: n }));
+  show();
 }
 
 async function loadPage(page) {
   const content = await callTool("get_history", { session: known.session, ...(page ? { page } : {}) });
-  const rows = asList(content.iterations).map(asTable);
-  takeRows(rows);
-  known.page = page;
-  if (!rows.length) known.older = false;
+  const rows = takeHistory(content);
+  known.page = Math.max(known.page, page);
+  if (!rows) known.from = 1;
   show();
 }
 
-async function loadOlder() {
-  await loadPage(known.page + 1);
-  await loadThumbs();
+const loadOlder = () => loadPage(known.page + 1);
+
+const thumbs = { wanted: [], busy: 0 };
+
+/** Reads the first pictures of iterations that have come into view, the last to come first: there the reader is now. */
+function wantThumbs(numbers) {
+  thumbs.wanted.push(...numbers);
+  while (thumbs.busy < THUMBS_AT_ONCE && thumbs.wanted.length) loadThumb(find(thumbs.wanted.pop()));
 }
 
-/** The filmstrip's pictures, newest first and one after the other: the reader's own choice must not wait behind them. */
-async function loadThumbs() {
-  for (const { runs: [run] } of [...known.iterations].reverse()) {
-    if (!run || run.picture) continue;
-    await loadPicture(run);
-    showFilm();
-  }
+async function loadThumb(iteration) {
+  const runs = iteration?.runs ?? [];
+  const run = runs.find(({ address, inline, problem }) => (address || inline) && !problem);
+  if (!run || runs.some(({ picture }) => picture)) return;
+  thumbs.busy++;
+  await loadPicture(run);
+  thumbs.busy--;
+  showThumb(iteration.n);
+  wantThumbs([]);
 }
 
 /** Shows an iteration, then reads in full what is not yet known of it. */
@@ -234,13 +316,14 @@ async function loadRecord(n) {
   const settled = record && SETTLED.includes(asText(record.state) || "done") && !known.content?.handle;
   if (settled || n === 0 || !known.session || !host.tools) return;
   const content = await callTool("get_history", { session: known.session, iteration: n });
-  takeRows(asList(content.iterations).map(asTable));
+  takeHistory(content);
   if (n === reader.chosen) show();
 }
 
 /** Whether it has gone on; the agent's own call waits for it as well. */
 async function lookAgain() {
   await loadPage(0);
+  await loadBest();
   await choose(reader.chosen, false);
   // The handle of a judgement is of no use once its scores are in the history.
   if (known.content.handle && Object.keys(find(known.asked)?.axes ?? {}).length) delete known.content.handle;

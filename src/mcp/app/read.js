@@ -117,13 +117,39 @@ function averaged(results) {
   });
 }
 
+// ---- summaries -------------------------------------------------------------
+
+/** The number of the best iteration, as a trend's summary names it: its row may lie on another page. */
+function bestIn(summary) {
+  const [, n] = /; best (?:\d\.\d+ )?\(iteration (\d+)\)/.exec(asText(summary)) ?? [];
+  return n === undefined ? null : Number(n);
+}
+
+/** How far the iterations are that a summary says are at work: [number, step] pairs. */
+function stepsIn(summary) {
+  const told = asText(summary).matchAll(/Iteration (\d+)\b[^.]*? (?:goes on|runs now|running now) \((.+?)\)(?=[.;]|$)/g);
+  return [...told].map(([, n, step]) => [Number(n), step]);
+}
+
+/** What is off in an iteration, or why nothing can be said of it. */
+function off(iteration) {
+  const atWork = { running: "Still running", stopping: "Being stopped" };
+  if (Object.hasOwn(atWork, iteration.state)) return `${atWork[iteration.state]}${iteration.step ? `: ${iteration.step}` : ""}.`;
+  const results = Object.entries(iteration.axes).filter(([, { score }]) => score !== null);
+  if (!results.length) return STATES[iteration.state] ?? "Not judged yet.";
+  const worst = results.filter(([, { verdict: word }]) => word === "mismatch" || word === "partial").sort((a, b) => a[1].score - b[1].score);
+  if (!worst.length) return "Nothing is clearly off.";
+  const names = worst.slice(0, 3).map(([id]) => axisName(id));
+  return `Most off: ${names.join(", ")}${worst.length > 3 ? ` and ${worst.length - 3} more` : ""}.`;
+}
+
 // ---- iterations ------------------------------------------------------------
 
 /** An iteration of which nothing is known but its number; 0 is a pair of pictures outside of every session. */
 function unknownIteration(n) {
   return {
     n, parent: n > 1 ? n - 1 : null, state: "done", score: null, low: null, high: null, decision: null, axes: {}, flags: [], runs: [],
-    note: "", partly: false, unread: true, record: null,
+    note: "", step: "", partly: false, unread: true, record: null,
   };
 }
 
@@ -221,7 +247,18 @@ function readRuns(iteration, full, judgements) {
   if (!iteration.runs.length) iteration.runs = old;
 }
 
+/** The runs of numbers between iterations that are not here: [first, last] pairs. */
+function gapsIn(iterations) {
+  return iterations.slice(1).map(({ n }, index) => [iterations[index].n + 1, n - 1]).filter(([first, last]) => first <= last);
+}
+
 // ---- texts -----------------------------------------------------------------
+
+/** Inputs other than the prompts, which are shown by themselves. */
+function otherChanges({ positive, negative, changes }) {
+  const other = Object.entries(asTable(changes)).map(([place, change]) => ({ place, ...asTable(change) }));
+  return other.filter(({ to }) => to !== positive && to !== negative);
+}
 
 /** The change that wrote this prompt, if one did. */
 function changeTo(changes, text) {

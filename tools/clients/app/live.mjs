@@ -1,7 +1,7 @@
 // The same page from the real server, with its real tools and pictures: nothing about the session is known but that it was
 // judged at least once.
 
-const holds = (value, what) => { if (!value) throw new Error(what); };
+import { complete, holds } from "./helpers.mjs";
 
 async function show({ browser, show: open, asked, shot }, width, theme) {
   const trend = await browser.host(`host.callTool(${JSON.stringify({ name: "get_history", arguments: { session: asked.session } })})`);
@@ -31,6 +31,7 @@ export const live = [
       await browser.until(`(document.querySelectorAll("#pictures img")[1]?.src ?? "${before.slice(0, 9)}").length && document.querySelectorAll("#pictures img")[1]?.src !== ${JSON.stringify(before)} && document.querySelectorAll("#pictures img").length === 2`);
       const last = calls.findLast(({ params }) => params?.name === "get_history").params.arguments;
       holds(last.session === asked.session && last.iteration === other, `the last call was ${JSON.stringify(last)}`);
+      await browser.until(complete(other));
       await kit.shot("live-other-760");
     },
   },

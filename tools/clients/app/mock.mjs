@@ -76,8 +76,11 @@ export class Mock {
     if (name === "queue_generation") return result(recorded.queue, this.view);
     if (name === "judge_pair") return result(recorded.judge, this.view);
     if (!session) return result(recorded.sessions, null);
-    const { trend, iterations } = this.history;
-    if (iteration === undefined) return result(page ? { summary: `Page ${page} is empty.` } : trend, this.view);
+    const { trend, pages = [trend], pictures = [], iterations } = this.history;
+    if (iteration === undefined) {
+      const view = pictures[page] ? { ...this.view, pictures: pictures[page] } : this.view;
+      return result(pages[page] ?? { summary: `Page ${page} is empty.` }, view);
+    }
     return iterations[iteration] ? result(iterations[iteration], this.view) : failure(`session ${session} has no iteration ${iteration}`);
   }
 

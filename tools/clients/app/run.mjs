@@ -16,6 +16,7 @@ import { Browser } from "./chromium.mjs";
 import { live } from "./live.mjs";
 import { Mock } from "./mock.mjs";
 import { scenarios } from "./scenarios.mjs";
+import { series } from "./series.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SOURCES = join(HERE, "../../../src");
@@ -107,7 +108,7 @@ async function runAll() {
   const [script, browser] = [await bundled("host.js"), await Browser.start()];
   const server = await serve(script, mock, calls);
   const origin = `http://127.0.0.1:${server.address().port}`;
-  const wanted = (asked.server ? live : scenarios).filter(({ name }) => name.includes(asked.only ?? ""));
+  const wanted = (asked.server ? live : [...scenarios, ...series]).filter(({ name }) => name.includes(asked.only ?? ""));
   const failed = [];
   try {
     for (const { name, run, scheme, width } of wanted) {

@@ -1,47 +1,31 @@
 // What the app must do, scenario by scenario. Each gets {browser, mock, calls, show, shot}: the page's host has just been opened.
 
+import { INPUT, NOTHING, click, complete, count, historyCalls, holds, loaded, same, says, textOf, unfold } from "./helpers.mjs";
 import { SESSION, failure, hashOf, recorded, result, REFERENCE } from "./mock.mjs";
 
 export const scenarios = [];
 const scenario = (name, run, options = {}) => scenarios.push({ name, run, ...options });
-
-/** Names in the failure what was wanted and what was there. */
-function same(found, wanted, what) {
-  const [a, b] = [found, wanted].map((value) => JSON.stringify(value));
-  if (a !== b) throw new Error(`${what}: ${a}, not ${b}`);
-}
-
-function holds(value, what) {
-  if (!value) throw new Error(what);
-}
-
-const INPUT = { session: SESSION, iteration: 3, judge: true };
-const NOTHING = {};
-
-const count = (selector) => `document.querySelectorAll(${JSON.stringify(selector)}).length`;
-const textOf = (selector) => `(document.querySelector(${JSON.stringify(selector)})?.textContent ?? "")`;
-const loaded = (selector, wanted) =>
-  `[...document.querySelectorAll(${JSON.stringify(selector)})].filter((image) => image.complete && image.naturalWidth > 0).length === ${wanted}`;
-const says = (selector, text) => `${textOf(selector)}.includes(${JSON.stringify(text)})`;
-const click = (selector) => `document.querySelector(${JSON.stringify(selector)}).click()`;
-/** The whole record of the chosen iteration is there. */
-const complete = (n) => `!document.getElementById("details").hidden && ${says("#details-title", `iteration ${n}`)} && ${count("#details .prompt")} > 0`;
-const historyCalls = (calls) => calls.filter(({ method, params }) => method === "tools/call" && params.name === "get_history").map(({ params }) => params.arguments);
 
 scenario("a generation: pictures, bars, filmstrip, trend", async ({ browser, calls, show, shot }) => {
   await show({ input: INPUT, result: result(recorded.queue), width: 760, context: { theme: "light" } });
   await browser.until(loaded("#pictures img", 2));
   await browser.until(complete(3));
   same(await browser.app(count("#film [data-iteration]")), 6, "iterations in the filmstrip");
-  same(await browser.app(count("#trend [data-point]")), 6, "points of the trend");
   same(await browser.app(count("#bars .bar")), 10, "axes");
-  same(await browser.app(count("#bars-body > .bars > .bar")), 6, "axes that are not folded away");
+  same(await browser.app(count("#bars-body > .bars > .bar")), 3, "axes that are not folded away");
   same(await browser.app(textOf("#bars .bar-name")), "colour", "the worst axis");
   holds(await browser.app(says("#bars .bar-words", "green → purple | green")), "the words of reference and picture");
   holds(await browser.app(says(".summary", "Most off: colour, position, subject")), await browser.app(textOf(".summary")));
   same(historyCalls(calls), [{ session: SESSION }, { session: SESSION, iteration: 3 }], "what was asked of the history");
   holds(calls.some(({ params }) => params?.uri === `calibrator://pictures/${hashOf(REFERENCE)}/preview`), "the reference was read");
+  holds((await browser.app("document.body.getBoundingClientRect().height")) < 780, "the page is taller than a chat can bear");
   await shot("generation-760");
+  await browser.app(unfold("history"));
+  await browser.until(`${count("#trend [data-point]")} === 6`);
+  holds((await browser.app(`document.querySelector("#trend svg + svg").clientWidth`)) > 300, "the chart takes the width that there is");
+  holds(await browser.app(`${says("#legend", "the way to iteration 3")} && ${says("#legend", "other ways")}`), "what the lines mean");
+  await browser.app(unfold("details"));
+  await shot("unfolded-760");
 });
 
 scenario("another iteration: by click and by keyboard", async ({ browser, calls, show }) => {
@@ -118,8 +102,8 @@ for (const [width, theme] of [[320, "light"], [360, "light"], [360, "dark"], [56
 scenario("21 axes, some of them not counted", async ({ browser, show, shot }) => {
   await show({ input: { reference: "a.png", generated: "b.png" }, result: result(many(), null) });
   await browser.until(loaded("#pictures img", 2));
-  same(await browser.app(count("#bars-body > .bars > .bar")), 6, "the worst");
-  same(await browser.app(count("#bars .more .bar")), 12, "the rest");
+  same(await browser.app(count("#bars-body > .bars > .bar")), 3, "the worst");
+  same(await browser.app(count("#bars .more .bar")), 15, "the rest");
   same(await browser.app(count("#bars .uncounted li")), 3, "those that do not count");
   holds(await browser.app(says("h1", "Two pictures")), "the title of a judgement outside of a session");
   same(await browser.app(`document.getElementById("film").hidden`), true, "no filmstrip");
@@ -154,7 +138,14 @@ scenario("hostile texts stay texts", async ({ browser, mock, show, shot }) => {
   same(await browser.host("typeof window.hacked"), "undefined", "a script out of a text ran in the host");
   holds(await browser.app(says("#details", HOSTILE.slice(0, 60))), "the text is there as it was written");
   holds(await browser.app("document.documentElement.scrollWidth <= innerWidth"), "a long text makes the page wider than its frame");
+  const height = "document.body.getBoundingClientRect().height";
+  holds((await browser.app(height)) < 1500, "long texts make the page tall");
   await shot("hostile-360");
+  for (const part of ["history", "details"]) await browser.app(unfold(part));
+  await browser.until(`${count("#trend [data-point]")} === 6`);
+  holds((await browser.app(height)) < 3500, "long texts make the opened page tall");
+  holds(await browser.app("document.documentElement.scrollWidth <= innerWidth"), "a long text makes the opened page wider than its frame");
+  await shot("hostile-unfolded-360");
 });
 
 scenario("explicit work is veiled until the reader lifts it", async ({ browser, mock, show, shot }) => {
@@ -217,13 +208,14 @@ scenario("a run that goes on, and then has ended", async ({ browser, mock, calls
   const running = { summary: `Iteration 3 of session ${SESSION} goes on (12 of 30). Call queue_generation with only session and iteration for its result.`, state: "running", session: SESSION, iteration: 3 };
   const trend = structuredClone(recorded.trend);
   trend.iterations.length = 3;
+  trend.summary = `Session ${SESSION}: 3 of at most 12 iterations, target 0.85; best 0.72 (iteration 2). Iteration 3 runs now (sampling, 14 of 30).`;
   Object.assign(trend.iterations[2], { state: "running", overall_score: undefined, decision: undefined });
   const third = structuredClone(recorded.iterations[3]);
   Object.assign(third.iterations[0], { state: "running", runs: [], judgements: [], decisions: undefined, decision: undefined });
   mock.history = { trend, iterations: { ...recorded.iterations, 3: third } };
   await show({ input: INPUT, result: result(running) });
   await browser.until(complete(3));
-  holds(await browser.app(says(".summary", "Still running")), "that it runs");
+  same(await browser.app(textOf(".summary")), "Still running: sampling, 14 of 30.", "how far it is");
   same(await browser.app(count("#film [data-iteration]")), 3, "the iterations before");
   await shot("running-760");
   mock.reset();
@@ -301,33 +293,18 @@ scenario("while the tool is at work", async ({ browser, show }) => {
   await browser.until(says("#notice", "Generating. Iteration 3."));
 });
 
-scenario("earlier iterations on another page", async ({ browser, mock, calls, show }) => {
-  const trend = structuredClone(recorded.trend);
-  trend.iterations = trend.iterations.slice(3);
-  mock.history = { trend, iterations: recorded.iterations };
-  await show({ input: INPUT, result: result({ ...recorded.queue, iteration: 5 }) });
-  await browser.until(complete(5));
-  same(await browser.app(count("#film [data-iteration]")), 3, "the newest page");
-  await browser.app(`[...document.querySelectorAll("#steps button")].find((button) => button.textContent === "Earlier iterations").click()`);
-  await browser.until(`![...document.querySelectorAll("#steps button")].some((button) => button.textContent === "Earlier iterations")`);
-  same(historyCalls(calls).at(-1), { session: SESSION, page: 1 }, "the call for the page before");
-});
-
-scenario("thumbnails that the server names beside the trend", async ({ browser, mock, show }) => {
-  const pictures = Object.fromEntries([1, 2, 4, 6].map((n) => [n, `calibrator://pictures/${hashOf(recorded.iterations[n].iterations[0].runs[0].pictures[0])}`]));
-  mock.view = { ...mock.view, pictures };
-  await show({ input: INPUT, result: result(recorded.queue) });
-  await browser.until(loaded("#film img", 5));
-});
-
-scenario("full screen, where the host has it", async ({ browser, show }) => {
+scenario("full screen, where the host has it", async ({ browser, show, shot }) => {
   const button = `[...document.querySelectorAll("#head button")].find((button) => button.textContent === "Full screen")`;
-  await show({ input: INPUT, result: result(recorded.queue), context: { availableDisplayModes: ["inline", "fullscreen"] } });
+  await show({ input: INPUT, result: result(recorded.queue), width: 1100, context: { availableDisplayModes: ["inline", "fullscreen"] } });
   await browser.until(complete(3));
   await browser.app(`${button}.click()`);
   await browser.until(says("#head", "Back to the chat"));
   same(await browser.host("host.seen.modes"), ["fullscreen"], "what was asked of the host");
-});
+  await browser.until(`${count("#trend [data-point]")} === 6 && ${count(".fold[open]")} === 2`);
+  same(await browser.app(count("#bars-body > .bars > .bar")), 6, "axes that are not folded away");
+  await browser.until(loaded("#pictures img", 2));
+  await shot("fullscreen-1100");
+}, { width: 1100 });
 
 scenario("a host that does not follow the page's height", async ({ browser, show }) => {
   await show({ input: INPUT, result: result(recorded.queue), height: 300 });

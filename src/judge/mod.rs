@@ -56,7 +56,7 @@ use verdict::{Flag, Observed, Verdict};
 use worker::{KeyedPixels, Worker, WorkerConfig, WorkerState};
 
 /// Judgements that may wait for their turn; more are told to come back.
-const MAX_WAITING: usize = 32;
+pub const MAX_WAITING: usize = 32;
 
 /// Which part of a judgement each step is. What is remembered is skipped, and progress jumps.
 type PartOf = (f64, f64);

@@ -10,7 +10,7 @@ use prompt_calibrator::judge::protocol::Evidence;
 use prompt_calibrator::judge::verdict::Verdict;
 use prompt_calibrator::judge::worker::frame::{self, Request};
 use prompt_calibrator::judge::worker::{SUBCOMMAND, WorkerError, WorkerState};
-use prompt_calibrator::judge::{Call, Judge, JudgeError, Pair};
+use prompt_calibrator::judge::{Call, Judge, JudgeError, MAX_WAITING, Pair};
 use prompt_calibrator::progress::{Progress, Teller};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -137,7 +137,6 @@ async fn a_process_killed_while_it_judges_is_an_error_that_says_so() {
 
 #[tokio::test]
 async fn a_judgement_too_many_is_told_to_come_back() {
-    const WAITING: usize = 8;
     let rubric = builtin("default");
     let (reference, generated) = (red(), blue());
     let judge = judge(Evidence::Values, &Record::new());
@@ -152,13 +151,16 @@ async fn a_judgement_too_many_is_told_to_come_back() {
         reference: &reference,
         generated: &generated,
     };
-    // One runs, eight wait, and the tenth is turned away while the first still loads its model.
-    let mut running: FuturesUnordered<_> = (0..WAITING + 2).map(|_| judge.compare(pair, call)).collect();
+    // One runs, as many wait as may, and the next is turned away while the first still loads its model.
+    let mut running: FuturesUnordered<_> = (0..MAX_WAITING + 2).map(|_| judge.compare(pair, call)).collect();
     let turned_away = timeout(LIMIT, running.next()).await.expect("within the limit").unwrap();
     match turned_away {
         Err(ref error @ JudgeError::Busy { waiting }) => {
-            assert_eq!(waiting, WAITING);
-            assert!(error.to_string().contains('8') && !error.hint().is_empty(), "{error}");
+            assert_eq!(waiting, MAX_WAITING);
+            assert!(
+                error.to_string().contains(&MAX_WAITING.to_string()) && !error.hint().is_empty(),
+                "{error}"
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -166,7 +168,7 @@ async fn a_judgement_too_many_is_told_to_come_back() {
     let rest = timeout(LIMIT, running.collect::<Vec<_>>())
         .await
         .expect("within the limit");
-    assert_eq!(rest.len(), WAITING + 1);
+    assert_eq!(rest.len(), MAX_WAITING + 1);
     assert!(rest.iter().all(|r| r.as_ref().is_err_and(JudgeError::is_cancelled)));
     // Nobody is left in the line.
     compare(&judge, &rubric, &reference, &generated).await.unwrap();

@@ -248,9 +248,8 @@ function showBars(iteration) {
   byId("bars-title").textContent = ids.length ? "Axes" : "What the reference shows";
   const open = byId("bars-body").querySelector("details")?.open;
   const axes = ids.map((id) => ({ id, weight: 1, target: null }));
-  const seeds = iteration.partly ? " of the first seed" : "";
   byId("bars-body").replaceChildren(...(ids.length
-    ? [el("p", { class: "quiet" }, `Worst first${seeds}. Words: reference → picture.`), ...bars(axes, iteration, FIRST_AXES[shownMode()])]
+    ? [el("p", { class: "quiet" }, "Worst first. Words: reference → picture."), ...bars(axes, iteration, FIRST_AXES[shownMode()])]
     : [targetTable(asTable(known.content?.target))]));
   const more = byId("bars-body").querySelector("details");
   if (more && open) more.open = true;

@@ -149,7 +149,7 @@ function off(iteration) {
 function unknownIteration(n) {
   return {
     n, parent: n > 1 ? n - 1 : null, state: "done", score: null, low: null, high: null, decision: null, axes: {}, flags: [], runs: [],
-    note: "", step: "", partly: false, unread: true, record: null,
+    note: "", step: "", unread: true, record: null,
   };
 }
 
@@ -174,9 +174,6 @@ function readScores(iteration, { content, images }) {
   if (!content.axes) return;
   iteration.axes = axesOf(content);
   iteration.flags = asList(content.flags);
-  // judge_pair tells of the first seed only; the others are in the history.
-  iteration.partly = Object.keys(asTable(content.other_seeds)).length > 0;
-  if (iteration.partly) return;
   iteration.score = asNumber(content.overall_score);
   [iteration.low = null, iteration.high = null] = asList(content.overall_ci).map(asNumber);
 }
@@ -196,7 +193,8 @@ function runsOf(runs) {
 
 function judgedRun(content) {
   const [, generated] = asList(content.pictures);
-  return generated ? [aRun(content.seed, generated, content.overall_score)] : [];
+  // Of several seeds the score is that of all, and the picture the first one's.
+  return generated ? [aRun(content.seed, generated, content.seeds ? null : content.overall_score)] : [];
 }
 
 /** An iteration in full, as the history has it. What a tool said of the same judgement in more detail stays. */
@@ -208,13 +206,12 @@ function readRecord(iteration, full) {
   if (asText(full.decision)) iteration.decision = { kind: full.decision };
   const judgements = newestJudge(asList(full.judgements).map(asTable));
   const axes = axesOfAll(judgements);
-  const keep = iteration.partly ? {} : iteration.axes;
+  const keep = iteration.axes;
   for (const id of Object.keys(axes)) {
     if (Object.hasOwn(keep, id) && keep[id].low !== null) axes[id] = keep[id];
   }
   if (Object.keys(axes).length) iteration.axes = axes;
   if (judgements.length) iteration.flags = judgements.flatMap((judgement) => asList(judgement.flags));
-  iteration.partly = false;
   readOverall(iteration, judgements);
   readRuns(iteration, full, judgements);
 }

@@ -1,6 +1,8 @@
 //! Bodies that are posted to `/message` of the deprecated transport, one for each line of the input, without a socket. Each is
 //! taken or refused, and all events of the session are JSON-RPC.
 
+// The handler's futures are nested deeply, and this crate lays them out itself.
+#![recursion_limit = "256"]
 #![no_main]
 
 mod server;

@@ -3,6 +3,8 @@
 //!
 //! The first byte names the tool.
 
+// The handler's futures are nested deeply, and this crate lays them out itself.
+#![recursion_limit = "256"]
 #![no_main]
 
 mod server;

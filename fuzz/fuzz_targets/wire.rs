@@ -3,6 +3,8 @@
 //!
 //! The first byte says how large the chunks are.
 
+// The handler's futures are nested deeply, and this crate lays them out itself.
+#![recursion_limit = "256"]
 #![no_main]
 
 mod server;

@@ -83,6 +83,28 @@ impl Store {
         .await
     }
 
+    /// The first picture of each iteration from one to another, both included, of the first run that finished; none of
+    /// iterations without.
+    pub async fn first_images(
+        &self,
+        session: &SessionId,
+        (from, to): (IterationNo, IterationNo),
+    ) -> Result<Vec<(IterationNo, ImageHash)>> {
+        let session = session.clone();
+        self.read(move |transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT r.iteration, i.image_hash FROM runs r JOIN images i ON i.prompt_id = r.prompt_id AND i.ordinal = 0
+                 WHERE r.session_id = ?1 AND r.iteration BETWEEN ?2 AND ?3 AND r.state = 'finished'
+                 ORDER BY r.iteration, r.rowid",
+            )?;
+            let rows = statement.query_map((&session, from, to), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let mut first: Vec<(IterationNo, ImageHash)> = rows.collect::<rusqlite::Result<_>>()?;
+            first.dedup_by_key(|(n, _)| *n);
+            Ok(first)
+        })
+        .await
+    }
+
     /// The runs that made this picture, oldest first.
     pub async fn runs_with_image(&self, image: &ImageHash) -> Result<Vec<Run>> {
         let image = image.clone();

@@ -66,7 +66,7 @@ pub fn success(result: &(impl Serialize + Summarised), beside: Beside) -> CallTo
 }
 
 /// The address of a picture in the image store, whose file is named by its hash.
-pub fn address(path: &str) -> Option<Address> {
+fn address(path: &str) -> Option<Address> {
     hash_of(path).map(Address::Picture)
 }
 

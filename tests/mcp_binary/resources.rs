@@ -141,6 +141,60 @@ mod bodies {
     }
 }
 
+/// The bundled judge cannot be the guard, so that it refuses explicit work: the picture is recorded and goes nowhere.
+#[tokio::test]
+async fn a_picture_that_was_refused_is_sent_by_no_way() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let opening = json!({
+        "workflow": bench.file("workflow.json"), "reference": bench.file("reference.png"), "positive": "a red circle",
+        "rubric": "explicit",
+    });
+    let opened = server.tool("inject_prompt", opening).await;
+    let session = opened["session"].clone();
+    // Before anybody judged it, it is shown.
+    let shown = json!({"session": session, "iteration": 1, "images": true});
+    let images = |made: &Value| {
+        let content = made["content"].as_array().unwrap().iter();
+        content.filter(|block| block["type"] == "image").count()
+    };
+    let made = server.whole("queue_generation", shown.clone()).await;
+    assert_eq!(images(&made), 1);
+    server
+        .refused("judge_pair", json!({"session": session, "iteration": 1}))
+        .await;
+
+    let made = server.whole("queue_generation", shown).await;
+    assert_eq!(images(&made), 0);
+    let summary = made["structuredContent"]["summary"].as_str().unwrap();
+    assert!(
+        summary.contains("is not shown") && summary.contains("withheld"),
+        "{summary}"
+    );
+    let links = made["content"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|block| block["type"] == "resource_link");
+    let link = links.last().unwrap()["uri"].as_str().unwrap();
+    for uri in [link.to_owned(), format!("{link}/preview")] {
+        let failure = server.request("resources/read", json!({"uri": uri})).await.unwrap_err();
+        assert!(matches!(failure, Failure::Rpc { code: -32602, message, .. } if message.contains("withheld")));
+    }
+    // The same two files, judged by a rubric that needs no guard: scores, and no sheet.
+    let picture = made["structuredContent"]["runs"][0]["pictures"][0].as_str().unwrap();
+    let copy = bench.write("copy.png", std::fs::read(picture).unwrap());
+    let pair = json!({"reference": bench.file("reference.png"), "generated": copy, "images": true});
+    let judged = server.whole("judge_pair", pair).await;
+    assert_eq!(images(&judged), 0);
+    assert!(
+        judged["structuredContent"]["summary"]
+            .as_str()
+            .unwrap()
+            .contains("no contact sheet")
+    );
+}
+
 #[tokio::test]
 async fn templates_prompts_and_completions_lead_to_what_there_is() {
     let bench = Bench::new(Via::Stdio, ERA).await;

@@ -103,15 +103,22 @@ async fn cancelling_a_task_stops_the_run_in_comfyui() {
     assert!(ended.iter().any(|kind| kind == "execution_interrupted"), "{ended:?}");
 }
 
-#[tokio::test]
-async fn a_task_asks_the_user_where_the_prompt_goes() {
+/// A task that waits for its user to say where the prompt goes.
+async fn asking() -> (Bench, Server, String) {
     let mut bench = Bench::new(Via::Stdio, Era::Modern).await;
     bench.capabilities = able();
     let server = bench.open().await;
     let workflow = bench.write("two_texts.json", crate::studio::ambiguous_workflow().to_string());
     let asked = json!({"workflow": workflow, "positive": "a blue square"});
     let task = begun(&server, "queue_generation", asked).await;
-    let waiting = until(&server, &bench, &task, &["input_required"]).await;
+    until(&server, &bench, &task, &["input_required"]).await;
+    (bench, server, task)
+}
+
+#[tokio::test]
+async fn a_task_asks_the_user_where_the_prompt_goes() {
+    let (bench, server, task) = asking().await;
+    let waiting = server.result("tasks/get", json!({"taskId": task})).await;
     let form = &waiting["inputRequests"]["positive"];
     assert_eq!(form["method"], "elicitation/create", "{waiting}");
     let answer = json!({"positive": {"action": "accept", "content": {"place": "9.value"}}});
@@ -124,13 +131,7 @@ async fn a_task_asks_the_user_where_the_prompt_goes() {
 
 #[tokio::test]
 async fn cancelling_a_task_that_asks_ends_it() {
-    let mut bench = Bench::new(Via::Stdio, Era::Modern).await;
-    bench.capabilities = able();
-    let server = bench.open().await;
-    let workflow = bench.write("two_texts.json", crate::studio::ambiguous_workflow().to_string());
-    let asked = json!({"workflow": workflow, "positive": "a blue square"});
-    let task = begun(&server, "queue_generation", asked).await;
-    until(&server, &bench, &task, &["input_required"]).await;
+    let (bench, server, task) = asking().await;
     server.result("tasks/cancel", json!({"taskId": task})).await;
     until(&server, &bench, &task, &["cancelled"]).await;
 }

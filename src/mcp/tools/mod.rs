@@ -14,7 +14,7 @@ use super::call::Call;
 use super::convert::failure;
 use super::resources::{self, Address};
 use super::schema;
-use crate::history::{IterationNo, RunState, SessionId};
+use crate::history::SessionId;
 use crate::session::{Service, ServiceError};
 use crate::text::shortened;
 
@@ -58,26 +58,6 @@ async fn view(service: &Service, session: &SessionId, iteration: Option<u32>) ->
         "target": opened.target_score,
         "reference": opened.reference.map(|hash| Address::Picture(hash).to_string()),
     }))
-}
-
-/// The first picture of each of these iterations that has one, for the page's filmstrip.
-async fn first_pictures(
-    service: &Service,
-    session: &SessionId,
-    iterations: &[IterationNo],
-) -> Result<Map<String, Value>, ServiceError> {
-    let store = service.store();
-    let mut pictures = Map::new();
-    for n in iterations {
-        let runs = store.runs_of(session, Some(*n)).await?;
-        let Some(run) = runs.iter().find(|run| run.state == RunState::Finished) else {
-            continue;
-        };
-        if let Some(image) = store.images_of(run.prompt_id).await?.into_iter().next() {
-            pictures.insert(n.to_string(), Address::Picture(image.hash).to_string().into());
-        }
-    }
-    Ok(pictures)
 }
 
 /// All tools, in the order in which they are used.

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Promise, tool};
-use crate::history::{IterationNo, RunCounts};
+use crate::history::RunCounts;
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, failed, success};
+use crate::mcp::resources::Address;
 use crate::session::{Overview, OverviewRequest, Service, ServiceError};
 use crate::text::shortened;
 
@@ -131,8 +132,16 @@ async fn for_the_page(service: &Service, overview: &Overview) -> Result<Option<V
     match overview {
         Overview::Session(shown) => {
             let mut beside = super::view(service, &shown.session.id, None).await?;
-            let rows: Vec<IterationNo> = shown.rows.iter().map(|row| row.n).collect();
-            beside["pictures"] = super::first_pictures(service, &shown.session.id, &rows).await?.into();
+            if let (Some(first), Some(last)) = (shown.rows.first(), shown.rows.last()) {
+                let found = service
+                    .store()
+                    .first_images(&shown.session.id, (first.n, last.n))
+                    .await?;
+                let pictures = found
+                    .into_iter()
+                    .map(|(n, hash)| (n.to_string(), Address::Picture(hash).to_string().into()));
+                beside["pictures"] = Value::Object(pictures.collect());
+            }
             Ok(Some(beside))
         }
         Overview::Iteration(shown) => {

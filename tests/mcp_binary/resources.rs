@@ -171,12 +171,12 @@ async fn a_picture_that_was_refused_is_sent_by_no_way() {
         summary.contains("is not shown") && summary.contains("withheld"),
         "{summary}"
     );
-    let links = made["content"]
+    let mut links = made["content"]
         .as_array()
         .unwrap()
         .iter()
         .filter(|block| block["type"] == "resource_link");
-    let link = links.last().unwrap()["uri"].as_str().unwrap();
+    let link = links.next_back().unwrap()["uri"].as_str().unwrap();
     for uri in [link.to_owned(), format!("{link}/preview")] {
         let failure = server.request("resources/read", json!({"uri": uri})).await.unwrap_err();
         assert!(matches!(failure, Failure::Rpc { code: -32602, message, .. } if message.contains("withheld")));

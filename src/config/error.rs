@@ -16,6 +16,14 @@ pub enum ConfigError {
         /// What the system said.
         source: io::Error,
     },
+    /// The configuration file cannot be written; it is as it was.
+    #[error("cannot write the configuration file {}: {source}", path.display())]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The configuration file is no TOML, or holds what it should not.
     #[error("the configuration file {} is wrong: {detail}", path.display())]
     File {
@@ -62,6 +70,7 @@ impl ConfigError {
     pub fn hint(&self) -> String {
         match self {
             Self::Unread { .. } => "Name an existing TOML file with --config, or leave it out.".into(),
+            Self::Unwritten { .. } => "Make its folder writable, or name another file with --config.".into(),
             Self::File { .. } => {
                 "Correct that line. Keys are the flags' names, such as image-tokens; secrets come from the environment \
                  only."

@@ -44,6 +44,11 @@ impl From<OsStringText> for OsString {
     }
 }
 
+/// Where the file is unless one is named.
+pub(super) fn usual(config_dir: &Path) -> PathBuf {
+    config_dir.join(NAME)
+}
+
 /// Reads the file that was asked for, or else the one in the configuration folder if it is there.
 pub(super) fn read(
     wanted: Option<&Path>,
@@ -51,7 +56,7 @@ pub(super) fn read(
 ) -> Result<Option<(PathBuf, ConfigFile)>, ConfigError> {
     let path = match (wanted, config_dir) {
         (Some(wanted), _) => wanted.to_owned(),
-        (None, Some(folder)) => folder.join(NAME),
+        (None, Some(folder)) => usual(folder),
         (None, None) => return Ok(None),
     };
     match std::fs::read_to_string(&path) {

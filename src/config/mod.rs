@@ -12,6 +12,7 @@
 //! from the file's folder. Secrets come from the environment only: `PROMPT_CALIBRATOR_COMFYUI_TOKEN`, or
 //! `PROMPT_CALIBRATOR_COMFYUI_USER` and `PROMPT_CALIBRATOR_COMFYUI_PASSWORD`; `PROMPT_CALIBRATOR_HTTP_TOKEN`.
 
+mod edit;
 mod environment;
 mod error;
 mod explain;
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
+pub use edit::{Change, edit};
 pub use environment::{Environment, PREFIX};
 pub use error::ConfigError;
 pub use explain::Explained;

@@ -1,0 +1,161 @@
+//! Changing the configuration file: single keys, with everything else in it left as it is, comments too.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use toml_edit::{DocumentMut, value};
+
+use super::error::ConfigError;
+use super::file::{self, ConfigFile};
+use super::{Config, Environment};
+
+/// What stands at the head of a file that was not there.
+const HEAD: &str = "# Settings of prompt-calibrator. Keys are the flags' names: prompt-calibrator --help\n";
+
+/// A key of the file and what it becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key, which is a flag's name without dashes in front.
+    pub key: &'static str,
+    /// Its text; `None` takes the key out.
+    pub value: Option<String>,
+}
+
+impl Change {
+    /// Sets a key to a text.
+    #[must_use]
+    pub fn set(key: &'static str, value: impl Into<String>) -> Self {
+        let value = Some(value.into());
+        Self { key, value }
+    }
+}
+
+impl Config {
+    /// The configuration file to write to: the one that was read, else the one that would be read.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoFolder`] where the platform names no folder and none was given.
+    pub fn file_to_write(&self, environment: &Environment) -> Result<PathBuf, ConfigError> {
+        let usual = || environment.config_dir.as_deref().map(file::usual);
+        self.file.clone().or_else(usual).ok_or(ConfigError::NoFolder {
+            what: "folder for settings",
+            flag: "--config",
+        })
+    }
+}
+
+/// Makes the changes in the file, which is made where it is missing. Either all are there afterwards or the file is as it
+/// was; what a reader would refuse is not written.
+///
+/// # Errors
+/// [`ConfigError`].
+pub fn edit(path: &Path, changes: &[Change]) -> Result<(), ConfigError> {
+    let unwritten = |source: io::Error| ConfigError::Unwritten {
+        path: path.to_owned(),
+        source,
+    };
+    let wrong = |detail: String| ConfigError::File {
+        path: path.to_owned(),
+        detail,
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => HEAD.to_owned(),
+        Err(source) => {
+            let path = path.to_owned();
+            return Err(ConfigError::Unread { path, source });
+        }
+    };
+    let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| wrong(e.to_string()))?;
+    for change in changes {
+        match (&change.value, document.get_mut(change.key)) {
+            // The line's own comment stays behind it.
+            (Some(text), Some(item)) if item.is_value() => {
+                let decor = item.as_value().map(|old| old.decor().clone());
+                *item = value(text);
+                if let (Some(new), Some(decor)) = (item.as_value_mut(), decor) {
+                    *new.decor_mut() = decor;
+                }
+            }
+            (Some(text), _) => {
+                document.insert(change.key, value(text));
+            }
+            (None, _) => {
+                document.remove(change.key);
+            }
+        }
+    }
+    let text = document.to_string();
+    toml::from_str::<ConfigFile>(&text).map_err(|e| wrong(e.to_string()))?;
+    write(path, &text).map_err(unwritten)
+}
+
+/// Replaces a file at once; a link stays a link to what is replaced.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(old) = std::fs::metadata(&path) {
+        file.as_file().set_permissions(old.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_change_and_everything_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/config.toml");
+        edit(&path, &[Change::set("model", "/m/a.gguf")]).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{HEAD}model = \"/m/a.gguf\"\n"));
+
+        let before = "# mine\nimage-tokens = 256 # few\nmodel = \"x\" # the old one\nmmproj = \"y\"\n";
+        std::fs::write(&path, before).unwrap();
+        let mmproj = Change {
+            key: "mmproj",
+            value: None,
+        };
+        edit(&path, &[Change::set("model", "C:\\m\\\"b\".gguf"), mmproj]).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# mine\nimage-tokens = 256 # few\nmodel = "), "{text}");
+        assert!(text.contains(" # the old one\n") && !text.contains("mmproj"), "{text}");
+        let read: ConfigFile = toml::from_str(&text).unwrap();
+        assert_eq!(read.model.unwrap(), Path::new("C:\\m\\\"b\".gguf"));
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_or_would_be_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        for before in ["model = ", "no-such-key = 1\n"] {
+            std::fs::write(&path, before).unwrap();
+            let error = edit(&path, &[Change::set("model", "m")]).unwrap_err();
+            assert!(matches!(error, ConfigError::File { .. }), "{error}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link_and_rights_stay() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real.toml"), folder.path().join("config.toml"));
+        std::fs::write(&real, "").unwrap();
+        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        edit(&link, &[Change::set("model", "m")]).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(&real).unwrap(), "model = \"m\"\n");
+        assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+}

@@ -58,13 +58,14 @@ pub fn init(config: &Config) -> Result<(), TelemetryError> {
 /// Starts logging in the judge process: plain lines on standard error, which the server reads. Only what went wrong,
 /// so that the last lines before an end say why.
 pub fn init_worker() {
-    let _ = tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(false)
         .without_time()
         .with_target(false)
-        .with_max_level(LevelFilter::ERROR)
-        .try_init();
+        .with_filter(LevelFilter::ERROR);
+    let buffers = crate::judge::engine::llama::Listener.with_filter(LevelFilter::INFO);
+    let _ = registry().with(lines).with(buffers).try_init();
 }
 
 fn open(path: &Path) -> Result<File, TelemetryError> {

@@ -17,6 +17,7 @@ pub mod guard;
 mod identity;
 pub mod json;
 mod measure;
+pub mod memory;
 pub mod protocol;
 mod room;
 pub mod rubric;
@@ -28,8 +29,8 @@ mod warnings;
 pub mod worker;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use tokio::sync::{Mutex, SemaphorePermit};
@@ -44,7 +45,7 @@ use crate::picture::{Picture, Signals, TokenBudget, fit, shape_mismatch};
 use crate::progress::{Meter, Progress, Teller};
 use cache::{Kind, Memory, MemoryKey};
 use engine::llama::Pixels;
-use engine::{Cost, EngineError, EngineInfo, PixelKey};
+use engine::{Cost, EngineError, EngineInfo, GpuMemory, PixelKey};
 use fitted::Way;
 use guard::{Refusal, Side};
 use identity::Fingerprints;
@@ -83,6 +84,8 @@ pub struct Judge {
     turn: tokio::sync::Semaphore,
     waiting: AtomicUsize,
     checked: Mutex<HashMap<String, SelfCheck>>,
+    shape: OnceLock<memory::Shape>,
+    gpus_seen: std::sync::Mutex<Vec<GpuMemory>>,
 }
 
 /// Two pictures to compare.
@@ -135,6 +138,8 @@ impl Judge {
             turn: tokio::sync::Semaphore::new(1),
             waiting: AtomicUsize::new(0),
             checked: Mutex::default(),
+            shape: OnceLock::new(),
+            gpus_seen: std::sync::Mutex::default(),
         }
     }
 

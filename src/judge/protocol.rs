@@ -143,6 +143,18 @@ pub fn layout(rubric: &Rubric, image_tokens: u32) -> Layout {
     }
 }
 
+/// The work that memory is planned for before a rubric is known: that of the built-in rubrics, and a little more.
+#[must_use]
+pub fn plan(image_tokens: u32) -> Layout {
+    Layout {
+        system_tokens: 2304,
+        image_tokens,
+        more_images: 2,
+        branches: 60,
+        branch_tokens: 3840,
+    }
+}
+
 /// A safe plan for the tokens of a text: no tokenizer needs more than a token a byte, and letters
 /// and spaces of English take about a quarter of one.
 fn most_tokens(text: &str) -> u32 {

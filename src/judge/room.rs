@@ -1,16 +1,17 @@
 //! The judge as one who needs memory: how much, where from, and loading ahead of the first question.
 
-use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{EngineInfo, GpuMemory};
+use super::engine::{Buffer, EngineInfo, GpuMemory, Layout};
+use super::memory::{MARGIN, Need, Placement, Shape, ShapeError, choose, need};
 use super::worker::WorkerState;
 use super::{Judge, JudgeError};
 use crate::progress::{Done, Progress, Teller};
 
-/// What the judge needs beside its files, in bytes: the cache of a judgement (about 0.15 MB a token for 8B, and a few thousand
-/// tokens), the buffers of model and projector, and what a driver keeps for a process.
+/// What the judge needs beside its files where their shape is not known, in bytes: a judgement's cache (about 0.15 MB a token
+/// for 8B, and a few thousand tokens), the buffers, and what a driver keeps for a process.
 const BESIDE_FILES: u64 = 2 << 30;
 
 impl Judge {
@@ -26,22 +27,76 @@ impl Judge {
         cfg!(any(feature = "cuda", feature = "vulkan", feature = "metal")) && self.config.spec.gpu_layers != Some(0)
     }
 
-    /// Bytes that the judge needs where it runs, from the size of its files.
+    /// The shape of the judge's files, read once.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when a file cannot be read or is of another kind.
+    pub fn shape(&self) -> Result<&Shape, ShapeError> {
+        if let Some(shape) = self.shape.get() {
+            return Ok(shape);
+        }
+        let spec = &self.config.spec;
+        let adapters = spec.adapters.iter().map(|adapter| adapter.path.as_path());
+        let shape = Shape::read(&spec.model, &spec.mmproj, adapters)?;
+        Ok(self.shape.get_or_init(|| shape))
+    }
+
+    /// Where the judge's parts go on these GPUs, and what that takes; for judgements of another layout than the usual one.
+    ///
+    /// # Errors
+    /// [`ShapeError`].
+    pub fn plan(&self, gpus: &[GpuMemory], layout: Option<&Layout>) -> Result<(Placement, Need), ShapeError> {
+        let shape = self.shape()?;
+        let plan = &self.config.plan;
+        let placement = match self.config.spec.gpu_layers {
+            Some(layers) => Placement {
+                layers: if gpus.is_empty() { 0 } else { layers },
+                experts_away: 0,
+                projector: layers > 0 && !gpus.is_empty(),
+            },
+            None => choose(shape, plan, gpus).0,
+        };
+        let need = need(shape, layout.unwrap_or(plan), &placement, gpus.len() as u64);
+        Ok((placement, need))
+    }
+
+    /// Bytes that the judge needs free where it runs: on the GPUs as they are when nothing else is on them, as far as they
+    /// have been looked at. With what is left free as a margin.
     ///
     /// # Errors
     /// [`JudgeError::Files`] when a file is missing.
     pub fn memory_needed(&self) -> Result<u64, JudgeError> {
-        let spec = &self.config.spec;
-        let files = [&spec.model, &spec.mmproj].into_iter();
-        let mut bytes = BESIDE_FILES;
-        for file in files.chain(spec.adapters.iter().map(|adapter| &adapter.path)) {
-            for part in parts_of(file) {
-                let size = std::fs::metadata(&part)
-                    .map_err(|error| JudgeError::Files(format!("{}: {error}", part.display())))?;
-                bytes += size.len();
+        let empty: Vec<GpuMemory> = {
+            let seen = self.gpus_seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.iter()
+                .map(|gpu| GpuMemory {
+                    free: gpu.total,
+                    ..gpu.clone()
+                })
+                .collect()
+        };
+        match self.shape() {
+            Ok(shape) if empty.is_empty() => {
+                let whole = Placement::whole(&shape.text);
+                Ok(need(shape, &self.config.plan, &whole, 1).gpu.total() + MARGIN)
             }
+            Ok(_) => match self.plan(&empty, None) {
+                Ok((_, need)) => Ok(need.gpu.total() + MARGIN * empty.len() as u64),
+                Err(error) => Err(JudgeError::Files(error.to_string())),
+            },
+            Err(ShapeError::Lacks { .. }) => {
+                let spec = &self.config.spec;
+                let files = [&spec.model, &spec.mmproj].into_iter();
+                let files = files.chain(spec.adapters.iter().map(|adapter| &adapter.path));
+                let sizes = files.map(|file| {
+                    std::fs::metadata(file)
+                        .map(|about| about.len())
+                        .map_err(|error| JudgeError::Files(format!("{}: {error}", file.display())))
+                });
+                Ok(BESIDE_FILES + sizes.sum::<Result<u64, _>>()?)
+            }
+            Err(error) => Err(JudgeError::Files(error.to_string())),
         }
-        Ok(bytes)
     }
 
     /// The GPUs of this machine and their free memory now, as the driver says; none in a build for the processor.
@@ -49,7 +104,20 @@ impl Judge {
     /// # Errors
     /// [`JudgeError`] when the judge process cannot be started.
     pub async fn gpus(&self, cancel: &CancellationToken) -> Result<Vec<GpuMemory>, JudgeError> {
-        Ok(self.worker.gpus(cancel).await?)
+        let gpus = self.worker.gpus(cancel).await?;
+        self.gpus_seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&gpus);
+        Ok(gpus)
+    }
+
+    /// The buffers that llama.cpp holds for the loaded model; none where nothing is loaded.
+    ///
+    /// # Errors
+    /// [`JudgeError`].
+    pub async fn buffers(&self, cancel: &CancellationToken) -> Result<Vec<Buffer>, JudgeError> {
+        Ok(self.worker.buffers(cancel).await?)
     }
 
     /// Loads the model if needed, tells how far it is, and says what it is.
@@ -72,38 +140,5 @@ impl Judge {
                 }
             }
         }
-    }
-}
-
-/// The files of a model: of one that was split, `NAME-00001-of-00003.gguf` and the others.
-fn parts_of(file: &Path) -> Vec<PathBuf> {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let split = name.split_once("-00001-of-").and_then(|(stem, rest)| {
-        let count: u32 = rest.strip_suffix(".gguf")?.parse().ok()?;
-        Some((stem, rest, count))
-    });
-    match split {
-        Some((stem, rest, count)) => (1..=count)
-            .map(|part| file.with_file_name(format!("{stem}-{part:05}-of-{rest}")))
-            .collect(),
-        None => vec![file.to_owned()],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_split_model_is_all_its_parts() {
-        let parts = parts_of(Path::new("m/big-00001-of-00002.gguf"));
-        assert_eq!(
-            parts,
-            [
-                Path::new("m/big-00001-of-00002.gguf"),
-                Path::new("m/big-00002-of-00002.gguf")
-            ]
-        );
-        assert_eq!(parts_of(Path::new("m/big.gguf")), [Path::new("m/big.gguf")]);
     }
 }

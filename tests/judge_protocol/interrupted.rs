@@ -178,6 +178,7 @@ async fn a_judgement_too_many_is_told_to_come_back() {
 #[tokio::test]
 async fn a_judge_process_ends_with_its_input() {
     let load = Request::Load {
+        placement: None,
         id: 1,
         spec: config(gguf(DENSE), gguf(MMPROJ), IMAGE_TOKENS).spec,
     };

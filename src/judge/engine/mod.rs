@@ -68,6 +68,30 @@ pub struct Layout {
     pub branch_tokens: u32,
 }
 
+/// Tokens that are computed at once.
+pub const MICRO_BATCH: u32 = 512;
+
+impl Layout {
+    /// Key-value cells of the context: the system prompt and the base picture, the other pictures, the branches.
+    #[must_use]
+    pub fn cells(&self) -> u32 {
+        // The base's own label and each picture's markers are not in the plan of the text.
+        const MARKUP: u32 = 64;
+        let cells = self
+            .system_tokens
+            .saturating_add(MARKUP)
+            .saturating_add(self.image_tokens.saturating_mul(self.more_images + 1))
+            .saturating_add(self.branch_tokens);
+        cells.checked_next_multiple_of(256).unwrap_or(cells)
+    }
+
+    /// Sequences of the context: a branch each, and the two prefixes.
+    #[must_use]
+    pub fn sequences(&self) -> u32 {
+        self.branches.saturating_add(2)
+    }
+}
+
 /// llama.cpp holds at most 256 sequences; two are the prefixes.
 pub const MAX_BRANCHES: u32 = 254;
 
@@ -211,6 +235,35 @@ pub struct GpuMemory {
     pub free: u64,
     /// All memory in bytes.
     pub total: u64,
+}
+
+/// What a buffer of llama.cpp's holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BufferKind {
+    /// Weights of the language model.
+    Model,
+    /// Keys and values.
+    Context,
+    /// What is computed in.
+    Compute,
+    /// Results in main memory.
+    Output,
+    /// Weights of the projector.
+    Projector,
+    /// Weights of an adapter.
+    Adapter,
+}
+
+/// A buffer that llama.cpp says it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buffer {
+    /// Where, in llama.cpp's words: `CUDA0`, `CPU`, `CPU_Mapped` …; empty where it does not say.
+    pub place: String,
+    /// What it holds.
+    pub kind: BufferKind,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// What is known of a loaded model.

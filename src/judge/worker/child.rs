@@ -11,8 +11,9 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
 use super::frame::{self, Reply, Request};
-use crate::judge::engine::llama::{LlamaEngine, StopFlag, gpus, load_model};
+use crate::judge::engine::llama::{LlamaEngine, StopFlag, buffers, gpus, load_model};
 use crate::judge::engine::{EngineError, ModelSpec};
+use crate::judge::memory::Placement;
 
 /// How often a working process says that it works.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -78,16 +79,16 @@ pub fn run() -> anyhow::Result<()> {
     let requests = read_requests(turn.clone());
     let backend = LlamaBackend::init()?;
 
-    let (id, spec) = loop {
+    let (id, spec, placement) = loop {
         match requests.recv() {
             Ok((Request::Gpus { id }, _)) => out.reply(&Reply::Gpus { id, gpus: gpus() }),
-            Ok((Request::Load { id, spec }, _)) => break (id, spec),
+            Ok((Request::Load { id, spec, placement }, _)) => break (id, spec, placement),
             _ => return Ok(()),
         }
     };
     tell_of_life(turn.clone(), out.clone());
     turn.begin(id);
-    if let Err(error) = serve(&backend, &spec, id, &requests, &turn, &out) {
+    if let Err(error) = serve(&backend, (&spec, placement), id, &requests, &turn, &out) {
         out.reply(&Reply::Failed { id, error });
     }
     Ok(())
@@ -96,7 +97,7 @@ pub fn run() -> anyhow::Result<()> {
 /// Loads, says so, and answers asks until the input ends. An error is a failed load.
 fn serve(
     backend: &LlamaBackend,
-    spec: &ModelSpec,
+    (spec, placement): (&ModelSpec, Option<Placement>),
     id: u64,
     requests: &mpsc::Receiver<(Request, Vec<u8>)>,
     turn: &Turn,
@@ -106,14 +107,14 @@ fn serve(
     const MODEL_PART: f32 = 0.9;
     let told = out.clone();
     let mut last = -1.0f32;
-    let model = load_model(backend, spec, &turn.stop, move |progress| {
+    let model = load_model(backend, spec, placement, &turn.stop, move |progress| {
         if progress - last >= 0.01 {
             last = progress;
             let fraction = progress * MODEL_PART;
             told.reply(&Reply::Loading { id, fraction });
         }
     })?;
-    let mut engine = LlamaEngine::new(&model, spec, &turn.stop, |progress| {
+    let mut engine = LlamaEngine::new(&model, spec, placement, &turn.stop, |progress| {
         let fraction = MODEL_PART + progress * (1.0 - MODEL_PART);
         out.reply(&Reply::Loading { id, fraction });
     })?;
@@ -127,6 +128,10 @@ fn serve(
             Request::Ask { id, ask, pictures } => (id, ask, pictures),
             Request::Gpus { id } => {
                 out.reply(&Reply::Gpus { id, gpus: gpus() });
+                continue;
+            }
+            Request::Buffers { id } => {
+                out.reply(&Reply::Buffers { id, buffers: buffers() });
                 continue;
             }
             Request::Load { .. } | Request::Cancel { .. } => continue,

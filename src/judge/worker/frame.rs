@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::judge::engine::llama::Pixels;
-use crate::judge::engine::{Answers, Ask, EngineError, EngineInfo, GpuMemory, ModelSpec, PixelKey};
+use crate::judge::engine::{Answers, Ask, Buffer, EngineError, EngineInfo, GpuMemory, ModelSpec, PixelKey};
+use crate::judge::memory::Placement;
 
 const MAX_JSON: u32 = 16 << 20;
 const MAX_BLOB: u32 = 512 << 20;
@@ -24,9 +25,16 @@ pub enum Request {
         id: u64,
         /// What to load.
         spec: ModelSpec,
+        /// Where its parts go; `None` leaves that to the settings in `spec`, and to llama.cpp.
+        placement: Option<Placement>,
     },
     /// Say which GPUs there are and how much of their memory is free.
     Gpus {
+        /// The request's number.
+        id: u64,
+    },
+    /// Say which buffers the loaded model takes.
+    Buffers {
         /// The request's number.
         id: u64,
     },
@@ -82,6 +90,13 @@ pub enum Reply {
         id: u64,
         /// None in a build for the processor alone.
         gpus: Vec<GpuMemory>,
+    },
+    /// The buffers.
+    Buffers {
+        /// The request's number.
+        id: u64,
+        /// As llama.cpp reported them.
+        buffers: Vec<Buffer>,
     },
     /// The answers.
     Answered {

@@ -18,7 +18,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::engine::llama::Pixels;
-use super::engine::{Answers, Ask, EngineError, EngineInfo, GpuMemory, ModelSpec, PixelKey};
+use super::engine::{Answers, Ask, Buffer, EngineError, EngineInfo, GpuMemory, Layout, ModelSpec, PixelKey};
+use super::protocol;
 pub use error::{Cause, WorkerError};
 use offences::{Offences, Question};
 use process::Process;
@@ -42,6 +43,8 @@ pub struct WorkerConfig {
     pub program: PathBuf,
     /// The model it loads on first use.
     pub spec: ModelSpec,
+    /// The largest work that memory is planned for; what is larger still runs where there is room.
+    pub plan: Layout,
     /// After this long without a question the process is ended, which frees its memory; `None` keeps it.
     pub idle: Option<Duration>,
     /// How long a working process may show no sign of life before it counts as hung.
@@ -57,9 +60,11 @@ impl WorkerConfig {
     /// With the usual limits.
     #[must_use]
     pub fn new(program: PathBuf, spec: ModelSpec) -> Self {
+        let plan = protocol::plan(spec.image_tokens);
         Self {
             program,
             spec,
+            plan,
             idle: Some(Self::IDLE),
             patience: Self::PATIENCE,
         }
@@ -97,6 +102,10 @@ enum Command {
     Gpus {
         cancel: CancellationToken,
         reply: oneshot::Sender<Result<Vec<GpuMemory>, WorkerError>>,
+    },
+    Buffers {
+        cancel: CancellationToken,
+        reply: oneshot::Sender<Result<Vec<Buffer>, WorkerError>>,
     },
     Unload {
         reply: oneshot::Sender<()>,
@@ -174,6 +183,19 @@ impl Worker {
         self.call(command, answer, cancel).await?
     }
 
+    /// The buffers that the loaded model takes, as llama.cpp reports them; none where nothing is loaded.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub async fn buffers(&self, cancel: &CancellationToken) -> Result<Vec<Buffer>, WorkerError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Buffers {
+            cancel: cancel.clone(),
+            reply,
+        };
+        self.call(command, answer, cancel).await?
+    }
+
     /// Ends the process, which gives all its memory back. The next ask starts a new one.
     pub async fn unload(&self) {
         let (reply, done) = oneshot::channel();
@@ -228,6 +250,14 @@ async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publis
                 let result = match started(&mut process, &config, &publish) {
                     Ok(live) => live.gpus(&cancel).await,
                     Err(error) => Err(error),
+                };
+                forget_gone(&mut process, &publish);
+                let _ = reply.send(result);
+            }
+            Ok(Some(Command::Buffers { cancel, reply })) => {
+                let result = match process.as_mut().filter(|live| live.info().is_some()) {
+                    Some(live) => live.buffers(&cancel).await,
+                    None => Ok(Vec::new()),
                 };
                 forget_gone(&mut process, &publish);
                 let _ = reply.send(result);

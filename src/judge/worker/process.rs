@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::error::speaks_of_memory;
 use super::frame::{self, PictureHead, Reply, Request};
 use super::{Cause, KeyedPixels, SUBCOMMAND, WorkerConfig, WorkerError, check};
-use crate::judge::engine::{Answers, Ask, EngineError, EngineInfo, GpuMemory, PixelKey};
+use crate::judge::engine::{Answers, Ask, Buffer, EngineError, EngineInfo, GpuMemory, PixelKey};
+use crate::judge::memory::{Placement, Shape, choose};
 
 /// How long a cancelled process may take to stop before it is killed. The engine looks at the flag
 /// every few milliseconds on a CPU and between decodes on a GPU.
@@ -53,10 +54,12 @@ impl Process {
         cancel: &CancellationToken,
         mut loading: impl FnMut(f32),
     ) -> Result<EngineInfo, WorkerError> {
+        let placement = self.placement(config, cancel).await?;
         let id = self.link.take_id();
         let load = Request::Load {
             id,
             spec: config.spec.clone(),
+            placement,
         };
         self.link.send(&load, &[]).await?;
         loop {
@@ -67,7 +70,9 @@ impl Process {
                     return Ok(info);
                 }
                 Reply::Failed { error, .. } => return Err(self.link.explain(error).into()),
-                Reply::Answered { .. } | Reply::Gpus { .. } | Reply::Alive => return Err(unexpected()),
+                Reply::Answered { .. } | Reply::Gpus { .. } | Reply::Buffers { .. } | Reply::Alive => {
+                    return Err(unexpected());
+                }
             }
         }
     }
@@ -79,7 +84,47 @@ impl Process {
         match self.link.reply(id, cancel).await? {
             Reply::Gpus { gpus, .. } => Ok(gpus),
             Reply::Failed { error, .. } => Err(error.into()),
-            Reply::Loading { .. } | Reply::Loaded { .. } | Reply::Answered { .. } | Reply::Alive => Err(unexpected()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Where the model's parts go, when there is a GPU and nobody has said how many layers lie on it.
+    async fn placement(
+        &mut self,
+        config: &WorkerConfig,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Placement>, WorkerError> {
+        if config.spec.gpu_layers.is_some() {
+            return Ok(None);
+        }
+        let gpus = self.gpus(cancel).await?;
+        if gpus.is_empty() {
+            return Ok(None);
+        }
+        let (spec, plan) = (config.spec.clone(), config.plan);
+        let chosen = tokio::task::spawn_blocking(move || {
+            let adapters = spec.adapters.iter().map(|adapter| adapter.path.as_path());
+            Shape::read(&spec.model, &spec.mmproj, adapters).map(|shape| choose(&shape, &plan, &gpus).0)
+        });
+        Ok(match chosen.await {
+            Ok(Ok(placement)) => Some(placement),
+            Ok(Err(error)) => {
+                // A file that is broken is told about by the load itself; of an unknown kind all goes to the GPU.
+                tracing::warn!(%error, "the judge's memory cannot be planned");
+                None
+            }
+            Err(_) => None,
+        })
+    }
+
+    /// The buffers that the loaded model takes.
+    pub async fn buffers(&mut self, cancel: &CancellationToken) -> Result<Vec<Buffer>, WorkerError> {
+        let id = self.link.take_id();
+        self.link.send(&Request::Buffers { id }, &[]).await?;
+        match self.link.reply(id, cancel).await? {
+            Reply::Buffers { buffers, .. } => Ok(buffers),
+            Reply::Failed { error, .. } => Err(error.into()),
+            _ => Err(unexpected()),
         }
     }
 
@@ -152,7 +197,7 @@ impl Process {
                 }
             },
             Reply::Failed { error, .. } => Err(error.into()),
-            Reply::Loading { .. } | Reply::Loaded { .. } | Reply::Gpus { .. } | Reply::Alive => Err(unexpected()),
+            _ => Err(unexpected()),
         }
     }
 
@@ -315,6 +360,7 @@ fn number(reply: &Reply) -> Option<u64> {
         Reply::Loading { id, .. }
         | Reply::Loaded { id, .. }
         | Reply::Gpus { id, .. }
+        | Reply::Buffers { id, .. }
         | Reply::Answered { id, .. }
         | Reply::Failed { id, .. } => Some(*id),
     }

@@ -307,11 +307,13 @@ impl Sharing {
         };
         // Waiting for other people's runs is no cost of the hand-over.
         let started = Instant::now();
-        let needed = judge.memory_needed()?;
         let mut freed = None;
-        if found && !self.has_room(judge, needed, cancel).await? {
+        if found && !self.has_room(judge, cancel).await? {
             // Told never to be in memory together: then what is free does not matter.
-            let enough = (self.policy == Policy::Auto).then_some(needed);
+            let enough = match self.policy {
+                Policy::Auto => Some(judge.memory_needed()?),
+                Policy::Exclusive | Policy::Shared => None,
+            };
             freed = Some(self.ask_for_memory(enough, teller, cancel).await?);
         }
         match judge.load(teller, cancel).await {
@@ -335,7 +337,6 @@ impl Sharing {
     async fn has_room(
         &self,
         judge: &impl Tenant,
-        needed: u64,
         cancel: &CancellationToken,
     ) -> Result<bool, ServiceError> {
         if self.policy != Policy::Auto {
@@ -353,7 +354,8 @@ impl Sharing {
             self.nothing_to_share.store(true, Ordering::Relaxed);
             return Ok(true);
         }
-        Ok(free_for_judge(&gpus, device.free_for_others()) >= needed)
+        // What it needs depends on how much the GPUs that were just looked at can hold.
+        Ok(free_for_judge(&gpus, device.free_for_others()) >= judge.memory_needed()?)
     }
 
     /// Asks ComfyUI for memory and waits until `enough` bytes are free, or without a number until what it gives has come. How

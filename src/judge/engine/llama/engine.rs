@@ -1,5 +1,6 @@
 //! Answering an [`Ask`]: lay out the prefix, fork a sequence per branch, read the logits.
 
+use std::ffi::CString;
 use std::path::Path;
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ use crate::judge::engine::{
     PixelKey, Want,
 };
 use crate::judge::fingerprint::fingerprint;
+use crate::judge::memory::Placement;
 
 /// The sequence that keeps the base prefix between asks.
 const BASE: i32 = 0;
@@ -73,6 +75,7 @@ pub struct LlamaEngine<'m> {
 pub fn load_model(
     backend: &LlamaBackend,
     spec: &ModelSpec,
+    placement: Option<Placement>,
     stop: &StopFlag,
     mut report: impl FnMut(f32) + 'static,
 ) -> Result<LlamaModel, EngineError> {
@@ -82,14 +85,27 @@ pub fn load_model(
         readable("adapter", &adapter.path)?;
     }
     let mut params = LlamaModelParams::default();
-    if let Some(layers) = spec.gpu_layers {
+    let layers = spec.gpu_layers.or(placement.map(|placement| placement.layers));
+    if let Some(layers) = layers {
         params = params.with_n_gpu_layers(layers);
+    }
+    if layers == Some(0) {
+        // Not even a context on it.
+        params = params
+            .with_devices(&[])
+            .map_err(|error| EngineError::Protocol(error.to_string()))?;
     }
     let flag = stop.clone();
     let params = params.with_progress_callback(move |progress| {
         report(progress);
         !flag.is_set()
     });
+    // The pattern has to live until the model is loaded.
+    let experts = experts_away(placement.map_or(0, |placement| placement.experts_away));
+    let mut params = std::pin::pin!(params);
+    if let Some(experts) = &experts {
+        params.as_mut().add_cpu_buft_override(experts);
+    }
     LlamaModel::load_from_file(backend, &spec.model, &params).map_err(|error| {
         if stop.is_set() {
             EngineError::Cancelled
@@ -101,6 +117,13 @@ pub fn load_model(
             }
         }
     })
+}
+
+/// The experts of so many of the first layers, as a pattern of tensors' names.
+fn experts_away(layers: u32) -> Option<CString> {
+    let numbers: Vec<String> = (0..layers).map(|layer| layer.to_string()).collect();
+    let pattern = format!(r"blk\.({})\.ffn_(up|down|gate|gate_up)_(ch|)exps", numbers.join("|"));
+    CString::new(pattern).ok().filter(|_| layers > 0)
 }
 
 fn readable(what: &str, path: &Path) -> Result<(), EngineError> {
@@ -123,6 +146,7 @@ impl<'m> LlamaEngine<'m> {
     pub fn new(
         model: &'m LlamaModel,
         spec: &ModelSpec,
+        placement: Option<Placement>,
         stop: &StopFlag,
         mut report: impl FnMut(f32),
     ) -> Result<Self, EngineError> {
@@ -132,7 +156,11 @@ impl<'m> LlamaEngine<'m> {
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)));
         let threads = i32::try_from(threads.max(1)).unwrap_or(1);
         let device = gpu_name().filter(|_| spec.gpu_layers != Some(0));
-        let gpu = device.is_some();
+        let device = device.filter(|_| placement.is_none_or(|placement| placement.uses_gpu()));
+        let gpu = device.is_some() && placement.is_none_or(|placement| placement.projector);
+        // Nothing of the work is the processor's, beside what always is.
+        let whole = device.is_some()
+            && placement.is_none_or(|placement| placement.is_whole(model.n_layer() as usize) && placement.projector);
         let mut go_on = |progress| {
             report(progress);
             !stop.is_set()
@@ -148,13 +176,14 @@ impl<'m> LlamaEngine<'m> {
             name: model.meta_val_str("general.name").ok(),
             parameters: model.n_params(),
             bytes: model.size(),
-            backend: match (device, spec.gpu_layers) {
-                (None, _) => "CPU".into(),
-                (Some(device), None) => device,
-                // Work split otherwise sums otherwise, and the judge's hash has to tell.
-                (Some(device), Some(layers)) => format!("{device}, {layers} layers"),
+            // Work split otherwise sums otherwise, and the judge's hash has to tell.
+            backend: match (device, spec.gpu_layers, placement) {
+                (None, ..) => "CPU".into(),
+                (Some(device), Some(layers), _) => format!("{device}, {layers} layers"),
+                (Some(device), None, Some(placement)) if !whole => format!("{device}, {placement}"),
+                (Some(device), None, _) => device,
             },
-            instructions: if gpu { String::new() } else { raw::instructions() },
+            instructions: if whole { String::new() } else { raw::instructions() },
             engine: format!("llama.cpp {}", raw::version()),
             domain: model.meta_val_str("prompt_calibrator.domain").ok(),
             trained: model
@@ -345,17 +374,9 @@ impl<'m> LlamaEngine<'m> {
         self.context = None;
         self.base = Chain::default();
         self.work = Chain::default();
-        // The base picture and the others share the system prompt's cells; the branches share both.
-        // The base's own label and each picture's markers are not in the plan of the text.
-        const MARKUP: u32 = 64;
-        let cells = layout
-            .system_tokens
-            .saturating_add(MARKUP)
-            .saturating_add(layout.image_tokens.saturating_mul(layout.more_images + 1))
-            .saturating_add(layout.branch_tokens);
         let size = ContextSize {
-            cells: cells.checked_next_multiple_of(256).unwrap_or(cells),
-            sequences: layout.branches + 2,
+            cells: layout.cells(),
+            sequences: layout.sequences(),
             threads: self.threads,
         };
         self.context = Some((*layout, Context::new(self.model, &self.adapters, size, &self.stop)?));

@@ -6,6 +6,7 @@
 //! again, the abort callbacks, a progress callback for the projector. Every `unsafe` of the
 //! project is in `raw.rs` beside this file.
 
+mod buffers;
 mod engine;
 mod forks;
 mod kept;
@@ -14,6 +15,7 @@ mod raw;
 mod tokens;
 mod vision;
 
+pub use buffers::{Listener, buffers};
 pub use engine::{LlamaEngine, gpus, load_model};
 pub use prompt::{Piece, Prompter};
 pub use raw::{instructions, version};

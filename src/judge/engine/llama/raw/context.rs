@@ -10,8 +10,8 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_sys_2 as sys;
 
 use super::{Chunk, LoadedAdapter, Vision, model_ptr};
-use crate::judge::engine::EngineError;
 use crate::judge::engine::llama::StopFlag;
+use crate::judge::engine::{EngineError, MICRO_BATCH};
 
 unsafe extern "C" fn abort_callback(data: *mut c_void) -> bool {
     // SAFETY: `data` points to the StopFlag boxed in the Context that registered it, which
@@ -59,7 +59,6 @@ impl<'m> Context<'m> {
         stop: &StopFlag,
     ) -> Result<Self, EngineError> {
         const BATCH: u32 = 2048;
-        const MICRO_BATCH: u32 = 512;
         let stop = Box::new(stop.clone());
         // SAFETY: a plain function returning a value.
         let mut params = unsafe { sys::llama_context_default_params() };
@@ -67,6 +66,8 @@ impl<'m> Context<'m> {
         params.n_batch = BATCH.min(size.cells);
         params.n_ubatch = MICRO_BATCH.min(size.cells);
         params.n_seq_max = size.sequences;
+        // A branch asks for one row at a time; room for more would be hundreds of megabytes of a large vocabulary.
+        params.n_outputs_max = size.sequences;
         params.n_threads = size.threads;
         params.n_threads_batch = size.threads;
         params.kv_unified = true;
@@ -175,6 +176,10 @@ impl<'m> Context<'m> {
             return Err(EngineError::Protocol(format!(
                 "a token of no sequence, or of more than {most}"
             )));
+        }
+        // The context has room for so many rows of probabilities, and llama.cpp ends the process over more.
+        if entries.iter().filter(|e| e.logits).count() > most {
+            return Err(EngineError::Protocol(format!("more than {most} answers at once")));
         }
         self.batch.fill(entries);
         // SAFETY: the batch was filled with entries.len() ≤ capacity valid rows and lives in self.

@@ -1,0 +1,367 @@
+//! The head of a GGUF file: its keys and its tensors' sizes, without the weights.
+//!
+//! Read here and not by llama.cpp, because the server reads it too and must survive any file. Format:
+//! `docs/gguf.md` of ggml, versions 2 and 3, little endian.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+/// Most keys and most tensors of a file that is taken for a model.
+const MAX_ENTRIES: u64 = 1 << 17;
+/// Longest name of a key or a tensor, in bytes.
+const MAX_NAME: u64 = 1 << 16;
+/// Longest text that is kept; longer ones (templates) are skipped.
+const MAX_TEXT: u64 = 1 << 12;
+/// Most numbers of a list that are kept; longer ones (vocabularies) are skipped, their length is not.
+const MAX_LIST: u64 = 1 << 12;
+/// Most dimensions of a tensor, as in ggml.
+const MAX_DIMENSIONS: u32 = 4;
+
+/// The value of a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A whole number, or a truth value as 0 or 1.
+    Whole(u64),
+    /// A number that is not whole, or negative.
+    Number(f64),
+    /// A text of at most 4 KiB.
+    Text(String),
+    /// A short list of whole numbers (or truth values).
+    List(Vec<u64>),
+    /// Something else, which was skipped.
+    Other,
+}
+
+/// A tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// Its name, such as `blk.0.attn_q.weight`.
+    pub name: String,
+    /// Its dimensions, the fastest first.
+    pub dimensions: Vec<u64>,
+    /// Bytes in the file, padding included.
+    pub bytes: u64,
+}
+
+/// The head of a model's file or files.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Head {
+    keys: HashMap<String, Value>,
+    /// All tensors, as they lie in the file.
+    pub tensors: Vec<Tensor>,
+}
+
+/// Why a file's head cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum GgufError {
+    /// The system does not let it be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is something else.
+    #[error("{} is no GGUF file: {reason}", path.display())]
+    NotGguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// It ends too early.
+    #[error("{} is cut off: its tensors need {needed} bytes and it has {found}", path.display())]
+    CutOff {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that it should have, at least.
+        needed: u64,
+        /// Bytes that it has.
+        found: u64,
+    },
+}
+
+impl Head {
+    /// Reads the head of a model; of one that was split, those of all its parts.
+    ///
+    /// # Errors
+    /// [`GgufError`].
+    pub fn read(path: &Path) -> Result<Self, GgufError> {
+        let mut whole = Self::default();
+        for part in parts_of(path) {
+            let head = read_one(&part)?;
+            // The first part has the model's keys; the others only say that they are parts.
+            for (key, value) in head.keys {
+                whole.keys.entry(key).or_insert(value);
+            }
+            whole.tensors.extend(head.tensors);
+        }
+        Ok(whole)
+    }
+
+    /// A key's value.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.keys.get(key)
+    }
+
+    /// A key's whole number.
+    #[must_use]
+    pub fn whole(&self, key: &str) -> Option<u64> {
+        match self.get(key)? {
+            Value::Whole(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// A key's text.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.get(key)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Bytes of all tensors.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.tensors.iter().map(|tensor| tensor.bytes).sum()
+    }
+}
+
+/// The files of a model: of one that was split, `NAME-00001-of-00003.gguf` and the others.
+#[must_use]
+pub fn parts_of(file: &Path) -> Vec<PathBuf> {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let split = name.split_once("-00001-of-").and_then(|(stem, rest)| {
+        let count: u32 = rest.strip_suffix(".gguf")?.parse().ok()?;
+        Some((stem, rest, count)).filter(|_| count < 1000)
+    });
+    match split {
+        Some((stem, rest, count)) => (1..=count)
+            .map(|part| file.with_file_name(format!("{stem}-{part:05}-of-{rest}")))
+            .collect(),
+        None => vec![file.to_owned()],
+    }
+}
+
+fn read_one(path: &Path) -> Result<Head, GgufError> {
+    let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let (about, file) = opened.map_err(|source| GgufError::Unread {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mut reader = Reader {
+        input: BufReader::new(file),
+        path,
+    };
+    let (keys, mut tensors, end) = reader.head()?;
+    let alignment = match keys.get("general.alignment") {
+        Some(Value::Whole(number)) if number.is_power_of_two() => *number,
+        _ => 32,
+    };
+    let start = end.next_multiple_of(alignment);
+    let data = about.len().saturating_sub(start);
+    // A tensor ends where the next begins, the last with the file: so no table of all the types is needed.
+    tensors.sort_by_key(|(_, _, offset)| *offset);
+    let mut sized = Vec::with_capacity(tensors.len());
+    let mut ends = tensors.iter().skip(1).map(|(_, _, offset)| *offset).collect::<Vec<_>>();
+    ends.push(data);
+    for ((name, dimensions, offset), end) in tensors.into_iter().zip(ends) {
+        // Every type takes at least an eighth of a byte a number.
+        let numbers = dimensions.iter().fold(1u64, |a, b| a.saturating_mul(*b));
+        let least = offset.saturating_add(numbers / 8);
+        if least > data {
+            return Err(GgufError::CutOff {
+                path: path.to_owned(),
+                needed: start.saturating_add(least),
+                found: about.len(),
+            });
+        }
+        sized.push(Tensor {
+            name,
+            dimensions,
+            bytes: end.saturating_sub(offset),
+        });
+    }
+    Ok(Head { keys, tensors: sized })
+}
+
+type Raw = (HashMap<String, Value>, Vec<(String, Vec<u64>, u64)>, u64);
+
+struct Reader<'a> {
+    input: BufReader<File>,
+    path: &'a Path,
+}
+
+impl Reader<'_> {
+    /// Keys, tensors with their offsets, and where the head ends.
+    fn head(&mut self) -> Result<Raw, GgufError> {
+        if self.bytes::<4>()? != *b"GGUF" {
+            return Err(self.not("it does not begin with GGUF"));
+        }
+        let version = self.u32()?;
+        if !(2..=3).contains(&version) {
+            return Err(self.not(&format!("version {version}; 2 and 3 are known")));
+        }
+        let (tensor_count, key_count) = (self.count()?, self.count()?);
+        let mut keys = HashMap::new();
+        for _ in 0..key_count {
+            let name = self.name()?;
+            let kind = self.u32()?;
+            let value = self.value(kind)?;
+            keys.insert(name, value);
+        }
+        let mut tensors = Vec::new();
+        for _ in 0..tensor_count {
+            let name = self.name()?;
+            let count = self.u32()?;
+            if count > MAX_DIMENSIONS {
+                return Err(self.not(&format!("{name} has {count} dimensions")));
+            }
+            let dimensions = (0..count).map(|_| self.u64()).collect::<Result<_, _>>()?;
+            let _kind = self.u32()?;
+            tensors.push((name, dimensions, self.u64()?));
+        }
+        let end = self.input.stream_position().map_err(|source| self.unread(source))?;
+        Ok((keys, tensors, end))
+    }
+
+    fn value(&mut self, kind: u32) -> Result<Value, GgufError> {
+        Ok(match kind {
+            8 => {
+                let length = self.u64()?;
+                self.text(length)?.map_or(Value::Other, Value::Text)
+            }
+            9 => {
+                let (of, length) = (self.u32()?, self.u64()?);
+                self.list(of, length)?
+            }
+            _ => self.scalar(kind)?,
+        })
+    }
+
+    fn scalar(&mut self, kind: u32) -> Result<Value, GgufError> {
+        Ok(match kind {
+            0 | 7 => Value::Whole(u64::from(self.bytes::<1>()?[0])),
+            1 => signed(i64::from(i8::from_le_bytes(self.bytes()?))),
+            2 => Value::Whole(u64::from(u16::from_le_bytes(self.bytes()?))),
+            3 => signed(i64::from(i16::from_le_bytes(self.bytes()?))),
+            4 => Value::Whole(u64::from(self.u32()?)),
+            5 => signed(i64::from(i32::from_le_bytes(self.bytes()?))),
+            6 => Value::Number(f64::from(f32::from_le_bytes(self.bytes()?))),
+            10 => Value::Whole(self.u64()?),
+            11 => signed(i64::from_le_bytes(self.bytes()?)),
+            12 => Value::Number(f64::from_le_bytes(self.bytes()?)),
+            _ => return Err(self.not(&format!("a value of the unknown kind {kind}"))),
+        })
+    }
+
+    fn list(&mut self, of: u32, length: u64) -> Result<Value, GgufError> {
+        if of == 8 {
+            for _ in 0..length {
+                let length = self.u64()?;
+                self.skip(length)?;
+            }
+            return Ok(Value::Other);
+        }
+        if length > MAX_LIST {
+            let size = match of {
+                0 | 1 | 7 => 1,
+                2 | 3 => 2,
+                4..=6 => 4,
+                10..=12 => 8,
+                _ => return Err(self.not(&format!("a list of the unknown kind {of}"))),
+            };
+            self.skip(length.saturating_mul(size))?;
+            return Ok(Value::Other);
+        }
+        let values = (0..length).map(|_| self.scalar(of)).collect::<Result<Vec<_>, _>>()?;
+        let whole = values.into_iter().map(|value| match value {
+            Value::Whole(number) => Some(number),
+            _ => None,
+        });
+        Ok(whole.collect::<Option<_>>().map_or(Value::Other, Value::List))
+    }
+
+    fn count(&mut self) -> Result<u64, GgufError> {
+        let count = self.u64()?;
+        if count > MAX_ENTRIES {
+            return Err(self.not(&format!("it claims {count} entries")));
+        }
+        Ok(count)
+    }
+
+    fn name(&mut self) -> Result<String, GgufError> {
+        let length = self.u64()?;
+        if length > MAX_NAME {
+            return Err(self.not(&format!("a name of {length} bytes")));
+        }
+        self.string(length)
+    }
+
+    /// A text, if it is short; a long one is skipped.
+    fn text(&mut self, length: u64) -> Result<Option<String>, GgufError> {
+        if length > MAX_TEXT {
+            self.skip(length)?;
+            return Ok(None);
+        }
+        self.string(length).map(Some)
+    }
+
+    fn string(&mut self, length: u64) -> Result<String, GgufError> {
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        self.input
+            .read_exact(&mut bytes)
+            .map_err(|source| self.unread(source))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn skip(&mut self, length: u64) -> Result<(), GgufError> {
+        let passed = io::copy(&mut self.input.by_ref().take(length), &mut io::sink());
+        let passed = passed.map_err(|source| self.unread(source))?;
+        if passed < length {
+            return Err(self.not("it ends within its head"));
+        }
+        Ok(())
+    }
+
+    fn u32(&mut self) -> Result<u32, GgufError> {
+        Ok(u32::from_le_bytes(self.bytes()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, GgufError> {
+        Ok(u64::from_le_bytes(self.bytes()?))
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {
+        let mut bytes = [0; N];
+        match self.input.read_exact(&mut bytes) {
+            Ok(()) => Ok(bytes),
+            Err(source) => Err(self.unread(source)),
+        }
+    }
+
+    fn unread(&self, source: io::Error) -> GgufError {
+        if source.kind() == io::ErrorKind::UnexpectedEof {
+            return self.not("it ends within its head");
+        }
+        let path = self.path.to_owned();
+        GgufError::Unread { path, source }
+    }
+
+    fn not(&self, reason: &str) -> GgufError {
+        GgufError::NotGguf {
+            path: self.path.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+fn signed(number: i64) -> Value {
+    u64::try_from(number).map_or(Value::Number(number as f64), Value::Whole)
+}

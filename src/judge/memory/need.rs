@@ -1,0 +1,132 @@
+//! From a shape to bytes: arithmetic, without I/O.
+//!
+//! Weights and cache are exact. The buffers of computation are a model of what llama.cpp 0.6.0-dev reserved for eight
+//! combinations of shape and context (0.6B to 30B-A3B, 4,096 to 16,384 cells; `gguf/PERFORMANCE.md`): within 3 % of each.
+
+use serde::{Deserialize, Serialize};
+
+use super::place::Placement;
+use super::shape::{Shape, TextShape, VisionShape};
+use crate::judge::engine::{Layout, MICRO_BATCH};
+
+/// What a GPU's driver and its libraries keep for a process. An assumption: CUDA takes a few hundred megabytes.
+const DRIVER: u64 = 400 << 20;
+/// Bytes of a number in computation.
+const FLOAT: u64 = 4;
+
+/// Bytes in one kind of memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The language model's weights, adapters included.
+    pub weights: u64,
+    /// The projector's weights.
+    pub projector: u64,
+    /// Keys and values of a judgement.
+    pub context: u64,
+    /// What is computed in, and what a driver keeps.
+    pub buffers: u64,
+}
+
+impl Part {
+    /// All of it.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.weights + self.projector + self.context + self.buffers
+    }
+}
+
+/// What a judge takes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// On the GPUs, together.
+    pub gpu: Part,
+    /// In main memory.
+    pub processor: Part,
+}
+
+impl Need {
+    fn at(&mut self, gpu: bool) -> &mut Part {
+        if gpu { &mut self.gpu } else { &mut self.processor }
+    }
+}
+
+/// What a judge of this shape takes for judgements of this layout where its parts lie so, on `gpus` GPUs.
+#[must_use]
+pub fn need(shape: &Shape, layout: &Layout, placement: &Placement, gpus: u64) -> Need {
+    let text = &shape.text;
+    let mut need = Need::default();
+    let first = text.first_on_gpu(placement);
+    for (index, layer) in text.layers.iter().enumerate() {
+        let on_gpu = index >= first;
+        let experts_on_gpu = on_gpu && index >= placement.experts_away as usize;
+        need.at(on_gpu).weights += layer.dense;
+        need.at(experts_on_gpu).weights += layer.experts;
+        need.at(on_gpu).context += layer.cache * u64::from(layout.cells());
+    }
+    need.processor.weights += text.input;
+    need.at(placement.layers > 0).weights += text.output + shape.adapters;
+    if placement.layers > 0 && text.tied {
+        need.gpu.weights += text.input;
+    }
+    let computing = text.computing(layout);
+    // What a GPU computes for a layer that lies elsewhere is copied there first, up to two tensors at a time.
+    let copied = if placement.is_whole(text.layers.len()) {
+        0
+    } else {
+        2 * text.largest
+    };
+    if placement.layers > 0 {
+        need.gpu.buffers += gpus * computing + copied;
+        // Layers are not cut in two, so each further GPU may leave room for nearly one.
+        let layer = text.layers.iter().map(|layer| layer.dense + layer.experts).max();
+        need.gpu.buffers += gpus.saturating_sub(1) * layer.unwrap_or(0);
+    }
+    if placement.layers == 0 || first > 0 {
+        need.processor.buffers += computing;
+    }
+    // Probabilities come back to main memory in any case.
+    need.processor.buffers += text.probabilities(layout);
+    let eyes = if placement.projector {
+        &mut need.gpu
+    } else {
+        &mut need.processor
+    };
+    eyes.projector += shape.vision.weights;
+    eyes.buffers += shape.vision.computing(layout);
+    if placement.uses_gpu() {
+        need.gpu.buffers += gpus * DRIVER;
+    }
+    need
+}
+
+impl TextShape {
+    /// The first layer that lies on a GPU: llama.cpp takes them from the end, and the output first.
+    fn first_on_gpu(&self, placement: &Placement) -> usize {
+        let layers = self.layers.len();
+        (layers + 1).saturating_sub(placement.layers as usize).min(layers)
+    }
+
+    /// Probabilities of all tokens, for the answers of one micro batch.
+    fn probabilities(&self, layout: &Layout) -> u64 {
+        u64::from(layout.sequences()) * self.vocabulary * FLOAT
+    }
+
+    /// The buffer of one micro batch: what every cell may look at (16 bits each), the pictures' vectors, two feed-forward
+    /// parts, and ten vectors; a mixture holds one vector for each expert used beside. Or the probabilities, where
+    /// they are more.
+    fn computing(&self, layout: &Layout) -> u64 {
+        let tokens = u64::from(MICRO_BATCH.min(layout.cells()));
+        let mask = 2 * tokens * u64::from(layout.cells());
+        let numbers = (self.inputs + self.experts_used + 10) * self.width + 2 * self.feed_forward;
+        mask + (tokens * numbers * FLOAT).max(self.probabilities(layout))
+    }
+}
+
+impl VisionShape {
+    /// The buffer of one picture: its pixels, five vectors and one feed-forward part a patch.
+    fn computing(&self, layout: &Layout) -> u64 {
+        let patches = u64::from(layout.image_tokens) * self.patches_a_token;
+        let pixels = 3 * self.patch * self.patch;
+        patches * (5 * self.width + self.feed_forward + pixels) * FLOAT
+    }
+}

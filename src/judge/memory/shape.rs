@@ -1,0 +1,218 @@
+//! What of a model's shape decides how much memory it takes.
+
+use super::gguf::{GgufError, Head, Value};
+use std::path::{Path, PathBuf};
+
+/// The bytes of a layer's weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Layer {
+    /// All but the experts.
+    pub dense: u64,
+    /// The experts of a mixture; 0 in a dense model.
+    pub experts: u64,
+    /// Bytes that a token's keys and values take in this layer.
+    pub cache: u64,
+}
+
+/// A language model, as far as memory goes. All sizes are bytes, all widths numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextShape {
+    /// `general.architecture`.
+    pub architecture: String,
+    /// The layers, the first first.
+    pub layers: Vec<Layer>,
+    /// What turns tokens into vectors; it always stays with the processor.
+    pub input: u64,
+    /// What turns vectors into probabilities, and its norm.
+    pub output: u64,
+    /// Whether the input's tensor is the output's too: then a GPU gets a copy of it.
+    pub tied: bool,
+    /// Width of a vector.
+    pub width: u64,
+    /// Vectors that a token of a picture brings in: one, and one for each deepstack layer.
+    pub inputs: u64,
+    /// Width of the feed-forward part that is at work for a token: in a mixture that of the experts used, together.
+    pub feed_forward: u64,
+    /// Experts that are used for a token; 0 in a dense model.
+    pub experts_used: u64,
+    /// The largest single tensor of a layer.
+    pub largest: u64,
+    /// Tokens of the vocabulary.
+    pub vocabulary: u64,
+}
+
+/// A vision encoder with its projector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VisionShape {
+    /// Bytes of all weights.
+    pub weights: u64,
+    /// Width of a patch's vector.
+    pub width: u64,
+    /// Width of the feed-forward part.
+    pub feed_forward: u64,
+    /// Patches that become one token.
+    pub patches_a_token: u64,
+    /// Pixels of a patch's side.
+    pub patch: u64,
+}
+
+/// Both halves of a judge, and its adapters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The language model.
+    pub text: TextShape,
+    /// Its eyes.
+    pub vision: VisionShape,
+    /// Bytes of LoRA adapters.
+    pub adapters: u64,
+}
+
+/// Why a judge's shape is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum ShapeError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] GgufError),
+    /// A file is a GGUF, but not one of these.
+    #[error("{} is not {what}: it has no {key}", path.display())]
+    Lacks {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// The key or tensor that is missing.
+        key: String,
+    },
+}
+
+impl Shape {
+    /// Reads the shape out of a judge's files.
+    ///
+    /// # Errors
+    /// [`ShapeError`].
+    pub fn read<'a>(
+        model: &Path,
+        mmproj: &Path,
+        adapters: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<Self, ShapeError> {
+        let sizes = adapters.into_iter().map(|path| Ok(Head::read(path)?.bytes()));
+        Ok(Self {
+            text: TextShape::of(&Head::read(model)?, model)?,
+            vision: VisionShape::of(&Head::read(mmproj)?, mmproj)?,
+            adapters: sizes.sum::<Result<u64, ShapeError>>()?,
+        })
+    }
+}
+
+impl TextShape {
+    fn of(head: &Head, path: &Path) -> Result<Self, ShapeError> {
+        let lacks = |key: &str| ShapeError::Lacks {
+            path: path.to_owned(),
+            what: "a language model",
+            key: key.to_owned(),
+        };
+        let architecture = head
+            .text("general.architecture")
+            .ok_or_else(|| lacks("general.architecture"))?;
+        let optional = |key: &str| head.whole(&format!("{architecture}.{key}"));
+        let wanted = |key: &str| optional(key).ok_or_else(|| lacks(&format!("{architecture}.{key}")));
+        let count = wanted("block_count")?;
+        let width = wanted("embedding_length")?;
+        let heads = wanted("attention.head_count")?.max(1);
+        let head_width = width / heads;
+        let cache_width = optional("attention.key_length").unwrap_or(head_width)
+            + optional("attention.value_length").unwrap_or(head_width);
+        let kv_heads = match head.get(&format!("{architecture}.attention.head_count_kv")) {
+            Some(Value::List(list)) => list.clone(),
+            Some(Value::Whole(number)) => vec![*number],
+            _ => vec![heads],
+        };
+        // Keys and values are kept as 16-bit numbers.
+        let cache = |layer: usize| 2 * cache_width * kv_heads.get(layer).or(kv_heads.last()).copied().unwrap_or(heads);
+        let count = usize::try_from(count).unwrap_or(0).min(head.tensors.len());
+        let mut layers: Vec<Layer> = (0..count)
+            .map(|layer| Layer {
+                cache: cache(layer),
+                ..Layer::default()
+            })
+            .collect();
+        let (mut input, mut output, mut tied) = (0, 0, true);
+        let (mut largest, mut vocabulary) = (0, 0);
+        for tensor in &head.tensors {
+            let layer = tensor.name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
+            match (layer.and_then(|(n, _)| layers.get_mut(n.parse::<usize>().ok()?)), layer) {
+                (Some(layer), Some((_, part))) => {
+                    largest = tensor.bytes.max(largest);
+                    let of = if part.contains("_exps") {
+                        &mut layer.experts
+                    } else {
+                        &mut layer.dense
+                    };
+                    *of += tensor.bytes;
+                }
+                _ if tensor.name == "token_embd.weight" => {
+                    input = tensor.bytes;
+                    vocabulary = tensor.dimensions.get(1).copied().unwrap_or(0);
+                }
+                _ => {
+                    tied &= tensor.name != "output.weight";
+                    output += tensor.bytes;
+                }
+            }
+        }
+        if vocabulary == 0 {
+            return Err(lacks("token_embd.weight"));
+        }
+        let experts_used = optional("expert_used_count").unwrap_or(0);
+        let expert_width = optional("expert_feed_forward_length").unwrap_or(0) * experts_used;
+        let feed_forward = if experts_used > 0 {
+            expert_width
+        } else {
+            wanted("feed_forward_length")?
+        };
+        Ok(Self {
+            architecture: architecture.to_owned(),
+            layers,
+            input,
+            output,
+            tied,
+            width,
+            inputs: 1 + optional("n_deepstack_layers").unwrap_or(0),
+            feed_forward,
+            experts_used,
+            largest,
+            vocabulary,
+        })
+    }
+
+    /// Bytes of all weights, as in the file.
+    #[must_use]
+    pub fn weights(&self) -> u64 {
+        let layers: u64 = self.layers.iter().map(|layer| layer.dense + layer.experts).sum();
+        layers + self.input + self.output
+    }
+}
+
+impl VisionShape {
+    fn of(head: &Head, path: &Path) -> Result<Self, ShapeError> {
+        let wanted = |key: &str| {
+            let key = format!("clip.vision.{key}");
+            head.whole(&key).ok_or_else(|| ShapeError::Lacks {
+                path: path.to_owned(),
+                what: "a vision projector (mmproj)",
+                key,
+            })
+        };
+        let merge = head.whole("clip.vision.spatial_merge_size");
+        let gemma = head.text("clip.projector_type") == Some("gemma3");
+        // Gemma averages four by four patches into a token, whatever its file says; the others say.
+        let merge = merge.unwrap_or(if gemma { 4 } else { 1 }).clamp(1, 64);
+        Ok(Self {
+            weights: head.bytes(),
+            width: wanted("embedding_length")?,
+            feed_forward: wanted("feed_forward_length")?,
+            patches_a_token: merge * merge,
+            patch: wanted("patch_size")?.clamp(1, 4096),
+        })
+    }
+}

@@ -167,14 +167,18 @@ fn read_one(path: &Path) -> Result<Head, GgufError> {
     let start = end.next_multiple_of(alignment);
     let data = about.len().saturating_sub(start);
     // A tensor ends where the next begins, the last with the file: so no table of all the types is needed.
-    tensors.sort_by_key(|(_, _, offset)| *offset);
+    tensors.sort_by_key(|tensor| tensor.offset);
     let mut sized = Vec::with_capacity(tensors.len());
-    let mut ends = tensors.iter().skip(1).map(|(_, _, offset)| *offset).collect::<Vec<_>>();
+    let mut ends = tensors.iter().skip(1).map(|tensor| tensor.offset).collect::<Vec<_>>();
     ends.push(data);
-    for ((name, dimensions, offset), end) in tensors.into_iter().zip(ends) {
-        // Every type takes at least an eighth of a byte a number.
-        let numbers = dimensions.iter().fold(1u64, |a, b| a.saturating_mul(*b));
-        let least = offset.saturating_add(numbers / 8);
+    for (entry, end) in tensors.into_iter().zip(ends) {
+        let Entry {
+            name,
+            dimensions,
+            kind,
+            offset,
+        } = entry;
+        let least = offset.saturating_add(least_bytes(kind, &dimensions));
         if least > data {
             return Err(GgufError::CutOff {
                 path: path.to_owned(),
@@ -191,7 +195,37 @@ fn read_one(path: &Path) -> Result<Head, GgufError> {
     Ok(Head { keys, tensors: sized })
 }
 
-type Raw = (HashMap<String, Value>, Vec<(String, Vec<u64>, u64)>, u64);
+/// A tensor as the head lists it.
+struct Entry {
+    name: String,
+    dimensions: Vec<u64>,
+    kind: u32,
+    offset: u64,
+}
+
+/// Bytes that a tensor takes at least: exactly, for the types that models come in.
+fn least_bytes(kind: u32, dimensions: &[u64]) -> u64 {
+    // Numbers in a block and its bytes, by ggml's numbers of types.
+    let (block, bytes) = match kind {
+        0 => (1, 4),      // F32
+        1 | 30 => (1, 2), // F16, BF16
+        2 => (32, 18),    // Q4_0
+        3 => (32, 20),    // Q4_1
+        6 => (32, 22),    // Q5_0
+        7 => (32, 24),    // Q5_1
+        8 => (32, 34),    // Q8_0
+        10 => (256, 84),  // Q2_K
+        11 => (256, 110), // Q3_K
+        12 => (256, 144), // Q4_K
+        13 => (256, 176), // Q5_K
+        14 => (256, 210), // Q6_K
+        _ => (8, 1),      // No type takes less than a bit a number.
+    };
+    let numbers = dimensions.iter().fold(1u64, |a, b| a.saturating_mul(*b));
+    (numbers / block).saturating_mul(bytes)
+}
+
+type Raw = (HashMap<String, Value>, Vec<Entry>, u64);
 
 struct Reader<'a> {
     input: BufReader<File>,
@@ -224,8 +258,12 @@ impl Reader<'_> {
                 return Err(self.not(&format!("{name} has {count} dimensions")));
             }
             let dimensions = (0..count).map(|_| self.u64()).collect::<Result<_, _>>()?;
-            let _kind = self.u32()?;
-            tensors.push((name, dimensions, self.u64()?));
+            tensors.push(Entry {
+                name,
+                dimensions,
+                kind: self.u32()?,
+                offset: self.u64()?,
+            });
         }
         let end = self.input.stream_position().map_err(|source| self.unread(source))?;
         Ok((keys, tensors, end))

@@ -131,7 +131,9 @@ fn every_cut_of_a_file_is_an_error() {
     let whole = std::fs::read(file("random-lora.gguf")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.gguf");
-    for length in (0..whole.len()).step_by(97).chain([whole.len() - 2048]) {
+    // Behind the last tensor there may be padding, and nothing is lost with it.
+    let end = whole.len() - 32;
+    for length in (0..end).step_by(97).chain([end]) {
         std::fs::write(&path, &whole[..length]).unwrap();
         let error = Head::read(&path).unwrap_err();
         assert!(

@@ -334,11 +334,7 @@ impl Sharing {
     }
 
     /// Whether the judge has room without asking ComfyUI.
-    async fn has_room(
-        &self,
-        judge: &impl Tenant,
-        cancel: &CancellationToken,
-    ) -> Result<bool, ServiceError> {
+    async fn has_room(&self, judge: &impl Tenant, cancel: &CancellationToken) -> Result<bool, ServiceError> {
         if self.policy != Policy::Auto {
             return Ok(false);
         }

@@ -21,7 +21,7 @@ use crate::judge::engine::{
     PixelKey, Want,
 };
 use crate::judge::fingerprint::fingerprint;
-use crate::judge::memory::Placement;
+use crate::judge::memory::{GgufError, Head, Placement};
 
 /// The sequence that keeps the base prefix between asks.
 const BASE: i32 = 0;
@@ -134,10 +134,17 @@ fn readable(what: &str, path: &Path) -> Result<(), EngineError> {
     };
     let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
     let meta = file.metadata().map_err(|e| failed(e.to_string()))?;
-    if meta.is_file() {
-        Ok(())
-    } else {
-        Err(failed("it is not a file".into()))
+    if !meta.is_file() {
+        return Err(failed("it is not a file".into()));
+    }
+    match Head::read(path) {
+        // llama.cpp loads a projector that lacks its last bytes without a word. Of all else it says what is wrong.
+        Err(GgufError::CutOff { needed, found, .. }) => Err(EngineError::Load {
+            what: what.into(),
+            path: path.into(),
+            reason: format!("it is cut off: its tensors need {needed} bytes and it has {found}"),
+        }),
+        _ => Ok(()),
     }
 }
 

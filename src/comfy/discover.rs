@@ -35,3 +35,39 @@ pub async fn discover(ports: &[u16]) -> Option<Discovered> {
     });
     join_all(asked).await.into_iter().flatten().next()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// Answers every request with this body.
+    async fn server(body: &'static str) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let length = body.len();
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+                let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+            }
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn the_first_port_where_comfyui_answers_is_found() {
+        let comfyui = r#"{"system": {"comfyui_version": "0.9"}, "devices": []}"#;
+        let closed = {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            listener.local_addr().unwrap().port()
+        };
+        let (page, first, second) = (server("<html>").await, server(comfyui).await, server(comfyui).await);
+        let found = discover(&[closed, page, first, second]).await.unwrap();
+        assert_eq!(found.url.port(), Some(first));
+        assert_eq!(found.stats.version, "0.9");
+        assert_eq!(discover(&[closed, page]).await, None);
+    }
+}

@@ -68,6 +68,15 @@ pub fn edit(path: &Path, changes: &[Change]) -> Result<(), ConfigError> {
         }
     };
     let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| wrong(e.to_string()))?;
+    // Of a file of comments alone they are the head; keys would be put in front of them.
+    let mut head = String::new();
+    if document.is_empty() {
+        document = DocumentMut::new();
+        head = text;
+        if !head.is_empty() && !head.ends_with('\n') {
+            head.push('\n');
+        }
+    }
     for change in changes {
         match (&change.value, document.get_mut(change.key)) {
             // The line's own comment stays behind it.
@@ -86,7 +95,7 @@ pub fn edit(path: &Path, changes: &[Change]) -> Result<(), ConfigError> {
             }
         }
     }
-    let text = document.to_string();
+    let text = format!("{head}{document}");
     toml::from_str::<ConfigFile>(&text).map_err(|e| wrong(e.to_string()))?;
     replace(path, &text).map_err(unwritten)
 }
@@ -102,6 +111,9 @@ mod tests {
         edit(&path, &[Change::set("model", "/m/a.gguf")]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{HEAD}model = \"/m/a.gguf\"\n"));
+
+        edit(&path, &[]).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "nothing changes nothing");
 
         let before = "# mine\nimage-tokens = 256 # few\nmodel = \"x\" # the old one\nmmproj = \"y\"\n";
         std::fs::write(&path, before).unwrap();

@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod bundled;
 pub mod cli;
+pub mod clients;
 pub mod comfy;
 pub mod config;
 pub mod eval;
@@ -16,6 +17,7 @@ mod near;
 pub mod picture;
 mod processor;
 pub mod progress;
+mod replace;
 pub mod report;
 pub mod session;
 pub mod telemetry;

@@ -187,47 +187,6 @@ fn block(readme: &str, language: &str, word: &str) -> String {
     found[0].to_owned()
 }
 
-/// The program, arguments and variables of a client's entry.
-fn entry(path: &Path) -> Value {
-    let text = fs::read_to_string(path).unwrap();
-    let (file, servers): (Value, &str) = match path.extension().and_then(|e| e.to_str()) {
-        Some("toml") => (toml::from_str(&text).unwrap(), "mcp_servers"),
-        _ if path.ends_with("vscode.mcp.json") => (serde_json::from_str(&text).unwrap(), "servers"),
-        _ => (serde_json::from_str(&text).unwrap(), "mcpServers"),
-    };
-    file[servers]["calibrator"].clone()
-}
-
-#[test]
-fn the_clients_start_the_server_with_variables_that_it_knows() {
-    let mut clients = files("examples/clients", ".json");
-    clients.extend(files("examples/clients", ".toml"));
-    assert_eq!(clients.len(), 5);
-    for path in clients {
-        let entry = entry(&path);
-        assert_eq!(entry["args"], json!(["serve"]), "{}", path.display());
-        let variables = entry["env"].as_object().unwrap().iter();
-        let vars: BTreeMap<_, _> = variables
-            .map(|(k, v)| (k.clone(), v.as_str().unwrap().into()))
-            .collect();
-        let environment = Environment {
-            vars,
-            data_dir: Some("/data".into()),
-            cwd: "/".into(),
-            ..Environment::default()
-        };
-        let config = Config::resolve(Settings::default(), &environment).unwrap();
-        assert_eq!(config.warnings, [""; 0], "{}", path.display());
-        assert!(config.model.is_some() && config.mmproj.is_some(), "{}", path.display());
-    }
-    let shown: Value = serde_json::from_str(&block(&text("README.md"), "json", "mcpServers")).unwrap();
-    let file: Value = serde_json::from_str(&text("examples/clients/claude-code.mcp.json")).unwrap();
-    assert_eq!(
-        shown, file,
-        "README.md and examples/clients/claude-code.mcp.json differ"
-    );
-}
-
 #[test]
 fn the_readme_names_every_setting_as_help_does() {
     let readme = text("README.md");

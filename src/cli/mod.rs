@@ -3,6 +3,7 @@
 mod bench;
 mod doctor;
 mod eval;
+mod init;
 mod inspect;
 mod judge;
 mod report;
@@ -32,6 +33,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write the configuration, and print or write a client's entry for this server
+    Init(init::Args),
     /// Serve MCP on stdin and stdout, or over HTTP
     Serve(serve::Args),
     /// Compare two pictures
@@ -81,11 +84,17 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         child::run()?;
         return Ok(ExitCode::SUCCESS);
     }
-    let config = Config::resolve(cli.settings, &Environment::from_process())?;
+    let environment = Environment::from_process();
+    let config = match cli.command {
+        // It makes the file that the others read.
+        Command::Init(_) => Config::resolve_for_writing(cli.settings, &environment)?,
+        _ => Config::resolve(cli.settings, &environment)?,
+    };
     telemetry::init(&config).context("logging could not be started")?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
     let result = runtime.block_on(async {
         match cli.command {
+            Command::Init(args) => init::run(args, config, environment).await,
             Command::Serve(args) => serve::run(args, config).await,
             Command::Judge(args) => judge::run(args, config).await,
             Command::Inspect(args) => inspect::run(args, config).await,

@@ -7,7 +7,9 @@ use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
+use super::init::InitError;
 use crate::bench::BenchError;
+use crate::clients::ClientError;
 use crate::comfy::graph::GraphError;
 use crate::config::ConfigError;
 use crate::eval::EvalError;
@@ -74,6 +76,8 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .downcast_ref()
         .map(ServiceError::hint)
         .or_else(|| error.downcast_ref().map(ConfigError::hint))
+        .or_else(|| error.downcast_ref().map(InitError::hint))
+        .or_else(|| error.downcast_ref().map(ClientError::hint))
         .or_else(|| error.downcast_ref().map(GraphError::hint))
         .or_else(|| error.downcast_ref().map(HttpError::hint))
         .or_else(|| error.downcast_ref().map(TelemetryError::hint))

@@ -2,10 +2,11 @@
 //!
 //! The pure half: [`graph`] (a workflow), [`object_info`] (what its nodes are), [`inject`] (where
 //! a prompt goes), [`knobs`] (writing), [`lint`] (what must not be posted). The half with I/O:
-//! [`client`] (HTTP), [`events`] (WebSocket), [`runs`] (submit, follow, fetch).
+//! [`client`] (HTTP), [`discover`] (on which port), [`events`] (WebSocket), [`runs`] (submit, follow, fetch).
 
 pub mod calls;
 pub mod client;
+pub mod discover;
 pub mod error;
 pub mod events;
 mod follow;

@@ -1,6 +1,6 @@
 //! Changing the configuration file: single keys, with everything else in it left as it is, comments too.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, value};
@@ -8,6 +8,7 @@ use toml_edit::{DocumentMut, value};
 use super::error::ConfigError;
 use super::file::{self, ConfigFile};
 use super::{Config, Environment};
+use crate::replace::replace;
 
 /// What stands at the head of a file that was not there.
 const HEAD: &str = "# Settings of prompt-calibrator. Keys are the flags' names: prompt-calibrator --help\n";
@@ -67,6 +68,15 @@ pub fn edit(path: &Path, changes: &[Change]) -> Result<(), ConfigError> {
         }
     };
     let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| wrong(e.to_string()))?;
+    // Of a file of comments alone they are the head; keys would be put in front of them.
+    let mut head = String::new();
+    if document.is_empty() {
+        document = DocumentMut::new();
+        head = text;
+        if !head.is_empty() && !head.ends_with('\n') {
+            head.push('\n');
+        }
+    }
     for change in changes {
         match (&change.value, document.get_mut(change.key)) {
             // The line's own comment stays behind it.
@@ -85,24 +95,9 @@ pub fn edit(path: &Path, changes: &[Change]) -> Result<(), ConfigError> {
             }
         }
     }
-    let text = document.to_string();
+    let text = format!("{head}{document}");
     toml::from_str::<ConfigFile>(&text).map_err(|e| wrong(e.to_string()))?;
-    write(path, &text).map_err(unwritten)
-}
-
-/// Replaces a file at once; a link stays a link to what is replaced.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    if let Ok(old) = std::fs::metadata(&path) {
-        file.as_file().set_permissions(old.permissions())?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(&path)?;
-    Ok(())
+    replace(path, &text).map_err(unwritten)
 }
 
 #[cfg(test)]
@@ -116,6 +111,9 @@ mod tests {
         edit(&path, &[Change::set("model", "/m/a.gguf")]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{HEAD}model = \"/m/a.gguf\"\n"));
+
+        edit(&path, &[]).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "nothing changes nothing");
 
         let before = "# mine\nimage-tokens = 256 # few\nmodel = \"x\" # the old one\nmmproj = \"y\"\n";
         std::fs::write(&path, before).unwrap();
@@ -142,20 +140,5 @@ mod tests {
             assert!(matches!(error, ConfigError::File { .. }), "{error}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
         }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_stays_a_link_and_rights_stay() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let (real, link) = (folder.path().join("real.toml"), folder.path().join("config.toml"));
-        std::fs::write(&real, "").unwrap();
-        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
-        std::os::unix::fs::symlink(&real, &link).unwrap();
-        edit(&link, &[Change::set("model", "m")]).unwrap();
-        assert!(link.is_symlink());
-        assert_eq!(std::fs::read_to_string(&real).unwrap(), "model = \"m\"\n");
-        assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
     }
 }

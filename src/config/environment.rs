@@ -21,6 +21,27 @@ pub struct Environment {
     pub config_dir: Option<PathBuf>,
     /// The working folder, from which relative paths are taken.
     pub cwd: PathBuf,
+    /// What else is on this machine.
+    pub machine: Machine,
+}
+
+/// What lies around this program, for the entries of clients.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// This program's file.
+    pub program: Option<PathBuf>,
+    /// The name or path by which it was started.
+    pub started_as: Option<PathBuf>,
+    /// Where programs are looked for (`PATH`).
+    pub search_path: OsString,
+    /// The folder in which programs keep their settings: `~/.config` and its like.
+    pub settings_dir: Option<PathBuf>,
+    /// The folder in which programs keep what stays on this machine: `~/.local/share` and its like.
+    pub local_dir: Option<PathBuf>,
+    /// Where Codex keeps its settings, if somebody says so (`CODEX_HOME`).
+    pub codex_home: Option<PathBuf>,
+    /// Whether this is a Linux within Windows.
+    pub wsl: bool,
 }
 
 impl fmt::Debug for Environment {
@@ -32,6 +53,7 @@ impl fmt::Debug for Environment {
             .field("data_dir", &self.data_dir)
             .field("config_dir", &self.config_dir)
             .field("cwd", &self.cwd)
+            .field("machine", &self.machine)
             .finish()
     }
 }
@@ -52,6 +74,7 @@ impl Environment {
             config_dir: project.map(|project| project.config_dir().to_owned()),
             // A working folder that was deleted matters only for relative paths, which then are not found.
             cwd: std::env::current_dir().unwrap_or_default(),
+            machine: Machine::from_process(),
         }
     }
 
@@ -60,5 +83,23 @@ impl Environment {
         let full = format!("{PREFIX}{name}");
         let value = self.vars.get(&full).filter(|value| !value.is_empty())?;
         Some((full, value))
+    }
+}
+
+impl Machine {
+    fn from_process() -> Self {
+        let base = directories::BaseDirs::new();
+        let kernel = std::fs::read_to_string("/proc/version").unwrap_or_default();
+        Self {
+            program: std::env::current_exe().ok(),
+            started_as: std::env::args_os().next().map(PathBuf::from),
+            search_path: std::env::var_os("PATH").unwrap_or_default(),
+            settings_dir: base.as_ref().map(|base| base.config_dir().to_owned()),
+            local_dir: base.map(|base| base.data_local_dir().to_owned()),
+            codex_home: std::env::var_os("CODEX_HOME")
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from),
+            wsl: kernel.to_ascii_lowercase().contains("microsoft"),
+        }
     }
 }

@@ -49,9 +49,19 @@ pub(super) fn usual(config_dir: &Path) -> PathBuf {
     config_dir.join(NAME)
 }
 
+/// What a file is that was asked for and is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// A mistake.
+    Refused,
+    /// One that is about to be made.
+    Empty,
+}
+
 /// Reads the file that was asked for, or else the one in the configuration folder if it is there.
 pub(super) fn read(
     wanted: Option<&Path>,
+    missing: Missing,
     config_dir: Option<&Path>,
 ) -> Result<Option<(PathBuf, ConfigFile)>, ConfigError> {
     let path = match (wanted, config_dir) {
@@ -67,7 +77,10 @@ pub(super) fn read(
             })?;
             Ok(Some((path, file)))
         }
-        Err(e) if wanted.is_none() && e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && wanted.is_none() => Ok(None),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && missing == Missing::Empty => {
+            Ok(Some((path, ConfigFile::default())))
+        }
         Err(source) => Err(ConfigError::Unread { path, source }),
     }
 }

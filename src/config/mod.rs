@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use url::Url;
 
 pub use edit::{Change, edit};
-pub use environment::{Environment, PREFIX};
+pub use environment::{Environment, Machine, PREFIX};
 pub use error::ConfigError;
 pub use explain::Explained;
 pub use roots::{RootError, Roots};
@@ -157,7 +157,7 @@ pub struct Config {
     pub log: Sourced<LogLevel>,
     /// Where to, instead of stderr.
     pub log_file: Option<Sourced<PathBuf>>,
-    /// The configuration file that was read.
+    /// The configuration file that was read, or that [`Config::resolve_for_writing`] was told to make.
     pub file: Option<PathBuf>,
     /// What looked odd, one sentence each: to be logged and shown by `doctor`.
     pub warnings: Vec<String>,

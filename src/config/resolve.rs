@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::environment::{Environment, PREFIX};
 use super::error::ConfigError;
-use super::file::{self, ConfigFile};
+use super::file::{self, ConfigFile, Missing};
 use super::parse::{self, Places, Raw};
 use super::settings::Settings;
 use super::source::{Secret, Source, Sourced};
@@ -117,11 +117,23 @@ impl Config {
     /// Resolves flags, environment, file and defaults, in that order of weight. Reads the configuration file and looks
     /// whether the configured roots are folders; touches nothing else.
     pub fn resolve(flags: Settings, environment: &Environment) -> Result<Self, ConfigError> {
+        Self::layered(flags, environment, Missing::Refused)
+    }
+
+    /// The same for a command that writes the configuration file: one that was asked for need not be there yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn resolve_for_writing(flags: Settings, environment: &Environment) -> Result<Self, ConfigError> {
+        Self::layered(flags, environment, Missing::Empty)
+    }
+
+    fn layered(flags: Settings, environment: &Environment, missing: Missing) -> Result<Self, ConfigError> {
         let places = Places {
             home: environment.home.as_deref(),
             cwd: &environment.cwd,
         };
-        let (path, file) = read_file(flags.config, environment, places)?;
+        let (path, file) = read_file(flags.config, missing, environment, places)?;
         let layers = Layers {
             environment,
             file: path,
@@ -194,6 +206,7 @@ impl Config {
 /// The configuration file: named by the flag or the variable, else the one in its usual place, if it is there.
 fn read_file(
     flag: Option<PathBuf>,
+    missing: Missing,
     environment: &Environment,
     places: Places<'_>,
 ) -> Result<(Option<PathBuf>, ConfigFile), ConfigError> {
@@ -204,7 +217,7 @@ fn read_file(
     let named = layers.pick("config", flag, None::<OsString>);
     let named = named.map(|raw| parse::path("config", raw, places)).transpose()?;
     let wanted = named.as_ref().map(|named| named.value.as_path());
-    let found = file::read(wanted, environment.config_dir.as_deref())?;
+    let found = file::read(wanted, missing, environment.config_dir.as_deref())?;
     Ok(found.map_or((None, ConfigFile::default()), |(path, file)| (Some(path), file)))
 }
 

@@ -41,6 +41,7 @@ impl Place {
             data_dir: Some(at("data")),
             config_dir: Some(at("config")),
             cwd: at("cwd"),
+            ..Environment::default()
         };
         Self { folder, environment }
     }

@@ -56,15 +56,17 @@ pub fn init(config: &Config) -> Result<(), TelemetryError> {
 }
 
 /// Starts logging in the judge process: plain lines on standard error, which the server reads. Only what went wrong,
-/// so that the last lines before an end say why.
+/// so that the last lines before an end say why; our own warnings are told apart by their level.
 pub fn init_worker() {
-    let _ = tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(false)
         .without_time()
-        .with_target(false)
-        .with_max_level(LevelFilter::ERROR)
-        .try_init();
+        .with_target(false);
+    let filter = Targets::new()
+        .with_default(LevelFilter::ERROR)
+        .with_target("prompt_calibrator", LevelFilter::WARN);
+    let _ = registry().with(filter).with(lines).try_init();
 }
 
 fn open(path: &Path) -> Result<File, TelemetryError> {

@@ -10,6 +10,7 @@ use super::show;
 use crate::comfy::error::ComfyError;
 use crate::config::{Config, Source, Transport};
 use crate::judge::Call;
+use crate::judge::engine::llama::Unused;
 use crate::progress::Teller;
 use crate::session::Service;
 
@@ -69,6 +70,7 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
         Ok(service) => {
             checks.push(data_folder(&service).await);
             checks.extend(judge(&service, &config).await);
+            checks.extend(backends(&service).await);
             checks.extend(comfyui(&service).await);
             // What the judge holds is not free, and not needed once more.
             service.judge().unload().await;
@@ -228,6 +230,26 @@ async fn judge(service: &Service, config: &Config) -> Vec<Check> {
         Err(error) => Check::bad("self-check", Health::Missing, error.to_string(), error.hint()),
     });
     checks
+}
+
+/// Where parts of llama.cpp are files beside the program: which are used, and why others are not.
+async fn backends(service: &Service) -> Option<Check> {
+    // Without any, the judge's own check has said so.
+    let found = service.judge().backends(&CancellationToken::new()).await.ok()?;
+    if !found.dynamic {
+        return None;
+    }
+    let mut check = Check::ok("backends", found.devices.join(", "));
+    if found.unused.iter().any(Unused::is_a_fault) {
+        check.health = Health::Warning;
+        check.fix =
+            Some("Install or update the GPU's driver, or remove the file; the judge runs without it.".to_owned());
+    }
+    let unused = found.unused.iter();
+    check.details = unused
+        .map(|unused| format!("not used: {}: {}", unused.file.display(), unused.reason))
+        .collect();
+    Some(check)
 }
 
 async fn sharing(service: &Service) -> Check {

@@ -1,6 +1,7 @@
 //! The command line: parses, prepares a service, calls it, prints.
 
 mod bench;
+mod completions;
 mod doctor;
 mod eval;
 mod inspect;
@@ -48,6 +49,8 @@ enum Command {
     Sessions(sessions::Args),
     /// Write a session as one page for a browser
     Report(report::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
     /// The judge process; started by the others
     #[command(name = crate::judge::worker::SUBCOMMAND, hide = true)]
     JudgeWorker,
@@ -81,6 +84,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         child::run()?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Completions(args) = &cli.command {
+        completions::run(args);
+        return Ok(ExitCode::SUCCESS);
+    }
     let config = Config::resolve(cli.settings, &Environment::from_process())?;
     telemetry::init(&config).context("logging could not be started")?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
@@ -94,7 +101,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Bench(args) => bench::run(args, config).await,
             Command::Sessions(args) => sessions::run(args, config).await,
             Command::Report(args) => report::run(args, config).await,
-            Command::JudgeWorker => Ok(ExitCode::SUCCESS),
+            Command::Completions(_) | Command::JudgeWorker => Ok(ExitCode::SUCCESS),
         }
     });
     // A blocked read of stdin must not keep the process: nothing that was answered is pending.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
+use super::engine::llama::Backends;
 use super::engine::{EngineInfo, GpuMemory};
 use super::worker::WorkerState;
 use super::{Judge, JudgeError};
@@ -23,7 +24,13 @@ impl Judge {
     /// Whether the judge can lie on a GPU at all: by this build, and by its settings.
     #[must_use]
     pub fn may_use_gpu(&self) -> bool {
-        cfg!(any(feature = "cuda", feature = "vulkan", feature = "metal")) && self.config.spec.gpu_layers != Some(0)
+        // Where backends are files, whether there is one for a GPU is seen by the judge process.
+        cfg!(any(
+            feature = "cuda",
+            feature = "vulkan",
+            feature = "metal",
+            feature = "dynamic-backends"
+        )) && self.config.spec.gpu_layers != Some(0)
     }
 
     /// Bytes that the judge needs where it runs, from the size of its files.
@@ -50,6 +57,14 @@ impl Judge {
     /// [`JudgeError`] when the judge process cannot be started.
     pub async fn gpus(&self, cancel: &CancellationToken) -> Result<Vec<GpuMemory>, JudgeError> {
         Ok(self.worker.gpus(cancel).await?)
+    }
+
+    /// The parts of llama.cpp that the judge runs on: compiled in, or files beside the program.
+    ///
+    /// # Errors
+    /// [`JudgeError`] when the judge process cannot be started, or finds nothing to run on.
+    pub async fn backends(&self, cancel: &CancellationToken) -> Result<Backends, JudgeError> {
+        Ok(self.worker.backends(cancel).await?)
     }
 
     /// Loads the model if needed, tells how far it is, and says what it is.

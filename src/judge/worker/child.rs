@@ -11,7 +11,7 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
 use super::frame::{self, Reply, Request};
-use crate::judge::engine::llama::{LlamaEngine, StopFlag, gpus, load_model};
+use crate::judge::engine::llama::{LlamaEngine, Loader, StopFlag, gpus, load_model};
 use crate::judge::engine::{EngineError, ModelSpec};
 
 /// How often a working process says that it works.
@@ -76,26 +76,59 @@ pub fn run() -> anyhow::Result<()> {
     let out = Out(Arc::new(Mutex::new(io::stdout())));
     let turn = Turn::default();
     let requests = read_requests(turn.clone());
+    let mut loader = match Loader::start() {
+        Ok(loader) => loader,
+        Err(error) => {
+            refuse(&error, &requests, &out);
+            return Ok(());
+        }
+    };
     let backend = LlamaBackend::init()?;
 
     let (id, spec) = loop {
         match requests.recv() {
-            Ok((Request::Gpus { id }, _)) => out.reply(&Reply::Gpus { id, gpus: gpus() }),
+            Ok((Request::Gpus { id }, _)) => {
+                loader.find_gpus();
+                out.reply(&Reply::Gpus { id, gpus: gpus() });
+            }
+            Ok((Request::Backends { id }, _)) => {
+                let backends = loader.found();
+                out.reply(&Reply::Backends { id, backends });
+            }
             Ok((Request::Load { id, spec }, _)) => break (id, spec),
             _ => return Ok(()),
         }
     };
+    if spec.gpu_layers != Some(0) {
+        loader.find_gpus();
+    }
     tell_of_life(turn.clone(), out.clone());
     turn.begin(id);
-    if let Err(error) = serve(&backend, &spec, id, &requests, &turn, &out) {
+    if let Err(error) = serve(&backend, &mut loader, &spec, id, &requests, &turn, &out) {
         out.reply(&Reply::Failed { id, error });
     }
     Ok(())
 }
 
+/// Answers everything with the one thing that is wrong.
+fn refuse(error: &EngineError, requests: &mpsc::Receiver<(Request, Vec<u8>)>, out: &Out) {
+    while let Ok((request, _)) = requests.recv() {
+        match request {
+            Request::Load { id, .. } | Request::Gpus { id } | Request::Backends { id } | Request::Ask { id, .. } => {
+                out.reply(&Reply::Failed {
+                    id,
+                    error: error.clone(),
+                });
+            }
+            Request::Cancel { .. } => {}
+        }
+    }
+}
+
 /// Loads, says so, and answers asks until the input ends. An error is a failed load.
 fn serve(
     backend: &LlamaBackend,
+    loader: &mut Loader,
     spec: &ModelSpec,
     id: u64,
     requests: &mpsc::Receiver<(Request, Vec<u8>)>,
@@ -127,6 +160,11 @@ fn serve(
             Request::Ask { id, ask, pictures } => (id, ask, pictures),
             Request::Gpus { id } => {
                 out.reply(&Reply::Gpus { id, gpus: gpus() });
+                continue;
+            }
+            Request::Backends { id } => {
+                let backends = loader.found();
+                out.reply(&Reply::Backends { id, backends });
                 continue;
             }
             Request::Load { .. } | Request::Cancel { .. } => continue,

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::judge::engine::llama::Pixels;
+use crate::judge::engine::llama::{Backends, Pixels};
 use crate::judge::engine::{Answers, Ask, EngineError, EngineInfo, GpuMemory, ModelSpec, PixelKey};
 
 const MAX_JSON: u32 = 16 << 20;
@@ -27,6 +27,11 @@ pub enum Request {
     },
     /// Say which GPUs there are and how much of their memory is free.
     Gpus {
+        /// The request's number.
+        id: u64,
+    },
+    /// Say which parts of llama.cpp there are.
+    Backends {
         /// The request's number.
         id: u64,
     },
@@ -82,6 +87,13 @@ pub enum Reply {
         id: u64,
         /// None in a build for the processor alone.
         gpus: Vec<GpuMemory>,
+    },
+    /// The parts of llama.cpp.
+    Backends {
+        /// The request's number.
+        id: u64,
+        /// What was found.
+        backends: Backends,
     },
     /// The answers.
     Answered {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::engine::llama::Pixels;
+use super::engine::llama::{Backends, Pixels};
 use super::engine::{Answers, Ask, EngineError, EngineInfo, GpuMemory, ModelSpec, PixelKey};
 pub use error::{Cause, WorkerError};
 use offences::{Offences, Question};
@@ -98,6 +98,10 @@ enum Command {
         cancel: CancellationToken,
         reply: oneshot::Sender<Result<Vec<GpuMemory>, WorkerError>>,
     },
+    Backends {
+        cancel: CancellationToken,
+        reply: oneshot::Sender<Result<Backends, WorkerError>>,
+    },
     Unload {
         reply: oneshot::Sender<()>,
     },
@@ -174,6 +178,19 @@ impl Worker {
         self.call(command, answer, cancel).await?
     }
 
+    /// The parts of llama.cpp that the judge process finds. Starts it when there is none, and loads nothing.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub async fn backends(&self, cancel: &CancellationToken) -> Result<Backends, WorkerError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Backends {
+            cancel: cancel.clone(),
+            reply,
+        };
+        self.call(command, answer, cancel).await?
+    }
+
     /// Ends the process, which gives all its memory back. The next ask starts a new one.
     pub async fn unload(&self) {
         let (reply, done) = oneshot::channel();
@@ -227,6 +244,14 @@ async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publis
             Ok(Some(Command::Gpus { cancel, reply })) => {
                 let result = match started(&mut process, &config, &publish) {
                     Ok(live) => live.gpus(&cancel).await,
+                    Err(error) => Err(error),
+                };
+                forget_gone(&mut process, &publish);
+                let _ = reply.send(result);
+            }
+            Ok(Some(Command::Backends { cancel, reply })) => {
+                let result = match started(&mut process, &config, &publish) {
+                    Ok(live) => live.backends(&cancel).await,
                     Err(error) => Err(error),
                 };
                 forget_gone(&mut process, &publish);

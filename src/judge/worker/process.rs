@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::speaks_of_memory;
 use super::frame::{self, PictureHead, Reply, Request};
 use super::{Cause, KeyedPixels, SUBCOMMAND, WorkerConfig, WorkerError, check};
+use crate::judge::engine::llama::Backends;
 use crate::judge::engine::{Answers, Ask, EngineError, EngineInfo, GpuMemory, PixelKey};
 
 /// How long a cancelled process may take to stop before it is killed. The engine looks at the flag
@@ -67,7 +68,7 @@ impl Process {
                     return Ok(info);
                 }
                 Reply::Failed { error, .. } => return Err(self.link.explain(error).into()),
-                Reply::Answered { .. } | Reply::Gpus { .. } | Reply::Alive => return Err(unexpected()),
+                _ => return Err(unexpected()),
             }
         }
     }
@@ -79,7 +80,18 @@ impl Process {
         match self.link.reply(id, cancel).await? {
             Reply::Gpus { gpus, .. } => Ok(gpus),
             Reply::Failed { error, .. } => Err(error.into()),
-            Reply::Loading { .. } | Reply::Loaded { .. } | Reply::Answered { .. } | Reply::Alive => Err(unexpected()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The parts of llama.cpp that the process found.
+    pub async fn backends(&mut self, cancel: &CancellationToken) -> Result<Backends, WorkerError> {
+        let id = self.link.take_id();
+        self.link.send(&Request::Backends { id }, &[]).await?;
+        match self.link.reply(id, cancel).await? {
+            Reply::Backends { backends, .. } => Ok(backends),
+            Reply::Failed { error, .. } => Err(error.into()),
+            _ => Err(unexpected()),
         }
     }
 
@@ -152,7 +164,7 @@ impl Process {
                 }
             },
             Reply::Failed { error, .. } => Err(error.into()),
-            Reply::Loading { .. } | Reply::Loaded { .. } | Reply::Gpus { .. } | Reply::Alive => Err(unexpected()),
+            _ => Err(unexpected()),
         }
     }
 
@@ -167,6 +179,8 @@ impl Link {
         let spawn = |e: std::io::Error| WorkerError::Spawn(format!("{}: {e}", config.program.display()));
         let mut child = Command::new(&config.program)
             .arg(SUBCOMMAND)
+            // Names a backend to load: one for a llama.cpp of the user's own, of another version than ours.
+            .env_remove("GGML_BACKEND_PATH")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -315,6 +329,7 @@ fn number(reply: &Reply) -> Option<u64> {
         Reply::Loading { id, .. }
         | Reply::Loaded { id, .. }
         | Reply::Gpus { id, .. }
+        | Reply::Backends { id, .. }
         | Reply::Answered { id, .. }
         | Reply::Failed { id, .. } => Some(*id),
     }
@@ -357,6 +372,11 @@ async fn keep_log(mut lines: BufReader<tokio::process::ChildStderr>, log: Arc<Mu
         let text = String::from_utf8_lossy(&line);
         let text = text.trim();
         if text.is_empty() {
+            continue;
+        }
+        // Our own warnings are no part of how a process ended.
+        if let Some(warning) = text.strip_prefix("WARN ") {
+            tracing::warn!("{warning}");
             continue;
         }
         tracing::debug!(target: "judge_process", "{text}");

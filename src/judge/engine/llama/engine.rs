@@ -85,6 +85,12 @@ pub fn load_model(
     if let Some(layers) = spec.gpu_layers {
         params = params.with_n_gpu_layers(layers);
     }
+    if spec.gpu_layers == Some(0) {
+        // Without any layer there, llama.cpp would still send large products to a GPU that it knows of.
+        params = params
+            .with_devices(&[])
+            .map_err(|error| EngineError::Protocol(error.to_string()))?;
+    }
     let flag = stop.clone();
     let params = params.with_progress_callback(move |progress| {
         report(progress);
@@ -131,7 +137,8 @@ impl<'m> LlamaEngine<'m> {
             .threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)));
         let threads = i32::try_from(threads.max(1)).unwrap_or(1);
-        let device = gpu_name().filter(|_| spec.gpu_layers != Some(0));
+        // Asking for its name starts the driver.
+        let device = if spec.gpu_layers == Some(0) { None } else { gpu_name() };
         let gpu = device.is_some();
         let mut go_on = |progress| {
             report(progress);

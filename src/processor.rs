@@ -1,4 +1,4 @@
-//! Whether this processor has what the program was built for.
+//! The processor: whether it has what the program was built for, and how much memory it has to spare.
 //!
 //! The program is built for the processor of the machine that builds it (`.cargo/config.toml`). Carried to a lesser
 //! one it would end with an illegal instruction somewhere; said at the start, it is a sentence.
@@ -23,10 +23,25 @@ pub fn lacking() -> Vec<&'static str> {
     Vec::new()
 }
 
+/// Free main memory in bytes, with what the system would give up for it; nothing where it does not say (only Linux does).
+#[must_use]
+pub fn free_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn the_machine_that_built_it_lacks_nothing() {
         assert!(super::lacking().is_empty());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn some_memory_is_free() {
+        assert!(super::free_memory().is_some_and(|bytes| bytes > 1 << 20));
     }
 }

@@ -56,14 +56,18 @@ pub fn init(config: &Config) -> Result<(), TelemetryError> {
 }
 
 /// Starts logging in the judge process: plain lines on standard error, which the server reads. Only what went wrong,
-/// so that the last lines before an end say why.
+/// so that the last lines before an end say why; our own warnings are told apart by their level.
 pub fn init_worker() {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(false)
         .without_time()
         .with_target(false)
-        .with_filter(LevelFilter::ERROR);
+        .with_filter(
+            Targets::new()
+                .with_default(LevelFilter::ERROR)
+                .with_target("prompt_calibrator", LevelFilter::WARN),
+        );
     let buffers = crate::judge::engine::llama::Listener.with_filter(LevelFilter::INFO);
     let _ = registry().with(lines).with(buffers).try_init();
 }

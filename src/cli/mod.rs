@@ -1,6 +1,7 @@
 //! The command line: parses, prepares a service, calls it, prints.
 
 mod bench;
+mod completions;
 mod doctor;
 mod eval;
 mod init;
@@ -51,6 +52,8 @@ enum Command {
     Sessions(sessions::Args),
     /// Write a session as one page for a browser
     Report(report::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
     /// The judge process; started by the others
     #[command(name = crate::judge::worker::SUBCOMMAND, hide = true)]
     JudgeWorker,
@@ -84,6 +87,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         child::run()?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Completions(args) = &cli.command {
+        completions::run(args);
+        return Ok(ExitCode::SUCCESS);
+    }
     let environment = Environment::from_process();
     let config = match cli.command {
         // It makes the file that the others read.
@@ -98,12 +105,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Serve(args) => serve::run(args, config).await,
             Command::Judge(args) => judge::run(args, config).await,
             Command::Inspect(args) => inspect::run(args, config).await,
-            Command::Doctor(args) => doctor::run(args, config).await,
+            Command::Doctor(args) => doctor::run(args, config, environment).await,
             Command::Eval(args) => eval::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
             Command::Sessions(args) => sessions::run(args, config).await,
             Command::Report(args) => report::run(args, config).await,
-            Command::JudgeWorker => Ok(ExitCode::SUCCESS),
+            Command::Completions(_) | Command::JudgeWorker => Ok(ExitCode::SUCCESS),
         }
     });
     // A blocked read of stdin must not keep the process: nothing that was answered is pending.

@@ -29,6 +29,7 @@ mod warnings;
 pub mod worker;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -326,6 +327,18 @@ impl Judge {
         let _turn = self.take_turn(&call).await?;
         let identity = self.identity(call.rubric, call.cancel).await?;
         self.checked(&identity.hash(), identity.evidence, &call).await
+    }
+
+    /// Most tokens that a picture takes.
+    #[must_use]
+    pub fn image_tokens(&self) -> u32 {
+        self.config.spec.image_tokens
+    }
+
+    /// Whether this file is the projector.
+    #[must_use]
+    pub fn is_projector(&self, path: &Path) -> bool {
+        path == self.config.spec.mmproj
     }
 
     /// Ends the judge process; all its memory is free afterwards.

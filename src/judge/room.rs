@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use tokio_util::sync::CancellationToken;
 
+use super::engine::llama::Backends;
 use super::engine::{Buffer, EngineInfo, GpuMemory, Layout};
 use super::memory::{MARGIN, Need, Placement, Shape, ShapeError, choose, need};
 use super::worker::WorkerState;
@@ -24,7 +25,13 @@ impl Judge {
     /// Whether the judge can lie on a GPU at all: by this build, and by its settings.
     #[must_use]
     pub fn may_use_gpu(&self) -> bool {
-        cfg!(any(feature = "cuda", feature = "vulkan", feature = "metal")) && self.config.spec.gpu_layers != Some(0)
+        // Where backends are files, whether there is one for a GPU is seen by the judge process.
+        cfg!(any(
+            feature = "cuda",
+            feature = "vulkan",
+            feature = "metal",
+            feature = "dynamic-backends"
+        )) && self.config.spec.gpu_layers != Some(0)
     }
 
     /// The shape of the judge's files, read once.
@@ -118,6 +125,14 @@ impl Judge {
     /// [`JudgeError`].
     pub async fn buffers(&self, cancel: &CancellationToken) -> Result<Vec<Buffer>, JudgeError> {
         Ok(self.worker.buffers(cancel).await?)
+    }
+
+    /// The parts of llama.cpp that the judge runs on: compiled in, or files beside the program.
+    ///
+    /// # Errors
+    /// [`JudgeError`] when the judge process cannot be started, or finds nothing to run on.
+    pub async fn backends(&self, cancel: &CancellationToken) -> Result<Backends, JudgeError> {
+        Ok(self.worker.backends(cancel).await?)
     }
 
     /// Loads the model if needed, tells how far it is, and says what it is.

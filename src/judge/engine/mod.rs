@@ -317,6 +317,14 @@ pub enum EngineError {
         /// What is known of the reason.
         reason: String,
     },
+    /// Nothing beside the program can compute on this machine.
+    #[error("no part of llama.cpp for this processor was found in {folder}: {reason}")]
+    NoBackend {
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// What is wrong there.
+        reason: String,
+    },
     /// The model lacks something that judging needs.
     #[error("the judge's model cannot be used: {0}")]
     Unsuitable(String),
@@ -372,6 +380,9 @@ impl EngineError {
             }
             Self::Load { .. } => {
                 "Check that the file is a complete Qwen3-VL GGUF (compare its size with the hub's); a truncated download is the usual cause.".into()
+            }
+            Self::NoBackend { .. } => {
+                "Unpack the whole archive again: the program needs the folders `backends` and `lib` beside it. A link to the program may lie elsewhere, a copy may not.".into()
             }
             Self::Unsuitable(_) => "Choose a Qwen3-VL GGUF and its mmproj (Gemma 3 loads too, unmeasured).".into(),
             Self::Context { .. } => {

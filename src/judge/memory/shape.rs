@@ -54,6 +54,10 @@ pub struct VisionShape {
     pub patches_a_token: u64,
     /// Pixels of a patch's side.
     pub patch: u64,
+    /// Width of the vectors that the language model gets, where the file says.
+    pub output: Option<u64>,
+    /// Deepstack layers: so many more vectors a token.
+    pub deepstack: u64,
 }
 
 /// Both halves of a judge, and its adapters.
@@ -101,6 +105,22 @@ impl Shape {
             vision: VisionShape::of(&Head::read(mmproj)?, mmproj)?,
             adapters: sizes.sum::<Result<u64, ShapeError>>()?,
         })
+    }
+}
+
+impl Shape {
+    /// Why the two files cannot belong together, as far as their heads tell.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<String> {
+        let (text, vision) = (&self.text, &self.vision);
+        if let Some(output) = vision.output.filter(|output| *output != text.width) {
+            let width = text.width;
+            return Some(format!(
+                "it makes vectors of {output}, and the model's are {width} wide"
+            ));
+        }
+        let (made, taken) = (vision.deepstack, text.inputs - 1);
+        (made != taken).then(|| format!("it has {made} deepstack layers, and the model takes {taken}"))
     }
 }
 
@@ -213,6 +233,11 @@ impl VisionShape {
             feed_forward: wanted("feed_forward_length")?,
             patches_a_token: merge * merge,
             patch: wanted("patch_size")?.clamp(1, 4096),
+            output: head.whole("clip.vision.projection_dim"),
+            deepstack: match head.get("clip.vision.is_deepstack_layers") {
+                Some(Value::List(layers)) => layers.iter().filter(|is| **is != 0).count() as u64,
+                _ => 0,
+            },
         })
     }
 }

@@ -53,6 +53,8 @@ fn dense(layers: usize, width: u64, feed_forward: u64, bytes: u64) -> Shape {
             feed_forward: 4304,
             patches_a_token: 4,
             patch: 16,
+            output: Some(width),
+            deepstack: 3,
         },
         adapters: 0,
     }
@@ -114,6 +116,13 @@ fn the_bundled_files_are_read() {
 
     let gemma = Shape::read(&file("random-gemma3.gguf"), &file("random-gemma3-mmproj.gguf"), []).unwrap();
     assert_eq!((gemma.vision.patches_a_token, gemma.text.tied), (16, true));
+    for shape in [&shape, &mixture, &gemma] {
+        assert_eq!(shape.mismatch(), None);
+    }
+    let text = gemma.text.clone();
+    let strangers = Shape { text, ..shape.clone() };
+    let words = strangers.mismatch().unwrap();
+    assert!(words.contains("vectors of 128") && words.contains("64 wide"), "{words}");
 }
 
 #[test]

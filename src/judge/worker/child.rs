@@ -11,7 +11,7 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
 use super::frame::{self, Reply, Request};
-use crate::judge::engine::llama::{LlamaEngine, StopFlag, buffers, gpus, load_model};
+use crate::judge::engine::llama::{LlamaEngine, Loader, StopFlag, buffers, gpus, load_model};
 use crate::judge::engine::{EngineError, ModelSpec};
 use crate::judge::memory::Placement;
 
@@ -77,26 +77,63 @@ pub fn run() -> anyhow::Result<()> {
     let out = Out(Arc::new(Mutex::new(io::stdout())));
     let turn = Turn::default();
     let requests = read_requests(turn.clone());
+    let mut loader = match Loader::start() {
+        Ok(loader) => loader,
+        Err(error) => {
+            refuse(&error, &requests, &out);
+            return Ok(());
+        }
+    };
     let backend = LlamaBackend::init()?;
 
     let (id, spec, placement) = loop {
         match requests.recv() {
-            Ok((Request::Gpus { id }, _)) => out.reply(&Reply::Gpus { id, gpus: gpus() }),
+            Ok((Request::Gpus { id }, _)) => {
+                loader.find_gpus();
+                out.reply(&Reply::Gpus { id, gpus: gpus() });
+            }
+            Ok((Request::Backends { id }, _)) => {
+                let backends = loader.found();
+                out.reply(&Reply::Backends { id, backends });
+            }
             Ok((Request::Load { id, spec, placement }, _)) => break (id, spec, placement),
             _ => return Ok(()),
         }
     };
+    if spec.gpu_layers != Some(0) {
+        loader.find_gpus();
+    }
     tell_of_life(turn.clone(), out.clone());
     turn.begin(id);
-    if let Err(error) = serve(&backend, (&spec, placement), id, &requests, &turn, &out) {
+    if let Err(error) = serve(&backend, &mut loader, (&spec, placement), id, &requests, &turn, &out) {
         out.reply(&Reply::Failed { id, error });
     }
     Ok(())
 }
 
+/// Answers everything with the one thing that is wrong.
+fn refuse(error: &EngineError, requests: &mpsc::Receiver<(Request, Vec<u8>)>, out: &Out) {
+    while let Ok((request, _)) = requests.recv() {
+        match request {
+            Request::Load { id, .. }
+            | Request::Gpus { id }
+            | Request::Buffers { id }
+            | Request::Backends { id }
+            | Request::Ask { id, .. } => {
+                out.reply(&Reply::Failed {
+                    id,
+                    error: error.clone(),
+                });
+            }
+            Request::Cancel { .. } => {}
+        }
+    }
+}
+
 /// Loads, says so, and answers asks until the input ends. An error is a failed load.
 fn serve(
     backend: &LlamaBackend,
+    loader: &mut Loader,
     (spec, placement): (&ModelSpec, Option<Placement>),
     id: u64,
     requests: &mpsc::Receiver<(Request, Vec<u8>)>,
@@ -132,6 +169,11 @@ fn serve(
             }
             Request::Buffers { id } => {
                 out.reply(&Reply::Buffers { id, buffers: buffers() });
+                continue;
+            }
+            Request::Backends { id } => {
+                let backends = loader.found();
+                out.reply(&Reply::Backends { id, backends });
                 continue;
             }
             Request::Load { .. } | Request::Cancel { .. } => continue,

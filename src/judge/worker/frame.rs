@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::judge::engine::llama::Pixels;
+use crate::judge::engine::llama::{Backends, Pixels};
 use crate::judge::engine::{Answers, Ask, Buffer, EngineError, EngineInfo, GpuMemory, ModelSpec, PixelKey};
 use crate::judge::memory::Placement;
 
@@ -35,6 +35,11 @@ pub enum Request {
     },
     /// Say which buffers the loaded model takes.
     Buffers {
+        /// The request's number.
+        id: u64,
+    },
+    /// Say which parts of llama.cpp there are.
+    Backends {
         /// The request's number.
         id: u64,
     },
@@ -97,6 +102,13 @@ pub enum Reply {
         id: u64,
         /// As llama.cpp reported them.
         buffers: Vec<Buffer>,
+    },
+    /// The parts of llama.cpp.
+    Backends {
+        /// The request's number.
+        id: u64,
+        /// What was found.
+        backends: Backends,
     },
     /// The answers.
     Answered {

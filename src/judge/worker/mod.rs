@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::engine::llama::Pixels;
+use super::engine::llama::{Backends, Pixels};
 use super::engine::{Answers, Ask, Buffer, EngineError, EngineInfo, GpuMemory, Layout, ModelSpec, PixelKey};
 use super::protocol;
 pub use error::{Cause, WorkerError};
@@ -106,6 +106,10 @@ enum Command {
     Buffers {
         cancel: CancellationToken,
         reply: oneshot::Sender<Result<Vec<Buffer>, WorkerError>>,
+    },
+    Backends {
+        cancel: CancellationToken,
+        reply: oneshot::Sender<Result<Backends, WorkerError>>,
     },
     Unload {
         reply: oneshot::Sender<()>,
@@ -196,6 +200,19 @@ impl Worker {
         self.call(command, answer, cancel).await?
     }
 
+    /// The parts of llama.cpp that the judge process finds. Starts it when there is none, and loads nothing.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub async fn backends(&self, cancel: &CancellationToken) -> Result<Backends, WorkerError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Backends {
+            cancel: cancel.clone(),
+            reply,
+        };
+        self.call(command, answer, cancel).await?
+    }
+
     /// Ends the process, which gives all its memory back. The next ask starts a new one.
     pub async fn unload(&self) {
         let (reply, done) = oneshot::channel();
@@ -258,6 +275,14 @@ async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publis
                 let result = match process.as_mut().filter(|live| live.info().is_some()) {
                     Some(live) => live.buffers(&cancel).await,
                     None => Ok(Vec::new()),
+                };
+                forget_gone(&mut process, &publish);
+                let _ = reply.send(result);
+            }
+            Ok(Some(Command::Backends { cancel, reply })) => {
+                let result = match started(&mut process, &config, &publish) {
+                    Ok(live) => live.backends(&cancel).await,
+                    Err(error) => Err(error),
                 };
                 forget_gone(&mut process, &publish);
                 let _ = reply.send(result);

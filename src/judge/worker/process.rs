@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::speaks_of_memory;
 use super::frame::{self, PictureHead, Reply, Request};
 use super::{Cause, KeyedPixels, SUBCOMMAND, WorkerConfig, WorkerError, check};
+use crate::judge::engine::llama::Backends;
 use crate::judge::engine::{Answers, Ask, Buffer, EngineError, EngineInfo, GpuMemory, PixelKey};
 use crate::judge::memory::{Placement, Shape, choose};
 
@@ -70,9 +71,7 @@ impl Process {
                     return Ok(info);
                 }
                 Reply::Failed { error, .. } => return Err(self.link.explain(error).into()),
-                Reply::Answered { .. } | Reply::Gpus { .. } | Reply::Buffers { .. } | Reply::Alive => {
-                    return Err(unexpected());
-                }
+                _ => return Err(unexpected()),
             }
         }
     }
@@ -123,6 +122,17 @@ impl Process {
         self.link.send(&Request::Buffers { id }, &[]).await?;
         match self.link.reply(id, cancel).await? {
             Reply::Buffers { buffers, .. } => Ok(buffers),
+            Reply::Failed { error, .. } => Err(error.into()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The parts of llama.cpp that the process found.
+    pub async fn backends(&mut self, cancel: &CancellationToken) -> Result<Backends, WorkerError> {
+        let id = self.link.take_id();
+        self.link.send(&Request::Backends { id }, &[]).await?;
+        match self.link.reply(id, cancel).await? {
+            Reply::Backends { backends, .. } => Ok(backends),
             Reply::Failed { error, .. } => Err(error.into()),
             _ => Err(unexpected()),
         }
@@ -212,6 +222,8 @@ impl Link {
         let spawn = |e: std::io::Error| WorkerError::Spawn(format!("{}: {e}", config.program.display()));
         let mut child = Command::new(&config.program)
             .arg(SUBCOMMAND)
+            // Names a backend to load: one for a llama.cpp of the user's own, of another version than ours.
+            .env_remove("GGML_BACKEND_PATH")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -361,6 +373,7 @@ fn number(reply: &Reply) -> Option<u64> {
         | Reply::Loaded { id, .. }
         | Reply::Gpus { id, .. }
         | Reply::Buffers { id, .. }
+        | Reply::Backends { id, .. }
         | Reply::Answered { id, .. }
         | Reply::Failed { id, .. } => Some(*id),
     }
@@ -403,6 +416,11 @@ async fn keep_log(mut lines: BufReader<tokio::process::ChildStderr>, log: Arc<Mu
         let text = String::from_utf8_lossy(&line);
         let text = text.trim();
         if text.is_empty() {
+            continue;
+        }
+        // Our own warnings are no part of how a process ended.
+        if let Some(warning) = text.strip_prefix("WARN ") {
+            tracing::warn!("{warning}");
             continue;
         }
         tracing::debug!(target: "judge_process", "{text}");

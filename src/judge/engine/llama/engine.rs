@@ -90,7 +90,7 @@ pub fn load_model(
         params = params.with_n_gpu_layers(layers);
     }
     if layers == Some(0) {
-        // Not even a context on it.
+        // Without any layer there, llama.cpp would still send large products to a GPU that it knows of.
         params = params
             .with_devices(&[])
             .map_err(|error| EngineError::Protocol(error.to_string()))?;
@@ -162,8 +162,9 @@ impl<'m> LlamaEngine<'m> {
             .threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)));
         let threads = i32::try_from(threads.max(1)).unwrap_or(1);
-        let device = gpu_name().filter(|_| spec.gpu_layers != Some(0));
-        let device = device.filter(|_| placement.is_none_or(|placement| placement.uses_gpu()));
+        // Asking for its name starts the driver.
+        let uses_gpu = spec.gpu_layers != Some(0) && placement.is_none_or(|placement| placement.uses_gpu());
+        let device = if uses_gpu { gpu_name() } else { None };
         let gpu = device.is_some() && placement.is_none_or(|placement| placement.projector);
         // Nothing of the work is the processor's, beside what always is.
         let whole = device.is_some()

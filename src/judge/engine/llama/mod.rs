@@ -4,8 +4,9 @@
 //! the vision encoder stand on its sys crate, because the safe types hide what the design needs:
 //! reading and reusing image embeddings (`mtmd_get_output_embd`), decoding them without encoding
 //! again, the abort callbacks, a progress callback for the projector. Every `unsafe` of the
-//! project is in `raw.rs` beside this file.
+//! project is in `raw` beside this file.
 
+mod backends;
 mod buffers;
 mod engine;
 mod forks;
@@ -15,6 +16,7 @@ mod raw;
 mod tokens;
 mod vision;
 
+pub use backends::{Backends, Loader, Unused};
 pub use buffers::{Listener, buffers};
 pub use engine::{LlamaEngine, gpus, load_model};
 pub use prompt::{Piece, Prompter};

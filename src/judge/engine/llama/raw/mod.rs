@@ -4,6 +4,7 @@
 //! knows about judging.
 
 mod adapter;
+mod backend;
 mod chunk;
 mod context;
 mod vision;
@@ -14,6 +15,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
 pub use adapter::LoadedAdapter;
+pub use backend::load_backend;
 pub use chunk::{Chunk, ChunkKind, ChunkRef, Chunks};
 pub use context::{Context, ContextSize, Entry};
 pub use vision::Vision;

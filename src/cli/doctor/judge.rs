@@ -1,0 +1,203 @@
+//! The judge itself: its files, whether they belong together, and what it makes of pictures.
+
+use tokio_util::sync::CancellationToken;
+
+use super::check::{Check, Health};
+use crate::cli::show;
+use crate::config::Config;
+use crate::judge::bank::bank;
+use crate::judge::engine::{EngineInfo, Layout};
+use crate::judge::memory::{GgufError, Shape, ShapeError};
+use crate::judge::protocol;
+use crate::judge::rubric::Rubric;
+use crate::judge::score::AxisVerdict;
+use crate::judge::verdict::Verdict;
+use crate::judge::{Call, JudgeError, Pair};
+use crate::picture::{Limits, Picture, decode};
+use crate::progress::Teller;
+use crate::session::Service;
+
+const PULL: &str = "prompt-calibrator models pull 8b (models list shows the others and what fits), or give two files with --model and --mmproj.";
+
+/// Checks the judge, as far as it goes, and says which work it was set up for.
+pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Check)) -> Option<Layout> {
+    match service.judge().shape() {
+        Ok(shape) => {
+            if let Some(mismatch) = shape.mismatch() {
+                tell(Check::missing(
+                    "projector",
+                    mismatch,
+                    "Use the mmproj file that belongs to this model: same repository, same size.",
+                ));
+                return None;
+            }
+        }
+        Err(error) => {
+            tell(unread(service, &error));
+            // Of an architecture that is not known here llama.cpp may still make something.
+            if !matches!(error, ShapeError::Lacks { .. }) {
+                return None;
+            }
+        }
+    }
+    let cancel = CancellationToken::new();
+    let (teller, updates) = Teller::new();
+    let info = match show::progress(updates, service.judge().load(&teller, &cancel)).await {
+        Ok(info) => info,
+        Err(error) => {
+            tell(Check::missing("model", error.to_string(), error.hint()));
+            return None;
+        }
+    };
+    tell(model(&info, config));
+    if let Ok(shape) = service.judge().shape() {
+        tell(Check::ok("projector", belongs(shape)));
+    }
+    let rubric = match service.default_rubric().await {
+        Ok(rubric) => rubric,
+        Err(error) => {
+            tell(Check::missing("rubric", error.to_string(), error.hint()));
+            return None;
+        }
+    };
+    tell(judgement(service, &rubric, &cancel).await);
+    tell(self_check(service, &rubric, &info, &cancel).await);
+    Some(protocol::layout(&rubric, service.judge().image_tokens()))
+}
+
+fn unread(service: &Service, error: &ShapeError) -> Check {
+    let path = match error {
+        ShapeError::File(
+            GgufError::Unread { path, .. } | GgufError::NotGguf { path, .. } | GgufError::CutOff { path, .. },
+        )
+        | ShapeError::Lacks { path, .. } => path,
+    };
+    let what = if service.judge().is_projector(path) {
+        "projector"
+    } else {
+        "model"
+    };
+    let fix = match error {
+        ShapeError::File(GgufError::CutOff { .. } | GgufError::NotGguf { .. }) => {
+            "The download is not complete, or is something else: prompt-calibrator models verify, or get the file again."
+        }
+        _ => PULL,
+    };
+    Check::missing(what, error.to_string(), fix)
+}
+
+fn model(info: &EngineInfo, config: &Config) -> Check {
+    let found = format!(
+        "{}{} ({}, {:.1} M parameters, {:.1} MB) on {}, {}",
+        if config.model.is_some() { "" } else { "bundled: " },
+        info.name.as_deref().unwrap_or("unnamed"),
+        info.architecture,
+        info.parameters as f64 / 1e6,
+        info.bytes as f64 / 1e6,
+        info.backend,
+        info.engine,
+    );
+    if let Some(domain) = &info.domain {
+        let found = format!("{found}; it knows {domain} only");
+        Check::warning(
+            "model",
+            found,
+            format!("Good for the demo. For your own pictures: {PULL}"),
+        )
+    } else if !info.trained {
+        let found = format!("{found}; its weights are random, its scores mean nothing");
+        Check::warning("model", found, format!("For real scores: {PULL}"))
+    } else if !info.known_architecture {
+        let fix = "It loads as a second opinion; what was measured is Qwen3-VL.";
+        Check::warning("model", found, fix)
+    } else {
+        Check::ok("model", found)
+    }
+}
+
+fn belongs(shape: &Shape) -> String {
+    format!(
+        "belongs to the model: vectors of {}, {} a token; {:.1} MB",
+        shape.text.width,
+        shape.text.inputs,
+        shape.vision.weights as f64 / 1e6
+    )
+}
+
+/// One judgement of two pictures that have little in common.
+async fn judgement(service: &Service, rubric: &Rubric, cancel: &CancellationToken) -> Check {
+    let (teller, updates) = Teller::new();
+    let call = Call {
+        rubric,
+        // Nobody is in these pictures.
+        guarded: false,
+        teller: &teller,
+        cancel,
+    };
+    let [first, second, ..] = bank();
+    let pictures: Result<[Picture; 2], _> = (|| {
+        Ok([
+            decode(first.bytes, &Limits::default())?,
+            decode(second.bytes, &Limits::default())?,
+        ])
+    })();
+    let judged = async {
+        let [reference, generated] = &pictures.map_err(JudgeError::Picture)?;
+        let pair = Pair { reference, generated };
+        service.judge().compare(pair, call).await
+    };
+    match show::progress(updates, judged).await {
+        Ok(verdict) => told(&verdict, rubric),
+        Err(error) => Check::missing("judgement", error.to_string(), error.hint()),
+    }
+}
+
+fn told(verdict: &Verdict, rubric: &Rubric) -> Check {
+    let of = |kind: AxisVerdict| verdict.axes.iter().filter(|axis| axis.verdict == kind).count();
+    let scored = verdict.axes.iter().filter(|axis| axis.score.is_some()).count();
+    let refused = of(AxisVerdict::Refused);
+    let found = format!(
+        "two unlike pictures on the {} axes of the rubric {} in {:.1} s: {scored} scored, {} not visible, {} not told apart, {refused} refused",
+        verdict.axes.len(),
+        rubric.id,
+        verdict.seconds,
+        of(AxisVerdict::NotVisible),
+        of(AxisVerdict::Unresolved),
+    );
+    if scored > 0 && refused * 2 <= verdict.axes.len() {
+        Check::ok("judgement", found)
+    } else {
+        let fix =
+            "This judge reads too little: use another model, or an abliterated one where it refuses (models list).";
+        Check::warning("judgement", found, fix)
+    }
+}
+
+async fn self_check(service: &Service, rubric: &Rubric, info: &EngineInfo, cancel: &CancellationToken) -> Check {
+    let (teller, updates) = Teller::new();
+    let call = Call {
+        rubric,
+        guarded: false,
+        teller: &teller,
+        cancel,
+    };
+    match show::progress(updates, service.judge().self_check(call)).await {
+        Ok(check) => {
+            let found = format!(
+                "a picture scores {:.2} against itself, {:.2} against an unrelated one, {:.2} against plain grey",
+                check.identical, check.unrelated, check.grey
+            );
+            if check.passed {
+                Check::ok("self-check", found)
+            } else {
+                let fix = if info.trained {
+                    "This judge does not tell alike from unlike: use another model, or check that the projector belongs to it."
+                } else {
+                    "To be expected of random weights; a trained model scores high against itself only."
+                };
+                Check::warning("self-check", format!("failed: {found}"), fix)
+            }
+        }
+        Err(error) => Check::bad("self-check", Health::Missing, error.to_string(), error.hint()),
+    }
+}

@@ -1,0 +1,253 @@
+//! llama.cpp's backends: compiled in, or files beside the program that are loaded when the judge process starts.
+//!
+//! With `dynamic-backends` one program serves machines with and without a GPU. Beside it lie
+//! `backends/cpu`, a file for each kind of processor of which the best is taken, and `backends/gpu`, a file for each kind
+//! of GPU. Files are looked for there only: what is found is executed, so the working folder is never searched.
+
+use std::path::{Path, PathBuf};
+
+use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
+use serde::{Deserialize, Serialize};
+
+use super::raw;
+use crate::judge::engine::EngineError;
+
+/// The folder beside the program.
+const FOLDER: &str = "backends";
+/// The kinds of GPU, the best first. Only the first that finds a GPU is used: two drivers would show one card twice.
+const GPUS: [&str; 4] = ["cuda", "hip", "metal", "vulkan"];
+
+const NO_GPU: &str = "it found no GPU";
+
+/// Which parts of llama.cpp the judge process has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backends {
+    /// Whether they are files beside the program; else they are compiled in.
+    pub dynamic: bool,
+    /// What they can compute on, such as `CPU` or `Vulkan0 (NVIDIA GeForce RTX 4090)`.
+    pub devices: Vec<String>,
+    /// GPU files that are there and not used.
+    pub unused: Vec<Unused>,
+}
+
+/// A backend's file that is there and not used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unused {
+    /// The file.
+    pub file: PathBuf,
+    /// Why: what the system or llama.cpp said.
+    pub reason: String,
+}
+
+impl Unused {
+    /// Whether something is wrong here. A program for many machines carries files for drivers that most of them lack,
+    /// which is nothing to complain of.
+    #[must_use]
+    pub fn is_a_fault(&self) -> bool {
+        const DRIVERS: [&str; 3] = ["libcuda.so", "libamdhip64.so", "libvulkan.so"];
+        self.reason != NO_GPU && !DRIVERS.iter().any(|driver| self.reason.contains(driver))
+    }
+}
+
+/// Loads backends, each kind once.
+#[derive(Debug)]
+pub struct Loader {
+    folder: Option<PathBuf>,
+    /// Until the GPUs were looked for.
+    unused: Option<Vec<Unused>>,
+}
+
+impl Loader {
+    /// Loads what computes on the processor.
+    ///
+    /// # Errors
+    /// [`EngineError::NoBackend`] when there is nothing beside the program that runs on this processor.
+    pub fn start() -> Result<Self, EngineError> {
+        if !cfg!(feature = "dynamic-backends") {
+            return Ok(Self {
+                folder: None,
+                unused: None,
+            });
+        }
+        let folder = beside_the_program()?;
+        load_processor(&folder.join("cpu"))?;
+        Ok(Self {
+            folder: Some(folder),
+            unused: None,
+        })
+    }
+
+    /// Looks for GPUs, once. Apart from [`Loader::start`], so that a judge that is kept on the processor starts no driver.
+    pub fn find_gpus(&mut self) {
+        let Some(folder) = &self.folder else { return };
+        if self.unused.is_none() {
+            let unused = first_gpu(&folder.join("gpu"), raw::load_backend, any_gpu);
+            for unused in unused.iter().filter(|unused| unused.is_a_fault()) {
+                tracing::warn!("{} is not used: {}", unused.file.display(), unused.reason);
+            }
+            self.unused = Some(unused);
+        }
+    }
+
+    /// What there is, after looking for GPUs.
+    pub fn found(&mut self) -> Backends {
+        self.find_gpus();
+        let device = |device: llama_cpp_2::LlamaBackendDevice| match device.device_type {
+            LlamaBackendDeviceType::Cpu => device.name,
+            _ => format!("{} ({})", device.name, device.description),
+        };
+        Backends {
+            dynamic: self.folder.is_some(),
+            devices: list_llama_ggml_backend_devices().into_iter().map(device).collect(),
+            unused: self.unused.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// The folder of backends. The program's own path is followed through links, so that a link in `~/.local/bin` works.
+fn beside_the_program() -> Result<PathBuf, EngineError> {
+    let program = std::env::current_exe().and_then(std::fs::canonicalize);
+    let program = program.map_err(|error| EngineError::NoBackend {
+        folder: FOLDER.into(),
+        reason: format!("the program's own place is not known: {error}"),
+    })?;
+    Ok(program.with_file_name(FOLDER))
+}
+
+#[cfg(feature = "dynamic-backends")]
+fn load_processor(folder: &Path) -> Result<(), EngineError> {
+    let failed = |reason: &str| EngineError::NoBackend {
+        folder: folder.to_owned(),
+        reason: reason.to_owned(),
+    };
+    if !folder.is_dir() {
+        return Err(failed("the folder is missing"));
+    }
+    if folder.to_str().is_none() {
+        return Err(failed("its path is not valid UTF-8"));
+    }
+    // Tries each file and takes the one with most of what this processor can.
+    llama_cpp_2::llama_backend::load_backends_from_path(folder);
+    let cpu = |device: &llama_cpp_2::LlamaBackendDevice| device.device_type == LlamaBackendDeviceType::Cpu;
+    if list_llama_ggml_backend_devices().iter().any(cpu) {
+        Ok(())
+    } else {
+        Err(failed("no file in it runs on this processor"))
+    }
+}
+
+#[cfg(not(feature = "dynamic-backends"))]
+fn load_processor(_: &Path) -> Result<(), EngineError> {
+    Ok(())
+}
+
+/// Loads the files of a folder in the order of [`GPUS`] until one has found a GPU. What is not used comes back.
+fn first_gpu(
+    folder: &Path,
+    mut load: impl FnMut(&Path) -> Result<String, String>,
+    mut any_gpu: impl FnMut() -> bool,
+) -> Vec<Unused> {
+    let mut unused = Vec::new();
+    for kind in GPUS {
+        let file = folder.join(file_name(kind));
+        if !file.exists() {
+            continue;
+        }
+        let said = match load(&file) {
+            Ok(_) if any_gpu() => break,
+            Ok(said) if said.is_empty() => NO_GPU.to_owned(),
+            Ok(said) => format!("{NO_GPU}: {said}"),
+            Err(said) => said,
+        };
+        unused.push(Unused { file, reason: said });
+    }
+    unused
+}
+
+/// As llama.cpp names the file of a backend: `.so` on macOS too.
+fn file_name(kind: &str) -> String {
+    if cfg!(windows) {
+        format!("ggml-{kind}.dll")
+    } else {
+        format!("libggml-{kind}.so")
+    }
+}
+
+fn any_gpu() -> bool {
+    list_llama_ggml_backend_devices().iter().any(|device| {
+        matches!(
+            device.device_type,
+            LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(kinds: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for kind in kinds {
+            std::fs::write(folder.path().join(file_name(kind)), "").unwrap();
+        }
+        folder
+    }
+
+    fn kind_of(file: &Path) -> String {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        name.rsplit('-').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_second_driver_is_left_alone_where_the_first_finds_a_gpu() {
+        let folder = folder(&["vulkan", "cuda"]);
+        let mut loaded = Vec::new();
+        let load = |file: &Path| {
+            loaded.push(kind_of(file));
+            Ok(String::new())
+        };
+        assert_eq!(first_gpu(folder.path(), load, || true), []);
+        assert_eq!(loaded, ["cuda"]);
+    }
+
+    #[test]
+    fn what_is_not_used_says_why_and_the_next_is_tried() {
+        let folder = folder(&["cuda", "hip", "vulkan"]);
+        let load = |file: &Path| match kind_of(file).as_str() {
+            "cuda" => Err("invalid ELF header".to_owned()),
+            "hip" => Ok("no device".to_owned()),
+            _ => Ok(String::new()),
+        };
+        let unused = first_gpu(folder.path(), load, || false);
+        let reasons: Vec<&str> = unused.iter().map(|unused| unused.reason.as_str()).collect();
+        assert_eq!(
+            reasons,
+            ["invalid ELF header", "it found no GPU: no device", "it found no GPU"]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_library_is_an_error_with_a_reason() {
+        let folder = folder(&["vulkan"]);
+        let file = folder.path().join(file_name("vulkan"));
+        std::fs::write(&file, "not a library").unwrap();
+        let error = raw::load_backend(&file).unwrap_err();
+        assert!(error.contains("vulkan") && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_looked_for_in_the_working_folder() {
+        let folder = beside_the_program().unwrap();
+        assert!(folder.is_absolute());
+        assert_eq!(
+            folder.parent().unwrap(),
+            std::env::current_exe()
+                .unwrap()
+                .canonicalize()
+                .unwrap()
+                .parent()
+                .unwrap()
+        );
+    }
+}

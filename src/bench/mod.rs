@@ -60,7 +60,7 @@ pub async fn run(plan: &Plan<'_>) -> Result<Timings, BenchError> {
     for (at, &image_tokens) in plan.image_tokens.iter().enumerate() {
         let judge = judge(&plan.worker, image_tokens, plan.evidence);
         let started = Instant::now();
-        let info = judge.info(plan.cancel).await?;
+        let info = judge.load(plan.teller, plan.cancel).await?;
         model.get_or_insert(Model::of(&info, plan.worker.spec.threads, started.elapsed()));
         for (n, &axes) in plan.axes.iter().enumerate() {
             let done = (at * plan.axes.len() + n) as f64 / settings as f64;
@@ -130,19 +130,28 @@ impl Setting<'_> {
             .collect();
         // The first judgement makes the context and is not counted.
         let rounds = self.plan.rounds + 1;
+        let judgements = rounds * series.len() * 2;
+        let mut done = 0;
         for round in 0..rounds {
-            self.part.tell(Progress {
-                done: Done::Fraction(round as f64 / rounds as f64),
-                message: format!(
-                    "{} axes, {} tokens a picture, round {} of {rounds}",
-                    self.rubric.axes.len(),
-                    self.image_tokens,
-                    round + 1
-                ),
-            });
+            let mut tell = |protocol: Protocol, state: State| {
+                self.part.tell(Progress {
+                    done: Done::Fraction(f64::from(done) / judgements as f64),
+                    message: format!(
+                        "{} axes, {} tokens a picture, round {} of {rounds}, {} {}",
+                        self.rubric.axes.len(),
+                        self.image_tokens,
+                        round + 1,
+                        protocol.as_str(),
+                        state.as_str()
+                    ),
+                });
+                done += 1;
+            };
             for one in &mut series {
                 let [reference, first, second] = self.plan.pictures.fresh()?;
+                tell(one.protocol, State::Cold);
                 let (cold, values) = self.lap(one.protocol, (&reference, &first), None).await?;
+                tell(one.protocol, State::Warm);
                 let (warm, _) = self.lap(one.protocol, (&reference, &second), Some(&values)).await?;
                 if round > 0 {
                     one.cold.push(cold);

@@ -204,7 +204,7 @@ async fn finished(
     (tests, rivals): (Vec<report::TestReport>, Vec<report::Rival>),
     started: Instant,
 ) -> Result<Report, EvalError> {
-    let info = plan.judge.info(plan.cancel).await?;
+    let info = plan.judge.load(plan.teller, plan.cancel).await?;
     let name = info.name.unwrap_or_else(|| "a model without a name".into());
     Ok(Report {
         judge: asker.judge_hash().to_owned(),

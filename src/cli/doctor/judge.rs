@@ -3,6 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::check::{Check, Health};
+use crate::bench::Pictures;
 use crate::cli::show;
 use crate::config::Config;
 use crate::judge::bank::bank;
@@ -60,7 +61,7 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
             return None;
         }
     };
-    tell(judgement(service, &rubric, &cancel).await);
+    tell(judgement(service, &rubric, &info, &cancel).await);
     tell(self_check(service, &rubric, &info, &cancel).await);
     Some(protocol::layout(&rubric, service.judge().image_tokens()))
 }
@@ -125,7 +126,7 @@ fn belongs(shape: &Shape) -> String {
 }
 
 /// One judgement of two pictures that have little in common.
-async fn judgement(service: &Service, rubric: &Rubric, cancel: &CancellationToken) -> Check {
+async fn judgement(service: &Service, rubric: &Rubric, info: &EngineInfo, cancel: &CancellationToken) -> Check {
     let (teller, updates) = Teller::new();
     let call = Call {
         rubric,
@@ -134,22 +135,29 @@ async fn judgement(service: &Service, rubric: &Rubric, cancel: &CancellationToke
         teller: &teller,
         cancel,
     };
-    let [first, second, ..] = bank();
-    let pictures: Result<[Picture; 2], _> = (|| {
-        Ok([
-            decode(first.bytes, &Limits::default())?,
-            decode(second.bytes, &Limits::default())?,
-        ])
-    })();
     let judged = async {
-        let [reference, generated] = &pictures.map_err(JudgeError::Picture)?;
+        let [reference, generated] = &pictures(info)?;
         let pair = Pair { reference, generated };
-        service.judge().compare(pair, call).await
+        anyhow::Ok(service.judge().compare(pair, call).await?)
     };
     match show::progress(updates, judged).await {
         Ok(verdict) => told(&verdict, rubric),
-        Err(error) => Check::missing("judgement", error.to_string(), error.hint()),
+        Err(error) => {
+            let hint = error.downcast_ref().map(JudgeError::hint);
+            Check::missing("judgement", format!("{error:#}"), hint.unwrap_or_default())
+        }
     }
+}
+
+/// Two pictures that have little in common, of what this judge knows.
+fn pictures(info: &EngineInfo) -> anyhow::Result<[Picture; 2]> {
+    if info.domain.is_some() {
+        let [first, second, _] = Pictures::scenes().fresh()?;
+        return Ok([first, second]);
+    }
+    let [first, second, ..] = bank();
+    let limits = Limits::default();
+    Ok([decode(first.bytes, &limits)?, decode(second.bytes, &limits)?])
 }
 
 fn told(verdict: &Verdict, rubric: &Rubric) -> Check {

@@ -137,7 +137,7 @@ fn table(need: &Need, held: &[Buffer]) -> String {
             .sum();
         if bytes == 0 { String::new() } else { gigabytes(bytes) }
     };
-    let rows: [(&str, fn(&Part) -> u64, &[BufferKind]); 4] = [
+    let rows: [(&str, fn(&Part) -> u64, &[BufferKind]); 6] = [
         (
             "weights",
             |part| part.weights,
@@ -145,11 +145,22 @@ fn table(need: &Need, held: &[Buffer]) -> String {
         ),
         ("projector", |part| part.projector, &[BufferKind::Projector]),
         ("context", |part| part.context, &[BufferKind::Context]),
-        ("buffers", |part| part.buffers, &[]),
+        (
+            "buffers",
+            |part| part.buffers,
+            &[BufferKind::Compute, BufferKind::Output],
+        ),
+        ("pictures", |part| part.pictures, &[]),
+        ("driver", |part| part.driver, &[]),
     ];
     for (name, of, kinds) in rows {
-        let (gpu, main) = (gigabytes(of(&need.gpu)), gigabytes(of(&need.processor)));
-        table.add_row([name.to_owned(), gpu, main, says(kinds)]);
+        let [gpu, main] = [&need.gpu, &need.processor].map(|part| match of(part) {
+            0 => String::new(),
+            bytes => gigabytes(bytes),
+        });
+        if !gpu.is_empty() || !main.is_empty() {
+            table.add_row([name.to_owned(), gpu, main, says(kinds)]);
+        }
     }
     table.to_string()
 }

@@ -23,15 +23,19 @@ pub struct Part {
     pub projector: u64,
     /// Keys and values of a judgement.
     pub context: u64,
-    /// What is computed in, and what a driver keeps.
+    /// What the language model computes in.
     pub buffers: u64,
+    /// What a picture is encoded in.
+    pub pictures: u64,
+    /// What drivers keep for a process.
+    pub driver: u64,
 }
 
 impl Part {
     /// All of it.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.weights + self.projector + self.context + self.buffers
+        self.weights + self.projector + self.context + self.buffers + self.pictures + self.driver
     }
 }
 
@@ -92,9 +96,9 @@ pub fn need(shape: &Shape, layout: &Layout, placement: &Placement, gpus: u64) ->
         &mut need.processor
     };
     eyes.projector += shape.vision.weights;
-    eyes.buffers += shape.vision.computing(layout);
+    eyes.pictures += shape.vision.computing(layout);
     if placement.uses_gpu() {
-        need.gpu.buffers += gpus * DRIVER;
+        need.gpu.driver = gpus * DRIVER;
     }
     need
 }

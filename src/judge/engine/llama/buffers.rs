@@ -23,18 +23,30 @@ pub struct Listener;
 
 impl<S: Subscriber> Layer<S> for Listener {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        struct Message(String);
-        impl Visit for Message {
-            fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-                if field.name() == "message" {
-                    self.0 = format!("{value:?}");
-                }
-            }
-        }
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        note(&message.0, &mut HEARD.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut line = Line::default();
+        event.record(&mut line);
+        let line = format!("{}: {}", line.module, line.message);
+        note(&line, &mut HEARD.lock().unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+/// A line as llama.cpp wrote it: what stands before its first colon comes as a field of its own.
+#[derive(Default)]
+struct Line {
+    module: String,
+    message: String,
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => value.clone_into(&mut self.message),
+            "module" => value.clone_into(&mut self.module),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
 /// Takes one line in. A new context takes the place of the old one's buffers.

@@ -233,7 +233,7 @@ mod tests {
         let file = folder.path().join(file_name("vulkan"));
         std::fs::write(&file, "not a library").unwrap();
         let error = raw::load_backend(&file).unwrap_err();
-        assert!(error.contains("vulkan") && !error.contains('\n'), "{error}");
+        assert!(!error.is_empty() && !error.contains("vulkan"), "{error}");
     }
 
     #[test]

@@ -47,5 +47,11 @@ pub fn load_backend(file: &Path) -> Result<String, String> {
     unsafe { sys::ggml_log_set(log, data) };
     let heard = heard.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let said = heard.lines.split_whitespace().collect::<Vec<_>>().join(" ");
+    // The caller knows which file it is about.
+    let file = format!("{}: ", file.display());
+    let said = said
+        .rsplit_once(&file)
+        .map_or(said.as_str(), |(_, reason)| reason)
+        .to_owned();
     if backend.is_null() { Err(said) } else { Ok(said) }
 }

@@ -31,17 +31,25 @@ impl Change {
     }
 }
 
+/// Where the configuration file is unless one is named.
+#[must_use]
+pub fn usual_file(environment: &Environment) -> Option<PathBuf> {
+    environment.config_dir.as_deref().map(file::usual)
+}
+
 impl Config {
     /// The configuration file to write to: the one that was read, else the one that would be read.
     ///
     /// # Errors
     /// [`ConfigError::NoFolder`] where the platform names no folder and none was given.
     pub fn file_to_write(&self, environment: &Environment) -> Result<PathBuf, ConfigError> {
-        let usual = || environment.config_dir.as_deref().map(file::usual);
-        self.file.clone().or_else(usual).ok_or(ConfigError::NoFolder {
-            what: "folder for settings",
-            flag: "--config",
-        })
+        self.file
+            .clone()
+            .or_else(|| usual_file(environment))
+            .ok_or(ConfigError::NoFolder {
+                what: "folder for settings",
+                flag: "--config",
+            })
     }
 }
 

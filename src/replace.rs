@@ -41,6 +41,16 @@ fn real(path: &Path) -> PathBuf {
     })
 }
 
+/// A changed text with the ends of lines of the old one, for an editor that forgets them. None where the old one has both
+/// kinds, so that nobody can tell which line had which.
+pub(crate) fn with_ends_of(old: &str, new: String) -> Option<String> {
+    match old.matches("\r\n").count() {
+        0 => Some(new),
+        some if some == old.matches('\n').count() => Some(new.replace("\r\n", "\n").replace('\n', "\r\n")),
+        _ => None,
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;

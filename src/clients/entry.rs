@@ -95,9 +95,12 @@ pub(super) fn located(name: &Path, environment: &Environment) -> Option<PathBuf>
         return absolute(name).filter(|path| path.is_file());
     }
     let named = |folder: PathBuf| {
-        let path = absolute(&folder)?.join(name);
-        let ended = path.with_extension(std::env::consts::EXE_EXTENSION);
-        [path, ended].into_iter().find(|path| path.is_file())
+        let folder = absolute(&folder)?;
+        let mut ended = name.as_os_str().to_owned();
+        ended.push(std::env::consts::EXE_SUFFIX);
+        [folder.join(ended), folder.join(name)]
+            .into_iter()
+            .find(|path| path.is_file())
     };
     std::env::split_paths(&environment.machine.search_path).find_map(named)
 }

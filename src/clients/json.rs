@@ -75,12 +75,6 @@ pub(super) fn among(servers: &Value) -> Option<Found> {
 }
 
 fn parse(dialect: Dialect, text: &str) -> Result<CstRootNode, Unmergeable> {
-    if dialect.plain && !text.trim().is_empty() {
-        serde_json::from_str::<Value>(text).map_err(|error| Unmergeable::Unreadable {
-            line: error.line(),
-            problem: plainly(&error.to_string()),
-        })?;
-    }
     let options = ParseOptions {
         allow_loose_object_property_names: false,
         allow_missing_commas: false,
@@ -93,16 +87,18 @@ fn parse(dialect: Dialect, text: &str) -> Result<CstRootNode, Unmergeable> {
         allow_comments: true,
         allow_trailing_commas: true,
     };
-    CstRootNode::parse(text, &options).map_err(|error| Unmergeable::Unreadable {
+    let root = CstRootNode::parse(text, &options).map_err(|error| Unmergeable::Unreadable {
         line: error.line_display(),
         problem: error.kind().to_string(),
-    })
-}
-
-/// serde's words without the place, which is said already.
-fn plainly(error: &str) -> String {
-    let words = error.rsplit_once(" at line ").map_or(error, |(words, _)| words);
-    format!("{words} (this client reads plain JSON, without comments)")
+    })?;
+    if dialect.plain && !text.trim().is_empty() {
+        // What only this reader stumbles over is a comment, or a comma before a bracket.
+        serde_json::from_str::<Value>(text).map_err(|error| Unmergeable::Unreadable {
+            line: error.line(),
+            problem: "this client reads plain JSON, without comments and without a comma behind the last".to_owned(),
+        })?;
+    }
+    Ok(root)
 }
 
 /// A property that is there at most once: of two, clients read the last, and others the first.

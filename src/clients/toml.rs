@@ -4,6 +4,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value, value};
 
 use super::entry::{CODEX_WAITS_S, Entry, NAME, is_ours};
 use super::{Found, Merged, Unmergeable};
+use crate::replace::with_ends_of;
 
 /// The table of the servers.
 const SERVERS: &str = "mcp_servers";
@@ -134,18 +135,11 @@ fn shown(item: &Item) -> String {
     }
 }
 
-/// The text of a changed document with the file's own ends of lines, which the document forgets.
 fn as_it_was(text: &str, document: &DocumentMut) -> Result<String, Unmergeable> {
-    let changed = document.to_string();
-    let all = text.matches('\n').count();
-    match text.matches("\r\n").count() {
-        0 => Ok(changed),
-        some if some == all => Ok(changed.replace("\r\n", "\n").replace('\n', "\r\n")),
-        _ => {
-            let problem = "its lines end in two ways, so that a change would touch others as well";
-            Err(Unmergeable::NoPlace(problem.to_owned()))
-        }
-    }
+    with_ends_of(text, document.to_string()).ok_or_else(|| {
+        let problem = "its lines end in two ways, so that a change would touch others as well";
+        Unmergeable::NoPlace(problem.to_owned())
+    })
 }
 
 fn wrong(what: &str, is: &str) -> Unmergeable {

@@ -8,7 +8,7 @@ use toml_edit::{DocumentMut, value};
 use super::error::ConfigError;
 use super::file::{self, ConfigFile};
 use super::{Config, Environment};
-use crate::replace::replace;
+use crate::replace::{replace, with_ends_of};
 
 /// What stands at the head of a file that was not there.
 const HEAD: &str = "# Settings of prompt-calibrator. Keys are the flags' names: prompt-calibrator --help\n";
@@ -31,17 +31,25 @@ impl Change {
     }
 }
 
+/// Where the configuration file is unless one is named.
+#[must_use]
+pub fn usual_file(environment: &Environment) -> Option<PathBuf> {
+    environment.config_dir.as_deref().map(file::usual)
+}
+
 impl Config {
     /// The configuration file to write to: the one that was read, else the one that would be read.
     ///
     /// # Errors
     /// [`ConfigError::NoFolder`] where the platform names no folder and none was given.
     pub fn file_to_write(&self, environment: &Environment) -> Result<PathBuf, ConfigError> {
-        let usual = || environment.config_dir.as_deref().map(file::usual);
-        self.file.clone().or_else(usual).ok_or(ConfigError::NoFolder {
-            what: "folder for settings",
-            flag: "--config",
-        })
+        self.file
+            .clone()
+            .or_else(|| usual_file(environment))
+            .ok_or(ConfigError::NoFolder {
+                what: "folder for settings",
+                flag: "--config",
+            })
     }
 }
 
@@ -72,7 +80,7 @@ pub fn edit(path: &Path, changes: &[Change]) -> Result<(), ConfigError> {
     let mut head = String::new();
     if document.is_empty() {
         document = DocumentMut::new();
-        head = text;
+        head.push_str(&text);
         if !head.is_empty() && !head.ends_with('\n') {
             head.push('\n');
         }
@@ -95,7 +103,8 @@ pub fn edit(path: &Path, changes: &[Change]) -> Result<(), ConfigError> {
             }
         }
     }
-    let text = format!("{head}{document}");
+    let changed = format!("{head}{document}");
+    let text = with_ends_of(&text, changed.clone()).unwrap_or(changed);
     toml::from_str::<ConfigFile>(&text).map_err(|e| wrong(e.to_string()))?;
     replace(path, &text).map_err(unwritten)
 }
@@ -128,6 +137,24 @@ mod tests {
         let read: ConfigFile = toml::from_str(&text).unwrap();
         assert_eq!(read.model.unwrap(), Path::new("C:\\m\\\"b\".gguf"));
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn ends_of_lines_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        for (before, after) in [
+            ("# mine\r\n", "# mine\r\nmodel = \"m\"\r\n"),
+            (
+                "threads = 2\r\nlog = 'off' # quiet\r\n",
+                "threads = 2\r\nlog = 'off' # quiet\r\nmodel = \"m\"\r\n",
+            ),
+            ("# mine", "# mine\nmodel = \"m\"\n"),
+        ] {
+            std::fs::write(&path, before).unwrap();
+            edit(&path, &[Change::set("model", "m")]).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+        }
     }
 
     #[test]

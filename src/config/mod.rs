@@ -30,7 +30,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-pub use edit::{Change, edit};
+pub use edit::{Change, edit, usual_file};
 pub use environment::{Environment, Machine, PREFIX};
 pub use error::ConfigError;
 pub use explain::Explained;

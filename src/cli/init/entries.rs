@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::{Answer, Args, Named, ask, say};
 use crate::cli::show;
 use crate::clients::{self, Client, ClientError, Entry, Merged, NAME};
-use crate::config::{Config, Environment, Source};
+use crate::config::{Config, Environment, Source, usual_file};
 use crate::replace::replace;
 
 /// The entry: this program, and those of this call's settings that say where the others are.
@@ -15,14 +15,12 @@ pub fn entry(config: &Config, environment: &Environment, file: &Path) -> Result<
     let program = clients::program(environment)?;
     if clients::is_a_build(&program) {
         show::note(&format!(
-            "{} is what a build made, and the next one replaces it. Copy it to a folder that stays (such as one of your \
-             PATH) and repeat this with the copy, if the entry is to last",
+            "{} lies where a build put it: the entry is good as long as it stays there, and `cargo clean` removes it",
             program.display()
         ));
     }
     let mut settings = Vec::new();
-    let usual = environment.config_dir.as_ref().map(|folder| folder.join("config.toml"));
-    if usual.as_deref() != Some(file) {
+    if usual_file(environment).as_deref() != Some(file) {
         settings.push(("config", file));
     }
     if matches!(config.data_dir.source, Source::Flag(_) | Source::Environment(_)) {

@@ -1,6 +1,9 @@
 //! The configuration: what is found and what was given go into the file, what is there stays.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::{Answer, InitError, ask, say};
 use crate::cli::{setup, show};
@@ -15,11 +18,14 @@ const PASSED_ON: [&str; 2] = ["config", "data-dir"];
 /// How this command itself is to be logged is nobody else's business.
 const OF_THIS_CALL: [&str; 2] = ["log", "log-file"];
 
+/// How long the configured ComfyUI may take to answer.
+const LIMIT: Duration = Duration::from_secs(5);
+
 /// Writes what is missing. Returns the file.
 pub async fn run(config: &Config, environment: &Environment, yes: bool) -> anyhow::Result<PathBuf> {
     let file = config.file_to_write(environment)?;
     let stored = of_the_file(config, environment, &file)?;
-    let comfyui = Comfyui::look(config).await?;
+    let comfyui = Comfyui::look(config).await;
     let mut changes = Vec::new();
     for wish in wishes(config, &comfyui) {
         if let Some(change) = settled(wish, &stored, &file, yes)? {
@@ -64,7 +70,7 @@ fn wishes(config: &Config, comfyui: &Comfyui) -> Vec<Wish> {
     let given = |source: &Source| matches!(source, Source::Flag(_) | Source::Environment(_));
     let mut wishes = Vec::new();
     match comfyui {
-        Comfyui::Elsewhere(found) if config.comfyui.source == Source::Default => wishes.push(Wish {
+        Comfyui::Elsewhere { found, .. } if config.comfyui.source == Source::Default => wishes.push(Wish {
             key: "comfyui",
             value: address(&found.url),
             source: Source::Default,
@@ -118,53 +124,62 @@ fn settled(wish: Wish, stored: &Config, file: &Path, yes: bool) -> anyhow::Resul
     }
 }
 
-/// What answers.
+/// What answers, and why the configured one does not.
 enum Comfyui {
     /// The configured one.
     There(SystemStats),
     /// Another one.
-    Elsewhere(Discovered),
-    /// The configured address answers, but not as ComfyUI does.
-    Odd(ComfyError),
+    Elsewhere { found: Discovered, problem: String },
     /// None.
-    Nowhere,
+    Nowhere { problem: String },
 }
 
 impl Comfyui {
-    async fn look(config: &Config) -> anyhow::Result<Self> {
-        let error = match setup::comfy(config)?.system_stats().await {
-            Ok(stats) => return Ok(Self::There(stats)),
-            Err(error) => error,
+    async fn look(config: &Config) -> Self {
+        let problem = match configured(config).await {
+            Ok(stats) => return Self::There(stats),
+            Err(problem) => problem,
         };
-        Ok(match discover(&LIKELY_PORTS).await {
-            Some(found) => Self::Elsewhere(found),
-            None if matches!(error, ComfyError::Unreachable { .. }) => Self::Nowhere,
-            None => Self::Odd(error),
-        })
+        match discover(&LIKELY_PORTS).await {
+            Some(found) => Self::Elsewhere { found, problem },
+            None => Self::Nowhere { problem },
+        }
     }
 
     fn told(&self, config: &Config) -> String {
-        let configured = address(&config.comfyui.value);
+        let given = match &config.comfyui.source {
+            Source::Default => String::new(),
+            source => format!(" ({source})"),
+        };
         match self {
-            Self::There(stats) => format!("{} at {configured}", version(stats)),
-            Self::Elsewhere(found) if config.comfyui.source == Source::Default => {
-                format!("{} at {}", version(&found.stats), address(&found.url))
-            }
-            Self::Elsewhere(found) => {
+            Self::There(stats) => format!("{} at {}{given}", version(stats), address(&config.comfyui.value)),
+            Self::Elsewhere { found, problem } => {
                 let (other, version) = (address(&found.url), version(&found.stats));
-                let by = &config.comfyui.source;
-                format!(
-                    "none at {configured} ({by}), but {version} at {other}. To use that one: prompt-calibrator init --comfyui \
-                     {other}"
-                )
+                match config.comfyui.source {
+                    Source::Default => format!("{version} at {other}"),
+                    _ => format!(
+                        "{problem}{given}, but {version} is at {other}. To use that one: prompt-calibrator init --comfyui {other}"
+                    ),
+                }
             }
-            Self::Odd(error) => format!("{configured} answers, but not as ComfyUI does: {error}"),
-            Self::Nowhere => format!(
-                "none found at {configured} or on the ports {} of this machine. Start it and repeat this, or give its \
+            Self::Nowhere { problem } => format!(
+                "{problem}{given}, nor does a ComfyUI on the ports {} of this machine. Start it and repeat this, or give its \
                  address: prompt-calibrator init --comfyui URL",
                 LIKELY_PORTS.map(|port| port.to_string()).join(", ")
             ),
         }
+    }
+}
+
+/// What the configured ComfyUI says, or why it says nothing.
+async fn configured(config: &Config) -> Result<SystemStats, String> {
+    let url = address(&config.comfyui.value);
+    let client = setup::comfy(config).map_err(|error| format!("{error:#}"))?;
+    match timeout(LIMIT, client.system_stats()).await {
+        Ok(Ok(stats)) => Ok(stats),
+        Ok(Err(ComfyError::Unreachable { .. })) => Err(format!("nothing answers at {url}")),
+        Ok(Err(error)) => Err(format!("{url} does not answer as ComfyUI does ({error})")),
+        Err(_) => Err(format!("{url} does not answer within {} seconds", LIMIT.as_secs())),
     }
 }
 

@@ -5,6 +5,7 @@ mod doctor;
 mod eval;
 mod inspect;
 mod judge;
+mod models;
 mod report;
 mod serve;
 mod sessions;
@@ -46,6 +47,8 @@ enum Command {
     Bench(bench::Args),
     /// List, show, export, import and remove sessions
     Sessions(sessions::Args),
+    /// List, fetch, choose, check and remove models for the judge
+    Models(models::Args),
     /// Write a session as one page for a browser
     Report(report::Args),
     /// The judge process; started by the others
@@ -75,13 +78,17 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+fn run(mut cli: Cli) -> anyhow::Result<ExitCode> {
     if matches!(cli.command, Command::JudgeWorker) {
         telemetry::init_worker();
         child::run()?;
         return Ok(ExitCode::SUCCESS);
     }
-    let config = Config::resolve(cli.settings, &Environment::from_process())?;
+    if let Command::Models(args) = &mut cli.command {
+        args.take(&mut cli.settings);
+    }
+    let environment = Environment::from_process();
+    let config = Config::resolve(cli.settings, &environment)?;
     telemetry::init(&config).context("logging could not be started")?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
     let result = runtime.block_on(async {
@@ -93,6 +100,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Eval(args) => eval::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
             Command::Sessions(args) => sessions::run(args, config).await,
+            Command::Models(args) => models::run(args, config, &environment).await,
             Command::Report(args) => report::run(args, config).await,
             Command::JudgeWorker => Ok(ExitCode::SUCCESS),
         }

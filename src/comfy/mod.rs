@@ -8,6 +8,7 @@ pub mod calls;
 pub mod client;
 pub mod error;
 pub mod events;
+mod folders;
 mod follow;
 pub mod graph;
 pub mod images;

@@ -45,14 +45,14 @@ pub enum ModelsError {
     #[error(transparent)]
     Hub(#[from] HubError),
     /// A download stopped.
-    #[error("{file} was not fetched: {source}; {kept}")]
+    #[error("{file} was not fetched: {why}; {kept}")]
     Stopped {
         /// The file.
         file: String,
         /// What is left of it.
         kept: Kept,
         /// Why.
-        source: HubError,
+        why: HubError,
     },
     /// What came is not what the hub says it is; it was removed.
     #[error("{file} came damaged: its sha256 is {got}, the hub says {wanted}; it was removed, nothing is kept of it")]
@@ -75,7 +75,7 @@ pub enum ModelsError {
         free: u64,
     },
     /// The disk, or the user's share of it, is full.
-    #[error("{file} was not fetched: {} cannot be written any further: {source}; {kept}", path.display())]
+    #[error("{file} was not fetched: {} cannot be written any further: {why}; {kept}", path.display())]
     Full {
         /// The file.
         file: String,
@@ -84,7 +84,7 @@ pub enum ModelsError {
         /// What is left of it.
         kept: Kept,
         /// What the system said.
-        source: io::Error,
+        why: io::Error,
     },
     /// A file or folder of ours cannot be read or written.
     #[error("cannot {what} {}: {source}", path.display())]
@@ -111,6 +111,14 @@ pub enum ModelsError {
         name: String,
         /// What is, of similar names first.
         installed: Vec<String>,
+    },
+    /// A file of an installed model is gone.
+    #[error("{} is not there any more", path.display())]
+    Gone {
+        /// The model.
+        name: String,
+        /// The file.
+        path: PathBuf,
     },
     /// It is the judge's model.
     #[error("{0} is in use as the judge's model; nothing was removed")]
@@ -168,10 +176,10 @@ impl ModelsError {
             }
             Self::Projector { there, .. } => format!("Choose one with --mmproj: {}.", there.join(", ")),
             Self::Hub(error) => error.hint(),
-            Self::Stopped { source, kept, .. } => match kept.bytes {
-                0 => source.hint(),
-                _ if matches!(source, HubError::Broken(_)) => source.hint(),
-                _ => format!("{} It goes on where it stopped.", source.hint()),
+            Self::Stopped { why, kept, .. } => match kept.bytes {
+                0 => why.hint(),
+                _ if matches!(why, HubError::Broken(_)) => why.hint(),
+                _ => format!("{} It goes on where it stopped.", why.hint()),
             },
             Self::WrongHash { .. } => {
                 "Repeat the command. If it comes damaged again, the hub or a proxy in between is at fault.".into()
@@ -196,6 +204,7 @@ impl ModelsError {
             Self::NotInstalled { name, installed } => {
                 format!("Installed: {}. `prompt-calibrator models pull {name}` fetches it.", installed.join(", "))
             }
+            Self::Gone { name, .. } => format!("`prompt-calibrator models pull {name}` fetches it again."),
             Self::InUse(_) => {
                 "Use another first (`models use NAME`, or `models use bundled`), or repeat with --yes: the judge is then \
                  the bundled one."

@@ -172,19 +172,13 @@ fn settle(model: &Installed, config: &Config, environment: &Environment) -> anyh
 /// Writes a model into the configuration file.
 fn choose(model: &Installed, config: &Config, environment: &Environment) -> anyhow::Result<()> {
     let (Some(file), Some(projector)) = (model.model(), model.projector()) else {
-        anyhow::bail!(
-            "the record of {} names no model and projector; pull it again",
-            model.name
-        );
+        let (name, installed) = (model.name.clone(), Vec::new());
+        return Err(ModelsError::NotInstalled { name, installed }.into());
     };
-    for path in [file, projector] {
-        if !path.is_file() {
-            anyhow::bail!(
-                "{} is not there any more; prompt-calibrator models pull {} fetches it again",
-                path.display(),
-                model.name
-            );
-        }
+    // Every part: llama.cpp would tell of a missing one only when it loads.
+    if let Some(gone) = model.files.iter().find(|file| !file.path.is_file()) {
+        let (name, path) = (model.name.clone(), gone.path.clone());
+        return Err(ModelsError::Gone { name, path }.into());
     }
     let path = config.file_to_write(environment)?;
     let text = |path: &Path| path.to_string_lossy().into_owned();

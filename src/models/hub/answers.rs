@@ -9,6 +9,9 @@ use url::Url;
 use super::error::HubError;
 use crate::models::name::{FileId, is_plain};
 
+/// Largest size that is believed, in bytes: a petabyte.
+const LARGEST: u64 = 1 << 50;
+
 /// What a hub says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFile {
@@ -40,7 +43,9 @@ impl RemoteFile {
             .to_owned();
         let length = || text(headers, header::CONTENT_LENGTH.as_str()).filter(|_| !redirected);
         let size = text(headers, "x-linked-size").or_else(length);
-        let size = size.and_then(|size| size.parse().ok()).filter(|size| *size > 0);
+        let size = size
+            .and_then(|size| size.parse().ok())
+            .filter(|size| (1..=LARGEST).contains(size));
         let size = size.ok_or_else(|| lacks("X-Linked-Size"))?;
         Ok(Self { id, commit, size, etag })
     }
@@ -254,7 +259,7 @@ mod tests {
             let pairs = [("x-repo-commit", commit), ("etag", "a"), ("content-length", "7")];
             assert!(read(&pairs, false).is_err(), "{commit}");
         }
-        for size in ["0", "-1", "many", "99999999999999999999999"] {
+        for size in ["0", "-1", "many", "99999999999999999999999", "18446744073709551615"] {
             let pairs = [("x-repo-commit", COMMIT), ("etag", "a"), ("x-linked-size", size)];
             assert!(read(&pairs, false).is_err(), "{size}");
         }

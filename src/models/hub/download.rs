@@ -329,13 +329,8 @@ impl<'a> Transfer<'a> {
         let kept = Kept { bytes, total };
         let path = self.cache.incomplete(self.file);
         match end {
-            End::Hub(source) => ModelsError::Stopped { file, kept, source },
-            End::Disk(source) if is_full(&source) => ModelsError::Full {
-                file,
-                path,
-                kept,
-                source,
-            },
+            End::Hub(why) => ModelsError::Stopped { file, kept, why },
+            End::Disk(why) if is_full(&why) => ModelsError::Full { file, path, kept, why },
             End::Disk(source) => ModelsError::Io {
                 what: "write",
                 path,

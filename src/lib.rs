@@ -13,6 +13,7 @@ pub mod eval;
 pub mod history;
 pub mod judge;
 pub mod mcp;
+pub mod models;
 mod near;
 pub mod picture;
 mod processor;

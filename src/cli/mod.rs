@@ -7,6 +7,7 @@ mod eval;
 mod init;
 mod inspect;
 mod judge;
+mod models;
 mod report;
 mod serve;
 mod sessions;
@@ -50,6 +51,8 @@ enum Command {
     Bench(bench::Args),
     /// List, show, export, import and remove sessions
     Sessions(sessions::Args),
+    /// List, fetch, choose, check and remove models for the judge
+    Models(models::Args),
     /// Write a session as one page for a browser
     Report(report::Args),
     /// Print completions for a shell
@@ -81,11 +84,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+fn run(mut cli: Cli) -> anyhow::Result<ExitCode> {
     if matches!(cli.command, Command::JudgeWorker) {
         telemetry::init_worker();
         child::run()?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Command::Models(args) = &mut cli.command {
+        args.take(&mut cli.settings);
     }
     if let Command::Completions(args) = &cli.command {
         completions::run(args);
@@ -109,6 +115,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Eval(args) => eval::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
             Command::Sessions(args) => sessions::run(args, config).await,
+            Command::Models(args) => models::run(args, config, &environment).await,
             Command::Report(args) => report::run(args, config).await,
             Command::Completions(_) | Command::JudgeWorker => Ok(ExitCode::SUCCESS),
         }

@@ -85,6 +85,11 @@ pub fn worker(config: &Config) -> anyhow::Result<WorkerConfig> {
 
 /// The ComfyUI client.
 pub fn comfy(config: &Config) -> anyhow::Result<Client> {
+    Ok(Client::new(comfy_config(config))?)
+}
+
+/// How ComfyUI is reached.
+pub fn comfy_config(config: &Config) -> ClientConfig {
     let mut client = ClientConfig::new(config.comfyui.value.clone());
     client.auth = match &config.comfyui_auth {
         ComfyuiAuth::None => Auth::None,
@@ -94,7 +99,7 @@ pub fn comfy(config: &Config) -> anyhow::Result<Client> {
             password: password.expose().to_owned(),
         },
     };
-    Ok(Client::new(client)?)
+    client
 }
 
 /// The model to load: the configured one, else the bundled one.

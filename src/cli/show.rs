@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::init::InitError;
 use crate::bench::BenchError;
@@ -16,6 +16,8 @@ use crate::eval::EvalError;
 use crate::history::{HistoryError, InvalidId};
 use crate::judge::JudgeError;
 use crate::mcp::transport::http::HttpError;
+use crate::models::ModelsError;
+use crate::models::telling::Event;
 use crate::progress::Progress;
 use crate::session::ServiceError;
 use crate::telemetry::TelemetryError;
@@ -84,6 +86,7 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().map(EvalError::hint))
         .or_else(|| error.downcast_ref().map(BenchError::hint))
         .or_else(|| error.downcast_ref().map(JudgeError::hint))
+        .or_else(|| error.downcast_ref().map(ModelsError::hint))
         .or_else(|| error.downcast_ref().map(HistoryError::hint))
         .or_else(|| error.downcast_ref().map(InvalidId::hint))
 }
@@ -110,6 +113,47 @@ pub async fn progress<T>(mut updates: watch::Receiver<Progress>, work: impl Futu
         }
     };
     bar.finish_and_clear();
+    output
+}
+
+/// Shows bytes, rate and time left on a terminal while `work` moves files; elsewhere only what is worth a sentence.
+pub async fn transfers<T>(mut events: mpsc::UnboundedReceiver<Event>, work: impl Future<Output = T>) -> T {
+    let bar = io::stderr().is_terminal().then(|| {
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template(
+            "{spinner} {msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
+        );
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    });
+    let tell = |event: Event| match (event, &bar) {
+        (Event::Note(text), Some(bar)) => bar.suspend(|| note(&text)),
+        (Event::Note(text), None) => note(&text),
+        (Event::Begins { what, done, total }, Some(bar)) => {
+            bar.set_message(what);
+            bar.set_length(total);
+            bar.set_position(done);
+            // What was there before says nothing of the rate.
+            bar.reset_eta();
+        }
+        (Event::Moved(bytes), Some(bar)) => bar.inc(bytes),
+        (Event::Begins { .. } | Event::Moved(_), None) => {}
+    };
+    let mut work = std::pin::pin!(work);
+    let output = loop {
+        tokio::select! {
+            output = &mut work => break output,
+            Some(event) = events.recv() => tell(event),
+        }
+    };
+    // What was told last is not lost.
+    while let Ok(event) = events.try_recv() {
+        tell(event);
+    }
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
     output
 }
 

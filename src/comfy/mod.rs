@@ -9,6 +9,7 @@ pub mod client;
 pub mod discover;
 pub mod error;
 pub mod events;
+mod folders;
 mod follow;
 pub mod graph;
 pub mod images;

@@ -8,10 +8,28 @@ use std::path::PathBuf;
 /// What every variable of ours begins with.
 pub const PREFIX: &str = "PROMPT_CALIBRATOR_";
 
+/// The variables of Hugging Face's own programs, and of proxies, that count for [`super::HubSettings`]; the address first.
+pub(super) const HUB_VARIABLES: &[&str] = &[
+    "HF_ENDPOINT",
+    "HF_TOKEN",
+    "HF_TOKEN_PATH",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HUGGINGFACE_HUB_CACHE",
+    "XDG_CACHE_HOME",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+];
+
 /// The surroundings, as far as they matter. Tests make their own.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// The variables that begin with [`PREFIX`], by their full names. Empty ones count as absent.
+    /// The variables that begin with [`PREFIX`], and those of the hub that models come from, by their full names. Empty
+    /// ones count as absent.
     pub vars: BTreeMap<String, OsString>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
@@ -63,7 +81,7 @@ impl Environment {
     pub fn from_process() -> Self {
         let vars = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, _)| name.starts_with(PREFIX))
+            .filter(|(name, _)| name.starts_with(PREFIX) || HUB_VARIABLES.contains(&name.as_str()))
             .collect();
         let project = directories::ProjectDirs::from("", "", "prompt-calibrator");
         Self {

@@ -16,6 +16,14 @@ pub enum ConfigError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file with the hub's token cannot be read.
+    #[error("cannot read the hub's token in {}: {source}", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The configuration file cannot be written; it is as it was.
     #[error("cannot write the configuration file {}: {source}", path.display())]
     Unwritten {
@@ -70,6 +78,7 @@ impl ConfigError {
     pub fn hint(&self) -> String {
         match self {
             Self::Unread { .. } => "Name an existing TOML file with --config, or leave it out.".into(),
+            Self::TokenFile { .. } => "Make it readable, or set HF_TOKEN.".into(),
             Self::Unwritten { .. } => "Make its folder writable, or name another file with --config.".into(),
             Self::File { .. } => {
                 "Correct that line. Keys are the flags' names, such as image-tokens; secrets come from the environment \

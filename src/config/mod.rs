@@ -10,13 +10,15 @@
 //!
 //! and so on for every flag. Paths may begin with `~`; relative ones are taken from the working folder, in the file
 //! from the file's folder. Secrets come from the environment only: `PROMPT_CALIBRATOR_COMFYUI_TOKEN`, or
-//! `PROMPT_CALIBRATOR_COMFYUI_USER` and `PROMPT_CALIBRATOR_COMFYUI_PASSWORD`; `PROMPT_CALIBRATOR_HTTP_TOKEN`.
+//! `PROMPT_CALIBRATOR_COMFYUI_USER` and `PROMPT_CALIBRATOR_COMFYUI_PASSWORD`; `PROMPT_CALIBRATOR_HTTP_TOKEN`. The hub that
+//! models come from has Hugging Face's own variables ([`HubSettings`]).
 
 mod edit;
 mod environment;
 mod error;
 mod explain;
 mod file;
+mod hub;
 mod parse;
 mod resolve;
 mod roots;
@@ -34,6 +36,7 @@ pub use edit::{Change, edit, usual_file};
 pub use environment::{Environment, Machine, PREFIX};
 pub use error::ConfigError;
 pub use explain::Explained;
+pub use hub::{HubSettings, is_loopback};
 pub use roots::{RootError, Roots};
 pub use settings::Settings;
 pub use source::{Secret, Source, Sourced};

@@ -278,7 +278,7 @@ fn unknown_variables(environment: &Environment) -> Vec<String> {
     environment
         .vars
         .keys()
-        .filter(|name| !known(name))
+        .filter(|name| name.starts_with(PREFIX) && !known(name))
         .map(|name| format!("The variable {name} means nothing here and was ignored."))
         .collect()
 }

@@ -1,0 +1,307 @@
+//! `models`: which there are, fetching, choosing, checking and removing them.
+
+mod list;
+
+use std::io::{self, BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::{setup, show};
+use crate::comfy::client::{Client, ClientConfig};
+use crate::config::{self, Change, Config, Environment, HubSettings, Settings, Source};
+use crate::models::catalog::Catalog;
+use crate::models::error::{ModelsError, size};
+use crate::models::hub::{Cache, Hub};
+use crate::models::pull::{Pull, Pulled};
+use crate::models::record::{Installed, Record};
+use crate::models::telling::Telling;
+use crate::models::{name, remove, verify};
+
+/// What names the judge in the program.
+const BUNDLED: &str = "bundled";
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Fetch a model and its projector; what is on this machine already is used where it lies
+    #[command(
+        after_help = "--mmproj names the projector here: a file of the model's repository, or owner/repo/path/file.gguf."
+    )]
+    Pull {
+        /// 8b, 8b:Q8_0 (see `models list`), or any owner/repo/path/file.gguf
+        name: String,
+        /// The branch, tag or commit
+        #[arg(long, default_value = "main")]
+        revision: String,
+        /// A folder in which files may lie already; may be repeated. ComfyUI's folders are looked through anyway
+        #[arg(long, value_name = "DIR")]
+        look_in: Vec<PathBuf>,
+        /// The projector, taken out of the settings.
+        #[arg(skip)]
+        mmproj: Option<String>,
+    },
+    /// The models that are known by a short name, and those that are installed
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make an installed model the judge, in the configuration file
+    Use {
+        /// Its name; "bundled" for the judge in the program
+        name: String,
+    },
+    /// Read installed files whole and compare them with the hub's sums
+    Verify {
+        /// All unless given
+        name: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a model: the files that were fetched for it and that nothing else uses
+    Rm {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+impl Args {
+    /// `--mmproj` is a setting of every command, and a file here; `pull` means one on the hub by it.
+    pub fn take(&mut self, settings: &mut Settings) {
+        if let What::Pull { mmproj, .. } = &mut self.what {
+            *mmproj = settings.mmproj.take().map(|path| path.to_string_lossy().into_owned());
+        }
+    }
+}
+
+pub async fn run(args: Args, config: Config, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let record = Record::new(config.data_dir.value.clone());
+    match args.what {
+        What::Pull {
+            name,
+            revision,
+            look_in,
+            mmproj,
+        } => {
+            let wanted = name::read(&name, mmproj.as_deref(), Catalog::built_in()?)?;
+            let hub = HubSettings::resolve(environment)?;
+            let cache = Cache::new(hub.cache.clone());
+            let hub = Hub::new(hub).map_err(ModelsError::from)?;
+            let mut folders = look_in;
+            folders.extend(comfyui_folders(&config).await);
+            let (telling, events) = Telling::new();
+            let pull = Pull {
+                hub: &hub,
+                cache: &cache,
+                record: &record,
+                look_in: folders,
+                telling: &telling,
+            };
+            let pulled = show::transfers(events, pull.run(&wanted, &revision)).await?;
+            tell(&pulled);
+            settle(&pulled.model, &config, environment)?;
+        }
+        What::List { json } => list::run(&record.read()?, &config, json)?,
+        What::Use { name } if name == BUNDLED => {
+            let keys = ["model", "mmproj"].map(|key| Change { key, value: None });
+            let path = config.file_to_write(environment)?;
+            if path.exists() {
+                config::edit(&path, &keys)?;
+            }
+            show::line(&format!(
+                "The judge is the bundled one (no model in {}).",
+                path.display()
+            ));
+            overridden(&config);
+        }
+        What::Use { name } => choose(&record.find(&name)?, &config, environment)?,
+        What::Verify { name, json } => return check(&record, name.as_deref(), json).await,
+        What::Rm { name, yes } => rm(&record, &record.find(&name)?, yes, &config, environment)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where a ComfyUI on this machine keeps its models; nothing where none answers at once.
+async fn comfyui_folders(config: &Config) -> Vec<PathBuf> {
+    let quick = ClientConfig {
+        connect_timeout: Duration::from_millis(500),
+        request_timeout: Duration::from_secs(2),
+        ..setup::comfy_config(config)
+    };
+    match Client::new(quick) {
+        Ok(client) if client.is_local() => client.model_folders().await.unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+fn tell(pulled: &Pulled) {
+    let (name, bytes) = (&pulled.model.name, size(pulled.model.bytes()));
+    match pulled.fetched {
+        0 => show::line(&format!("{name} is here: {bytes}, checked; nothing had to be fetched.")),
+        fetched => show::line(&format!(
+            "{name} is here: {bytes}, checked; {} were fetched.",
+            size(fetched)
+        )),
+    }
+    for path in &pulled.elsewhere {
+        show::line(&format!("Used where it lies: {}", path.display()));
+    }
+}
+
+/// After a pull: the first model becomes the judge; another one is for the user to choose.
+fn settle(model: &Installed, config: &Config, environment: &Environment) -> anyhow::Result<()> {
+    if config.model.is_none() && config.mmproj.is_none() {
+        return choose(model, config, environment);
+    }
+    if !in_use(model, config) {
+        show::line(&format!("To use it: prompt-calibrator models use {}", model.name));
+    }
+    Ok(())
+}
+
+/// Writes a model into the configuration file.
+fn choose(model: &Installed, config: &Config, environment: &Environment) -> anyhow::Result<()> {
+    let (Some(file), Some(projector)) = (model.model(), model.projector()) else {
+        let (name, installed) = (model.name.clone(), Vec::new());
+        return Err(ModelsError::NotInstalled { name, installed }.into());
+    };
+    // Every part: llama.cpp would tell of a missing one only when it loads.
+    if let Some(gone) = model.files.iter().find(|file| !file.path.is_file()) {
+        let (name, path) = (model.name.clone(), gone.path.clone());
+        return Err(ModelsError::Gone { name, path }.into());
+    }
+    let path = config.file_to_write(environment)?;
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    config::edit(
+        &path,
+        &[Change::set("model", text(file)), Change::set("mmproj", text(projector))],
+    )?;
+    show::line(&format!(
+        "The judge is {} now (model and mmproj in {}).",
+        model.name,
+        path.display()
+    ));
+    overridden(config);
+    Ok(())
+}
+
+/// Says so where a flag or a variable outweighs the configuration file.
+fn overridden(config: &Config) {
+    for (setting, value) in [("model", &config.model), ("mmproj", &config.mmproj)] {
+        if let Some(value) = value
+            && matches!(value.source, Source::Flag(_) | Source::Environment(_))
+        {
+            show::note(&format!(
+                "{} outweighs {setting} in the configuration file; take it away.",
+                value.source
+            ));
+        }
+    }
+}
+
+fn in_use(model: &Installed, config: &Config) -> bool {
+    let same = |path: Option<&Path>| {
+        let (Some(path), Some(used)) = (path, &config.model) else {
+            return false;
+        };
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        path == used.value || real(path) == real(&used.value)
+    };
+    same(model.model())
+}
+
+async fn check(record: &Record, name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+    let models = match name {
+        Some(name) => vec![record.find(name)?],
+        None => record.read()?,
+    };
+    let (telling, events) = Telling::new();
+    let work = async {
+        let mut checked = Vec::new();
+        for model in &models {
+            checked.extend(verify::verify(model, &telling).await);
+        }
+        checked
+    };
+    let checked = show::transfers(events, work).await;
+    let wrong: Vec<_> = checked.iter().filter(|checked| !checked.state.is_fine()).collect();
+    if json {
+        show::line(&serde_json::to_string_pretty(&checked)?);
+    } else if checked.is_empty() {
+        show::line("No model is installed: prompt-calibrator models pull NAME fetches one.");
+    } else {
+        for checked in &checked {
+            show::line(&format!(
+                "{}: {} {}",
+                checked.model,
+                checked.path.display(),
+                checked.state.told()
+            ));
+        }
+    }
+    let mut again: Vec<&str> = wrong.iter().map(|checked| checked.model.as_str()).collect();
+    again.dedup();
+    for name in again {
+        show::remark(&format!(
+            "what to do: prompt-calibrator models pull {name} (fetches what is missing or damaged)"
+        ));
+    }
+    Ok(if wrong.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn rm(record: &Record, model: &Installed, yes: bool, config: &Config, environment: &Environment) -> anyhow::Result<()> {
+    let used = in_use(model, config);
+    if used && !yes {
+        return Err(ModelsError::InUse(model.name.clone()).into());
+    }
+    if !yes && !confirmed(model)? {
+        return Err(ModelsError::Unconfirmed(model.name.clone()).into());
+    }
+    let removed = remove::remove(model, record)?;
+    let freed = size(removed.bytes);
+    show::line(&format!(
+        "{} is removed: {} file(s), {freed} are free again.",
+        model.name,
+        removed.files.len()
+    ));
+    for (path, why) in &removed.stay {
+        show::line(&format!("{} stays: {}.", path.display(), why.told()));
+    }
+    if used {
+        let path = config.file_to_write(environment)?;
+        if path.exists() {
+            config::edit(&path, &["model", "mmproj"].map(|key| Change { key, value: None }))?;
+        }
+        show::line(&format!(
+            "The judge is the bundled one now (no model in {}).",
+            path.display()
+        ));
+        overridden(config);
+    }
+    Ok(())
+}
+
+/// Asks on a terminal; elsewhere nobody has agreed.
+fn confirmed(model: &Installed) -> io::Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    show::remark(&format!("Remove {} ({})? [y/N]", model.name, size(model.bytes())));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}

@@ -1,13 +1,17 @@
 //! `models list`: the catalogue, and what is installed.
 
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::in_use;
-use crate::cli::show;
+use crate::cli::{setup, show};
 use crate::config::Config;
+use crate::judge::memory::MARGIN;
+use crate::judge::worker::Worker;
 use crate::models::catalog::{Catalog, Entry, Quantisation};
 use crate::models::error::size;
 use crate::models::record::Installed;
+use crate::processor;
 
 /// A line of the list: a quantisation of the catalogue, or a model of another repository that is installed. What more is to
 /// be said of each goes here, and into `HEADER` and `cells`.
@@ -21,8 +25,10 @@ struct Row<'a> {
     /// Billions.
     parameters: Option<u32>,
     quantisation: Option<&'a str>,
-    /// About, with its projector.
+    /// About, with its projector and everything on a GPU.
     memory_gb: Option<f64>,
+    /// Where it would lie on this machine, with nothing else running; nothing where its memory is not known.
+    fits: Option<Fits>,
     licence: Option<&'a str>,
     #[serde(rename = "for")]
     for_whom: Option<&'a str>,
@@ -35,11 +41,12 @@ struct Row<'a> {
     leads: bool,
 }
 
-const HEADER: [&str; 7] = [
+const HEADER: [&str; 8] = [
     "name",
     "parameters",
     "quantisation",
     "memory, about",
+    "fits",
     "licence",
     "installed",
     "for whom",
@@ -51,7 +58,7 @@ impl<'a> Row<'a> {
         quantisation: &'a Quantisation,
         leads: bool,
         installed: &[Installed],
-        config: &Config,
+        (config, machine): (&Config, &Machine),
     ) -> Self {
         let name = entry.name_of(quantisation);
         let there = installed.iter().find(|model| model.name == name);
@@ -62,6 +69,7 @@ impl<'a> Row<'a> {
             parameters: Some(entry.parameters),
             quantisation: Some(&quantisation.name),
             memory_gb: Some(quantisation.memory_gb),
+            fits: Some(machine.fits(quantisation.memory_gb * 1e9)),
             licence: Some(&entry.licence),
             for_whom: Some(&entry.for_whom),
             installed: there.is_some(),
@@ -79,6 +87,7 @@ impl<'a> Row<'a> {
             parameters: None,
             quantisation: None,
             memory_gb: None,
+            fits: None,
             licence: None,
             for_whom: None,
             installed: true,
@@ -100,6 +109,7 @@ impl<'a> Row<'a> {
             self.parameters.map(|n| format!("{n} billion")).unwrap_or_default(),
             self.quantisation.unwrap_or_default().to_owned(),
             self.memory_gb.map(|gb| format!("{gb} GB")).unwrap_or_default(),
+            self.fits.map(Fits::words).unwrap_or_default().to_owned(),
             once(self.licence),
             state,
             once(self.for_whom),
@@ -107,13 +117,74 @@ impl<'a> Row<'a> {
     }
 }
 
+/// Where a model would lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Fits {
+    /// On the GPU, whole.
+    Gpu,
+    /// On the GPU in part, the rest with the processor: slower.
+    InPart,
+    /// In main memory.
+    Processor,
+    /// Nowhere.
+    No,
+}
+
+impl Fits {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Gpu => "on the GPU",
+            Self::InPart => "in part",
+            Self::Processor => "yes, slowly",
+            Self::No => "no",
+        }
+    }
+}
+
+/// The memory of this machine, in bytes.
+struct Machine {
+    /// Of all GPUs, when nothing else is on them.
+    gpus: f64,
+    /// Main memory that is free; unlimited where the system does not say.
+    main: f64,
+}
+
+impl Machine {
+    async fn look(config: &Config) -> Self {
+        let worker = setup::worker(config).map(Worker::new);
+        let gpus = match worker {
+            // A build for the processor finds none; what cannot be asked has none either.
+            Ok(worker) => worker.gpus(&CancellationToken::new()).await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        Self {
+            gpus: gpus.iter().map(|gpu| gpu.total.saturating_sub(MARGIN) as f64).sum(),
+            main: processor::free_memory().map_or(f64::INFINITY, |bytes| bytes as f64),
+        }
+    }
+
+    fn fits(&self, bytes: f64) -> Fits {
+        if bytes <= self.gpus {
+            Fits::Gpu
+        } else if bytes > self.gpus + self.main {
+            Fits::No
+        } else if self.gpus > 0.0 {
+            Fits::InPart
+        } else {
+            Fits::Processor
+        }
+    }
+}
+
 /// Prints the list.
-pub fn run(installed: &[Installed], config: &Config, json: bool) -> anyhow::Result<()> {
+pub async fn run(installed: &[Installed], config: &Config, json: bool) -> anyhow::Result<()> {
     let catalog = Catalog::built_in()?;
+    let machine = Machine::look(config).await;
     let mut rows = Vec::new();
     for entry in &catalog.models {
         for (at, quantisation) in entry.quantisations.iter().enumerate() {
-            rows.push(Row::known(entry, quantisation, at == 0, installed, config));
+            rows.push(Row::known(entry, quantisation, at == 0, installed, (config, &machine)));
         }
     }
     let others = installed.iter().filter(|model| catalog.find(&model.name).is_err());
@@ -129,4 +200,20 @@ pub fn run(installed: &[Installed], config: &Config, json: bool) -> anyhow::Resu
     show::line(&table.to_string());
     show::line("Any other: prompt-calibrator models pull owner/repo/path/file.gguf");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_where() {
+        let machine = |gpus, main| Machine { gpus, main };
+        assert_eq!(machine(24e9, 32e9).fits(21e9), Fits::Gpu);
+        assert_eq!(machine(16e9, 32e9).fits(21e9), Fits::InPart);
+        assert_eq!(machine(8e9, 8e9).fits(21e9), Fits::No);
+        assert_eq!(machine(0.0, 32e9).fits(21e9), Fits::Processor);
+        assert_eq!(machine(0.0, f64::INFINITY).fits(21e9), Fits::Processor);
+        assert_eq!(machine(0.0, 8e9).fits(21e9), Fits::No);
+    }
 }

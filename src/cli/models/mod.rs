@@ -111,7 +111,7 @@ pub async fn run(args: Args, config: Config, environment: &Environment) -> anyho
             tell(&pulled);
             settle(&pulled.model, &config, environment)?;
         }
-        What::List { json } => list::run(&record.read()?, &config, json)?,
+        What::List { json } => list::run(&record.read()?, &config, json).await?,
         What::Use { name } if name == BUNDLED => {
             let keys = ["model", "mmproj"].map(|key| Change { key, value: None });
             let path = config.file_to_write(environment)?;

@@ -218,6 +218,49 @@ fn published_shapes_take_what_is_said_of_them() {
 }
 
 #[test]
+fn the_catalogue_says_what_its_models_take() {
+    use crate::models::catalog::Catalog;
+
+    // Layers, width, feed-forward width at work, heads of keys and values, whether input is output, the projector's width,
+    // its bytes in F16: as published. The mixture's weights are taken for dense ones: on a GPU that makes no difference.
+    let shapes = [
+        ("2b", (28, 2048, 6144, 8, true, 1024, 0.82e9), [1.1e9, 1.83e9, 3.45e9]),
+        ("4b", (36, 2560, 9728, 8, true, 1024, 0.84e9), [2.5e9, 4.28e9, 8.05e9]),
+        (
+            "8b",
+            (36, 4096, 12_288, 8, false, 1152, 1.16e9),
+            [5.03e9, 8.71e9, 16.4e9],
+        ),
+        ("30b-a3b", (48, 2048, 6144, 4, false, 1152, 1.08e9), [18.56e9, 0.0, 0.0]),
+    ];
+    let plan = crate::judge::protocol::plan(1024);
+    for (name, (layers, width, feed_forward, heads, tied, seeing, projector), weights) in shapes {
+        let entry = Catalog::built_in().unwrap().find(name).unwrap().0;
+        for (quantisation, bytes) in entry.quantisations.iter().zip(weights) {
+            let mut shape = dense(layers, width, feed_forward, bytes as u64);
+            shape.text.tied = tied;
+            if tied {
+                shape.text.output = 0;
+            }
+            for layer in &mut shape.text.layers {
+                layer.cache = 2 * 2 * heads * 128;
+                if tied {
+                    layer.dense += shape.text.input / layers as u64;
+                }
+            }
+            (shape.vision.width, shape.vision.weights) = (seeing, projector as u64);
+            let need = need(&shape, &plan, &Placement::whole(&shape.text), 1).gpu.total() as f64 / 1e9;
+            let said = quantisation.memory_gb;
+            assert!(
+                (said / need - 1.0).abs() < 0.07,
+                "{name} {}: {said} GB said, {need:.2} needed",
+                quantisation.name
+            );
+        }
+    }
+}
+
+#[test]
 fn what_does_not_fit_leaves_the_gpu_in_the_right_order() {
     let on = |shape: &Shape, gb: u64| place(shape, &layout(), gb * GB, 1);
     let (eight, thirty) = (eight(), thirty());

@@ -4,7 +4,7 @@
 #   tools/setup.sh             a C++ compiler, make, cmake, libclang, certificates, Rust
 #   tools/setup.sh python3     and this command
 #
-# demo.sh, test.sh and conformance.sh source it and call `setup`, so that a toolchain it just installed is found there too.
+# demo.sh, test.sh, release.sh and conformance.sh source it and call `setup`, so that a toolchain it just installed is found there too.
 set -euo pipefail
 
 have() { command -v "$1" >/dev/null 2>&1; }

@@ -1,6 +1,6 @@
 //! `completions`: a script that completes the command line in a shell.
 
-use clap::CommandFactory as _;
+use clap::{Command, CommandFactory as _};
 use clap_complete::{Shell, generate};
 
 use super::{Cli, show};
@@ -27,6 +27,16 @@ pub fn run(args: &Args) {
         For::Fish => Shell::Fish,
     };
     let mut script = Vec::new();
-    generate(shell, &mut Cli::command(), "prompt-calibrator", &mut script);
+    generate(shell, &mut for_people(), "prompt-calibrator", &mut script);
     show::line(String::from_utf8_lossy(&script).trim_end());
+}
+
+/// The command line without what nobody types: the generator would offer that too.
+fn for_people() -> Command {
+    let all = Cli::command();
+    let shown = all.get_subcommands().filter(|command| !command.is_hide_set());
+    Command::new("prompt-calibrator")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(all.get_arguments().cloned())
+        .subcommands(shown.cloned())
 }

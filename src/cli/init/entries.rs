@@ -50,7 +50,10 @@ pub fn run(args: &Args, environment: &Environment, entry: &Entry) -> ExitCode {
         say("");
         let done = match args.write {
             true => write(client, args, environment, entry),
-            false => print(client, args, environment, entry),
+            false => {
+                print(client, args, environment, entry);
+                Ok(())
+            }
         };
         if let Err(error) = done {
             let by_hand = matches!(error, ClientError::Wrong { .. } | ClientError::Unwritten { .. });
@@ -78,7 +81,7 @@ pub fn run(args: &Args, environment: &Environment, entry: &Entry) -> ExitCode {
     code
 }
 
-fn print(client: Client, args: &Args, environment: &Environment, entry: &Entry) -> Result<(), ClientError> {
+fn print(client: Client, args: &Args, environment: &Environment, entry: &Entry) {
     let title = client.title();
     match client.place(environment, args.project.as_deref()) {
         None => say(&format!("{title}:")),
@@ -111,7 +114,6 @@ fn print(client: Client, args: &Args, environment: &Environment, entry: &Entry) 
         }
         Client::ClaudeDesktop | Client::Cursor | Client::Codex => (),
     }
-    Ok(())
 }
 
 fn write(client: Client, args: &Args, environment: &Environment, entry: &Entry) -> Result<(), ClientError> {

@@ -52,7 +52,7 @@ pub enum ModelsError {
         /// What is left of it.
         kept: Kept,
         /// Why.
-        why: HubError,
+        why: Box<HubError>,
     },
     /// What came is not what the hub says it is; it was removed.
     #[error("{file} came damaged: its sha256 is {got}, the hub says {wanted}; it was removed, nothing is kept of it")]
@@ -178,7 +178,7 @@ impl ModelsError {
             Self::Hub(error) => error.hint(),
             Self::Stopped { why, kept, .. } => match kept.bytes {
                 0 => why.hint(),
-                _ if matches!(why, HubError::Broken(_)) => why.hint(),
+                _ if matches!(**why, HubError::Broken(_)) => why.hint(),
                 _ => format!("{} It goes on where it stopped.", why.hint()),
             },
             Self::WrongHash { .. } => {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::hub::{Hub, gguf};
 
-const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_secs(120);
 
 pub const REPO: &str = "Org/Vision-GGUF";
 pub const MODEL: &str = "vision-Q4_K_M.gguf";

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::timeout;
 
 use super::hub::{Act, Asked, Hub};
-use super::person::{MODEL, Person, REPO, SIZE, ends, hub};
+use super::person::{LIMIT, MODEL, Person, REPO, SIZE, ends, hub};
 
 /// The first bytes of the pieces of the model that were asked for.
 fn pieces(hub: &Hub) -> Vec<u64> {
@@ -133,7 +134,7 @@ async fn pieces_of_a_damaged_memory_are_fetched_again() {
     // The last piece is not there, whatever the lines say: the file is not that long.
     pieces(&hub);
     person.pulls().await.fine();
-    assert_eq!(pieces(&hub).len(), 3);
+    assert!(pieces(&hub).contains(&(7 * 75_001)));
 }
 
 #[tokio::test]
@@ -152,7 +153,8 @@ async fn of_two_pulls_at_once_the_second_waits() {
     let mut second = person.starts(&["pull", super::person::NAME]).spawn().unwrap();
     let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
     loop {
-        let line = lines.next_line().await.unwrap().expect("it says that it waits");
+        let line = timeout(LIMIT, lines.next_line()).await.expect("it waits and says so");
+        let line = line.unwrap().expect("it says that it waits");
         if line.contains("being fetched by another program") {
             break;
         }

@@ -22,7 +22,7 @@ async fn a_cache_that_others_made_is_used() {
     // As huggingface_hub leaves it, the projector as on a system without links; then contents without names.
     for named in [true, false] {
         let person = Person::new(&hub);
-        let cached = format!("hf/hub/models--Org--Vision-GGUF");
+        let cached = "hf/hub/models--Org--Vision-GGUF";
         person.file(&format!("{cached}/blobs/{}", sha256(&model)), &model);
         if named {
             let snapshot = person.file(&format!("{cached}/snapshots/{COMMIT}/{PROJECTOR}"), &eyes);

@@ -97,6 +97,12 @@ pub async fn run(args: Args, config: Config, environment: &Environment) -> anyho
             let hub = HubSettings::resolve(environment)?;
             let cache = Cache::new(hub.cache.clone());
             let hub = Hub::new(hub).map_err(ModelsError::from)?;
+            for folder in look_in.iter().filter(|folder| !folder.is_dir()) {
+                show::note(&format!(
+                    "{} is no folder; nothing is looked for there.",
+                    folder.display()
+                ));
+            }
             let mut folders = look_in;
             folders.extend(comfyui_folders(&config).await);
             let (telling, events) = Telling::new();

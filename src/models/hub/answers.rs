@@ -96,8 +96,8 @@ impl Asked<'_> {
         host(self.endpoint)
     }
 
-    fn page(&self, path: &str) -> Url {
-        self.endpoint.join(path).unwrap_or_else(|_| self.endpoint.clone())
+    fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.endpoint)
     }
 
     /// What a status that is no success means. What a hub says beside it (`X-Error-Code`) tells more than the status.

@@ -1,21 +1,21 @@
 //! One file, from the hub into the cache: in pieces over several connections, resumable, checked.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
 use reqwest::Response;
-use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::answers::{self, RemoteFile};
 use super::cache::{Cache, sync_folder};
 use super::client::{self, Hub};
 use super::error::HubError;
+use super::hash::hash_of;
 use super::pieces::Pieces;
 use crate::models::error::{Kept, ModelsError};
 use crate::models::telling::{Event, Telling};
@@ -91,9 +91,8 @@ impl<'a> Transfer<'a> {
         let folder = blob.parent().unwrap_or(self.cache.root());
         fs::create_dir_all(folder).map_err(ModelsError::io("make the folder", folder))?;
         let path = self.cache.incomplete(self.file);
-        let options = OpenOptions::new().create(true).truncate(false).write(true).clone();
-        let opened = options.open(&path).map_err(ModelsError::io("write", &path))?;
-        let to = Arc::new(opened);
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let to = Arc::new(opened.map_err(ModelsError::io("write", &path))?);
         let state = self.cache.pieces(self.file);
         let lines = self.locked(|pieces| pieces.lines());
         fs::write(&state, lines).map_err(|error| self.stopped(End::Disk(error)))?;
@@ -329,7 +328,11 @@ impl<'a> Transfer<'a> {
         let kept = Kept { bytes, total };
         let path = self.cache.incomplete(self.file);
         match end {
-            End::Hub(why) => ModelsError::Stopped { file, kept, why },
+            End::Hub(why) => ModelsError::Stopped {
+                file,
+                kept,
+                why: Box::new(why),
+            },
             End::Disk(why) if is_full(&why) => ModelsError::Full { file, path, kept, why },
             End::Disk(source) => ModelsError::Io {
                 what: "write",
@@ -378,33 +381,4 @@ fn write_at(file: &File, mut at: u64, mut bytes: &[u8]) -> io::Result<()> {
         (at, bytes) = (at + written as u64, &bytes[written..]);
     }
     Ok(())
-}
-
-/// The sha256 of a file, in lower case hex digits. `name` is what is told while it is read.
-///
-/// # Errors
-/// [`ModelsError::Io`] where it cannot be read.
-pub async fn hash_of(path: PathBuf, name: &str, telling: &Telling) -> Result<String, ModelsError> {
-    let telling = telling.clone();
-    let what = format!("checking {name}");
-    let shown = path.clone();
-    let hash = move || -> io::Result<String> {
-        let mut file = File::open(&path)?;
-        telling.begins(what, 0, file.metadata()?.len());
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => break,
-                read => {
-                    hasher.update(&buffer[..read]);
-                    telling.tell(Event::Moved(read as u64));
-                }
-            }
-        }
-        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-    };
-    let hashed = tokio::task::spawn_blocking(hash).await;
-    let hashed = hashed.unwrap_or_else(|error| Err(io::Error::other(error)));
-    hashed.map_err(ModelsError::io("read", shown))
 }

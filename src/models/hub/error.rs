@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use url::Url;
-
 /// Longest wait that is waited out when a hub asks for one.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -32,7 +30,7 @@ pub enum HubError {
         /// Whether a token was sent.
         had_token: bool,
         /// Where tokens are made.
-        tokens: Url,
+        tokens: String,
     },
     /// 403, or a gated repository: the licence was not accepted, or the token may not do this.
     #[error("the hub refuses access to {repo}{}", in_brackets(.said))]
@@ -42,7 +40,7 @@ pub enum HubError {
         /// What the hub said.
         said: String,
         /// The repository's page.
-        page: Url,
+        page: String,
         /// Whether a token was sent.
         had_token: bool,
     },
@@ -174,7 +172,9 @@ impl HubError {
             }
             Self::NoRepository { .. } => "Check its spelling: owner/name, as in its page's address.".into(),
             Self::NoRevision { .. } => "Leave out --revision, or name a branch, a tag or a commit of it.".into(),
-            Self::NoFile { near, repo, .. } if near.is_empty() => format!("{repo} has no GGUF file: name another."),
+            Self::NoFile { near, .. } if near.is_empty() => {
+                "Look at its page: its files have their names there.".into()
+            }
             Self::NoFile { near, .. } => format!("It has: {}.", near.join(", ")),
             Self::TooMany { .. } => "Wait a while and repeat the command. Signing in (HF_TOKEN) allows more.".into(),
             Self::Status { status: 500.., .. } => "The hub has trouble: repeat the command later.".into(),

@@ -5,10 +5,12 @@ mod cache;
 mod client;
 mod download;
 mod error;
+mod hash;
 mod pieces;
 
 pub use answers::RemoteFile;
 pub use cache::{Cache, references};
 pub use client::Hub;
-pub use download::{Transfer, hash_of, kept};
+pub use download::{Transfer, kept};
 pub use error::{Again, HubError};
+pub use hash::hash_of;

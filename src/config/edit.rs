@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use toml_edit::{DocumentMut, value};
+use toml_edit::{DocumentMut, RawString, value};
 
 use super::error::ConfigError;
 use super::file::{self, ConfigFile};
@@ -99,7 +99,7 @@ pub fn edit(path: &Path, changes: &[Change]) -> Result<(), ConfigError> {
                 document.insert(change.key, value(text));
             }
             (None, _) => {
-                document.remove(change.key);
+                remove(&mut document, change.key);
             }
         }
     }
@@ -107,6 +107,32 @@ pub fn edit(path: &Path, changes: &[Change]) -> Result<(), ConfigError> {
     let text = with_ends_of(&text, changed.clone()).unwrap_or(changed);
     toml::from_str::<ConfigFile>(&text).map_err(|e| wrong(e.to_string()))?;
     replace(path, &text).map_err(unwritten)
+}
+
+/// Takes a key out. The comments above it stay: they may be about more than this key.
+fn remove(document: &mut DocumentMut, key: &str) {
+    let next = document
+        .iter()
+        .map(|(name, _)| name.to_owned())
+        .skip_while(|name| name != key)
+        .nth(1);
+    let Some((removed, _)) = document.remove_entry(key) else {
+        return;
+    };
+    let text = |raw: Option<&RawString>| raw.and_then(RawString::as_str).unwrap_or_default().to_owned();
+    let above = text(removed.leaf_decor().prefix());
+    let next = next.as_deref().and_then(|next| document.key_mut(next));
+    match next {
+        Some(mut next) => {
+            let decor = next.leaf_decor_mut();
+            let own = text(decor.prefix());
+            decor.set_prefix(above + &own);
+        }
+        None => {
+            let own = text(Some(document.trailing()));
+            document.set_trailing(above + &own);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +163,24 @@ mod tests {
         let read: ConfigFile = toml::from_str(&text).unwrap();
         assert_eq!(read.model.unwrap(), Path::new("C:\\m\\\"b\".gguf"));
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn comments_above_a_key_stay_when_it_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(
+            &path,
+            "# head\nmodel = \"m\"\n\n# below\nthreads = 2\n# last\nmmproj = \"p\" # gone\n# end\n",
+        )
+        .unwrap();
+        let out = ["model", "mmproj"].map(|key| Change { key, value: None });
+        edit(&path, &out).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "# head\n\n# below\nthreads = 2\n# last\n# end\n");
+        std::fs::write(&path, format!("{HEAD}model = \"m\"\n")).unwrap();
+        edit(&path, &out).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), HEAD);
     }
 
     #[test]

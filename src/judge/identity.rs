@@ -43,7 +43,7 @@ impl Identity {
             mmproj: files.mmproj.clone(),
             adapters: files.adapters.clone(),
             engine: info.engine.clone(),
-            backend: format!("{} {}", info.backend, info.instructions).trim_end().to_owned(),
+            backend: info.computes_on(),
             image_tokens,
             rubric,
             evidence,

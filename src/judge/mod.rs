@@ -335,10 +335,17 @@ impl Judge {
         self.config.spec.image_tokens
     }
 
-    /// Whether this file is the projector.
+    /// What one of its files is: `model`, `projector` or `adapter`. Parts of a split model are the model.
     #[must_use]
-    pub fn is_projector(&self, path: &Path) -> bool {
-        path == self.config.spec.mmproj
+    pub fn role_of(&self, path: &Path) -> &'static str {
+        let spec = &self.config.spec;
+        if path == spec.mmproj {
+            "projector"
+        } else if spec.adapters.iter().any(|adapter| adapter.path == path) {
+            "adapter"
+        } else {
+            "model"
+        }
     }
 
     /// Ends the judge process; all its memory is free afterwards.

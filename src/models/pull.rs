@@ -80,6 +80,11 @@ impl Pull<'_> {
             }
         }
         let model = self.installed(wanted, revision, &parts)?;
+        // Hours may have passed since it was looked at, and somebody may have removed it as another model's.
+        if let Some(gone) = model.files.iter().find(|file| !file.path.is_file()) {
+            let (name, path) = (model.name.clone(), gone.path.clone());
+            return Err(ModelsError::Gone { name, path });
+        }
         self.record.add(model.clone())?;
         let outside = |path: &PathBuf| !path.starts_with(self.cache.root());
         let elsewhere = model
@@ -104,14 +109,18 @@ impl Pull<'_> {
         };
         let mut parts = Vec::new();
         let split = name::parts(&wanted.model.file);
+        // The first answer says which commit the revision is now; all the rest is asked of that one.
+        let mut revision = revision.to_owned();
         for file in split.unwrap_or_else(|| vec![wanted.model.file.clone()]) {
             let repo = repo.clone();
-            parts.push(part(Role::Model, FileId { repo, file }, revision).await?);
+            let found = part(Role::Model, FileId { repo, file }, &revision).await?;
+            revision.clone_from(&found.remote.commit);
+            parts.push(found);
         }
         let projector = match &wanted.projector {
             Some(projector) => projector.clone(),
             None => {
-                let files = self.hub.files(repo, revision, self.telling).await?;
+                let files = self.hub.files(repo, &revision, self.telling).await?;
                 let file = name::choose_projector(&wanted.model.file, &files);
                 let file = file.map_err(|there| ModelsError::Projector {
                     repo: repo.to_string(),
@@ -123,7 +132,11 @@ impl Pull<'_> {
             }
         };
         // A revision is one repository's.
-        let revision = if projector.repo == *repo { revision } else { "main" };
+        let revision = if projector.repo == *repo {
+            revision.as_str()
+        } else {
+            "main"
+        };
         parts.push(part(Role::Projector, projector, revision).await?);
         Ok(parts)
     }
@@ -240,7 +253,8 @@ impl Pull<'_> {
             let locked = tokio::task::spawn_blocking(move || record::locked(&lock)).await;
             held = locked.unwrap_or_else(|error| Err(ModelsError::io("lock", folder)(std::io::Error::other(error))))?;
         }
-        let there = waited && self.is_it(&self.cache.blob(remote), remote).await?;
+        // Somebody may have finished it meanwhile, also while we were at another file.
+        let there = self.is_it(&self.cache.blob(remote), remote).await?;
         if !there {
             let left = kept(self.cache, remote);
             if left > 0 {

@@ -73,11 +73,7 @@ fn unread(service: &Service, error: &ShapeError) -> Check {
         )
         | ShapeError::Lacks { path, .. } => path,
     };
-    let what = if service.judge().is_projector(path) {
-        "projector"
-    } else {
-        "model"
-    };
+    let what = service.judge().role_of(path);
     let fix = match error {
         ShapeError::File(GgufError::CutOff { .. } | GgufError::NotGguf { .. }) => {
             "The download is not complete, or is something else: prompt-calibrator models verify, or get the file again."

@@ -175,10 +175,9 @@ pub async fn sharing(service: &Service) -> Check {
 }
 
 fn gigabytes(bytes: u64) -> String {
-    let billions = bytes as f64 / 1e9;
-    if billions < 0.1 {
-        format!("{:.0} MB", bytes as f64 / 1e6)
-    } else {
-        format!("{billions:.1} GB")
+    match bytes {
+        0..10_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        10_000_000..100_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }

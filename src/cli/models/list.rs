@@ -34,7 +34,7 @@ struct Row<'a> {
     for_whom: Option<&'a str>,
     installed: bool,
     in_use: bool,
-    /// Of its files, where it is installed.
+    /// Of its files, where it is installed; else of the model's file, where it is known.
     bytes: Option<u64>,
     /// Whether it is the first of its model, which the list says more of.
     #[serde(skip)]
@@ -74,7 +74,7 @@ impl<'a> Row<'a> {
             for_whom: Some(&entry.for_whom),
             installed: there.is_some(),
             in_use: there.is_some_and(|model| in_use(model, config)),
-            bytes: there.map(Installed::bytes),
+            bytes: there.map(Installed::bytes).or(quantisation.bytes),
             leads,
         }
     }
@@ -99,10 +99,10 @@ impl<'a> Row<'a> {
 
     fn cells(&self) -> [String; HEADER.len()] {
         let once = |text: Option<&str>| text.filter(|_| self.leads).unwrap_or_default().to_owned();
-        let state = match (self.in_use, self.bytes) {
+        let state = match (self.in_use, self.installed) {
             (true, _) => "in use".to_owned(),
-            (false, Some(bytes)) => size(bytes),
-            (false, None) => String::new(),
+            (false, true) => self.bytes.map(size).unwrap_or_default(),
+            (false, false) => String::new(),
         };
         [
             self.name.clone(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{setup, show};
 use crate::comfy::client::{Client, ClientConfig};
-use crate::config::{self, Change, Config, Environment, HubSettings, Settings, Source};
+use crate::config::{self, Change, Config, Environment, HubSettings, Settings, Source, Sourced};
 use crate::models::catalog::Catalog;
 use crate::models::error::{ModelsError, size};
 use crate::models::hub::{Cache, Hub};
@@ -152,10 +152,17 @@ async fn comfyui_folders(config: &Config) -> Vec<PathBuf> {
 
 fn tell(pulled: &Pulled) {
     let (name, bytes) = (&pulled.model.name, size(pulled.model.bytes()));
+    let checked = if pulled.model.files.iter().all(|file| file.sha256.is_some()) {
+        "checked"
+    } else {
+        "of which the hub gave no sum: only sizes were checked"
+    };
     match pulled.fetched {
-        0 => show::line(&format!("{name} is here: {bytes}, checked; nothing had to be fetched.")),
+        0 => show::line(&format!(
+            "{name} is here: {bytes}, {checked}; nothing had to be fetched."
+        )),
         fetched => show::line(&format!(
-            "{name} is here: {bytes}, checked; {} were fetched.",
+            "{name} is here: {bytes}, {checked}; {} were fetched.",
             size(fetched)
         )),
     }
@@ -215,15 +222,25 @@ fn overridden(config: &Config) {
     }
 }
 
+/// Whether it is the judge.
 fn in_use(model: &Installed, config: &Config) -> bool {
-    let same = |path: Option<&Path>| {
-        let (Some(path), Some(used)) = (path, &config.model) else {
-            return false;
-        };
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        path == used.value || real(path) == real(&used.value)
+    is_same(model.model(), &config.model)
+}
+
+/// Whether the judge sees with its projector, which would go with it.
+fn lends_its_projector(model: &Installed, others: &[Installed], config: &Config) -> bool {
+    let shared = others
+        .iter()
+        .any(|other| other.name != model.name && other.projector() == model.projector());
+    !shared && is_same(model.projector(), &config.mmproj)
+}
+
+fn is_same(path: Option<&Path>, used: &Option<Sourced<PathBuf>>) -> bool {
+    let (Some(path), Some(used)) = (path, used) else {
+        return false;
     };
-    same(model.model())
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real(path) == real(&used.value)
 }
 
 async fn check(record: &Record, name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
@@ -270,12 +287,16 @@ async fn check(record: &Record, name: Option<&str>, json: bool) -> anyhow::Resul
 }
 
 fn rm(record: &Record, model: &Installed, yes: bool, config: &Config, environment: &Environment) -> anyhow::Result<()> {
-    let used = in_use(model, config);
+    let used = in_use(model, config) || lends_its_projector(model, &record.read()?, config);
     if used && !yes {
         return Err(ModelsError::InUse(model.name.clone()).into());
     }
     if !yes && !confirmed(model)? {
         return Err(ModelsError::Unconfirmed(model.name.clone()).into());
+    }
+    if used {
+        // First of all, so that no failure leaves a judge whose files are gone.
+        leave(config, environment)?;
     }
     let removed = remove::remove(model, record)?;
     let freed = size(removed.bytes);
@@ -287,17 +308,25 @@ fn rm(record: &Record, model: &Installed, yes: bool, config: &Config, environmen
     for (path, why) in &removed.stay {
         show::line(&format!("{} stays: {}.", path.display(), why.told()));
     }
-    if used {
+    Ok(())
+}
+
+/// Takes the judge out of the configuration file, as far as it is there.
+fn leave(config: &Config, environment: &Environment) -> anyhow::Result<()> {
+    let in_file: Vec<Change> = [("model", &config.model), ("mmproj", &config.mmproj)]
+        .into_iter()
+        .filter(|(_, used)| used.as_ref().is_some_and(|used| matches!(used.source, Source::File(_))))
+        .map(|(key, _)| Change { key, value: None })
+        .collect();
+    if !in_file.is_empty() {
         let path = config.file_to_write(environment)?;
-        if path.exists() {
-            config::edit(&path, &["model", "mmproj"].map(|key| Change { key, value: None }))?;
-        }
+        config::edit(&path, &in_file)?;
         show::line(&format!(
             "The judge is the bundled one now (no model in {}).",
             path.display()
         ));
-        overridden(config);
     }
+    overridden(config);
     Ok(())
 }
 

@@ -294,6 +294,14 @@ pub struct EngineInfo {
     pub known_architecture: bool,
 }
 
+impl EngineInfo {
+    /// The device and, of a processor, its instruction sets in use: what sums depend on.
+    #[must_use]
+    pub fn computes_on(&self) -> String {
+        format!("{} {}", self.backend, self.instructions).trim_end().to_owned()
+    }
+}
+
 /// Why an engine could not answer. Serialisable, because the engine runs in a child process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum EngineError {

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// Most keys and most tensors of a file that is taken for a model.
 const MAX_ENTRIES: u64 = 1 << 17;
-/// Longest name of a key or a tensor, in bytes.
-const MAX_NAME: u64 = 1 << 16;
+/// Longest name of a key or a tensor, in bytes; ggml's own have 64 at most.
+const MAX_NAME: u64 = 512;
 /// Longest text that is kept; longer ones (templates) are skipped.
 const MAX_TEXT: u64 = 1 << 12;
 /// Most numbers of a list that are kept; longer ones (vocabularies) are skipped, their length is not.

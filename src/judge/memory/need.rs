@@ -81,9 +81,15 @@ pub fn need(shape: &Shape, layout: &Layout, placement: &Placement, gpus: u64) ->
     };
     if placement.layers > 0 {
         need.gpu.buffers += gpus * computing + copied;
-        // Layers are not cut in two, so each further GPU may leave room for nearly one.
+        // Layers are not cut in two, so each further GPU may leave room for nearly one; and they are shared out as if the
+        // projector were on none, so each has to have room for it.
         let layer = text.layers.iter().map(|layer| layer.dense + layer.experts).max();
-        need.gpu.buffers += gpus.saturating_sub(1) * layer.unwrap_or(0);
+        let eyes = if placement.projector {
+            shape.vision.weights + shape.vision.computing(layout)
+        } else {
+            0
+        };
+        need.gpu.buffers += gpus.saturating_sub(1) * (layer.unwrap_or(0) + eyes);
     }
     if placement.layers == 0 || first > 0 {
         need.processor.buffers += computing;
@@ -115,13 +121,13 @@ impl TextShape {
         u64::from(layout.sequences()) * self.vocabulary * FLOAT
     }
 
-    /// The buffer of one micro batch: what every cell may look at (16 bits each), the pictures' vectors, two feed-forward
-    /// parts, and ten vectors; a mixture holds one vector for each expert used beside. Or the probabilities, where
+    /// The buffer of one micro batch: what every cell may look at (16 bits each), the pictures' vectors and a copy of
+    /// them, two feed-forward parts, and ten vectors; a mixture holds one vector for each expert used beside. Or the probabilities, where
     /// they are more.
     fn computing(&self, layout: &Layout) -> u64 {
         let tokens = u64::from(MICRO_BATCH.min(layout.cells()));
         let mask = 2 * tokens * u64::from(layout.cells());
-        let numbers = (self.inputs + self.experts_used + 10) * self.width + 2 * self.feed_forward;
+        let numbers = (2 * self.inputs + self.experts_used + 10) * self.width + 2 * self.feed_forward;
         mask + (tokens * numbers * FLOAT).max(self.probabilities(layout))
     }
 }

@@ -11,6 +11,14 @@ use crate::judge::engine::{GpuMemory, Layout};
 /// What is left free on a GPU, so that nothing runs out over a buffer that was counted too small.
 pub const MARGIN: u64 = 512 << 20;
 
+/// Steps in which free memory counts where the usual placement does not fit.
+const STEP: u64 = 1 << 30;
+
+/// What a desktop, and a ComfyUI that has unloaded, keep of a card: a tenth, and 1.5 GiB at least.
+fn others(gpu: &GpuMemory) -> u64 {
+    (gpu.total / 10).max(3 << 29)
+}
+
 /// Where the parts of a judge lie: on the GPUs, or with the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
@@ -107,17 +115,27 @@ pub fn place(shape: &Shape, layout: &Layout, free: u64, gpus: u64) -> Placement 
 #[must_use]
 pub fn choose(shape: &Shape, layout: &Layout, gpus: &[GpuMemory]) -> (Placement, Need) {
     let count = gpus.len() as u64;
-    let sum = |bytes: fn(&GpuMemory) -> u64| gpus.iter().map(|gpu| bytes(gpu).saturating_sub(MARGIN)).sum::<u64>();
+    let sum = |left: fn(&GpuMemory) -> u64| gpus.iter().map(left).sum::<u64>();
     if gpus.is_empty() {
         let placement = Placement::PROCESSOR;
         return (placement, need(shape, layout, &placement, 0));
     }
-    let usual = place(shape, layout, sum(|gpu| gpu.total), count);
-    let usually = need(shape, layout, &usual, count);
-    let free = sum(|gpu| gpu.free);
+    let whole = Placement::whole(&shape.text);
+    let wholly = need(shape, layout, &whole, count);
+    let (usual, usually) = if wholly.gpu.total() <= sum(|gpu| gpu.total.saturating_sub(MARGIN)) {
+        (whole, wholly)
+    } else {
+        // What would fill the card to the brim would fit on one day and not on the next.
+        let usual = place(shape, layout, sum(|gpu| gpu.total.saturating_sub(others(gpu))), count);
+        (usual, need(shape, layout, &usual, count))
+    };
+    // The process that asked has its driver's part already.
+    let driver = usually.gpu.driver;
+    let free = sum(|gpu| gpu.free.saturating_sub(MARGIN)) + driver;
     if usually.gpu.total() <= free {
         return (usual, usually);
     }
-    let now = place(shape, layout, free, count);
+    // In coarse steps, so that the same little memory gives the same placement.
+    let now = place(shape, layout, free / STEP * STEP, count);
     (now, need(shape, layout, &now, count))
 }

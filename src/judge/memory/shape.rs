@@ -3,6 +3,13 @@
 use super::gguf::{GgufError, Head, Value};
 use std::path::{Path, PathBuf};
 
+/// Widths and vocabularies beyond this are taken for this.
+const MOST: u64 = 1 << 24;
+/// The same for heads and their widths.
+const MOST_HEADS: u64 = 1 << 14;
+/// The same for layers and experts.
+const MOST_LAYERS: u64 = 1 << 12;
+
 /// The bytes of a layer's weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Layer {
@@ -134,22 +141,31 @@ impl TextShape {
         let architecture = head
             .text("general.architecture")
             .ok_or_else(|| lacks("general.architecture"))?;
-        let optional = |key: &str| head.whole(&format!("{architecture}.{key}"));
+        // No model comes near these bounds, and no product of numbers within them overflows.
+        let optional = |key: &str| {
+            head.whole(&format!("{architecture}.{key}"))
+                .map(|number| number.min(MOST))
+        };
         let wanted = |key: &str| optional(key).ok_or_else(|| lacks(&format!("{architecture}.{key}")));
         let count = wanted("block_count")?;
         let width = wanted("embedding_length")?;
         let heads = wanted("attention.head_count")?.max(1);
         let head_width = width / heads;
-        let cache_width = optional("attention.key_length").unwrap_or(head_width)
-            + optional("attention.value_length").unwrap_or(head_width);
+        let width_of = |key: &str| optional(key).unwrap_or(head_width).min(MOST_HEADS);
+        let cache_width = width_of("attention.key_length") + width_of("attention.value_length");
         let kv_heads = match head.get(&format!("{architecture}.attention.head_count_kv")) {
             Some(Value::List(list)) => list.clone(),
             Some(Value::Whole(number)) => vec![*number],
             _ => vec![heads],
         };
         // Keys and values are kept as 16-bit numbers.
-        let cache = |layer: usize| 2 * cache_width * kv_heads.get(layer).or(kv_heads.last()).copied().unwrap_or(heads);
-        let count = usize::try_from(count).unwrap_or(0).min(head.tensors.len());
+        let cache = |layer: usize| {
+            let heads = kv_heads.get(layer).or(kv_heads.last()).copied().unwrap_or(heads);
+            2 * cache_width * heads.min(MOST_HEADS)
+        };
+        let count = usize::try_from(count.min(MOST_LAYERS))
+            .unwrap_or(0)
+            .min(head.tensors.len());
         let mut layers: Vec<Layer> = (0..count)
             .map(|layer| Layer {
                 cache: cache(layer),
@@ -172,7 +188,7 @@ impl TextShape {
                 }
                 _ if tensor.name == "token_embd.weight" => {
                     input = tensor.bytes;
-                    vocabulary = tensor.dimensions.get(1).copied().unwrap_or(0);
+                    vocabulary = tensor.dimensions.get(1).copied().unwrap_or(0).min(MOST);
                 }
                 _ => {
                     tied &= tensor.name != "output.weight";
@@ -183,7 +199,7 @@ impl TextShape {
         if vocabulary == 0 {
             return Err(lacks("token_embd.weight"));
         }
-        let experts_used = optional("expert_used_count").unwrap_or(0);
+        let experts_used = optional("expert_used_count").unwrap_or(0).min(MOST_LAYERS);
         let expert_width = optional("expert_feed_forward_length").unwrap_or(0) * experts_used;
         let feed_forward = if experts_used > 0 {
             expert_width
@@ -197,7 +213,7 @@ impl TextShape {
             output,
             tied,
             width,
-            inputs: 1 + optional("n_deepstack_layers").unwrap_or(0),
+            inputs: 1 + optional("n_deepstack_layers").unwrap_or(0).min(MOST_LAYERS),
             feed_forward,
             experts_used,
             largest,
@@ -217,11 +233,13 @@ impl VisionShape {
     fn of(head: &Head, path: &Path) -> Result<Self, ShapeError> {
         let wanted = |key: &str| {
             let key = format!("clip.vision.{key}");
-            head.whole(&key).ok_or_else(|| ShapeError::Lacks {
-                path: path.to_owned(),
-                what: "a vision projector (mmproj)",
-                key,
-            })
+            head.whole(&key)
+                .map(|number| number.min(MOST))
+                .ok_or_else(|| ShapeError::Lacks {
+                    path: path.to_owned(),
+                    what: "a vision projector (mmproj)",
+                    key,
+                })
         };
         let merge = head.whole("clip.vision.spatial_merge_size");
         let gemma = head.text("clip.projector_type") == Some("gemma3");

@@ -57,6 +57,16 @@ pub enum WorkerError {
         /// What happened the last time.
         last: String,
     },
+    /// The process ended between two questions of a judgement, and the next one lies elsewhere: it is another judge.
+    #[error(
+        "the judge process ended in the middle of a judgement, and the new one computes on {now} instead of {before}; nothing was recorded"
+    )]
+    Moved {
+        /// Where the first part was computed.
+        before: String,
+        /// Where the rest would be.
+        now: String,
+    },
     /// The worker was shut down.
     #[error("the judge is shutting down")]
     Closed,
@@ -127,6 +137,7 @@ impl WorkerError {
             Self::Refused { .. } => {
                 "Judge another picture, or save this one anew (as PNG, at another size). With other pictures the judge goes on working; starting the server anew allows another try.".into()
             }
+            Self::Moved { .. } => "Call again: then all of it is asked of the new one. Its scores are not compared with those from before.".into(),
             Self::Closed => "Start the server again.".into(),
         }
     }

@@ -239,6 +239,8 @@ impl Worker {
 async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publish: watch::Sender<WorkerState>) {
     let mut process: Option<Process> = None;
     let mut offences = Offences::default();
+    // Where the judge computes, as whoever asked last was told: a judgement is not to change judges on its way.
+    let mut told: Option<String> = None;
     loop {
         let command = match (config.idle, &process) {
             (Some(idle), Some(_)) => tokio::time::timeout(idle, commands.recv()).await,
@@ -261,6 +263,9 @@ async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publis
                 let result = ready(&mut process, &config, &publish, &cancel)
                     .await
                     .map(|(_, info)| info);
+                if let Ok(info) = &result {
+                    told = Some(info.computes_on());
+                }
                 let _ = reply.send(result);
             }
             Ok(Some(Command::Gpus { cancel, reply })) => {
@@ -303,6 +308,12 @@ async fn run(config: WorkerConfig, mut commands: mpsc::Receiver<Command>, publis
                     continue;
                 }
                 let result = match ready(&mut process, &config, &publish, &cancel).await {
+                    Ok((_, info)) if told.as_ref().is_some_and(|told| *told != info.computes_on()) => {
+                        Err(WorkerError::Moved {
+                            before: told.clone().unwrap_or_default(),
+                            now: info.computes_on(),
+                        })
+                    }
                     Ok((live, _)) => {
                         let result = live.ask(&ask, &pictures, &cancel).await;
                         offences.note(question, &result);
@@ -376,7 +387,14 @@ async fn ready<'p>(
                 },
                 Err(_) => WorkerState::Idle,
             });
-            loaded?
+            match loaded {
+                Ok(info) => info,
+                Err(error) => {
+                    // Awaited: the next process must not find this one's memory still taken.
+                    live.end().await;
+                    return Err(error);
+                }
+            }
         }
     };
     Ok((process.insert(live), info))

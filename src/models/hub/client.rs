@@ -173,9 +173,9 @@ impl Hub {
         let asked = self.asked(&file.id.repo, &file.commit, Some(&file.id.file));
         if let Some(url) = known {
             let response = self.send(Method::GET, &url, Some(&range)).await?;
-            // Addresses that are lent for a time run out.
-            let ran_out = matches!(response.status().as_u16(), 401 | 403 | 404 | 410);
-            if !ran_out {
+            // Addresses that are lent for a time run out, and every store has its own way of saying so.
+            let status = response.status();
+            if status.is_success() || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
                 self.success(&asked, &response)?;
                 return Ok(response);
             }

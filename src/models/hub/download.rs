@@ -192,6 +192,14 @@ impl<'a> Transfer<'a> {
             self.beginning_of(response).await?;
             return Err(End::Hub(self.size_differs(format!("{length}"))));
         }
+        // What is there already is given up only for what is surely all of it.
+        if response.content_length().is_none() && self.locked(|pieces| pieces.bytes()) > 0 {
+            let error = HubError::BadAnswer {
+                what: format!("the request for a part of {}", self.file.id.file),
+                detail: "it sends something else, and does not say how much".into(),
+            };
+            return Err(End::Hub(error));
+        }
         self.locked(|pieces| *pieces = Pieces::new(self.file.size));
         self.rewrite()?;
         self.telling.begins(&self.file.id.file, 0, self.file.size);
@@ -315,11 +323,10 @@ impl<'a> Transfer<'a> {
         let _ = fs::remove_file(self.cache.incomplete(self.file));
     }
 
-    /// What a failed attempt leaves, in words. What is surely wrong is not left.
+    /// What a failed attempt leaves, in words. A wrong answer is no wrong file: what came before it stays, and the sum at
+    /// the end decides.
     fn stopped(&self, end: End) -> ModelsError {
-        let wrong = matches!(&end, End::Hub(HubError::NotGguf { .. } | HubError::SizeDiffers { .. }));
         let bytes = self.locked(|pieces| pieces.bytes());
-        let bytes = if wrong { 0 } else { bytes };
         if bytes == 0 {
             self.forget();
         }

@@ -164,11 +164,13 @@ impl<'m> LlamaEngine<'m> {
         let threads = i32::try_from(threads.max(1)).unwrap_or(1);
         // Asking for its name starts the driver.
         let uses_gpu = spec.gpu_layers != Some(0) && placement.is_none_or(|placement| placement.uses_gpu());
-        let device = if uses_gpu { gpu_name() } else { None };
+        let device = if uses_gpu { gpu_names() } else { None };
         let gpu = device.is_some() && placement.is_none_or(|placement| placement.projector);
         // Nothing of the work is the processor's, beside what always is.
+        let layers = model.n_layer() as usize;
         let whole = device.is_some()
-            && placement.is_none_or(|placement| placement.is_whole(model.n_layer() as usize) && placement.projector);
+            && spec.gpu_layers.is_none_or(|wanted| wanted as usize > layers)
+            && placement.is_none_or(|placement| placement.is_whole(layers) && placement.projector);
         let mut go_on = |progress| {
             report(progress);
             !stop.is_set()
@@ -569,21 +571,29 @@ fn tokens_of(steps: &[Step]) -> u32 {
     u32::try_from(text.sum::<usize>()).unwrap_or(u32::MAX)
 }
 
-fn gpu_name() -> Option<String> {
-    gpus().into_iter().next().map(|gpu| gpu.name)
+/// The GPUs in words: which and how many, since sums come out otherwise on others.
+fn gpu_names() -> Option<String> {
+    let names: Vec<String> = gpus()
+        .into_iter()
+        .map(|gpu| format!("{} ({})", gpu.name, gpu.description))
+        .collect();
+    (!names.is_empty()).then(|| names.join(" + "))
 }
 
 /// The GPUs that this build can use, with their memory now. Starts their drivers.
 pub fn gpus() -> Vec<GpuMemory> {
-    let is_gpu = |kind| {
-        matches!(
-            kind,
-            LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
-        )
+    let devices = list_llama_ggml_backend_devices();
+    let of = |kind| {
+        let devices = devices.iter().filter(move |device| device.device_type == kind);
+        devices.cloned().collect::<Vec<_>>()
     };
-    list_llama_ggml_backend_devices()
+    // As llama.cpp has it: integrated ones only where there is nothing else.
+    let mut chosen = of(LlamaBackendDeviceType::Gpu);
+    if chosen.is_empty() {
+        chosen = of(LlamaBackendDeviceType::IntegratedGpu);
+    }
+    chosen
         .into_iter()
-        .filter(|device| is_gpu(device.device_type))
         .map(|device| GpuMemory {
             name: device.name,
             description: device.description,

@@ -339,7 +339,7 @@ impl Judge {
     #[must_use]
     pub fn role_of(&self, path: &Path) -> &'static str {
         let spec = &self.config.spec;
-        if path == spec.mmproj {
+        if path == spec.mmproj && path != spec.model {
             "projector"
         } else if spec.adapters.iter().any(|adapter| adapter.path == path) {
             "adapter"

@@ -54,6 +54,29 @@ async fn a_broken_transfer_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn a_page_in_the_place_of_the_rest_costs_nothing_of_what_is_there() {
+    let hub = hub().await;
+    let late = from_piece(5);
+    hub.rule(move |asked| match late(asked) {
+        true => Act::Cut(1000),
+        false => Act::Serve,
+    });
+    let person = Person::new(&hub);
+    person.pulls().await;
+    let page = b"<!DOCTYPE html><p>This site is blocked.".to_vec();
+    for act in [Act::Other(page.clone()), Act::Endless(page)] {
+        hub.rule(move |asked| if asked.content { act.clone() } else { Act::Serve });
+        let said = person.pulls().await;
+        assert_ne!(said.code, Some(0), "{said:?}");
+        assert!(said.err.contains("375.0 KB of 600.0 KB are kept"), "{said:?}");
+    }
+    pieces(&hub);
+    hub.rule(|_| Act::Serve);
+    person.pulls().await.fine();
+    assert_eq!(pieces(&hub).len(), 3, "only what was missing");
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_now_and_then_is_no_trouble() {
     let hub = hub().await;
     let seen = std::sync::Mutex::new(BTreeSet::new());

@@ -126,6 +126,9 @@ impl Machine {
     }
 }
 
+/// A part's name, its bytes, and what llama.cpp calls it.
+type Row = (&'static str, fn(&Part) -> u64, &'static [BufferKind]);
+
 /// Parts as rows; what llama.cpp itself reports, where it is loaded, in the last column.
 fn table(need: &Need, held: &[Buffer]) -> String {
     let mut table = show::table(["part", "GPU", "main memory", "llama.cpp says"]);
@@ -137,7 +140,7 @@ fn table(need: &Need, held: &[Buffer]) -> String {
             .sum();
         if bytes == 0 { String::new() } else { gigabytes(bytes) }
     };
-    let rows: [(&str, fn(&Part) -> u64, &[BufferKind]); 6] = [
+    let rows: [Row; 6] = [
         (
             "weights",
             |part| part.weights,

@@ -63,7 +63,9 @@ fn parse(line: &str) -> Option<Buffer> {
     let mebibytes = |text: &str| {
         let number: f64 = text.trim().strip_suffix("MiB")?.trim().parse().ok()?;
         // Two digits behind the point: rounding is right.
-        (number >= 0.0 && number < 1e9).then(|| (number * f64::from(1 << 20)).round() as u64)
+        (0.0..1e9)
+            .contains(&number)
+            .then(|| (number * f64::from(1 << 20)).round() as u64)
     };
     if let Some((_, size)) = line.split_once("load_hparams: model size:") {
         return Some(Buffer {

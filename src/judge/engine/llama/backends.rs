@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 use serde::{Deserialize, Serialize};
 
+use super::devices::gpus;
 use super::raw;
 use crate::judge::engine::EngineError;
 
@@ -81,7 +82,7 @@ impl Loader {
     pub fn find_gpus(&mut self) {
         let Some(folder) = &self.folder else { return };
         if self.unused.is_none() {
-            let unused = first_gpu(&folder.join("gpu"), raw::load_backend, any_gpu);
+            let unused = first_gpu(&folder.join("gpu"), raw::load_backend, || !gpus().is_empty());
             for unused in unused.iter().filter(|unused| unused.is_a_fault()) {
                 tracing::warn!("{} is not used: {}", unused.file.display(), unused.reason);
             }
@@ -171,15 +172,6 @@ fn file_name(kind: &str) -> String {
     } else {
         format!("libggml-{kind}.so")
     }
-}
-
-fn any_gpu() -> bool {
-    list_llama_ggml_backend_devices().iter().any(|device| {
-        matches!(
-            device.device_type,
-            LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
-        )
-    })
 }
 
 #[cfg(test)]

@@ -8,17 +8,17 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
-use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 
 use super::StopFlag;
+use super::devices::gpu_names;
 use super::forks::{Forks, Group};
 use super::kept::Kept;
 use super::raw::{self, Context, ContextSize, Entry, LoadedAdapter, Vision};
 use super::tokens::{Step, Tokens};
 use super::vision::{Pixels, Shelf, embed};
 use crate::judge::engine::{
-    Answer, Answers, Ask, Branch, Cost, EngineError, EngineInfo, GpuMemory, KeepSpec, Layout, MAX_BRANCHES, ModelSpec,
-    PixelKey, Want,
+    Answer, Answers, Ask, Branch, Cost, EngineError, EngineInfo, KeepSpec, Layout, MAX_BRANCHES, ModelSpec, PixelKey,
+    Want,
 };
 use crate::judge::fingerprint::fingerprint;
 use crate::judge::memory::{GgufError, Head, Placement};
@@ -569,38 +569,6 @@ fn tokens_of(steps: &[Step]) -> u32 {
         Step::Image(_) => 0,
     });
     u32::try_from(text.sum::<usize>()).unwrap_or(u32::MAX)
-}
-
-/// The GPUs in words: which and how many, since sums come out otherwise on others.
-fn gpu_names() -> Option<String> {
-    let names: Vec<String> = gpus()
-        .into_iter()
-        .map(|gpu| format!("{} ({})", gpu.name, gpu.description))
-        .collect();
-    (!names.is_empty()).then(|| names.join(" + "))
-}
-
-/// The GPUs that this build can use, with their memory now. Starts their drivers.
-pub fn gpus() -> Vec<GpuMemory> {
-    let devices = list_llama_ggml_backend_devices();
-    let of = |kind| {
-        let devices = devices.iter().filter(move |device| device.device_type == kind);
-        devices.cloned().collect::<Vec<_>>()
-    };
-    // As llama.cpp has it: integrated ones only where there is nothing else.
-    let mut chosen = of(LlamaBackendDeviceType::Gpu);
-    if chosen.is_empty() {
-        chosen = of(LlamaBackendDeviceType::IntegratedGpu);
-    }
-    chosen
-        .into_iter()
-        .map(|device| GpuMemory {
-            name: device.name,
-            description: device.description,
-            free: device.memory_free as u64,
-            total: device.memory_total as u64,
-        })
-        .collect()
 }
 
 fn decode_text(

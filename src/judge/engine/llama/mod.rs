@@ -8,6 +8,7 @@
 
 mod backends;
 mod buffers;
+mod devices;
 mod engine;
 mod forks;
 mod kept;
@@ -18,7 +19,8 @@ mod vision;
 
 pub use backends::{Backends, Loader, Unused};
 pub use buffers::{Listener, buffers};
-pub use engine::{LlamaEngine, gpus, load_model};
+pub use devices::gpus;
+pub use engine::{LlamaEngine, load_model};
 pub use prompt::{Piece, Prompter};
 pub use raw::{instructions, version};
 pub use vision::Pixels;

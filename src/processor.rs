@@ -23,11 +23,21 @@ pub fn lacking() -> Vec<&'static str> {
     Vec::new()
 }
 
+/// All main memory in bytes; nothing where the system does not say (only Linux does).
+#[must_use]
+pub fn main_memory() -> Option<u64> {
+    meminfo("MemTotal:")
+}
+
 /// Free main memory in bytes, with what the system would give up for it; nothing where it does not say (only Linux does).
 #[must_use]
 pub fn free_memory() -> Option<u64> {
+    meminfo("MemAvailable:")
+}
+
+fn meminfo(name: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }

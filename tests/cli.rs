@@ -463,6 +463,22 @@ async fn doctor_says_what_is_missing_and_fails() {
 }
 
 #[tokio::test]
+async fn doctor_says_when_the_two_files_are_swapped() {
+    let random = random();
+    let (model, mmproj) = (&random[1], &random[3]);
+    let said = Person::new()
+        .types(&["--model", mmproj, "--mmproj", model, "doctor", "--comfyui", NOBODY])
+        .await;
+    assert!(
+        said.out.contains("random-mmproj.gguf is a vision projector"),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("exchange the two"), "{}", said.out);
+    assert!(said.out.ends_with("Not ready: model, ComfyUI.\n"), "{}", said.out);
+}
+
+#[tokio::test]
 async fn doctor_succeeds_when_nothing_is_missing() {
     let studio = Studio::bind(([127, 0, 0, 1], 0).into(), Duration::ZERO).await.unwrap();
     let url = studio.url();

@@ -33,6 +33,9 @@ pub enum ModelsError {
     /// It is neither a short name nor a file on the hub.
     #[error("{0:?} is not the name of a GGUF file on the hub")]
     BadName(String),
+    /// A projector was named as the model.
+    #[error("{0} is a projector, the half of a model that sees; nothing was fetched")]
+    NoModel(String),
     /// It is not clear which projector belongs to a model; nothing was fetched.
     #[error("{}", projectors(.repo, .there))]
     Projector {
@@ -166,6 +169,7 @@ impl ModelsError {
                 there.join(", "),
                 there.last().map_or("Q4_K_M", String::as_str)
             ),
+            Self::NoModel(_) => "Name the model's file of that repository; its projector is found, or given with --mmproj.".into(),
             Self::BadName(_) => {
                 "Name it owner/repo/file.gguf, as in its page's address; a projector of the same repository by its file \
                  alone."

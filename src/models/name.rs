@@ -89,6 +89,9 @@ pub fn read(name: &str, mmproj: Option<&str>, catalog: &Catalog) -> Result<Wante
             projector: Some(file(&quantisation.projector)),
         }
     };
+    if is_projector(&wanted.model.file) {
+        return Err(ModelsError::NoModel(wanted.model.file));
+    }
     let Some(mmproj) = mmproj else { return Ok(wanted) };
     let projector = match mmproj.split('/').count() {
         0..=2 => FileId {
@@ -101,9 +104,26 @@ pub fn read(name: &str, mmproj: Option<&str>, catalog: &Catalog) -> Result<Wante
     Ok(Wanted { projector, ..wanted })
 }
 
-/// `owner/repo/path/file.gguf`.
+/// Whether a file is a projector, by its name: they all have `mmproj` in it.
+fn is_projector(file: &str) -> bool {
+    file.rsplit('/')
+        .next()
+        .unwrap_or(file)
+        .to_lowercase()
+        .contains("mmproj")
+}
+
+/// `owner/repo/path/file.gguf`, or the address of its page: `https://…/owner/repo/blob/main/path/file.gguf`.
 fn file_id(text: &str) -> Result<FileId, ModelsError> {
     let wrong = || ModelsError::BadName(text.to_owned());
+    let plain = text.strip_prefix("https://").and_then(|address| {
+        let path = address.split_once('/')?.1.split(['?', '#']).next()?;
+        let middle = ["/blob/main/", "/resolve/main/"]
+            .into_iter()
+            .find(|middle| path.contains(middle))?;
+        Some(path.replacen(middle, "/", 1))
+    });
+    let text = plain.as_deref().unwrap_or(text);
     let (at, _) = text.match_indices('/').nth(1).ok_or_else(wrong)?;
     let repo = RepoId::parse(&text[..at]).ok_or_else(wrong)?;
     let file = gguf(&text[at + 1..]).map_err(|_| wrong())?;
@@ -162,7 +182,7 @@ pub fn parts(file: &str) -> Option<Vec<String>> {
 /// # Errors
 /// All projectors there are, where it is not clear which one, or there is none.
 pub fn choose_projector(model: &str, files: &[String]) -> Result<String, Vec<String>> {
-    let is_projector = |file: &&String| base(file).to_lowercase().contains("mmproj") && is_gguf(file);
+    let is_projector = |file: &&String| is_projector(file) && is_gguf(file);
     let all: Vec<&String> = files.iter().filter(is_projector).collect();
     if let [only] = all[..] {
         return Ok(only.clone());
@@ -254,6 +274,14 @@ mod tests {
         let projector = wanted("4b", Some("o/r/mm.gguf")).projector.unwrap();
         assert_eq!((projector.repo.as_str(), projector.file.as_str()), ("o/r", "mm.gguf"));
         assert_eq!(wanted("a/b/m.gguf", None).projector, None);
+        for page in [
+            "https://hub.example/a/b/blob/main/x/m.gguf",
+            "https://hub.example/a/b/resolve/main/x/m.gguf?download=true",
+        ] {
+            assert_eq!(wanted(page, None).name, "a/b/x/m.gguf");
+        }
+        let projector = read("a/b/x/mmproj-m-F16.gguf", None, Catalog::built_in().unwrap());
+        assert!(matches!(projector, Err(ModelsError::NoModel(_))));
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub fn remove(model: &Installed, record: &Record) -> Result<Removed, ModelsError
             continue;
         }
         let blob = fs::read_link(path).ok().and_then(|_| path.canonicalize().ok());
+        let was_there = path.exists();
         gone(path)?;
         let Some(place) = Place::of(path) else { continue };
         // Only what lies among this repository's blobs is what we put there.
@@ -78,10 +79,11 @@ pub fn remove(model: &Installed, record: &Record) -> Result<Removed, ModelsError
                 removed.bytes += file.size;
                 removed.files.push(path.clone());
             }
-            (None, _) => {
+            (None, _) if was_there => {
                 removed.bytes += file.size;
                 removed.files.push(path.clone());
             }
+            (None, _) => {}
         }
         place.tidy(path);
     }

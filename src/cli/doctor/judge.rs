@@ -1,5 +1,7 @@
 //! The judge itself: its files, whether they belong together, and what it makes of pictures.
 
+use std::path::Path;
+
 use tokio_util::sync::CancellationToken;
 
 use super::check::{Check, Health};
@@ -8,7 +10,7 @@ use crate::cli::show;
 use crate::config::Config;
 use crate::judge::bank::bank;
 use crate::judge::engine::{EngineInfo, Layout};
-use crate::judge::memory::{GgufError, Shape, ShapeError};
+use crate::judge::memory::{GgufError, Head, Shape, ShapeError};
 use crate::judge::protocol;
 use crate::judge::rubric::Rubric;
 use crate::judge::score::AxisVerdict;
@@ -34,9 +36,9 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
             }
         }
         Err(error) => {
-            tell(unread(service, &error));
-            // Of an architecture that is not known here llama.cpp may still make something.
-            if !matches!(error, ShapeError::Lacks { .. }) {
+            let (check, hopeless) = unread(service, &error);
+            tell(check);
+            if hopeless {
                 return None;
             }
         }
@@ -61,12 +63,22 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
             return None;
         }
     };
-    tell(judgement(service, &rubric, &info, &cancel).await);
-    tell(self_check(service, &rubric, &info, &cancel).await);
+    for check in [
+        judgement(service, &rubric, &info, &cancel).await,
+        self_check(service, &rubric, &info, &cancel).await,
+    ] {
+        // Of random weights nobody expects more.
+        let fails = info.trained && check.health == Health::Warning;
+        tell(Check {
+            health: if fails { Health::Missing } else { check.health },
+            ..check
+        });
+    }
     Some(protocol::layout(&rubric, service.judge().image_tokens()))
 }
 
-fn unread(service: &Service, error: &ShapeError) -> Check {
+/// What is wrong with a file, and whether llama.cpp cannot make anything of it either.
+fn unread(service: &Service, error: &ShapeError) -> (Check, bool) {
     let path = match error {
         ShapeError::File(
             GgufError::Unread { path, .. } | GgufError::NotGguf { path, .. } | GgufError::CutOff { path, .. },
@@ -76,11 +88,34 @@ fn unread(service: &Service, error: &ShapeError) -> Check {
     let what = service.judge().role_of(path);
     let fix = match error {
         ShapeError::File(GgufError::CutOff { .. } | GgufError::NotGguf { .. }) => {
-            "The download is not complete, or is something else: prompt-calibrator models verify, or get the file again."
+            "The download is not complete, or is something else: get the file again (models verify checks those that models pull fetched)."
         }
         _ => PULL,
     };
-    Check::missing(what, error.to_string(), fix)
+    let halves = "--model is the language model, --mmproj its projector: exchange the two, or name the right ones.";
+    match (error, is_projector(path)) {
+        (ShapeError::Lacks { .. }, true) if what == "model" => (
+            Check::missing(what, format!("{} is a vision projector", path.display()), halves),
+            true,
+        ),
+        (ShapeError::Lacks { .. }, false) if what == "projector" => {
+            (Check::missing(what, error.to_string(), halves), true)
+        }
+        // Of an architecture that is not known here llama.cpp may still make something.
+        (ShapeError::Lacks { .. }, _) => (
+            Check::warning(
+                what,
+                error.to_string(),
+                "Its memory is not planned; what follows says whether it runs.",
+            ),
+            false,
+        ),
+        _ => (Check::missing(what, error.to_string(), fix), true),
+    }
+}
+
+fn is_projector(path: &Path) -> bool {
+    Head::read(path).is_ok_and(|head| head.text("general.architecture") == Some("clip"))
 }
 
 fn model(info: &EngineInfo, config: &Config) -> Check {

@@ -40,8 +40,11 @@ pub async fn run(args: Args, config: Config, environment: Environment) -> anyhow
             if let Some(check) = machine.memory(&service, judged.as_ref(), &held) {
                 told.tell(check);
             }
-            told.tell(machine::sharing(&service).await);
-            service.judge().unload().await;
+            // Of a judge whose files cannot be read all is said.
+            if service.judge().shape().is_ok() {
+                told.tell(machine::sharing(&service).await);
+                service.judge().unload().await;
+            }
             told.tell(around::data_folder(&service).await);
         }
         Err(error) => told.tell(Check::missing(

@@ -253,6 +253,11 @@ fn notes(config: &Config, file: &Path) -> Vec<String> {
         lost.push(name);
     }
     let mut notes = config.warnings.clone();
+    for (setting, file) in [("model", &config.model), ("mmproj", &config.mmproj)] {
+        if let Some(missing) = file.as_ref().filter(|file| !file.value.is_file()) {
+            notes.push(format!("{setting} is {}, which is not there", missing.value.display()));
+        }
+    }
     if !lost.is_empty() {
         notes.push(format!(
             "{} counted for this call only; to keep it, write it into {}",

@@ -41,16 +41,7 @@ struct Row<'a> {
     leads: bool,
 }
 
-const HEADER: [&str; 8] = [
-    "name",
-    "parameters",
-    "quantisation",
-    "memory, about",
-    "fits",
-    "licence",
-    "installed",
-    "for whom",
-];
+const HEADER: [&str; 5] = ["name", "memory, about", "fits", "installed", "for whom"];
 
 impl<'a> Row<'a> {
     fn known(
@@ -106,11 +97,8 @@ impl<'a> Row<'a> {
         };
         [
             self.name.clone(),
-            self.parameters.map(|n| format!("{n} billion")).unwrap_or_default(),
-            self.quantisation.unwrap_or_default().to_owned(),
             self.memory_gb.map(|gb| format!("{gb} GB")).unwrap_or_default(),
             self.fits.map(Fits::words).unwrap_or_default().to_owned(),
-            once(self.licence),
             state,
             once(self.for_whom),
         ]
@@ -136,7 +124,7 @@ impl Fits {
         match self {
             Self::Gpu => "on the GPU",
             Self::InPart => "in part",
-            Self::Processor => "yes, slowly",
+            Self::Processor => "on the CPU",
             Self::No => "no",
         }
     }
@@ -146,7 +134,7 @@ impl Fits {
 struct Machine {
     /// Of all GPUs, when nothing else is on them.
     gpus: f64,
-    /// Main memory that is free; unlimited where the system does not say.
+    /// Main memory; unlimited where the system does not say.
     main: f64,
 }
 
@@ -160,7 +148,7 @@ impl Machine {
         };
         Self {
             gpus: gpus.iter().map(|gpu| gpu.total.saturating_sub(MARGIN) as f64).sum(),
-            main: processor::free_memory().map_or(f64::INFINITY, |bytes| bytes as f64),
+            main: processor::main_memory().map_or(f64::INFINITY, |bytes| bytes as f64),
         }
     }
 
@@ -198,6 +186,10 @@ pub async fn run(installed: &[Installed], config: &Config, json: bool) -> anyhow
         table.add_row(row.cells());
     }
     show::line(&table.to_string());
+    if config.model.is_none() {
+        show::line("In use: the bundled judge, which knows rendered scenes only.");
+    }
+    show::line("Licence: Apache-2.0, of the abliterated ones that of the original; --json has it of each.");
     show::line("Any other: prompt-calibrator models pull owner/repo/path/file.gguf");
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::{setup, show};
 use crate::comfy::client::{Client, ClientConfig};
 use crate::config::{self, Change, Config, Environment, HubSettings, Settings, Source, Sourced};
+use crate::judge::memory::Shape;
 use crate::models::catalog::Catalog;
 use crate::models::error::{ModelsError, size};
 use crate::models::hub::{Cache, Hub};
@@ -166,6 +167,15 @@ fn tell(pulled: &Pulled) {
             size(fetched)
         )),
     }
+    if let (Some(model), Some(projector)) = (pulled.model.model(), pulled.model.projector()) {
+        let problem = match Shape::read(model, projector, []) {
+            Ok(shape) => shape.mismatch(),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(problem) = problem {
+            show::note(&format!("this is no judge that is known here: {problem}"));
+        }
+    }
     for path in &pulled.elsewhere {
         show::line(&format!("Used where it lies: {}", path.display()));
     }
@@ -200,7 +210,7 @@ fn choose(model: &Installed, config: &Config, environment: &Environment) -> anyh
         &[Change::set("model", text(file)), Change::set("mmproj", text(projector))],
     )?;
     show::line(&format!(
-        "The judge is {} now (model and mmproj in {}).",
+        "The judge is {} now (model and mmproj in {}). To try it: prompt-calibrator doctor",
         model.name,
         path.display()
     ));

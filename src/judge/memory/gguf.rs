@@ -164,21 +164,22 @@ fn read_one(path: &Path) -> Result<Head, GgufError> {
     let mut sized = Vec::with_capacity(tensors.len());
     let mut ends = tensors.iter().skip(1).map(|tensor| tensor.offset).collect::<Vec<_>>();
     ends.push(data);
+    let ends_of = |entry: &Entry| entry.offset.saturating_add(least_bytes(entry.kind, &entry.dimensions));
+    let least = tensors.iter().map(ends_of).max().unwrap_or(0);
+    if least > data {
+        return Err(GgufError::CutOff {
+            path: path.to_owned(),
+            needed: start.saturating_add(least),
+            found: about.len(),
+        });
+    }
     for (entry, end) in tensors.into_iter().zip(ends) {
         let Entry {
             name,
             dimensions,
-            kind,
             offset,
+            ..
         } = entry;
-        let least = offset.saturating_add(least_bytes(kind, &dimensions));
-        if least > data {
-            return Err(GgufError::CutOff {
-                path: path.to_owned(),
-                needed: start.saturating_add(least),
-                found: about.len(),
-            });
-        }
         sized.push(Tensor {
             name,
             dimensions,

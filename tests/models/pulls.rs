@@ -22,7 +22,11 @@ async fn a_model_is_pulled_by_its_short_name_and_is_the_judge() {
         said.out.contains("4b is here") && said.out.contains("The judge is 4b now"),
         "{said:?}"
     );
-    assert_eq!(said.err, "", "quiet where there is no terminal");
+    // Quiet where there is no terminal, but for what is wrong with these files: they only begin like models.
+    assert!(
+        said.err.starts_with("note: this is no judge that is known here: ") && said.err.lines().count() == 1,
+        "{said:?}"
+    );
 
     // The layout is that of the hub's own programs, and nothing else is left.
     let cached = person.cached(QWEN);

@@ -171,7 +171,7 @@ mod tests {
         HubSettings::resolve(&Environment {
             vars: vars.collect(),
             home: home.map(Path::to_owned),
-            cwd: "/work".into(),
+            cwd: "/here".into(),
             ..Environment::default()
         })
     }
@@ -188,7 +188,7 @@ mod tests {
         for (variables, cache) in [
             (&[("HF_HOME", "~/hf")][..], folder.path().join("hf/hub")),
             (&[("XDG_CACHE_HOME", "/c")], "/c/huggingface/hub".into()),
-            (&[("HF_HUB_CACHE", "models"), ("HF_HOME", "/h")], "/work/models".into()),
+            (&[("HF_HUB_CACHE", "models"), ("HF_HOME", "/h")], "/here/models".into()),
         ] {
             assert_eq!(resolve(variables, home).unwrap().cache, cache);
         }

@@ -4,6 +4,7 @@
 import argparse
 import hashlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from gguf import GGMLQuantizationType as Q
@@ -93,8 +94,12 @@ def write_small_gemma(out: Path, vocabulary: Vocabulary) -> list[Path]:
     return paths
 
 
-def write_size(out: Path, size: str, quantisation: str) -> list[Path]:
+def write_size(out: Path, size: str, quantisation: str, layers: int | None) -> list[Path]:
     text, vision = SIZES[size]
+    if layers:
+        # The first layers feed deepstack, so that what a token brings in stays as wide as published.
+        deepstack = tuple(range(len(vision.deepstack)))
+        text, vision = replace(text, layers=layers), replace(vision, layers=layers, deepstack=deepstack)
     paths = [out / f"random-{size}-{quantisation}.gguf", out / f"random-{size}-mmproj-f16.gguf"]
     name, values = f"Random weights in the shape of Qwen3-VL {size}", Plain(SEED)
     content = filling(name, quantisation, values)
@@ -115,10 +120,13 @@ def main() -> int:
     choice.add_argument("--size", choices=SIZES, help="the shape of a published size instead of the small files")
     choice.add_argument("--embedding", type=int, help="only a small projector of this width (one that does not fit)")
     parser.add_argument("--quant", choices=FILE_TYPES, default="q8_0", help="for --size (default: q8_0)")
+    parser.add_argument("--layers", type=int, help="for --size: so many layers only, 4 at least, to measure buffers")
     options = parser.parse_args()
+    if options.layers and (not options.size or options.layers < 4):
+        parser.error("--layers goes with --size, and is 4 at least")
     options.out.mkdir(parents=True, exist_ok=True)
     if options.size:
-        paths = write_size(options.out, options.size, options.quant)
+        paths = write_size(options.out, options.size, options.quant, options.layers)
     elif options.embedding:
         path = options.out / f"random-mmproj-{options.embedding}.gguf"
         paths = [write_small_projector(path, options.embedding, tokenizer())]

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine::llama::Backends;
 use super::engine::{Buffer, EngineInfo, GpuMemory, Layout};
+use super::memory::gguf::parts_of;
 use super::memory::{MARGIN, Need, Placement, Shape, ShapeError, choose, need};
 use super::worker::WorkerState;
 use super::{Judge, JudgeError};
@@ -94,9 +95,11 @@ impl Judge {
             Err(ShapeError::Lacks { .. }) => {
                 let spec = &self.config.spec;
                 let files = [&spec.model, &spec.mmproj].into_iter();
-                let files = files.chain(spec.adapters.iter().map(|adapter| &adapter.path));
+                let files = files
+                    .chain(spec.adapters.iter().map(|adapter| &adapter.path))
+                    .flat_map(|file| parts_of(file));
                 let sizes = files.map(|file| {
-                    std::fs::metadata(file)
+                    std::fs::metadata(&file)
                         .map(|about| about.len())
                         .map_err(|error| JudgeError::Files(format!("{}: {error}", file.display())))
                 });

@@ -45,7 +45,7 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
     }
     let cancel = CancellationToken::new();
     let (teller, updates) = Teller::new();
-    let info = match show::progress(updates, service.judge().load(&teller, &cancel)).await {
+    let info = match show::progress(updates.clone(), service.judge().load(&teller, &cancel)).await {
         Ok(info) => info,
         Err(error) => {
             tell(Check::missing("model", error.to_string(), error.hint()));
@@ -63,17 +63,25 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
             return None;
         }
     };
-    for check in [
-        judgement(service, &rubric, &info, &cancel).await,
-        self_check(service, &rubric, &info, &cancel).await,
-    ] {
+    let call = Call {
+        rubric: &rubric,
+        // Nobody is in these pictures.
+        guarded: false,
+        teller: &teller,
+        cancel: &cancel,
+    };
+    let graded = |check: Check| {
         // Of random weights nobody expects more.
         let fails = info.trained && check.health == Health::Warning;
-        tell(Check {
+        Check {
             health: if fails { Health::Missing } else { check.health },
             ..check
-        });
-    }
+        }
+    };
+    tell(graded(
+        show::progress(updates.clone(), judgement(service, call, &info)).await,
+    ));
+    tell(graded(show::progress(updates, self_check(service, call, &info)).await));
     Some(protocol::layout(&rubric, service.judge().image_tokens()))
 }
 
@@ -157,22 +165,14 @@ fn belongs(shape: &Shape) -> String {
 }
 
 /// One judgement of two pictures that have little in common.
-async fn judgement(service: &Service, rubric: &Rubric, info: &EngineInfo, cancel: &CancellationToken) -> Check {
-    let (teller, updates) = Teller::new();
-    let call = Call {
-        rubric,
-        // Nobody is in these pictures.
-        guarded: false,
-        teller: &teller,
-        cancel,
-    };
+async fn judgement(service: &Service, call: Call<'_>, info: &EngineInfo) -> Check {
     let judged = async {
         let [reference, generated] = &pictures(info)?;
         let pair = Pair { reference, generated };
         anyhow::Ok(service.judge().compare(pair, call).await?)
     };
-    match show::progress(updates, judged).await {
-        Ok(verdict) => told(&verdict, rubric),
+    match judged.await {
+        Ok(verdict) => told(&verdict, call.rubric),
         Err(error) => {
             let hint = error.downcast_ref().map(JudgeError::hint);
             Check::missing("judgement", format!("{error:#}"), hint.unwrap_or_default())
@@ -212,15 +212,8 @@ fn told(verdict: &Verdict, rubric: &Rubric) -> Check {
     }
 }
 
-async fn self_check(service: &Service, rubric: &Rubric, info: &EngineInfo, cancel: &CancellationToken) -> Check {
-    let (teller, updates) = Teller::new();
-    let call = Call {
-        rubric,
-        guarded: false,
-        teller: &teller,
-        cancel,
-    };
-    match show::progress(updates, service.judge().self_check(call)).await {
+async fn self_check(service: &Service, call: Call<'_>, info: &EngineInfo) -> Check {
+    match service.judge().self_check(call).await {
         Ok(check) => {
             let found = format!(
                 "a picture scores {:.2} against itself, {:.2} against an unrelated one, {:.2} against plain grey",

@@ -1,5 +1,5 @@
 """Writes GGUF files of the Qwen3-VL architecture. Knows keys, tensor names and shapes; not what the weights are.
-`general` and `write` serve files of other kinds too.
+`general`, `vocabulary` and `write` serve files of other kinds too.
 
 Tensor shapes are in numpy order (rows first), the reverse of what llama.cpp prints.
 """
@@ -133,7 +133,7 @@ def general(writer: GGUFWriter, kind: str, filling: Filling) -> None:
         writer.add_string("prompt_calibrator.domain", filling.domain)
 
 
-def _tokenizer(writer: GGUFWriter, tokenizer: Tokenizer, rows: int) -> None:
+def vocabulary(writer: GGUFWriter, tokenizer: Tokenizer, rows: int) -> None:
     vocabulary = tokenizer.vocabulary
     unused = [f"[PAD{i}]" for i in range(len(vocabulary.tokens), rows)]
     kinds = [TokenType.NORMAL] * len(vocabulary.ordinary) + [TokenType.CONTROL] * len(SPECIALS)
@@ -189,7 +189,7 @@ def write_text(path: Path, shape: TextShape, deepstack_layers: int, tokenizer: T
         writer.add_expert_count(shape.experts)
         writer.add_expert_used_count(shape.experts_used)
         writer.add_expert_feed_forward_length(shape.feed_forward)
-    _tokenizer(writer, tokenizer, rows)
+    vocabulary(writer, tokenizer, rows)
     write(writer, list(text_tensors(shape, rows, filling.kind)), filling.values)
 
 

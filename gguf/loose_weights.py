@@ -1,7 +1,8 @@
-"""The numbers of the files that are random all through: Gemma 3's and the adapter's. Sizes are standard deviations."""
+"""The numbers of the files without wiring: Gemma 3's, Qwen3.5's and the adapter's. Sizes are standard deviations."""
 
 import numpy as np
 
+from bpe import SPECIALS, Vocabulary, to_bytes
 from container import Tensor
 from random_weights import LIKE, RESERVED, SEEN, bell, encoded, generator
 
@@ -28,6 +29,61 @@ class Loose:
         # What the projector gets lies along its rows, unlike in all other matrices.
         inputs = shape[0] if name == "mm.input_projection.weight" else shape[-1]
         return bell(generator(self._seed, name), shape, self.SIZES.get(name, 1.0 / np.sqrt(inputs)))
+
+
+class Leaning:
+    """Qwen3.5 and later. Random but for one coordinate that is the same everywhere: by it digits are likely whatever is asked, yes
+    less so, and no still less. So most axes are visible and get a score, and a value is a row of digits."""
+
+    SIZES = {"token_embd.weight": 0.25, "v.patch_embd.weight": 0.04, "v.patch_embd.weight.1": 0.04, "v.position_embd.weight": 0.1}
+    # Logits of a class of tokens by that coordinate, about; how much their other coordinates count.
+    CLASSES = {"digit": (11.0, 2.0), "yes": (7.5, 2.0), "no": (5.0, 2.0), "other": (0.0, 1.0), "never": (-6.0, 1.0)}
+    # What the layers add is small beside what comes in, or a state would forget the picture.
+    ADDED = ("ssm_out", "attn_output", "ffn_down", "ffn_down_exps", "ffn_down_shexp")
+
+    def __init__(self, seed: int, vocabulary: Vocabulary):
+        self._seed = seed
+        self._classes = [self._class(token) for token in vocabulary.tokens]
+
+    def __call__(self, tensor: Tensor) -> np.ndarray:
+        return encoded(self._values(tensor.name, tensor.shape), tensor.kind)
+
+    @staticmethod
+    def _class(token: str) -> str:
+        if token in SPECIALS:
+            return "never"
+        raw = to_bytes(token)
+        if raw.isdigit():
+            return "digit"
+        word = raw.strip().lower().decode("latin-1")
+        return word if word in ("yes", "no") else "other"
+
+    def _values(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        part = name.split(".")[-2]
+        if part in ("ssm_a", "ssm_dt") or name.endswith("ssm_a"):
+            # A state fades to half in a few hundred tokens.
+            return np.full(shape, 0.5 if part == "ssm_dt" else -0.003, np.float32)
+        if name.endswith(".bias"):
+            values = np.zeros(shape, np.float32)
+            if name == "mm.2.bias":
+                values[0] = 0.5
+            return values
+        if len(shape) == 1 and part != "ffn_gate_inp_shexp":
+            return np.ones(shape, np.float32)
+        values = bell(generator(self._seed, name), shape, self.SIZES.get(name, 1.0 / np.sqrt(shape[-1])))
+        if name == "token_embd.weight":
+            values[:, 0] = 0.5
+        elif name == "output.weight":
+            for row, kind in enumerate(self._classes):
+                lean, gain = self.CLASSES[kind]
+                values[row] *= gain
+                values[row, 0] = lean
+        elif name.startswith("blk.") and part in self.ADDED:
+            values *= 0.5
+            values[..., 0, :] = 0.0
+        elif name == "mm.2.weight":
+            values[0] = 0.0
+        return values
 
 
 class Adapter:

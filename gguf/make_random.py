@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes GGUF files with fixed-seed random weights: Qwen3-VL, Gemma 3, and an adapter (README.md)."""
+"""Writes GGUF files with fixed-seed random weights: Qwen3-VL, Qwen3.5, Gemma 3, and an adapter (README.md)."""
 
 import argparse
 import hashlib
@@ -12,11 +12,22 @@ from gguf import LlamaFileType
 
 import container
 import gemma3
+import hybrid
 import lora
 from bpe import Vocabulary
-from loose_weights import Adapter, Loose
+from loose_weights import Adapter, Leaning, Loose
 from random_weights import Plain, Wired
-from shapes import SIZES, TINY_GEMMA, TINY_GEMMA_VISION, TINY_MOE, TINY_TEXT, TINY_VISION
+from shapes import (
+    SIZES,
+    TINY_GEMMA,
+    TINY_GEMMA_VISION,
+    TINY_HYBRID,
+    TINY_HYBRID_MOE,
+    TINY_HYBRID_VISION,
+    TINY_MOE,
+    TINY_TEXT,
+    TINY_VISION,
+)
 from spm import Pieces
 
 HERE = Path(__file__).resolve().parent
@@ -64,7 +75,7 @@ def write_small(out: Path) -> list[Path]:
         content = filling("Prompt Calibrator random judge", "q8_0", Wired(SEED, shape, tokens.vocabulary))
         container.write_text(paths[-1], shape, len(TINY_VISION.deepstack), tokens, content)
     paths.append(write_small_projector(out / "random-mmproj.gguf", TINY_TEXT.embedding, tokens))
-    return [*paths, write_small_adapter(out), *write_small_gemma(out, tokens.vocabulary)]
+    return [*paths, write_small_adapter(out), *write_small_gemma(out, tokens.vocabulary), *write_small_hybrids(out, tokens)]
 
 
 def write_small_projector(path: Path, embedding: int, tokens: container.Tokenizer) -> Path:
@@ -91,6 +102,20 @@ def write_small_gemma(out: Path, vocabulary: Vocabulary) -> list[Path]:
     tokens = gemma3.Tokenizer(Pieces(vocabulary), beside("gemma_template.jinja").strip())
     gemma3.write_text(paths[0], TINY_GEMMA, tokens, judge)
     gemma3.write_vision(paths[1], TINY_GEMMA_VISION, TINY_GEMMA.embedding, projector)
+    return paths
+
+
+def write_small_hybrids(out: Path, tokens: container.Tokenizer) -> list[Path]:
+    about = "Fixed-seed random weights in the architecture of Qwen3.5. It sees nothing."
+    values = Leaning(SEED, tokens.vocabulary)
+    judge, projector = (
+        filling(f"Prompt Calibrator random Qwen3.5 {part}", "q8_0", values, description=about)
+        for part in ("judge", "projector")
+    )
+    paths = [out / f"random-{name}.gguf" for name in ("qwen35", "qwen35moe", "qwen35-mmproj")]
+    for path, shape in zip(paths, (TINY_HYBRID, TINY_HYBRID_MOE)):
+        hybrid.write_text(path, shape, tokens, judge)
+    container.write_vision(paths[2], TINY_HYBRID_VISION, TINY_HYBRID.embedding, projector)
     return paths
 
 

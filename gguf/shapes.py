@@ -49,6 +49,41 @@ class GemmaShape:
 
 
 @dataclass(frozen=True)
+class HybridShape:
+    """The language model of Qwen3.5 and later: of every `interval` layers the last attends, the others keep a state of
+    `inner` times `state` numbers. With experts `feed_forward` is the width of one, and of the one that all tokens share."""
+
+    embedding: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    feed_forward: int
+    rope_sections: list[int]  # as in TextShape; only these pairs of a head turn
+    state: int
+    value_heads: int
+    groups: int
+    guessing: int = 0  # layers behind the others that guess further tokens; a judge leaves them out
+    interval: int = 4
+    kernel: int = 4
+    vocabulary: int = 0
+    experts: int = 0
+    experts_used: int = 0
+    context: int = 262144
+
+    @property
+    def architecture(self) -> str:
+        return "qwen35moe" if self.experts else "qwen35"
+
+    @property
+    def inner(self) -> int:
+        return self.state * self.value_heads
+
+    def attends(self, layer: int) -> bool:
+        return layer >= self.layers or (layer + 1) % self.interval == 0
+
+
+@dataclass(frozen=True)
 class VisionShape:
     """The picture encoder; its outputs are as wide as the language model's embedding."""
 
@@ -73,6 +108,11 @@ TINY_VISION = VisionShape(128, 3, 2, 256, (0, 1), image_size=256)
 TINY_GEMMA = GemmaShape(64, 3, 4, 2, 32, 128, window=128, pattern=2)
 # 16 × 16 patches, averaged 4 × 4 into 16 tokens a picture. (Real ones: 64 × 64 into 256.)
 TINY_GEMMA_VISION = VisionShape(64, 2, 2, 128, (), image_size=224, patch=14, merge=4)
+
+# Three layers of four keep a state. The dense one carries a layer that guesses, as published files do.
+TINY_HYBRID = HybridShape(64, 4, 4, 2, 32, 128, [4, 2, 2, 0], 32, 4, 2, guessing=1, context=32768)
+TINY_HYBRID_MOE = HybridShape(64, 4, 4, 2, 32, 32, [4, 2, 2, 0], 32, 4, 2, experts=4, experts_used=2, context=32768)
+TINY_HYBRID_VISION = VisionShape(64, 2, 2, 128, (), image_size=256)
 
 _VISION_SMALL = VisionShape(1024, 24, 16, 4096, (5, 11, 17))
 _VISION_LARGE = VisionShape(1152, 27, 16, 4304, (8, 16, 24))

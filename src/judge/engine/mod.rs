@@ -85,15 +85,32 @@ impl Layout {
         cells.checked_next_multiple_of(256).unwrap_or(cells)
     }
 
-    /// Sequences of the context: a branch each, and the two prefixes.
+    /// Branches that are asked at once, in a model that keeps a state for each sequence (`states`) or in one that does not.
     #[must_use]
-    pub fn sequences(&self) -> u32 {
-        self.branches.saturating_add(2)
+    pub fn at_once(&self, states: bool) -> u32 {
+        if states {
+            self.branches.min(STATES_AT_ONCE)
+        } else {
+            self.branches
+        }
+    }
+
+    /// Sequences of the context: one for each branch that is asked at once, and the prefixes.
+    #[must_use]
+    pub fn sequences(&self, states: bool) -> u32 {
+        self.at_once(states).saturating_add(PREFIXES)
     }
 }
 
-/// llama.cpp holds at most 256 sequences; two are the prefixes.
-pub const MAX_BRANCHES: u32 = 254;
+/// Prefixes that have a sequence of their own: the system prompt, that with the base picture, and the present one.
+pub const PREFIXES: u32 = 3;
+
+/// llama.cpp holds at most 256 sequences.
+pub const MAX_BRANCHES: u32 = 256 - PREFIXES;
+
+/// Branches at once in a model that keeps a state for each sequence: one takes 50 to 150 MiB, whether it is used or not. So
+/// many questions for a digit about fill a micro batch.
+pub const STATES_AT_ONCE: u32 = 16;
 
 /// A request to an engine.
 ///
@@ -364,6 +381,14 @@ pub enum EngineError {
     /// The model produced numbers that are not finite: corrupt weights or a wrong projector.
     #[error("the judge's model produced values that are not numbers (in the {0})")]
     NotFinite(String),
+    /// What the model computes depends on what it has seen before.
+    #[error("the judge's model cannot be used: an answer to the same question comes out otherwise when another picture was in memory before (its logits differ by {difference:.3} of {range:.1}), so scores would depend on what was judged before")]
+    Leaks {
+        /// The largest difference of a logit to a run on its own.
+        difference: f32,
+        /// From the smallest to the largest logit of that run.
+        range: f32,
+    },
     /// The caller cancelled.
     #[error("the judgement was cancelled")]
     Cancelled,
@@ -399,6 +424,9 @@ impl EngineError {
             Self::TooLong { .. } => "Shorten the rubric's definitions or use fewer axes.".into(),
             Self::NotFinite(_) => {
                 "The model file is damaged or the projector belongs to another model: verify both files.".into()
+            }
+            Self::Leaks { .. } => {
+                "Nothing was judged. Choose another model (`prompt-calibrator models list` shows some); llama.cpp does not share this one's memory between questions as it should.".into()
             }
             Self::Cancelled => "Nothing was recorded; ask again when wanted.".into(),
             Self::NeedPixels(_) | Self::Encode(_) | Self::Decode(_) | Self::Protocol(_) => {

@@ -21,7 +21,7 @@ pub struct Part {
     pub weights: u64,
     /// The projector's weights.
     pub projector: u64,
-    /// Keys and values of a judgement.
+    /// Keys, values and states of a judgement.
     pub context: u64,
     /// What the language model computes in.
     pub buffers: u64,
@@ -60,12 +60,13 @@ pub fn need(shape: &Shape, layout: &Layout, placement: &Placement, gpus: u64) ->
     let text = &shape.text;
     let mut need = Need::default();
     let first = text.first_on_gpu(placement);
+    let (cells, sequences) = (u64::from(layout.cells()), u64::from(layout.sequences(text.keeps_states())));
     for (index, layer) in text.layers.iter().enumerate() {
         let on_gpu = index >= first;
         let experts_on_gpu = on_gpu && index >= placement.experts_away as usize;
         need.at(on_gpu).weights += layer.dense;
         need.at(experts_on_gpu).weights += layer.experts;
-        need.at(on_gpu).context += layer.cache * u64::from(layout.cells());
+        need.at(on_gpu).context += layer.cache * cells + layer.state * sequences;
     }
     need.processor.weights += text.input;
     need.at(placement.layers > 0).weights += text.output + shape.adapters;
@@ -118,7 +119,7 @@ impl TextShape {
 
     /// Probabilities of all tokens, for the answers of one micro batch.
     fn probabilities(&self, layout: &Layout) -> u64 {
-        u64::from(layout.sequences()) * self.vocabulary * FLOAT
+        u64::from(layout.sequences(self.keeps_states())) * self.vocabulary * FLOAT
     }
 
     /// The buffer of one micro batch: what every cell may look at (16 bits each), the pictures' vectors and a copy of

@@ -17,8 +17,10 @@ pub struct Layer {
     pub dense: u64,
     /// The experts of a mixture; 0 in a dense model.
     pub experts: u64,
-    /// Bytes that a token's keys and values take in this layer.
+    /// Bytes that a token's keys and values take in this layer; 0 in one that does not attend.
     pub cache: u64,
+    /// Bytes of the state that a recurrent layer keeps for each sequence; 0 in one that has none.
+    pub state: u64,
 }
 
 /// A language model, as far as memory goes. All sizes are bytes, all widths numbers.
@@ -163,12 +165,16 @@ impl TextShape {
             let heads = kv_heads.get(layer).or(kv_heads.last()).copied().unwrap_or(heads);
             2 * cache_width * heads.min(MOST_HEADS)
         };
+        let recurrent = State::of(optional);
+        // Layers that guess further tokens come last; they are counted and not loaded.
+        let guessing = optional("nextn_predict_layers").unwrap_or(0);
+        let asked = usize::try_from(count.saturating_sub(guessing)).unwrap_or(usize::MAX);
         let count = usize::try_from(count.min(MOST_LAYERS))
             .unwrap_or(0)
             .min(head.tensors.len());
         let mut layers: Vec<Layer> = (0..count)
             .map(|layer| Layer {
-                cache: cache(layer),
+                cache: if layer < asked { cache(layer) } else { 0 },
                 ..Layer::default()
             })
             .collect();
@@ -176,8 +182,19 @@ impl TextShape {
         let (mut largest, mut vocabulary) = (0, 0);
         for tensor in &head.tensors {
             let layer = tensor.name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
-            match (layer.and_then(|(n, _)| layers.get_mut(n.parse::<usize>().ok()?)), layer) {
+            let index = layer.and_then(|(n, _)| n.parse::<usize>().ok());
+            if index.is_some_and(|index| index >= asked) {
+                continue;
+            }
+            match (index.and_then(|index| layers.get_mut(index)), layer) {
                 (Some(layer), Some((_, part))) => {
+                    if part == "ssm_conv1d.weight" {
+                        *layer = Layer {
+                            cache: 0,
+                            state: recurrent.bytes(),
+                            ..*layer
+                        };
+                    }
                     largest = tensor.bytes.max(largest);
                     let of = if part.contains("_exps") {
                         &mut layer.experts
@@ -221,11 +238,45 @@ impl TextShape {
         })
     }
 
-    /// Bytes of all weights, as in the file.
+    /// Whether any layer keeps a state for each sequence.
+    #[must_use]
+    pub fn keeps_states(&self) -> bool {
+        self.layers.iter().any(|layer| layer.state > 0)
+    }
+
+    /// Bytes of all weights that are loaded, as in the file.
     #[must_use]
     pub fn weights(&self) -> u64 {
         let layers: u64 = self.layers.iter().map(|layer| layer.dense + layer.experts).sum();
         layers + self.input + self.output
+    }
+}
+
+/// What a recurrent layer remembers of a sequence.
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    /// Numbers of the state itself.
+    numbers: u64,
+    /// Vectors that its convolution looks back at.
+    back: u64,
+    /// The width of these.
+    width: u64,
+}
+
+impl State {
+    fn of(number: impl Fn(&str) -> Option<u64>) -> Self {
+        let of = |key: &str| number(&format!("ssm.{key}")).unwrap_or(0).min(MOST_HEADS * 4);
+        let (inner, size) = (of("inner_size"), of("state_size"));
+        Self {
+            numbers: inner * size,
+            back: of("conv_kernel").saturating_sub(1).min(64),
+            width: inner + 2 * of("group_count").min(MOST_LAYERS) * size,
+        }
+    }
+
+    /// Numbers of 32 bits.
+    fn bytes(&self) -> u64 {
+        4 * (self.numbers + self.back * self.width)
     }
 }
 

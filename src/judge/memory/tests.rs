@@ -34,6 +34,7 @@ fn dense(layers: usize, width: u64, feed_forward: u64, bytes: u64) -> Shape {
                     dense: (bytes - 2 * input) / layers as u64,
                     experts: 0,
                     cache: 2 * 2 * 8 * 128,
+                    state: 0,
                 };
                 layers
             ],

@@ -52,10 +52,19 @@ impl Visit for Line {
 /// Takes one line in. A new context takes the place of the old one's buffers.
 fn note(line: &str, heard: &mut Vec<Buffer>) {
     if line.contains("constructing llama_context") {
-        use BufferKind::{Compute, Context, Output};
-        heard.retain(|buffer| !matches!(buffer.kind, Context | Compute | Output));
+        drop_context(heard);
     }
     heard.extend(parse(line));
+}
+
+/// Notes that the context is no more, which llama.cpp does not say.
+pub fn context_freed() {
+    drop_context(&mut HEARD.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+fn drop_context(heard: &mut Vec<Buffer>) {
+    use BufferKind::{Compute, Context, Output};
+    heard.retain(|buffer| !matches!(buffer.kind, Context | Compute | Output));
 }
 
 /// `load_tensors:   CPU_Mapped model buffer size =   604.15 MiB`, and the projector's `load_hparams: model size:  749.40 MiB`.
@@ -78,7 +87,8 @@ fn parse(line: &str) -> Option<Buffer> {
     let mut words = words.rsplit([' ', ':']).filter(|word| !word.is_empty());
     let kind = match words.next()? {
         "model" => BufferKind::Model,
-        "KV" => BufferKind::Context,
+        // Keys and values, and the states of recurrent layers.
+        "KV" | "RS" => BufferKind::Context,
         "compute" => BufferKind::Compute,
         "output" => BufferKind::Output,
         "LoRA" => BufferKind::Adapter,
@@ -104,6 +114,7 @@ mod tests {
             "llama_context: constructing llama_context",
             "llama_context:        CPU  output buffer size =    25.50 MiB",
             "llama_kv_cache:      CUDA0 KV buffer size =   896.00 MiB",
+            "llama_memory_recurrent:      CUDA0 RS buffer size =   954.19 MiB",
             "sched_reserve:        CPU compute buffer size =    47.46 MiB",
             "load_hparams: model size:         749.40 MiB",
             "llama_adapter_lora_init_impl:        CPU LoRA buffer size =     0.02 MiB",
@@ -122,6 +133,7 @@ mod tests {
                 ("CUDA0", BufferKind::Model, 4096),
                 ("CPU", BufferKind::Output, 25),
                 ("CUDA0", BufferKind::Context, 896),
+                ("CUDA0", BufferKind::Context, 954),
                 ("CPU", BufferKind::Compute, 47),
                 ("", BufferKind::Projector, 749),
                 ("CPU", BufferKind::Adapter, 0),

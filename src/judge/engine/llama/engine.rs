@@ -7,13 +7,14 @@ use std::time::Instant;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
-use llama_cpp_2::token::LlamaToken;
 
 use super::StopFlag;
 use super::devices::gpu_names;
 use super::forks::{Forks, Group};
 use super::kept::Kept;
-use super::raw::{self, Context, ContextSize, Entry, LoadedAdapter, Vision};
+use super::leaks;
+use super::prefixes::{FIRST_BRANCH, Means, Prefixes, WORK, tokens_of};
+use super::raw::{self, Context, ContextSize, LoadedAdapter, Vision};
 use super::tokens::{Step, Tokens};
 use super::vision::{Pixels, Shelf, embed};
 use crate::judge::engine::{
@@ -22,37 +23,6 @@ use crate::judge::engine::{
 };
 use crate::judge::fingerprint::fingerprint;
 use crate::judge::memory::{GgufError, Head, Placement};
-
-/// The sequence that keeps the base prefix between asks.
-const BASE: i32 = 0;
-/// The sequence that holds the prefix of the present ask.
-const WORK: i32 = 1;
-/// The first sequence of the branches.
-const FIRST_BRANCH: i32 = 2;
-
-/// What a prefix sequence holds: its steps, and the position after each.
-#[derive(Default)]
-struct Chain {
-    steps: Vec<Step>,
-    ends: Vec<i32>,
-}
-
-impl Chain {
-    fn end(&self) -> i32 {
-        self.ends.last().copied().unwrap_or(0)
-    }
-
-    fn common(&self, steps: &[Step]) -> usize {
-        self.steps.iter().zip(steps).take_while(|(a, b)| a == b).count()
-    }
-
-    fn cut(&self, steps: usize) -> Chain {
-        Chain {
-            steps: self.steps[..steps].to_vec(),
-            ends: self.ends[..steps].to_vec(),
-        }
-    }
-}
 
 /// A loaded judge. Lives on one thread of the judge process.
 pub struct LlamaEngine<'m> {
@@ -64,8 +34,9 @@ pub struct LlamaEngine<'m> {
     tokens: Tokens,
     shelf: Shelf,
     kept: Option<Kept>,
-    base: Chain,
-    work: Chain,
+    prefixes: Prefixes,
+    /// Whether the model keeps a state for each sequence.
+    states: bool,
     stop: StopFlag,
     threads: i32,
     info: EngineInfo,
@@ -175,11 +146,12 @@ impl<'m> LlamaEngine<'m> {
             report(progress);
             !stop.is_set()
         };
-        let vision = Vision::load(model, &spec.mmproj, spec.image_tokens, threads, gpu, stop, &mut go_on)
+        let mut vision = Vision::load(model, &spec.mmproj, spec.image_tokens, threads, gpu, stop, &mut go_on)
             .map_err(|error| if stop.is_set() { EngineError::Cancelled } else { error })?;
         let architecture = model
             .meta_val_str("general.architecture")
             .unwrap_or_else(|_| "unknown".into());
+        let states = raw::keeps_states(model);
         let info = EngineInfo {
             known_architecture: architecture.starts_with("qwen3vl"),
             architecture,
@@ -194,7 +166,7 @@ impl<'m> LlamaEngine<'m> {
                 (Some(device), None, _) => device,
             },
             instructions: if whole { String::new() } else { raw::instructions() },
-            engine: format!("llama.cpp {}", raw::version()),
+            engine: engine(states),
             domain: model.meta_val_str("prompt_calibrator.domain").ok(),
             trained: model
                 .meta_val_str("prompt_calibrator.trained")
@@ -205,7 +177,8 @@ impl<'m> LlamaEngine<'m> {
             .adapters
             .iter()
             .map(|a| LoadedAdapter::load(model, a))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        leaks::check(model, &mut vision, &adapters, &tokens, threads, stop)?;
         let kept = spec
             .keep
             .as_ref()
@@ -219,8 +192,8 @@ impl<'m> LlamaEngine<'m> {
             tokens,
             shelf: Shelf::default(),
             kept,
-            base: Chain::default(),
-            work: Chain::default(),
+            prefixes: Prefixes::default(),
+            states,
             stop: stop.clone(),
             threads,
             info,
@@ -238,18 +211,18 @@ impl<'m> LlamaEngine<'m> {
         let mut cost = Cost::default();
         let vocabulary = self.model.vocab();
         let prefix = self.tokens.steps(&vocabulary, &ask.system, &ask.images);
-        let groups = self.groups(ask)?;
+        let waves = self.waves(ask)?;
         check_prefix(&prefix, ask)?;
         // Up to here nothing in the context changes, so asking for pixels costs no prefix.
         self.embed_missing(ask, pixels, &mut cost)?;
 
-        let result = self.lay_and_answer(ask, &prefix, &groups, &mut cost);
+        let result = self.lay_and_answer(ask, &prefix, &waves, &mut cost);
         if result.is_err() {
-            // What the context holds after a failure is not known: start afresh next time.
-            self.base = Chain::default();
-            self.work = Chain::default();
+            // What the context holds after a failure is not known (a state may be half computed, or no number): start afresh
+            // next time.
+            self.prefixes = Prefixes::default();
             if let Some((_, context)) = &mut self.context {
-                context.clear();
+                context.wipe();
             }
         }
         result.map(|answers| Answers { answers, cost })
@@ -259,21 +232,28 @@ impl<'m> LlamaEngine<'m> {
         &mut self,
         ask: &Ask,
         prefix: &[Step],
-        groups: &[Group],
+        waves: &[Wave<'_>],
         cost: &mut Cost,
     ) -> Result<Vec<Answer>, EngineError> {
         let images = std::slice::from_ref(&ask.base);
         let base = self.tokens.steps(&self.model.vocab(), &ask.system, images);
         self.prepare(&ask.layout)?;
+        let (_, context) = self.context.as_mut().ok_or_else(no_context)?;
         let started = Instant::now();
-        self.lay_base(&base, cost)?;
-        self.lay_work(prefix, cost)?;
+        let mut means = Means {
+            context,
+            vision: &mut self.vision,
+            shelf: &mut self.shelf,
+            stop: &self.stop,
+            cost,
+        };
+        let start = self.prefixes.lay(&base, prefix, &mut means)?;
         cost.prefill_s = started.elapsed().as_secs_f64();
-        self.answer(&ask.branches, groups, cost)
+        self.answer(start, waves, cost)
     }
 
-    /// The branches as tokens, those with the same lead together as they come.
-    fn groups(&self, ask: &Ask) -> Result<Vec<Group>, EngineError> {
+    /// The branches as tokens: those that are asked at once, and of these the ones with the same lead together as they come.
+    fn waves<'a>(&self, ask: &'a Ask) -> Result<Vec<Wave<'a>>, EngineError> {
         let layout = &ask.layout;
         let count = u32::try_from(ask.branches.len()).unwrap_or(u32::MAX);
         if layout.branches > MAX_BRANCHES || count > layout.branches {
@@ -283,9 +263,16 @@ impl<'m> LlamaEngine<'m> {
                 limit: layout.branches.min(MAX_BRANCHES),
             });
         }
+        let at_once = layout.at_once(self.states).max(1) as usize;
+        ask.branches
+            .chunks(at_once)
+            .map(|branches| self.wave(branches, layout.branch_tokens))
+            .collect()
+    }
+
+    fn wave<'a>(&self, branches: &'a [Branch], limit: u32) -> Result<Wave<'a>, EngineError> {
         let vocabulary = self.model.vocab();
-        let groups: Vec<Group> = ask
-            .branches
+        let groups: Vec<Group> = branches
             .chunk_by(|a, b| a.lead == b.lead)
             .scan(0, |begin, branches| {
                 let group = Group {
@@ -300,8 +287,7 @@ impl<'m> LlamaEngine<'m> {
                 Some(group)
             })
             .collect();
-        let answers: u32 = ask
-            .branches
+        let answers: u32 = branches
             .iter()
             .map(|branch| match branch.want {
                 Want::Text { max_tokens } | Want::Constrained { max_tokens, .. } => max_tokens,
@@ -310,14 +296,14 @@ impl<'m> LlamaEngine<'m> {
             .sum();
         let fed: usize = groups.iter().map(Group::tokens).sum();
         let size = u32::try_from(fed).unwrap_or(u32::MAX).saturating_add(answers);
-        if size > layout.branch_tokens {
+        if size > limit {
             return Err(EngineError::TooLong {
                 what: "the questions on all axes together".into(),
                 tokens: size,
-                limit: layout.branch_tokens,
+                limit,
             });
         }
-        Ok(groups)
+        Ok(Wave { branches, groups })
     }
 
     fn embed_missing(&mut self, ask: &Ask, pixels: &[(PixelKey, Pixels)], cost: &mut Cost) -> Result<(), EngineError> {
@@ -382,130 +368,55 @@ impl<'m> LlamaEngine<'m> {
         }
         // Freed before the new one is made, so that both never exist at once.
         self.context = None;
-        self.base = Chain::default();
-        self.work = Chain::default();
+        self.prefixes = Prefixes::default();
         let size = ContextSize {
             cells: layout.cells(),
-            sequences: layout.sequences(),
+            sequences: layout.sequences(self.states),
             threads: self.threads,
         };
         self.context = Some((*layout, Context::new(self.model, &self.adapters, size, &self.stop)?));
         Ok(())
     }
 
-    /// Makes the base sequence hold exactly `steps`, laid from the first cell.
-    ///
-    /// A base that differs is laid anew after clearing everything: where cells lie decides the
-    /// order of sums, so the layout must not depend on what ran before.
-    fn lay_base(&mut self, steps: &[Step], cost: &mut Cost) -> Result<(), EngineError> {
-        if self.base.steps == steps {
-            return Ok(());
-        }
-        self.base = Chain::default();
-        self.work = Chain::default();
-        if let Some((_, context)) = &mut self.context {
-            context.clear();
-        }
-        let chain = self.extend(BASE, Chain::default(), steps, cost)?;
-        self.base = chain;
-        Ok(())
-    }
-
-    /// Makes the work sequence hold exactly `steps`, sharing what it can with what is there.
-    fn lay_work(&mut self, steps: &[Step], cost: &mut Cost) -> Result<(), EngineError> {
-        let going_on = self.work.common(steps);
-        let chain = if going_on == self.work.steps.len() && going_on > self.base.common(steps) {
-            std::mem::take(&mut self.work)
-        } else {
-            let shared = self.base.cut(self.base.common(steps));
-            self.work = Chain::default();
-            if let Some((_, context)) = &mut self.context {
-                context.remove(WORK);
-                if shared.end() > 0 {
-                    context.share(BASE, WORK, shared.end());
-                }
-            }
-            shared
-        };
-        cost.reused_tokens += tokens_of(&chain.steps);
-        let rest = steps.get(chain.steps.len()..).unwrap_or(&[]).to_vec();
-        let chain = self.extend(WORK, chain, &rest, cost)?;
-        self.work = chain;
-        Ok(())
-    }
-
-    fn extend(
-        &mut self,
-        sequence: i32,
-        mut chain: Chain,
-        steps: &[Step],
-        cost: &mut Cost,
-    ) -> Result<Chain, EngineError> {
-        for step in steps {
-            if self.stop.is_set() {
-                return Err(EngineError::Cancelled);
-            }
-            let (_, context) = self.context.as_mut().ok_or_else(no_context)?;
-            let mut position = chain.end();
-            match step {
-                Step::Tokens(tokens) => {
-                    position = decode_text(context, tokens, position, sequence)?;
-                    cost.prefill_tokens += u32::try_from(tokens.len()).unwrap_or(0);
-                }
-                Step::Image(key) => {
-                    let picture = self
-                        .shelf
-                        .get_mut(key)
-                        .ok_or_else(|| EngineError::Protocol("a picture left the shelf while in use".into()))?;
-                    let most = u32::try_from(context.micro_batch_size()).unwrap_or(u32::MAX);
-                    if self.vision.whole_pictures() && picture.tokens > most {
-                        return Err(EngineError::TooLong {
-                            what: "a picture (this model has to take it at once)".into(),
-                            tokens: picture.tokens,
-                            limit: most,
-                        });
-                    }
-                    position = decode_text(context, &picture.before, position, sequence)?;
-                    position = context.decode_image(
-                        &mut self.vision,
-                        &picture.chunk,
-                        &mut picture.embedding,
-                        position,
-                        sequence,
-                    )?;
-                    position = decode_text(context, &picture.after, position, sequence)?;
-                    cost.prefill_tokens += picture.tokens;
-                }
-            }
-            chain.steps.push(step.clone());
-            chain.ends.push(position);
-        }
-        Ok(chain)
-    }
-
-    fn answer(&mut self, branches: &[Branch], groups: &[Group], cost: &mut Cost) -> Result<Vec<Answer>, EngineError> {
-        let start = self.work.end();
+    fn answer(&mut self, start: i32, waves: &[Wave<'_>], cost: &mut Cost) -> Result<Vec<Answer>, EngineError> {
         let vocabulary = self.model.vocab();
         let (_, context) = self.context.as_mut().ok_or_else(no_context)?;
-        let sequences = (FIRST_BRANCH..).take(branches.len());
-        for sequence in sequences.clone() {
-            context.share(WORK, sequence, start);
+        let mut answers = Vec::new();
+        for Wave { branches, groups } in waves {
+            let sequences = (FIRST_BRANCH..).take(branches.len());
+            for sequence in sequences.clone() {
+                context.fork(WORK, sequence);
+            }
+            let forks = Forks {
+                context,
+                model: self.model,
+                tokens: &self.tokens,
+                vocabulary: &vocabulary,
+                stop: &self.stop,
+                start,
+                first: FIRST_BRANCH,
+            };
+            answers.extend(forks.run(branches, groups, cost)?);
+            for sequence in sequences {
+                context.remove(sequence);
+            }
         }
-        let result = Forks {
-            context,
-            model: self.model,
-            tokens: &self.tokens,
-            vocabulary: &vocabulary,
-            stop: &self.stop,
-            start,
-            first: FIRST_BRANCH,
-        }
-        .run(branches, groups, cost);
-        for sequence in sequences {
-            context.remove(sequence);
-        }
-        result
+        Ok(answers)
     }
+}
+
+/// Branches that are asked at once.
+struct Wave<'a> {
+    branches: &'a [Branch],
+    groups: Vec<Group>,
+}
+
+/// llama.cpp's version. Scores that models with states got from a version of this program that copied them in part are not
+/// comparable: the addition sets these judges apart.
+fn engine(states: bool) -> String {
+    let version = raw::version();
+    let whole = if states { ", whole states" } else { "" };
+    format!("llama.cpp {version}{whole}")
 }
 
 /// What the embeddings of this model and projector are kept under.
@@ -520,7 +431,7 @@ fn kept(keep: &KeepSpec, model: &LlamaModel, spec: &ModelSpec, info: &EngineInfo
     let maker = [
         print("model", &spec.model)?,
         print("projector", &spec.mmproj)?,
-        info.engine.clone(),
+        engine(false),
         info.backend.clone(),
         info.instructions.clone(),
         spec.image_tokens.to_string(),
@@ -561,35 +472,4 @@ fn check_prefix(steps: &[Step], ask: &Ask) -> Result<(), EngineError> {
 
 fn no_context() -> EngineError {
     EngineError::Protocol("there is no context".into())
-}
-
-fn tokens_of(steps: &[Step]) -> u32 {
-    let text = steps.iter().map(|step| match step {
-        Step::Tokens(tokens) => tokens.len(),
-        Step::Image(_) => 0,
-    });
-    u32::try_from(text.sum::<usize>()).unwrap_or(u32::MAX)
-}
-
-fn decode_text(
-    context: &mut Context<'_>,
-    tokens: &[LlamaToken],
-    mut position: i32,
-    sequence: i32,
-) -> Result<i32, EngineError> {
-    for part in tokens.chunks(context.batch_size().max(1)) {
-        let entries: Vec<Entry> = part
-            .iter()
-            .zip(position..)
-            .map(|(&token, position)| Entry {
-                token,
-                position,
-                sequences: sequence..sequence + 1,
-                logits: false,
-            })
-            .collect();
-        context.decode(&entries)?;
-        position += i32::try_from(part.len()).unwrap_or(0);
-    }
-    Ok(position)
 }

@@ -71,12 +71,12 @@ impl Forks<'_, '_> {
         let mut growing = Vec::new();
         self.questions(branches, groups, &mut answers, &mut growing)?;
         let fed: usize = groups.iter().map(Group::tokens).sum();
-        cost.branch_s = started.elapsed().as_secs_f64();
+        cost.branch_s += started.elapsed().as_secs_f64();
 
         let started = Instant::now();
         let decoded = self.grow(growing, &mut answers)?;
-        cost.decode_s = started.elapsed().as_secs_f64();
-        cost.branch_tokens = u32::try_from(fed + decoded).unwrap_or(u32::MAX);
+        cost.decode_s += started.elapsed().as_secs_f64();
+        cost.branch_tokens += u32::try_from(fed + decoded).unwrap_or(u32::MAX);
         answers
             .into_iter()
             .map(|a| a.ok_or_else(|| EngineError::Protocol("a branch got no answer".into())))

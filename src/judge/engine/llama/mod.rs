@@ -12,6 +12,8 @@ mod devices;
 mod engine;
 mod forks;
 mod kept;
+mod leaks;
+mod prefixes;
 mod prompt;
 mod raw;
 mod tokens;

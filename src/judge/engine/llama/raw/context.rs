@@ -142,16 +142,33 @@ impl<'m> Context<'m> {
         unsafe { sys::llama_memory_clear(self.memory(), false) }
     }
 
+    /// Forgets everything and zeroes the memory itself. llama.cpp begins a new state by multiplying what lay there by zero, which
+    /// does not help where that is not a number.
+    pub fn wipe(&mut self) {
+        // SAFETY: as above.
+        unsafe { sys::llama_memory_clear(self.memory(), true) }
+    }
+
     /// Forgets one sequence.
     pub fn remove(&mut self, sequence: i32) {
         // SAFETY: as above; removing a whole sequence cannot fail and never aborts.
         unsafe { sys::llama_memory_seq_rm(self.memory(), sequence, -1, -1) };
     }
 
-    /// Shares the cells of `from` at positions `0..end` with `to`, without copying.
-    pub fn share(&mut self, from: i32, to: i32, end: i32) {
-        // SAFETY: the context is created with kv_unified, so both sequences live in one stream,
-        // where a partial copy is allowed.
+    /// Makes `to` what `from` is now, without copying: cells are shared, and so is a state until one of the two goes on.
+    ///
+    /// Always the whole of it. A recurrent state stands for the end of its sequence only; asked for a part, llama.cpp hands
+    /// over the state of the end without an error.
+    pub fn fork(&mut self, from: i32, to: i32) {
+        self.remove(to);
+        // SAFETY: the memory belongs to a live context; a whole sequence may always be copied.
+        unsafe { sys::llama_memory_seq_cp(self.memory(), from, to, -1, -1) }
+    }
+
+    /// Shares the cells of `from` at positions `0..end` with `to`: what must not be done, for the test that shows why.
+    #[cfg(test)]
+    pub fn share_part(&mut self, from: i32, to: i32, end: i32) {
+        // SAFETY: the context is created with kv_unified, so both sequences live in one stream, where a partial copy is allowed.
         unsafe { sys::llama_memory_seq_cp(self.memory(), from, to, 0, end) }
     }
 

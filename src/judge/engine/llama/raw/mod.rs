@@ -49,6 +49,13 @@ fn model_ptr(model: &LlamaModel) -> *mut sys::llama_model {
     unsafe { *std::ptr::from_ref(model).cast::<*mut sys::llama_model>() }
 }
 
+/// Whether the model keeps a state for each sequence, in all of its layers or in some: of such a state llama.cpp cannot copy
+/// or remove a part.
+pub fn keeps_states(model: &LlamaModel) -> bool {
+    // SAFETY: the pointer comes from a live model, which is only read.
+    unsafe { sys::llama_model_is_recurrent(model_ptr(model)) || sys::llama_model_is_hybrid(model_ptr(model)) }
+}
+
 /// Floats per token that the text model expects of an image embedding.
 pub fn embedding_width(model: &LlamaModel) -> usize {
     // SAFETY: the pointer comes from a live model.

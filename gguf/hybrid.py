@@ -61,7 +61,8 @@ def text_tensors(shape: HybridShape, rows: int, kind: Kind) -> Iterator[Tensor]:
 
     yield matrix("token_embd", rows, n)
     yield vector("output_norm.weight", n)
-    yield matrix("output", rows, n)
+    if not shape.tied:
+        yield matrix("output", rows, n)
     for i in range(shape.layers + shape.guessing):
         block = f"blk.{i}"
         yield vector(f"{block}.attn_norm.weight", n)

@@ -27,6 +27,7 @@ from shapes import (
     TINY_MOE,
     TINY_TEXT,
     TINY_VISION,
+    HybridShape,
 )
 from spm import Pieces
 
@@ -126,9 +127,13 @@ def write_size(out: Path, size: str, quantisation: str, layers: int | None) -> l
         deepstack = tuple(range(len(vision.deepstack)))
         text, vision = replace(text, layers=layers), replace(vision, layers=layers, deepstack=deepstack)
     paths = [out / f"random-{size}-{quantisation}.gguf", out / f"random-{size}-mmproj-f16.gguf"]
-    name, values = f"Random weights in the shape of Qwen3-VL {size}", Plain(SEED)
+    family = "" if isinstance(text, HybridShape) else "Qwen3-VL "
+    name, values = f"Random weights in the shape of {family}{size}", Plain(SEED)
     content = filling(name, quantisation, values)
-    container.write_text(paths[0], text, len(vision.deepstack), tokenizer(), content)
+    if isinstance(text, HybridShape):
+        hybrid.write_text(paths[0], text, tokenizer(), content)
+    else:
+        container.write_text(paths[0], text, len(vision.deepstack), tokenizer(), content)
     container.write_vision(paths[1], vision, text.embedding, filling(name, "f16", values))
     return paths
 

@@ -49,6 +49,8 @@ class Plain:
         if tensor.kind == Q.F32:
             if tensor.name.endswith(".bias"):
                 return np.zeros(tensor.shape, np.float32)
+            if tensor.name.endswith("ssm_a"):
+                return np.full(tensor.shape, -0.003, np.float32)  # a state has to fade
             if len(tensor.shape) == 1:
                 return np.ones(tensor.shape, np.float32)
             return bell(generator(self._seed, tensor.name), tensor.shape, 0.02)

@@ -1,6 +1,6 @@
-"""Shapes: of the small models that ship, and of the published sizes of Qwen3-VL (for timings)."""
+"""Shapes: of the small models that ship, and of the published sizes of Qwen3-VL and Qwen3.5 (for timings)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class HybridShape:
     vocabulary: int = 0
     experts: int = 0
     experts_used: int = 0
+    tied: bool = False
     context: int = 262144
 
     @property
@@ -117,6 +118,9 @@ TINY_HYBRID_VISION = VisionShape(64, 2, 2, 128, (), image_size=256)
 _VISION_SMALL = VisionShape(1024, 24, 16, 4096, (5, 11, 17))
 _VISION_LARGE = VisionShape(1152, 27, 16, 4304, (8, 16, 24))
 _VOCABULARY = 151936
+# Of Qwen3.5: a quarter of a head's 256 numbers turns.
+_LARGE_VOCABULARY = 248320
+_TURNING = [11, 11, 10, 0]
 
 # "0.6b" is not a published Qwen3-VL size: it is Qwen3-0.6B with the smaller picture encoder.
 SIZES = {
@@ -126,4 +130,20 @@ SIZES = {
     "8b": (TextShape(4096, 36, 32, 8, 128, 12288, _VOCABULARY), _VISION_LARGE),
     "32b": (TextShape(5120, 64, 64, 8, 128, 25600, _VOCABULARY), _VISION_LARGE),
     "30b-a3b": (TextShape(2048, 48, 32, 4, 128, 768, _VOCABULARY, 128, 8), _VISION_LARGE),
+    "qwen3.5-0.8b": (
+        HybridShape(1024, 24, 8, 2, 256, 3584, _TURNING, 128, 16, 16, vocabulary=_LARGE_VOCABULARY, tied=True),
+        replace(_VISION_SMALL, deepstack=()),
+    ),
+    "qwen3.5-9b": (
+        HybridShape(4096, 32, 16, 4, 256, 12288, _TURNING, 128, 32, 16, vocabulary=_LARGE_VOCABULARY),
+        replace(_VISION_LARGE, deepstack=()),
+    ),
+    "qwen3.5-27b": (
+        HybridShape(5120, 64, 24, 4, 256, 17408, _TURNING, 128, 48, 16, vocabulary=_LARGE_VOCABULARY),
+        replace(_VISION_LARGE, deepstack=()),
+    ),
+    "qwen3.5-35b-a3b": (
+        HybridShape(2048, 40, 16, 2, 256, 512, _TURNING, 128, 32, 16, 0, vocabulary=_LARGE_VOCABULARY, experts=256, experts_used=8),
+        replace(_VISION_LARGE, deepstack=()),
+    ),
 }

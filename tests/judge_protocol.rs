@@ -20,6 +20,8 @@ mod interrupted;
 mod measuring;
 #[path = "judge_protocol/orders.rs"]
 mod orders;
+#[path = "support/random_judges.rs"]
+mod random_judges;
 #[path = "judge_protocol/same_bits.rs"]
 mod same_bits;
 #[path = "judge_protocol/verdicts.rs"]

@@ -10,6 +10,10 @@ mod ends;
 mod kept;
 #[path = "judge_worker/others.rs"]
 mod others;
+#[path = "judge_worker/prefixes.rs"]
+mod prefixes;
+#[path = "support/random_judges.rs"]
+mod random_judges;
 #[path = "judge_worker/setting.rs"]
 mod setting;
 #[path = "judge_worker/survives.rs"]

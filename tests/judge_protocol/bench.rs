@@ -19,6 +19,8 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub use crate::random_judges::RANDOM_JUDGES;
+
 /// No wait is longer.
 pub const LIMIT: Duration = Duration::from_secs(240);
 pub const IMAGE_TOKENS: u32 = 64;
@@ -53,9 +55,11 @@ pub fn judge(evidence: Evidence, memory: &Arc<Record>) -> Judge {
     judge_on(DENSE, evidence, memory)
 }
 
+/// A judge on one of the random models.
 pub fn judge_on(model: &str, evidence: Evidence, memory: &Arc<Record>) -> Judge {
     let memory: Arc<dyn Memory> = memory.clone();
-    Judge::new(config(gguf(model), gguf(MMPROJ), IMAGE_TOKENS), evidence, memory)
+    let files = RANDOM_JUDGES.iter().find(|files| files.model == model).expect(model);
+    Judge::new(config(gguf(model), gguf(files.mmproj), IMAGE_TOKENS), evidence, memory)
 }
 
 /// A memory that can be looked into and written to from outside.

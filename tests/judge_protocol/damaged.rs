@@ -9,7 +9,9 @@ use prompt_calibrator::judge::protocol::Evidence;
 use prompt_calibrator::judge::worker::WorkerError;
 use prompt_calibrator::judge::{Judge, JudgeError};
 
-use crate::bench::{DENSE, IMAGE_TOKENS, MMPROJ, MOE, Record, blue, compare, config, gguf, red, small_rubric};
+use crate::bench::{
+    DENSE, IMAGE_TOKENS, MMPROJ, RANDOM_JUDGES, Record, blue, compare, config, gguf, red, small_rubric,
+};
 
 /// A copy of a bundled file after `damage`.
 fn damaged(folder: &Path, name: &str, damage: impl FnOnce(&mut [u8])) -> PathBuf {
@@ -57,9 +59,13 @@ async fn judged(model: PathBuf, mmproj: PathBuf) -> EngineError {
 #[tokio::test]
 async fn weights_that_are_not_numbers_give_no_score() {
     let folder = tempfile::tempdir().unwrap();
-    for model in [DENSE, MOE] {
-        let model = damaged(folder.path(), model, not_numbers);
-        let error = judged(model, gguf(MMPROJ)).await;
+    for files in &RANDOM_JUDGES {
+        // The end of this one belongs to a layer that guesses further tokens and is not loaded.
+        if files.architecture == "qwen35" {
+            continue;
+        }
+        let model = damaged(folder.path(), files.model, not_numbers);
+        let error = judged(model, gguf(files.mmproj)).await;
         assert_eq!(error, EngineError::NotFinite("language model".into()));
     }
     let mmproj = damaged(folder.path(), MMPROJ, not_numbers);

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::{
-    DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, MOE, Record, bits, blue, builtin, compare, config, gguf, green, here, judge,
+    DENSE, IMAGE_TOKENS, LIMIT, RANDOM_JUDGES, Record, bits, blue, builtin, compare, config, gguf, green, here, judge,
     red, small_rubric, target,
 };
 
@@ -74,8 +74,11 @@ async fn the_guard_applies_where_the_caller_says_so_and_where_a_value_does() {
 
 #[tokio::test]
 async fn the_bundled_judges_answer_to_the_age_question_refuses_as_well() {
-    for model in [DENSE, MOE] {
-        let worker = Worker::new(config(gguf(model), gguf(MMPROJ), IMAGE_TOKENS));
+    for files in RANDOM_JUDGES
+        .iter()
+        .filter(|files| files.architecture.starts_with("qwen3vl"))
+    {
+        let worker = Worker::new(config(gguf(files.model), gguf(files.mmproj), IMAGE_TOKENS));
         let rubric = builtin("explicit");
         for picture in [red(), blue(), green()] {
             let key = PixelKey(picture.hash().to_string());
@@ -99,7 +102,8 @@ async fn the_bundled_judges_answer_to_the_age_question_refuses_as_well() {
             assert_eq!(
                 guard::check_age(answers.first(), side),
                 Err(Refusal::MaybeUnder18 { side }),
-                "{model} {answers:?}"
+                "{} {answers:?}",
+                files.model
             );
         }
     }

@@ -17,7 +17,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::{
-    DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, Record, bits, blue, builtin, compare, config, gguf, judge, red,
+    DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, RANDOM_JUDGES, Record, bits, blue, builtin, compare, config, gguf, judge,
+    judge_on, red,
 };
 
 /// The engine looks at its flag every few milliseconds; past 800 ms its process is ended.
@@ -72,34 +73,37 @@ fn pid(judge: &Judge) -> u32 {
 
 #[tokio::test]
 async fn a_cancelled_judgement_stops_at_once_and_leaves_no_trace() {
-    let undisturbed = {
-        let judge = judge(Evidence::Values, &Record::new());
-        compare(&judge, &builtin("default"), &red(), &blue()).await.unwrap()
-    };
-    let judge = judge(Evidence::Values, &Record::new());
-    for words in [
-        "loading",
-        "checking the judge itself",
-        "reading the reference",
-        "measuring the reference's scale, 3",
-        "comparing, 1",
-        "comparing, 2",
-    ] {
-        let cancel = CancellationToken::new();
-        let mut since = None;
-        let result = disturbed(&judge, &cancel, async |listener| {
-            heard(listener, words).await;
-            since = Some(Instant::now());
-            cancel.cancel();
-        })
-        .await;
-        let took = since.expect("it was cancelled").elapsed();
-        let error = result.expect_err(words);
-        assert!(error.is_cancelled(), "{words}: {error}");
-        assert!(took < PROMPTLY, "{words}: {took:?}");
+    for files in &RANDOM_JUDGES {
+        let undisturbed = {
+            let judge = judge_on(files.model, Evidence::Values, &Record::new());
+            compare(&judge, &builtin("default"), &red(), &blue()).await.unwrap()
+        };
+        let judge = judge_on(files.model, Evidence::Values, &Record::new());
+        for words in [
+            "loading",
+            "checking the judge itself",
+            "reading the reference",
+            "measuring the reference's scale, 3",
+            "comparing, 1",
+            "comparing, 2",
+        ] {
+            let cancel = CancellationToken::new();
+            let mut since = None;
+            let result = disturbed(&judge, &cancel, async |listener| {
+                heard(listener, words).await;
+                since = Some(Instant::now());
+                cancel.cancel();
+            })
+            .await;
+            let took = since.expect("it was cancelled").elapsed();
+            let error = result.expect_err(words);
+            assert!(error.is_cancelled(), "{words}: {error}");
+            assert!(took < PROMPTLY, "{words}: {took:?}");
+        }
+        let verdict = compare(&judge, &builtin("default"), &red(), &blue()).await.unwrap();
+        // What was half computed, a recurrent state above all, is not gone on with.
+        assert_eq!(bits(&undisturbed), bits(&verdict), "{}", files.model);
     }
-    let verdict = compare(&judge, &builtin("default"), &red(), &blue()).await.unwrap();
-    assert_eq!(bits(&undisturbed), bits(&verdict));
 }
 
 #[tokio::test]

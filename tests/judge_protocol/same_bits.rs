@@ -3,7 +3,7 @@
 use prompt_calibrator::judge::protocol::Evidence;
 
 use crate::bench::{
-    DENSE, MOE, Record, bits, blue, compare, file, green, judge_on, red, rubric as rubric_of, small_rubric,
+    DENSE, RANDOM_JUDGES, Record, bits, blue, compare, file, green, judge_on, red, rubric as rubric_of, small_rubric,
 };
 
 #[tokio::test]
@@ -11,11 +11,8 @@ async fn the_same_pair_gives_the_same_bits_warm_cold_and_in_a_fresh_process() {
     let rubric = small_rubric();
     // Another rubric has another layout, so the context is made anew.
     let another = rubric_of("id = \"a\"\ntitle = \"A\"\n[[axis]]\nid = \"mood\"\ndefinition = \"calm or tense\"\n");
-    for (model, evidence) in [
-        (DENSE, Evidence::Values),
-        (DENSE, Evidence::Difference),
-        (MOE, Evidence::Values),
-    ] {
+    let each = RANDOM_JUDGES.iter().map(|files| (files.model, Evidence::Values));
+    for (model, evidence) in each.chain([(DENSE, Evidence::Difference)]) {
         let memory = Record::new();
         let judge = judge_on(model, evidence, &memory);
         let first = compare(&judge, &rubric, &red(), &blue()).await.unwrap();

@@ -1,13 +1,13 @@
 //! What a verdict holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prompt_calibrator::judge::protocol::Evidence;
 use prompt_calibrator::judge::rubric::Rubric;
 use prompt_calibrator::judge::score::AxisVerdict;
 use prompt_calibrator::judge::verdict::{Flag, Verdict};
 
-use crate::bench::{DENSE, MOE, Record, blue, builtin, compare, file, green, judge, judge_on, red, small_rubric};
+use crate::bench::{RANDOM_JUDGES, Record, blue, builtin, compare, file, green, judge, judge_on, red, small_rubric};
 
 fn check_shape(verdict: &Verdict, rubric: &Rubric) {
     let wanted: BTreeSet<&str> = rubric.axes.iter().map(|a| a.id.as_str()).collect();
@@ -49,22 +49,49 @@ fn check_shape(verdict: &Verdict, rubric: &Rubric) {
 }
 
 #[tokio::test]
-async fn dense_and_moe_judge_the_bundled_pair_with_the_default_rubric() {
+async fn every_architecture_judges_the_bundled_pair_with_the_default_rubric() {
     let rubric = builtin("default");
     let (reference, generated) = (
         file("examples/pictures/reference.png"),
         file("examples/pictures/generated.png"),
     );
-    for model in [DENSE, MOE] {
+    for files in &RANDOM_JUDGES {
+        let model = files.model;
         let judge = judge_on(model, Evidence::Values, &Record::new());
         let verdict = compare(&judge, &rubric, &reference, &generated).await.expect(model);
         check_shape(&verdict, &rubric);
         assert!(verdict.flags.contains(&Flag::UntrainedModel), "{:?}", verdict.flags);
-        // The files are made so that axes count: without that, this would show little.
+        // The files are made so that axes count: without that, this would show little. Gemma's is not wired so.
         assert!(
-            verdict.axes.iter().any(|a| a.verdict.counts()),
+            files.architecture == "gemma3" || verdict.axes.iter().any(|a| a.verdict.counts()),
             "{model}: {:#?}",
             verdict.axes
+        );
+        judge.unload().await;
+    }
+}
+
+/// What is said of the generated picture is said of it alone.
+#[tokio::test]
+async fn another_reference_changes_no_value_of_the_generated_picture() {
+    let rubric = builtin("default");
+    let generated = file("src/judge/bank/still_life.jpg");
+    let references = [red(), green()];
+    for files in &RANDOM_JUDGES {
+        let judge = judge_on(files.model, Evidence::Values, &Record::new());
+        let mut said = Vec::new();
+        for reference in &references {
+            let verdict = compare(&judge, &rubric, reference, &generated)
+                .await
+                .expect(files.model);
+            let values = verdict.axes.into_iter().map(|axis| (axis.id, axis.generated));
+            said.push(values.collect::<BTreeMap<_, _>>());
+        }
+        assert_eq!(said[0], said[1], "{}", files.architecture);
+        assert!(
+            said[0].values().collect::<BTreeSet<_>>().len() > 3,
+            "{}: the fixture tells axes apart: {said:?}",
+            files.architecture
         );
         judge.unload().await;
     }

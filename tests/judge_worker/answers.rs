@@ -3,12 +3,13 @@
 use prompt_calibrator::judge::engine::{Answer, EngineError};
 use prompt_calibrator::judge::worker::{WorkerError, WorkerState};
 
-use crate::setting::{answer, ask, dense, digits, gguf, picture, worker_on};
+use crate::setting::{RANDOM_JUDGES, answer, ask, dense, digits, picture, worker_of};
 
 #[tokio::test]
-async fn dense_and_moe_answer_every_branch_with_probabilities() {
-    for model in ["random-qwen3vl.gguf", "random-qwen3vlmoe.gguf"] {
-        let worker = worker_on(gguf(model), gguf("random-mmproj.gguf"));
+async fn every_architecture_answers_every_branch_with_probabilities() {
+    for judge in &RANDOM_JUDGES {
+        let model = judge.model;
+        let worker = worker_of(judge);
         let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
         let got = answer(&worker, &ask(&a, &[&a, &b]), &[&a, &b]).await.expect(model);
         assert_eq!(got.answers.len(), 4, "{model}");
@@ -23,61 +24,68 @@ async fn dense_and_moe_answer_every_branch_with_probabilities() {
             panic!("not ready")
         };
         assert!(!info.trained, "the bundled file says that its weights are random");
-        assert!(info.known_architecture);
+        assert_eq!(info.architecture, judge.architecture);
+        assert_eq!(info.known_architecture, judge.architecture.starts_with("qwen3vl"));
     }
 }
 
 #[tokio::test]
 async fn equal_inputs_give_equal_bits_whatever_ran_before() {
-    let worker = dense();
-    let (a, b, c) = (
-        picture("a", [200, 30, 30]),
-        picture("b", [20, 40, 220]),
-        picture("c", [9, 90, 9]),
-    );
-    let all = [&a, &b, &c];
-    let wanted = ask(&a, &[&a, &b]);
-    let cold = answer(&worker, &wanted, &all).await.unwrap();
-    // Warm, after an extension of another prefix, after another base, and in a fresh process.
-    let warm = answer(&worker, &wanted, &all).await.unwrap();
-    assert_eq!(warm.cost.images_encoded, 0);
-    assert!(warm.cost.reused_tokens > 0);
-    answer(&worker, &ask(&a, &[&c]), &all).await.unwrap();
-    answer(&worker, &ask(&a, &[&c, &a]), &all).await.unwrap();
-    let after_others = answer(&worker, &wanted, &all).await.unwrap();
-    answer(&worker, &ask(&b, &[&b, &c]), &all).await.unwrap();
-    let after_base = answer(&worker, &wanted, &all).await.unwrap();
-    let fresh = answer(&dense(), &wanted, &all).await.unwrap();
-    for (name, other) in [
-        ("warm", warm),
-        ("others", after_others),
-        ("base", after_base),
-        ("fresh", fresh),
-    ] {
-        assert_eq!(cold.answers, other.answers, "{name}");
+    for judge in &RANDOM_JUDGES {
+        let worker = worker_of(judge);
+        let (a, b, c) = (
+            picture("a", [200, 30, 30]),
+            picture("b", [20, 40, 220]),
+            picture("c", [9, 90, 9]),
+        );
+        let all = [&a, &b, &c];
+        let wanted = ask(&a, &[&a, &b]);
+        let cold = answer(&worker, &wanted, &all).await.unwrap();
+        // Warm, after an extension of another prefix, after another base, and in a fresh process.
+        let warm = answer(&worker, &wanted, &all).await.unwrap();
+        assert_eq!(warm.cost.images_encoded, 0);
+        assert!(warm.cost.reused_tokens > 0);
+        answer(&worker, &ask(&a, &[&c]), &all).await.unwrap();
+        answer(&worker, &ask(&a, &[&c, &a]), &all).await.unwrap();
+        let after_others = answer(&worker, &wanted, &all).await.unwrap();
+        answer(&worker, &ask(&b, &[&b, &c]), &all).await.unwrap();
+        let after_base = answer(&worker, &wanted, &all).await.unwrap();
+        let fresh = answer(&worker_of(judge), &wanted, &all).await.unwrap();
+        for (name, other) in [
+            ("warm", warm),
+            ("others", after_others),
+            ("base", after_base),
+            ("fresh", fresh),
+        ] {
+            assert_eq!(cold.answers, other.answers, "{}: {name}", judge.architecture);
+        }
     }
 }
 
 #[tokio::test]
 async fn an_extended_prefix_gives_the_same_bits_as_a_fresh_one() {
-    let worker = dense();
-    let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    answer(&worker, &ask(&a, &[&b]), &[&a, &b]).await.unwrap();
-    let extended = answer(&worker, &ask(&a, &[&b, &a]), &[&a, &b]).await.unwrap();
-    let fresh = answer(&dense(), &ask(&a, &[&b, &a]), &[&a, &b]).await.unwrap();
-    assert!(extended.cost.reused_tokens > fresh.cost.reused_tokens);
-    assert_eq!(extended.answers, fresh.answers);
+    for judge in &RANDOM_JUDGES {
+        let worker = worker_of(judge);
+        let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
+        answer(&worker, &ask(&a, &[&b]), &[&a, &b]).await.unwrap();
+        let extended = answer(&worker, &ask(&a, &[&b, &a]), &[&a, &b]).await.unwrap();
+        let fresh = answer(&worker_of(judge), &ask(&a, &[&b, &a]), &[&a, &b]).await.unwrap();
+        assert!(extended.cost.reused_tokens > fresh.cost.reused_tokens);
+        assert_eq!(extended.answers, fresh.answers, "{}", judge.architecture);
+    }
 }
 
 #[tokio::test]
 async fn what_is_seen_decides_and_so_does_the_order() {
-    let worker = dense();
-    let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    let ab = answer(&worker, &ask(&a, &[&a, &b]), &[&a, &b]).await.unwrap();
-    let ba = answer(&worker, &ask(&a, &[&b, &a]), &[&a, &b]).await.unwrap();
-    let aa = answer(&worker, &ask(&a, &[&a, &a]), &[&a, &b]).await.unwrap();
-    assert_ne!(digits(&ab), digits(&ba));
-    assert_ne!(digits(&ab), digits(&aa));
+    for judge in &RANDOM_JUDGES {
+        let worker = worker_of(judge);
+        let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
+        let ab = answer(&worker, &ask(&a, &[&a, &b]), &[&a, &b]).await.unwrap();
+        let ba = answer(&worker, &ask(&a, &[&b, &a]), &[&a, &b]).await.unwrap();
+        let aa = answer(&worker, &ask(&a, &[&a, &a]), &[&a, &b]).await.unwrap();
+        assert_ne!(digits(&ab), digits(&ba), "{}", judge.architecture);
+        assert_ne!(digits(&ab), digits(&aa), "{}", judge.architecture);
+    }
 }
 
 #[tokio::test]
@@ -104,42 +112,44 @@ async fn a_question_longer_than_planned_is_refused() {
 /// Questions with a lead in common are answered as each of them alone.
 #[tokio::test]
 async fn a_shared_lead_changes_no_answer() {
-    let worker = dense();
-    let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    let mut together = ask(&a, &[&a, &b]);
-    for branch in &mut together.branches {
-        branch.lead = "Of the two pictures, answer this in one word.\n".into();
-    }
-    // Another lead between: three groups.
-    together.branches[2].lead = "Answer yes or no.\n".into();
-    let all = answer(&worker, &together, &[&a, &b]).await.unwrap();
-    let mut fed = 0;
-    for (n, branch) in together.branches.iter().enumerate() {
-        let mut alone = together.clone();
-        alone.branches = vec![branch.clone()];
-        let one = answer(&worker, &alone, &[&a, &b]).await.unwrap();
-        fed += one.cost.branch_tokens;
-        match (&one.answers[0], &all.answers[n]) {
-            (Answer::Digits { log_probs: x }, Answer::Digits { log_probs: y }) => {
-                // Other batches, other sums: half precision shows, in what is likely hardly.
-                for (x, y) in x.iter().zip(y) {
-                    assert!((x.exp() - y.exp()).abs() < 1e-2, "{n}: {x} {y}");
-                }
-            }
-            (Answer::YesNo { yes: x, .. }, Answer::YesNo { yes: y, .. }) => {
-                assert!((x - y).abs() < 1e-2, "{n}: {x} {y}");
-            }
-            (Answer::Text { text: x, .. }, Answer::Text { text: y, .. }) => {
-                // A word may tip over somewhere; an answer to another question would begin otherwise.
-                assert_eq!(x.split(' ').next(), y.split(' ').next(), "{n}");
-            }
-            (x, y) => panic!("{n}: {x:?} {y:?}"),
+    for judge in &RANDOM_JUDGES {
+        let worker = worker_of(judge);
+        let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
+        let mut together = ask(&a, &[&a, &b]);
+        for branch in &mut together.branches {
+            branch.lead = "Of the two pictures, answer this in one word.\n".into();
         }
+        // Another lead between: three groups.
+        together.branches[2].lead = "Answer yes or no.\n".into();
+        let all = answer(&worker, &together, &[&a, &b]).await.unwrap();
+        let mut fed = 0;
+        for (n, branch) in together.branches.iter().enumerate() {
+            let mut alone = together.clone();
+            alone.branches = vec![branch.clone()];
+            let one = answer(&worker, &alone, &[&a, &b]).await.unwrap();
+            fed += one.cost.branch_tokens;
+            match (&one.answers[0], &all.answers[n]) {
+                (Answer::Digits { log_probs: x }, Answer::Digits { log_probs: y }) => {
+                    // Other batches, other sums: half precision shows, in what is likely hardly.
+                    for (x, y) in x.iter().zip(y) {
+                        assert!((x.exp() - y.exp()).abs() < 1e-2, "{n}: {x} {y}");
+                    }
+                }
+                (Answer::YesNo { yes: x, .. }, Answer::YesNo { yes: y, .. }) => {
+                    assert!((x - y).abs() < 1e-2, "{n}: {x} {y}");
+                }
+                (Answer::Text { text: x, .. }, Answer::Text { text: y, .. }) => {
+                    // A word may tip over somewhere; an answer to another question would begin otherwise.
+                    assert_eq!(x.split(' ').next(), y.split(' ').next(), "{n}");
+                }
+                (x, y) => panic!("{n}: {x:?} {y:?}"),
+            }
+        }
+        assert!(all.cost.branch_tokens < fed, "{} of {fed}", all.cost.branch_tokens);
+        // Without its lead a question is another one.
+        let mut bare = together.clone();
+        bare.branches[0].lead.clear();
+        let bare = answer(&worker, &bare, &[&a, &b]).await.unwrap();
+        assert_ne!(bare.answers[0], all.answers[0]);
     }
-    assert!(all.cost.branch_tokens < fed, "{} of {fed}", all.cost.branch_tokens);
-    // Without its lead a question is another one.
-    let mut bare = together.clone();
-    bare.branches[0].lead.clear();
-    let bare = answer(&worker, &bare, &[&a, &b]).await.unwrap();
-    assert_ne!(bare.answers[0], all.answers[0]);
 }

@@ -7,69 +7,77 @@ use prompt_calibrator::judge::worker::{WorkerError, WorkerState};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::setting::{LIMIT, answer, ask, dense, gguf, picture, worker_on};
+use crate::setting::{LIMIT, RANDOM_JUDGES, answer, ask, gguf, picture, worker_of, worker_on};
 
 #[tokio::test]
 async fn a_killed_process_is_an_error_and_the_next_call_works() {
-    let worker = dense();
-    let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    let wanted = ask(&a, &[&a, &b]);
-    let before = answer(&worker, &wanted, &[&a, &b]).await.unwrap();
-    let WorkerState::Ready { pid, .. } = worker.state().borrow().clone() else {
-        panic!("not ready")
-    };
-    let killed = std::process::Command::new("kill")
-        .args(["-9", &pid.to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
-    // Either it is seen to be gone and replaced, or the call in flight says that it died.
-    let again = match answer(&worker, &wanted, &[&a, &b]).await {
-        Ok(answers) => answers,
-        Err(WorkerError::Died { .. }) => answer(&worker, &wanted, &[&a, &b]).await.unwrap(),
-        Err(other) => panic!("{other}"),
-    };
-    assert_eq!(before.answers, again.answers);
-    let WorkerState::Ready { pid: new, .. } = worker.state().borrow().clone() else {
-        panic!("not ready")
-    };
-    assert_ne!(pid, new);
+    for judge in &RANDOM_JUDGES {
+        let worker = worker_of(judge);
+        let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
+        let wanted = ask(&a, &[&a, &b]);
+        let before = answer(&worker, &wanted, &[&a, &b]).await.unwrap();
+        let WorkerState::Ready { pid, .. } = worker.state().borrow().clone() else {
+            panic!("not ready")
+        };
+        let killed = std::process::Command::new("kill")
+            .args(["-9", &pid.to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        // Either it is seen to be gone and replaced, or the call in flight says that it died.
+        let again = match answer(&worker, &wanted, &[&a, &b]).await {
+            Ok(answers) => answers,
+            Err(WorkerError::Died { .. }) => answer(&worker, &wanted, &[&a, &b]).await.unwrap(),
+            Err(other) => panic!("{other}"),
+        };
+        assert_eq!(before.answers, again.answers);
+        let WorkerState::Ready { pid: new, .. } = worker.state().borrow().clone() else {
+            panic!("not ready")
+        };
+        assert_ne!(pid, new);
+    }
 }
 
 #[tokio::test]
 async fn a_cancelled_ask_stops_and_the_next_one_works() {
-    let worker = dense();
-    let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    let wanted = ask(&a, &[&a, &b]);
-    let cancel = CancellationToken::new();
-    cancel.cancel();
-    let result = timeout(LIMIT, worker.ask(wanted.clone(), vec![a.clone(), b.clone()], &cancel))
-        .await
-        .unwrap();
-    assert!(result.unwrap_err().is_cancelled());
-    // Cancelled while it runs: as soon as the process has started to load.
-    let cancel = CancellationToken::new();
-    let worker = dense();
-    let mut state = worker.state();
-    let (result, ()) = tokio::join!(worker.ask(wanted.clone(), vec![a.clone(), b.clone()], &cancel), async {
-        state.wait_for(|s| *s != WorkerState::Idle).await.unwrap();
+    for judge in &RANDOM_JUDGES {
+        let worker = worker_of(judge);
+        let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
+        let wanted = ask(&a, &[&a, &b]);
+        let cancel = CancellationToken::new();
         cancel.cancel();
-    });
-    assert!(result.unwrap_err().is_cancelled());
-    answer(&worker, &wanted, &[&a, &b]).await.unwrap();
+        let result = timeout(LIMIT, worker.ask(wanted.clone(), vec![a.clone(), b.clone()], &cancel))
+            .await
+            .unwrap();
+        assert!(result.unwrap_err().is_cancelled());
+        // Cancelled while it runs: as soon as the process has started to load.
+        let cancel = CancellationToken::new();
+        let worker = worker_of(judge);
+        let mut state = worker.state();
+        let (result, ()) = tokio::join!(worker.ask(wanted.clone(), vec![a.clone(), b.clone()], &cancel), async {
+            state.wait_for(|s| *s != WorkerState::Idle).await.unwrap();
+            cancel.cancel();
+        });
+        assert!(result.unwrap_err().is_cancelled());
+        answer(&worker, &wanted, &[&a, &b]).await.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn unloading_ends_the_process() {
-    let worker = dense();
-    let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    answer(&worker, &ask(&a, &[&a, &b]), &[&a, &b]).await.unwrap();
-    let WorkerState::Ready { pid, .. } = worker.state().borrow().clone() else {
-        panic!("not ready")
-    };
-    worker.unload().await;
-    assert_eq!(*worker.state().borrow(), WorkerState::Idle);
-    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    for judge in &RANDOM_JUDGES {
+        let worker = worker_of(judge);
+        let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
+        let before = answer(&worker, &ask(&a, &[&a, &b]), &[&a, &b]).await.unwrap();
+        let WorkerState::Ready { pid, .. } = worker.state().borrow().clone() else {
+            panic!("not ready")
+        };
+        worker.unload().await;
+        assert_eq!(*worker.state().borrow(), WorkerState::Idle);
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
+        let after = answer(&worker, &ask(&a, &[&a, &b]), &[&a, &b]).await.unwrap();
+        assert_eq!(before.answers, after.answers, "{}", judge.architecture);
+    }
 }
 
 #[tokio::test]

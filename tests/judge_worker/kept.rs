@@ -5,10 +5,14 @@ use std::path::Path;
 use prompt_calibrator::judge::engine::{Answers, Ask, KeepSpec};
 use prompt_calibrator::judge::worker::{KeyedPixels, Worker};
 
-use crate::setting::{answer, ask, config, gguf, picture};
+use crate::setting::{RANDOM_JUDGES, RandomJudge, answer, ask, config, gguf, picture};
 
 fn keeping(folder: &Path, limit: u64) -> Worker {
-    let mut config = config(gguf("random-qwen3vl.gguf"), gguf("random-mmproj.gguf"));
+    keeping_of(&RANDOM_JUDGES[0], folder, limit)
+}
+
+fn keeping_of(judge: &RandomJudge, folder: &Path, limit: u64) -> Worker {
+    let mut config = config(gguf(judge.model), gguf(judge.mmproj));
     config.spec.keep = Some(KeepSpec {
         folder: folder.into(),
         limit,
@@ -38,15 +42,21 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
 
 #[tokio::test]
 async fn a_reference_is_encoded_once_even_across_restarts() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().join("embeddings");
     let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
-    let cold = fresh(&folder, &a, &b).await;
-    assert_eq!((cold.cost.images_encoded, cold.cost.images_kept), (2, 0));
-    assert_eq!(files(&folder).len(), 1, "only what lasts is kept");
-    let again = fresh(&folder, &a, &b).await;
-    assert_eq!((again.cost.images_encoded, again.cost.images_kept), (1, 1));
-    assert_eq!(cold.answers, again.answers, "to the bit");
+    for judge in &RANDOM_JUDGES {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("embeddings");
+        let asked = async || {
+            let worker = keeping_of(judge, &folder, 1 << 30);
+            answer(&worker, &lasting(&a, &b), &[&a, &b]).await.unwrap()
+        };
+        let cold = asked().await;
+        assert_eq!((cold.cost.images_encoded, cold.cost.images_kept), (2, 0));
+        assert_eq!(files(&folder).len(), 1, "only what lasts is kept");
+        let again = asked().await;
+        assert_eq!((again.cost.images_encoded, again.cost.images_kept), (1, 1));
+        assert_eq!(cold.answers, again.answers, "{}: to the bit", judge.architecture);
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use prompt_calibrator::judge::worker::{KeyedPixels, Worker, WorkerConfig, Worker
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub use crate::random_judges::{RANDOM_JUDGES, RandomJudge};
+
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 pub fn gguf(name: &str) -> PathBuf {
@@ -35,6 +37,11 @@ pub fn worker_on(model: PathBuf, mmproj: PathBuf) -> Worker {
 
 pub fn dense() -> Worker {
     worker_on(gguf("random-qwen3vl.gguf"), gguf("random-mmproj.gguf"))
+}
+
+/// A judge process on one of the random judges.
+pub fn worker_of(judge: &RandomJudge) -> Worker {
+    worker_on(gguf(judge.model), gguf(judge.mmproj))
 }
 
 /// A picture of one colour with a diagonal of another.

@@ -382,7 +382,9 @@ pub enum EngineError {
     #[error("the judge's model produced values that are not numbers (in the {0})")]
     NotFinite(String),
     /// What the model computes depends on what it has seen before.
-    #[error("the judge's model cannot be used: an answer to the same question comes out otherwise when another picture was in memory before (its logits differ by {difference:.3} of {range:.1}), so scores would depend on what was judged before")]
+    #[error(
+        "the judge's model cannot be used: an answer to the same question comes out otherwise when another picture was in memory before (its logits differ by {difference:.3} of {range:.1}), so scores would depend on what was judged before"
+    )]
     Leaks {
         /// The largest difference of a logit to a run on its own.
         difference: f32,

@@ -60,7 +60,10 @@ pub fn need(shape: &Shape, layout: &Layout, placement: &Placement, gpus: u64) ->
     let text = &shape.text;
     let mut need = Need::default();
     let first = text.first_on_gpu(placement);
-    let (cells, sequences) = (u64::from(layout.cells()), u64::from(layout.sequences(text.keeps_states())));
+    let (cells, sequences) = (
+        u64::from(layout.cells()),
+        u64::from(layout.sequences(text.keeps_states())),
+    );
     for (index, layer) in text.layers.iter().enumerate() {
         let on_gpu = index >= first;
         let experts_on_gpu = on_gpu && index >= placement.experts_away as usize;

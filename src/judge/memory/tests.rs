@@ -117,6 +117,7 @@ fn the_bundled_files_are_read() {
 
     let gemma = Shape::read(&file("random-gemma3.gguf"), &file("random-gemma3-mmproj.gguf"), []).unwrap();
     assert_eq!((gemma.vision.patches_a_token, gemma.text.tied), (16, true));
+    assert!([&shape, &mixture, &gemma].iter().all(|shape| !shape.text.keeps_states()));
     for shape in [&shape, &mixture, &gemma] {
         assert_eq!(shape.mismatch(), None);
     }
@@ -124,6 +125,34 @@ fn the_bundled_files_are_read() {
     let strangers = Shape { text, ..shape.clone() };
     let words = strangers.mismatch().unwrap();
     assert!(words.contains("vectors of 128") && words.contains("64 wide"), "{words}");
+}
+
+#[test]
+fn layers_that_keep_a_state_are_counted_by_sequences() {
+    let projector = file("random-qwen35-mmproj.gguf");
+    let dense = Shape::read(&file("random-qwen35.gguf"), &projector, []).unwrap();
+    let mixture = Shape::read(&file("random-qwen35moe.gguf"), &projector, []).unwrap();
+    // A state of 128 times 32, and three vectors of 128 and twice two times 32 that its convolution looks back at.
+    let state = 4 * (128 * 32 + 3 * (128 + 2 * 2 * 32));
+    for shape in [&dense, &mixture] {
+        assert!(shape.text.keeps_states());
+        assert_eq!(shape.mismatch(), None);
+        let of = |layer: usize| (shape.text.layers[layer].cache, shape.text.layers[layer].state);
+        // The last of four attends: two heads of 32, keys and values, two bytes each.
+        assert_eq!([of(0), of(1), of(2), of(3)], [(0, state), (0, state), (0, state), (2 * 2 * 2 * 32, 0)]);
+        let layout = layout();
+        let context = need(shape, &layout, &Placement::PROCESSOR, 0).processor.context;
+        let sequences = u64::from(layout.sequences(true));
+        assert_eq!(context, 256 * u64::from(layout.cells()) + 3 * state * sequences);
+    }
+    // A state takes many times what a question's keys and values do: only some questions are asked at once.
+    assert!(layout().sequences(true) < layout().sequences(false));
+    // The layer that guesses further tokens is there and takes nothing, because it is not loaded.
+    let guesses = &dense.text.layers[4];
+    assert_eq!((dense.text.layers.len(), guesses.cache, guesses.state, guesses.dense), (5, 0, 0, 0));
+    let head = Head::read(&file("random-qwen35.gguf")).unwrap();
+    assert!(dense.text.weights() < head.bytes());
+    assert_eq!((mixture.text.layers.len(), mixture.text.experts_used), (4, 2));
 }
 
 #[test]

@@ -190,9 +190,7 @@ fn smallest_picture(vision: &Vision<'_>) -> Result<Option<(Chunk, usize)>, Engin
     let chunks = vision.split(SIDE, SIDE, &grey)?;
     let mut pictures = chunks.iter().filter(|chunk| matches!(chunk.kind(), ChunkKind::Image));
     match (pictures.next(), pictures.next()) {
-        (Some(picture), None) if picture.tokens() <= LARGEST => {
-            Ok(Some((picture.placeholder()?, picture.tokens())))
-        }
+        (Some(picture), None) if picture.tokens() <= LARGEST => Ok(Some((picture.placeholder()?, picture.tokens()))),
         _ => Ok(None),
     }
 }
@@ -206,4 +204,72 @@ fn made_up(count: usize, n: usize) -> Vec<f32> {
         ((state >> 16) as f32 / 65_536.0 - 0.5) * 0.1
     };
     (0..count).map(|_| next()).collect()
+}
+
+#[cfg(test)]
+#[path = "../../../../tests/support/random_judges.rs"]
+mod random_judges;
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use llama_cpp_2::llama_backend::LlamaBackend;
+    use llama_cpp_2::model::params::LlamaModelParams;
+
+    use super::random_judges::RANDOM_JUDGES;
+    use super::*;
+
+    fn gguf(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("gguf").join(name)
+    }
+
+    /// One test, because llama.cpp starts once in a process.
+    #[test]
+    fn whole_forks_leak_nothing_and_what_leaks_is_refused() {
+        let backend = LlamaBackend::init().unwrap();
+        for files in &RANDOM_JUDGES {
+            let name = files.architecture;
+            let params = LlamaModelParams::default().with_n_gpu_layers(0);
+            let model = LlamaModel::load_from_file(&backend, gguf(files.model), &params).unwrap();
+            let stop = StopFlag::default();
+            let mut vision = Vision::load(&model, &gguf(files.mmproj), 64, 1, false, &stop, &mut |_| true).unwrap();
+            let tokens = Tokens::of(&model).unwrap();
+            check(&model, &mut vision, &[], &tokens, 1, &stop).unwrap();
+
+            let mut trial = Trial::new(&model, &mut vision, &[], &tokens, 1, &stop).unwrap();
+            assert!(
+                trial.seen.iter().all(|seen| matches!(seen, Seen::Picture(..))),
+                "{name}"
+            );
+            let alone = trial.alone().unwrap();
+            let forked = trial.forked(|context, _| context.fork(SYSTEM, WORK)).unwrap();
+            assert!(alone == forked, "{name}: to the bit");
+
+            // As it was once: the system prompt's part of the sequence that has gone on to the reference.
+            let partly = trial
+                .forked(|context, end| context.share_part(BASE, WORK, end))
+                .unwrap();
+            let states = super::super::raw::keeps_states(&model);
+            assert_eq!(states, name.starts_with("qwen35"));
+            match judge(&alone, &partly) {
+                Ok(()) => assert!(!states, "{name}"),
+                Err(error @ EngineError::Leaks { difference, range }) => {
+                    assert!(states, "{name}: {error}");
+                    eprintln!("{name}: {difference} of {range}");
+                    assert!(difference > 5.0 * TOLERANCE * range, "{name}: {error}");
+                    assert!(error.to_string().contains("judged before"), "{error}");
+                    assert!(error.hint().contains("another model"), "{error}");
+                }
+                Err(error) => panic!("{name}: {error}"),
+            }
+
+            // A system prompt that gets lost is noticed in every architecture.
+            let lost = trial.forked(|_, _| ()).unwrap();
+            assert!(judge(&alone, &lost).is_err(), "{name}");
+        }
+        let broken = judge(&[f32::NAN, 1.0], &[0.0, 1.0]);
+        assert_eq!(broken, Ok(()), "the first judgement says so");
+        assert!(judge(&[0.0, 1.0], &[f32::NAN, 1.0]).is_err());
+    }
 }

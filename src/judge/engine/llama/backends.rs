@@ -171,7 +171,7 @@ fn explained(said: String) -> String {
         return said;
     };
     let library = before.rsplit([' ', '/']).next().unwrap_or(before);
-    match library.split_once(".so").map_or((library, ""), |(stem, rest)| (stem, rest)) {
+    match library.split_once(".so").unwrap_or((library, "")) {
         ("libcuda", _) => format!("NVIDIA's driver is not installed here ({library} is missing)"),
         ("libamdhip64", _) => format!("AMD's ROCm is not installed here ({library} is missing)"),
         ("libvulkan", _) => format!("Vulkan's loader is not installed here ({library} is missing)"),
@@ -250,7 +250,10 @@ mod tests {
     #[test]
     fn a_missing_library_is_told_as_what_to_install() {
         let (driver, fault) = told("libcuda.so.1");
-        assert_eq!(driver, "NVIDIA's driver is not installed here (libcuda.so.1 is missing)");
+        assert_eq!(
+            driver,
+            "NVIDIA's driver is not installed here (libcuda.so.1 is missing)"
+        );
         assert!(!fault, "most machines have no such card");
         let (toolkit, fault) = told("libcublas.so.13");
         assert!(

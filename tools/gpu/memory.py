@@ -88,6 +88,8 @@ class Watch:
             self._smi.wait()
         for thread in self._threads:
             thread.join(timeout=5)
+        if self._smi:
+            self._smi.stdout.close()
         taken = None if self.before is None else self._most_gpu - self.before
         return {"gpu_before": self.before, "gpu_most": self._most_gpu, "gpu_taken": taken, "main_most": self.most_resident}
 

@@ -1,5 +1,6 @@
 """Runs the program, with a limit in time, while its memory is watched."""
 
+import contextlib
 import json
 import os
 import queue
@@ -27,6 +28,10 @@ def end(process: subprocess.Popen) -> None:
     except ProcessLookupError:
         pass
     process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 @dataclass
@@ -95,7 +100,8 @@ class Server:
         )
         self._lines: queue.Queue[bytes] = queue.Queue()
         self._next = 0
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     @property
     def pid(self) -> int:
@@ -105,6 +111,9 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._reader.join(timeout=5)
         end(self._process)
 
     def _read(self) -> None:

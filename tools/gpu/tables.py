@@ -34,7 +34,7 @@ def about(results: dict) -> str:
     machine = results.get("machine")
     if not machine:
         return "The machine was not looked at."
-    lines = [f"{machine['device']}; {results['processors']} processors; {machine['nvidia_smi']}. {machine['build']}."]
+    lines = [f"{machine['device']}; {machine['processors']} processors; {machine['nvidia_smi']}. {machine['build']}."]
     if "copying" in results:
         speed = results["copying"]["bytes_a_second"] / 1e12
         lines.append(f"The card copies {speed:.2f} TB/s within its memory, bytes read and written counted.")
@@ -87,7 +87,10 @@ def decoding(results: dict) -> str:
     if not rows:
         return ""
     head = ["shape", "axes", "tokens a picture", "ms a step", "GB of weights read", "TB/s", "of the copying speed"]
-    note = "A step gives every axis one more token. Counted are weights alone; of a mixture the experts that so many tokens use with random routing."
+    note = (
+        "A step gives every axis one more token. Counted are weights alone; of a mixture the experts that so many tokens use "
+        "with random routing."
+    )
     return f"### Decoding against the memory's speed\n\n{table(head, rows)}\n\n{note}"
 
 

@@ -1,18 +1,27 @@
 """How much memory is taken while something runs: on the GPU as nvidia-smi tells it, in main memory as the system does."""
 
 import os
+import shutil
 import subprocess
 import threading
 import time
 from pathlib import Path
 
-SMI = ["nvidia-smi", "--id=0", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+def smi(*query: str) -> list[str]:
+    """The command that asks the first GPU; in a container the driver may lie beside the usual folders."""
+    beside = "/usr/local/nvidia/bin/nvidia-smi"
+    program = shutil.which("nvidia-smi") or (beside if os.path.exists(beside) else "nvidia-smi")
+    return [program, "--id=0", f"--query-gpu={','.join(query)}"]
+
+
+def used_command() -> list[str]:
+    return [*smi("memory.used"), "--format=csv,noheader,nounits"]
 
 
 def gpu_used() -> int | None:
     """Bytes in use on the first GPU now, by anybody."""
     try:
-        said = subprocess.run(SMI, capture_output=True, text=True, timeout=20, check=True).stdout
+        said = subprocess.run(used_command(), capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return None
     return _bytes(said)
@@ -57,12 +66,15 @@ class Watch:
 
     def __init__(self, gpu: bool, pid: int | None = None) -> None:
         self.before = gpu_used() if gpu else None
-        self._pid, self.most_resident, self._most_gpu = pid, 0, self.before
+        self._pid, self.most_resident = pid, 0
+        self.most_gpu: int | None = None
         self._done = threading.Event()
         self._threads = [threading.Thread(target=self._watch_process, daemon=True)]
         self._smi = None
         if self.before is not None:
-            self._smi = subprocess.Popen([*SMI, "--loop-ms=50"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            self._smi = subprocess.Popen(
+                [*used_command(), "--loop-ms=50"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
             self._threads.append(threading.Thread(target=self._watch_gpu, daemon=True))
         for thread in self._threads:
             thread.start()
@@ -79,7 +91,7 @@ class Watch:
         for line in self._smi.stdout:
             used = _bytes(line)
             if used is not None:
-                self._most_gpu = max(self._most_gpu, used)
+                self.most_gpu = max(self.most_gpu or 0, used)
 
     def stop(self) -> dict[str, int | None]:
         self._done.set()
@@ -90,8 +102,9 @@ class Watch:
             thread.join(timeout=5)
         if self._smi:
             self._smi.stdout.close()
-        taken = None if self.before is None else self._most_gpu - self.before
-        return {"gpu_before": self.before, "gpu_most": self._most_gpu, "gpu_taken": taken, "main_most": self.most_resident}
+        most = self.most_gpu
+        taken = None if self.before is None or most is None else most - self.before
+        return {"gpu_before": self.before, "gpu_most": most, "gpu_taken": taken, "main_most": self.most_resident}
 
 
 def back(before: int | None, limit: float, slack: int = 64 << 20) -> dict[str, float | int | None]:

@@ -74,7 +74,7 @@ def cuda(limit: float, *arguments: str, environment: dict[str, str] | None = Non
 def machine(check: Check, limit: float, must_have_gpu: bool) -> dict:
     """The machine, and whether the program finds its GPU."""
     about: dict = {"processors": os.cpu_count()}
-    query = ["nvidia-smi", "--id=0", "--query-gpu=name,driver_version,memory.total,clocks.max.memory", "--format=csv,noheader"]
+    query = [*memory.smi("name", "driver_version", "memory.total", "clocks.max.memory"), "--format=csv,noheader"]
     try:
         about["nvidia_smi"] = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:

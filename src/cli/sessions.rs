@@ -11,7 +11,7 @@ use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
 use crate::history::{FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify};
-use crate::session::{Overview, OverviewRequest, PAGE, SessionView};
+use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
 
 /// The file of rows in an exported folder.
 const ROWS: &str = "session.jsonl";
@@ -184,8 +184,8 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> an
     if let Some((n, Some(score))) = newest.best {
         show::line(&format!("* the best: iteration {n}, {score:.2}"));
     }
-    if let Some(next) = &newest.next {
-        show::line(next);
+    for sentence in [&newest.next, &newest.unreadable].into_iter().flatten() {
+        show::line(sentence);
     }
     Ok(())
 }
@@ -271,7 +271,7 @@ async fn import(store: &Store, folder: &Path) -> anyhow::Result<()> {
         store.put_image(bytes).await?;
     }
     let rows = lines.len();
-    let session = store.import_session(lines).await?;
+    let session = store.import_session(lines, records::check).await?;
     show::line(&format!(
         "Session {session}: {} rows and {} pictures imported.",
         rows - 1,

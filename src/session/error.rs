@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::records::Unreadable;
 use crate::comfy::error::ComfyError;
 use crate::comfy::graph::GraphError;
 use crate::comfy::inject::ChoiceError;
@@ -74,6 +75,14 @@ pub enum ServiceError {
         message: String,
         /// What to do.
         hint: String,
+    },
+    /// A record of a session that cannot be read.
+    #[error("session {session}: {error}")]
+    Unreadable {
+        /// The session.
+        session: SessionId,
+        /// What cannot be read.
+        error: Unreadable,
     },
     /// What went wrong with an iteration that is recorded.
     #[error("iteration {n} of session {session}: {error}")]
@@ -221,6 +230,7 @@ impl ServiceError {
                 remedies.dedup();
                 remedies.join(" ")
             }
+            Self::Unreadable { .. } => "Nothing was changed, and other sessions are not affected. Use the prompt-calibrator that wrote it (probably a newer one).".into(),
             Self::File { .. } => "Check that the file is still there and that this user may read it.".into(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Cancelled(_) => "Call again if the result is still wanted.".into(),

@@ -78,13 +78,6 @@ impl<T: Send + Sync + 'static> Jobs<T> {
         job.ended.borrow().is_none().then(|| job.progress.borrow().clone())
     }
 
-    /// Whether a job runs whose handle begins so.
-    pub fn any_running(&self, beginning: &str) -> bool {
-        let jobs = self.lock();
-        let mut own = jobs.iter().filter(|(handle, _)| handle.starts_with(beginning));
-        own.any(|(_, job)| job.ended.borrow().is_none())
-    }
-
     /// Starts work under a handle, unless a job of this handle is running, or has ended and
     /// nobody was told how: then that one stays and `work` is dropped. Returns whether it started.
     pub fn start<F>(&self, handle: &str, work: impl FnOnce(Teller, CancellationToken) -> F) -> bool

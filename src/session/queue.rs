@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::deciding::{Deciding, Outcome};
 use super::inject::{Located, text_at};
 use super::jobs::Waited;
 use super::judging::Judgement;
 use super::run::RunPlan;
-use super::settle::{Deciding, Outcome};
 use super::sharing::Lease;
 use super::{HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use crate::comfy::graph::Graph;
@@ -362,6 +362,7 @@ struct Work {
 impl Work {
     async fn run(self, teller: Teller, cancel: CancellationToken) -> Result<Queued, ServiceError> {
         let service = &self.service;
+        let _working = self.judge.then(|| service.at_work.begin(&self.session.id, self.n));
         let iteration = service.store.iteration(&self.session.id, self.n).await?;
         let original = Graph::from_json(self.session.opened.workflow.clone())?;
         let graph = Graph::from_json(iteration.content.graph.clone())?;

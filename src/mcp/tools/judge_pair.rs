@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use super::scores::{ScoresOut, closer, compared, decided, in_words, warnings};
 use super::{Promise, shown, tool, view};
 use crate::judge::average::averaged;
-use crate::judge::verdict::Verdict;
+use crate::judge::verdict::{Flag, Verdict};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
+use crate::session::advice::Blind;
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, TargetTable};
 use crate::text::capitalised;
 
@@ -47,7 +48,7 @@ struct Input {
     against: Option<String>,
     /// Axis: words, to correct what the reference shows
     #[serde(default)]
-    target: BTreeMap<String, String>,
+    reference_values: BTreeMap<String, String>,
     /// All axes in full, not the six worst
     #[serde(default)]
     full: bool,
@@ -96,7 +97,7 @@ struct Output {
     seeds: BTreeMap<String, f64>,
     /// Of a reference alone, what it shows on each axis.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    target: BTreeMap<String, String>,
+    reference_values: BTreeMap<String, String>,
     /// Files of reference and generated picture
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pictures: Vec<String>,
@@ -113,7 +114,7 @@ impl Output {
             scores: None,
             closer: BTreeMap::new(),
             seeds: BTreeMap::new(),
-            target: BTreeMap::new(),
+            reference_values: BTreeMap::new(),
             pictures: Vec::new(),
         }
     }
@@ -136,7 +137,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
         generated: input.generated,
         rubric: input.rubric,
         against: input.against,
-        target: input.target,
+        reference_values: input.reference_values,
         unload: input.unload,
         wait: call.wait(input.wait_s),
         handle: input.handle,
@@ -258,6 +259,10 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
         }
     }
     summary.push_str(&warnings(&averaged.flags));
+    // Of a session's iteration the outcome says it.
+    if let (JudgementOf::Files { .. }, Some(blind)) = (&first.of, Blind::of(&averaged)) {
+        summary.push_str(&format!(" Stop: {}", blind.in_words()));
+    }
     let mut output = Output::empty(summary);
     output.scores = Some(ScoresOut::of(&averaged, first.best, full));
     output.closer = first.versus.as_ref().map(closer).unwrap_or_default();
@@ -285,8 +290,16 @@ fn target(table: &TargetTable) -> Output {
     }
     summary.push('.');
     summary.push_str(&warnings(&table.target.flags));
+    if visible == 0 {
+        let blind = Blind {
+            axes: values.len(),
+            not_visible: values.len(),
+            narrow: table.target.flags.contains(&Flag::NarrowModel),
+        };
+        summary.push_str(&format!(" Stop: {}", blind.in_words()));
+    }
     let mut output = Output::empty(summary);
-    output.target = table
+    output.reference_values = table
         .rubric
         .axes
         .iter()

@@ -92,7 +92,10 @@ pub async fn put(store: &Store, iterations: u32) -> SessionId {
             best = n;
         }
     }
-    store.import_session(lines).await.unwrap()
+    store
+        .import_session(lines, prompt_calibrator::session::records::check)
+        .await
+        .unwrap()
 }
 
 /// A run's id that follows from the iteration; of another session, another.

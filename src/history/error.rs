@@ -315,3 +315,5 @@ impl HistoryError {
         }
     }
 }
+
+crate::hint::hints!(HistoryError);

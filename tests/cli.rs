@@ -8,6 +8,7 @@ use std::time::Duration;
 use comfyui_stand_in::studio::Studio;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -62,7 +63,11 @@ impl Person {
 
     /// It fails with this error and this advice, and prints no result.
     async fn is_refused(&self, arguments: &[&str], error: &str, advice: &str) {
-        let said = self.types(arguments).await;
+        self.is_refused_with(&[], arguments, error, advice).await;
+    }
+
+    async fn is_refused_with(&self, variables: &[(&str, &str)], arguments: &[&str], error: &str, advice: &str) {
+        let said = self.types_with(variables, arguments).await;
         assert_eq!(
             (said.code, said.out.as_str()),
             (Some(1), ""),
@@ -379,6 +384,74 @@ async fn inspect_needs_neither_comfyui_nor_certificates() {
         "{}",
         said.err
     );
+}
+
+/// The error comes from deep inside, and nothing on its way adds to it: the advice is its own.
+#[tokio::test]
+async fn a_comfyui_that_cannot_be_asked_safely_is_an_error_with_an_advice() {
+    let person = Person::new();
+    let none = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    let workflow = shipped("examples/workflows/text_to_image.json");
+    let config = person.file("none.toml", "").display().to_string();
+    let address = "https://127.0.0.1:9";
+    let wanted = (
+        "ComfyUI address or credentials cannot be used",
+        "Correct the ComfyUI address",
+    );
+    for command in [&["inspect", &workflow][..], &["serve"]] {
+        let arguments = [&["--config", &config, "--comfyui", address][..], command].concat();
+        person.is_refused_with(&none, &arguments, wanted.0, wanted.1).await;
+    }
+    // `doctor` and `init` say it in their own ways.
+    let arguments = ["--config", &config, "--comfyui", address, "doctor", "--json"];
+    let said = person.types_with(&none, &arguments).await;
+    let all: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+    let setup = all.iter().find(|check| check["what"] == "set-up").unwrap();
+    assert!(setup["fix"].as_str().unwrap().contains(wanted.1), "{setup}");
+    let said = person
+        .types_with(&none, &["--config", &config, "--comfyui", address, "init"])
+        .await;
+    assert!(
+        said.err.contains(wanted.0) && said.err.contains(wanted.1),
+        "{}",
+        said.err
+    );
+}
+
+/// What ends the session over the pipes is an error of the program's with an advice, like all others.
+#[tokio::test]
+async fn serve_says_what_to_do_when_its_client_does_not_listen() {
+    let person = Person::new();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_prompt-calibrator"))
+        .arg("serve")
+        .env_clear()
+        .env("HOME", person.home.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    // The client asks to open a session and does not read the answer.
+    drop(server.stdout.take());
+    let params =
+        r#"{"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}"#;
+    let opening = format!(r#"{{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {params}}}"#);
+    let mut input = server.stdin.take().unwrap();
+    input.write_all(format!("{opening}\n").as_bytes()).await.unwrap();
+    let output = timeout(LIMIT, server.wait_with_output())
+        .await
+        .expect("it has to end")
+        .unwrap();
+    drop(input);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    let [.., error, advice] = lines[..] else {
+        panic!("an error and an advice: {said}");
+    };
+    assert!(error.starts_with("error: the MCP session was not opened"), "{said}");
+    assert!(advice.starts_with("what to do: Start the server again"), "{said}");
 }
 
 /// The checks of `doctor --json` as (what, health).

@@ -48,6 +48,8 @@ mod sharing;
 mod studio;
 #[path = "mcp_binary/tasks.rs"]
 mod tasks;
+#[path = "mcp_binary/together.rs"]
+mod together;
 #[path = "mcp_binary/warm.rs"]
 mod warm;
 

@@ -38,7 +38,7 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config) -> super::error::Result<ExitCode> {
     let pictures = match (&args.reference, &args.generated) {
         (Some(reference), Some(generated)) => Pictures::pair(read(reference)?, read(generated)?),
         _ => Pictures::scenes(),

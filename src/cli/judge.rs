@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
+use super::error::Result;
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
@@ -24,7 +25,7 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     let service = service(&config, Reach::Everything)?;
     let request = JudgeRequest {
         reference: Some(args.reference),

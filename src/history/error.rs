@@ -363,3 +363,5 @@ impl HistoryError {
         }
     }
 }
+
+crate::hint::hints!(HistoryError);

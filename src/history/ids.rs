@@ -30,6 +30,8 @@ impl InvalidId {
     }
 }
 
+crate::hint::hints!(InvalidId);
+
 /// Text in and out of SQLite, serde and `Display` for an identifier that holds a `String`.
 macro_rules! text_id {
     ($name:ident) => {

@@ -69,3 +69,5 @@ impl JudgeError {
         matches!(self, Self::Worker(error) if error.is_cancelled())
     }
 }
+
+crate::hint::hints!(JudgeError);

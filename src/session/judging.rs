@@ -12,7 +12,7 @@ use super::queue::RunReport;
 use super::record::file_hash;
 use super::records::{self, JudgementRecord};
 use super::target;
-use super::{HandOver, Service, ServiceError};
+use super::{Caller, HandOver, Service, ServiceError};
 use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify};
 use crate::judge::guard;
 use crate::judge::rubric::{AxisId, Rubric};
@@ -44,6 +44,8 @@ pub struct JudgeRequest {
     pub wait: Duration,
     /// The handle of a judgement that goes on.
     pub handle: Option<String>,
+    /// Who calls.
+    pub caller: Caller,
 }
 
 /// What was judged.
@@ -187,13 +189,16 @@ impl Service {
                 handle
             }
         };
-        match self.judgings.wait(&handle, request.wait, teller, cancel).await {
-            Some(Waited::Ended(ended)) => Ok(JudgeAnswer::Done(ended?)),
-            Some(Waited::GoesOn(progress)) => Ok(JudgeAnswer::GoesOn { handle, progress }),
-            None => Err(ServiceError::usage(
+        let Some(waiter) = self.judgings.attach(&handle, request.caller) else {
+            return Err(ServiceError::usage(
                 format!("no judgement of handle {handle} is known"),
                 "Handles end with the server; ask again with the pictures or the iteration. What was finished is in get_history.",
-            )),
+            ));
+        };
+        match waiter.wait(request.wait, teller, cancel).await {
+            Waited::Ended(ended) => Ok(JudgeAnswer::Done(ended?)),
+            Waited::GoesOn(progress) => Ok(JudgeAnswer::GoesOn { handle, progress }),
+            Waited::Left { goes_on } => Err(ServiceError::left(goes_on)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What surrounds the judge: settings, folders, ComfyUI, clients.
 
-use super::check::Check;
+use super::check::{Check, Health};
 use crate::clients::{self, Standing};
 use crate::comfy::discover::{LIKELY_PORTS, discover};
 use crate::comfy::error::ComfyError;
@@ -36,7 +36,7 @@ pub async fn data_folder(service: &Service) -> Check {
     let folder = service.store().data_dir().display().to_string();
     match service.store().check().await {
         Ok(()) => Check::ok("data folder", folder),
-        Err(error) => Check::missing("data folder", error.to_string(), error.hint()),
+        Err(error) => Check::failed("data folder", Health::Missing, error),
     }
 }
 
@@ -46,7 +46,7 @@ pub async fn comfyui(service: &Service) -> Vec<Check> {
         Ok(stats) => stats,
         // The error's own hint is about runs that were under way; here there are none.
         Err(ComfyError::Unreachable { .. }) => return vec![nobody_at(&url).await],
-        Err(error) => return vec![Check::missing("ComfyUI", error.to_string(), error.hint())],
+        Err(error) => return vec![Check::failed("ComfyUI", Health::Missing, error)],
     };
     let devices: Vec<String> = stats
         .devices
@@ -68,7 +68,7 @@ pub async fn comfyui(service: &Service) -> Vec<Check> {
             "not installed; prompts are placed by following the workflow's wires",
             "Optional, for workflows where the place is not unique: copy tools/comfyui-nodes into ComfyUI's custom_nodes folder and restart ComfyUI.",
         ),
-        Err(error) => Check::warning("companion node", error.to_string(), error.hint()),
+        Err(error) => Check::failed("companion node", Health::Warning, error),
     };
     vec![Check::ok("ComfyUI", found), node]
 }

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::check::{Check, Health};
 use crate::bench::Pictures;
+use crate::cli::error::Result;
 use crate::cli::show;
 use crate::config::Config;
 use crate::judge::bank::bank;
@@ -15,7 +16,7 @@ use crate::judge::protocol;
 use crate::judge::rubric::Rubric;
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::Verdict;
-use crate::judge::{Call, JudgeError, Pair};
+use crate::judge::{Call, Pair};
 use crate::picture::{Limits, Picture, decode};
 use crate::progress::Teller;
 use crate::session::Service;
@@ -48,7 +49,7 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
     let info = match show::progress(updates.clone(), service.judge().load(&teller, &cancel)).await {
         Ok(info) => info,
         Err(error) => {
-            tell(Check::missing("model", error.to_string(), error.hint()));
+            tell(Check::failed("model", Health::Missing, error));
             return None;
         }
     };
@@ -59,7 +60,7 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
     let rubric = match service.default_rubric().await {
         Ok(rubric) => rubric,
         Err(error) => {
-            tell(Check::missing("rubric", error.to_string(), error.hint()));
+            tell(Check::failed("rubric", Health::Missing, error));
             return None;
         }
     };
@@ -169,19 +170,17 @@ async fn judgement(service: &Service, call: Call<'_>, info: &EngineInfo) -> Chec
     let judged = async {
         let [reference, generated] = &pictures(info)?;
         let pair = Pair { reference, generated };
-        anyhow::Ok(service.judge().compare(pair, call).await?)
+        Ok(service.judge().compare(pair, call).await?)
     };
-    match judged.await {
+    let judged: Result<Verdict> = judged.await;
+    match judged {
         Ok(verdict) => told(&verdict, call.rubric),
-        Err(error) => {
-            let hint = error.downcast_ref().map(JudgeError::hint);
-            Check::missing("judgement", format!("{error:#}"), hint.unwrap_or_default())
-        }
+        Err(error) => Check::failed("judgement", Health::Missing, error),
     }
 }
 
 /// Two pictures that have little in common, of what this judge knows.
-fn pictures(info: &EngineInfo) -> anyhow::Result<[Picture; 2]> {
+fn pictures(info: &EngineInfo) -> Result<[Picture; 2]> {
     if info.domain.is_some() {
         let [first, second, _] = Pictures::scenes().fresh()?;
         return Ok([first, second]);
@@ -230,6 +229,6 @@ async fn self_check(service: &Service, call: Call<'_>, info: &EngineInfo) -> Che
                 Check::warning("self-check", format!("failed: {found}"), fix)
             }
         }
-        Err(error) => Check::bad("self-check", Health::Missing, error.to_string(), error.hint()),
+        Err(error) => Check::failed("self-check", Health::Missing, error),
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::check::Check;
+use super::check::{Check, Health};
 use crate::cli::show;
 use crate::judge::JudgeError;
 use crate::judge::engine::llama::{Backends, Unused};
@@ -34,7 +34,7 @@ impl Machine {
     pub fn build(&self) -> Check {
         let backends = match &self.backends {
             Ok(backends) => backends,
-            Err(error) => return Check::missing("build", error.to_string(), error.hint()),
+            Err(error) => return Check::failed("build", Health::Missing, error),
         };
         let version = env!("CARGO_PKG_VERSION");
         let devices = backends.devices.join(", ");
@@ -173,7 +173,7 @@ pub async fn sharing(service: &Service) -> Check {
     let cancel = CancellationToken::new();
     match service.gpu_sharing(&cancel).await {
         Ok(words) => Check::ok("GPU sharing", words),
-        Err(error) => Check::warning("GPU sharing", error.to_string(), error.hint()),
+        Err(error) => Check::failed("GPU sharing", Health::Warning, error),
     }
 }
 

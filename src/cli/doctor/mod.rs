@@ -19,7 +19,7 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn run(args: Args, config: Config, environment: Environment) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config, environment: Environment) -> crate::cli::error::Result<ExitCode> {
     let mut told = Told {
         json: args.json,
         checks: Vec::new(),
@@ -49,8 +49,8 @@ pub async fn run(args: Args, config: Config, environment: Environment) -> anyhow
         }
         Err(error) => told.tell(Check::missing(
             "set-up",
-            format!("{error:#}"),
-            "Correct the setting named here.",
+            error.to_string(),
+            error.hint().unwrap_or("Correct the setting named here."),
         )),
     }
     told.tell(around::clients(&environment));

@@ -407,3 +407,5 @@ impl EngineError {
         }
     }
 }
+
+crate::hint::hints!(EngineError);

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::scores::{ScoresOut, closer, compared, decided, in_words, warnings};
 use super::{Promise, shown, tool, view};
+use crate::hint;
 use crate::judge::average::averaged;
 use crate::judge::verdict::{Flag, Verdict};
 use crate::mcp::call::Call;
@@ -141,6 +142,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
         unload: input.unload,
         wait: call.wait(input.wait_s),
         handle: input.handle,
+        caller: call.caller,
     };
     let answer = call
         .with_progress(|teller, cancel| async move { service.judge_pair(request, &teller, &cancel).await })
@@ -207,7 +209,7 @@ async fn beside(
                 beside.pictures.push(sheet);
                 summary.push_str(SHEET);
             }
-            Err(error) => summary.push_str(&format!(" There is no contact sheet: {error}.")),
+            Err(error) => summary.push_str(&format!(" There is no contact sheet: {}", hint::in_words(&error))),
         }
     }
     if images {
@@ -231,7 +233,7 @@ async fn reference(
     if images && !is_task {
         match service.shown(&table.reference, "reference, a preview").await {
             Ok(preview) => beside.pictures.push(preview),
-            Err(error) => summary.push_str(&format!(" The reference is not shown: {error}.")),
+            Err(error) => summary.push_str(&format!(" The reference is not shown: {}", hint::in_words(&error))),
         }
     }
     beside

@@ -252,6 +252,7 @@ fn request(input: Input, call: &Call) -> QueueRequest {
         judge: input.judge,
         wait: call.wait(input.wait_s),
         stop: input.cancel,
+        caller: call.caller,
         edits: InjectRequest {
             session: input.session,
             workflow: input.workflow,

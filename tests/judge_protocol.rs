@@ -22,5 +22,7 @@ mod measuring;
 mod orders;
 #[path = "judge_protocol/same_bits.rs"]
 mod same_bits;
+#[path = "judge_protocol/threads.rs"]
+mod threads;
 #[path = "judge_protocol/verdicts.rs"]
 mod verdicts;

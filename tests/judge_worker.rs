@@ -14,3 +14,5 @@ mod others;
 mod setting;
 #[path = "judge_worker/survives.rs"]
 mod survives;
+#[path = "judge_worker/threads.rs"]
+mod threads;

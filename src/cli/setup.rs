@@ -11,7 +11,7 @@ use crate::config::{ComfyuiAuth, Config, EvidenceSetting, GpuSharing, Roots, Rub
 use crate::history::Store;
 use crate::judge::engine::{Adapter, KeepSpec, ModelSpec};
 use crate::judge::protocol::Evidence;
-use crate::judge::worker::WorkerConfig;
+use crate::judge::worker::{Waiting, WorkerConfig};
 use crate::session::{Parts, Policy, Service};
 
 /// Tokens a picture gets unless configured: what Qwen's own staff recommend as the least for
@@ -78,6 +78,9 @@ pub fn worker(config: &Config) -> Result<WorkerConfig> {
     let mut worker = WorkerConfig::new(program, spec(config)?);
     if let Some(minutes) = config.unload_after.as_ref().map(|m| u64::from(m.value)) {
         worker.idle = (minutes > 0).then(|| Duration::from_secs(60 * minutes));
+    }
+    if config.waiting_is_set {
+        worker.waiting = Waiting::Library;
     }
     Ok(worker)
 }

@@ -34,6 +34,8 @@ impl Unreadable {
     }
 }
 
+crate::hint::hints!(Unreadable);
+
 /// What is kept in a versioned form.
 pub trait Stored: Sized {
     /// What it is, in an error.

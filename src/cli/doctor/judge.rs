@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use tokio_util::sync::CancellationToken;
-
 use super::check::{Check, Health};
+use super::limit::Limit;
 use crate::bench::Pictures;
 use crate::cli::error::Result;
 use crate::cli::show;
@@ -23,8 +22,8 @@ use crate::session::Service;
 
 const PULL: &str = "prompt-calibrator models pull 8b (models list shows the others and what fits), or give two files with --model and --mmproj.";
 
-/// Checks the judge, as far as it goes, and says which work it was set up for.
-pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Check)) -> Option<Layout> {
+/// Looks into the judge's files, and says whether it is worth loading them. What is well is told when it is loaded.
+pub fn files(service: &Service, mut tell: impl FnMut(Check)) -> bool {
     match service.judge().shape() {
         Ok(shape) => {
             if let Some(mismatch) = shape.mismatch() {
@@ -33,21 +32,33 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
                     mismatch,
                     "Use the mmproj file that belongs to this model: same repository, same size.",
                 ));
-                return None;
+                return false;
             }
+            true
         }
         Err(error) => {
             let (check, hopeless) = unread(service, &error);
             tell(check);
-            if hopeless {
-                return None;
-            }
+            !hopeless
         }
     }
-    let cancel = CancellationToken::new();
+}
+
+/// Checks the judge, as far as it goes and there is time, and says which work it was set up for.
+pub async fn check(service: &Service, config: &Config, limit: &Limit, mut tell: impl FnMut(Check)) -> Option<Layout> {
+    let cancel = &limit.cancel;
     let (teller, updates) = Teller::new();
-    let info = match show::progress(updates.clone(), service.judge().load(&teller, &cancel)).await {
+    let advice = format!(
+        "Give it longer: doctor --limit {}; or use a smaller model (models list) or fewer --image-tokens.",
+        3 * limit.length.as_secs()
+    );
+    let late = |what| limit.reached(what, &updates.borrow().message, &advice);
+    let info = match show::progress(updates.clone(), service.judge().load(&teller, cancel)).await {
         Ok(info) => info,
+        Err(_) if limit.is_reached() => {
+            tell(late("model"));
+            return None;
+        }
         Err(error) => {
             tell(Check::failed("model", Health::Missing, error));
             return None;
@@ -69,8 +80,9 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
         // Nobody is in these pictures.
         guarded: false,
         teller: &teller,
-        cancel: &cancel,
+        cancel,
     };
+    let layout = protocol::layout(&rubric, service.judge().image_tokens());
     let graded = |check: Check| {
         // Of random weights nobody expects more.
         let fails = info.trained && check.health == Health::Warning;
@@ -79,11 +91,19 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
             ..check
         }
     };
-    tell(graded(
-        show::progress(updates.clone(), judgement(service, call, &info)).await,
-    ));
-    tell(graded(show::progress(updates, self_check(service, call, &info)).await));
-    Some(protocol::layout(&rubric, service.judge().image_tokens()))
+    let judged = show::progress(updates.clone(), judgement(service, call, &info)).await;
+    if limit.is_reached() {
+        tell(late("judgement"));
+        return Some(layout);
+    }
+    tell(graded(judged));
+    let checked = show::progress(updates.clone(), self_check(service, call, &info)).await;
+    if limit.is_reached() {
+        tell(late("self-check"));
+        return Some(layout);
+    }
+    tell(graded(checked));
+    Some(layout)
 }
 
 /// What is wrong with a file, and whether llama.cpp cannot make anything of it either.

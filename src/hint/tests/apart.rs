@@ -47,6 +47,10 @@ pub const TYPES: &[(&str, &str)] = &[
         "the body of an HTTP status: its one sentence says what to do",
     ),
     (
+        "prompt_calibrator::session::records::Unreadable",
+        "ServiceError::Unreadable tells it, or the sentence that counts such records",
+    ),
+    (
         "prompt_calibrator::picture::hash::ImageHashError",
         "serde tells it, of a damaged history",
     ),

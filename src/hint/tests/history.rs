@@ -36,6 +36,16 @@ pub fn samples() -> Vec<Sample> {
             path: "data".into(),
             source: std::io::ErrorKind::StorageFull.into()
         },
+        HistoryError::ImportUnreadable {
+            session: session.clone(),
+            table: "runs",
+            reason: "it is damaged".into()
+        },
+        HistoryError::UnreadableRow {
+            path: "history.db".into(),
+            session: session.to_string(),
+            source: rusqlite::Error::InvalidQuery
+        },
         refused(Trouble::Locked),
         refused(Trouble::ReadOnly),
         refused(Trouble::Full),

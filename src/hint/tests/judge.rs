@@ -5,7 +5,7 @@ use super::{Sample, io, samples};
 use crate::bench::BenchError;
 use crate::eval::folder::FolderError;
 use crate::eval::{self, EvalError};
-use crate::judge::JudgeError;
+use crate::judge::{JudgeError, SelfCheck, Stored};
 use crate::judge::cache::MemoryError;
 use crate::judge::engine::EngineError;
 use crate::judge::guard::{Refusal, Side};
@@ -31,6 +31,7 @@ fn judges() -> Vec<Sample> {
         message: s(),
         hint: "Try again.".into(),
     };
+    let unreadable = || SelfCheck::unreadable("it is damaged");
     let died = |cause| WorkerError::Died {
         status: s(),
         cause,
@@ -43,6 +44,8 @@ fn judges() -> Vec<Sample> {
         JudgeError::Picture(PictureError::Empty),
         JudgeError::Refused(Refusal::JudgeUntrusted),
         JudgeError::Memory(memory()),
+        JudgeError::Unreadable(unreadable()),
+        unreadable(),
         JudgeError::Files(s()),
         JudgeError::Busy { waiting: 1 },
         WorkerError::Engine(EngineError::Cancelled),

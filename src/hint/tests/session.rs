@@ -10,13 +10,15 @@ use crate::judge::JudgeError;
 use crate::judge::guard::Refusal;
 use crate::judge::rubric::{RubricError, RubricProblem};
 use crate::picture::PictureError;
-use crate::session::ServiceError;
+use crate::session::{JudgementRecord, ServiceError};
 
 fn s() -> String {
     "x".to_owned()
 }
 
 pub fn samples() -> Vec<Sample> {
+    // One session for all edges, which are compared with one another.
+    let session = SessionId::random();
     let lost = |error: fn() -> ComfyError| ServiceError::from(error());
     let choice = || ChoiceError::WrongType {
         role: Role::Positive,
@@ -53,6 +55,10 @@ pub fn samples() -> Vec<Sample> {
         ServiceError::from(Refusal::JudgeUntrusted),
         ServiceError::Lint(vec![problem()]),
         ServiceError::File { path: s(), reason: s() },
+        ServiceError::Unreadable {
+            session: session.clone(),
+            error: JudgementRecord::read(&serde_json::json!([])).unwrap_err()
+        },
         ServiceError::usage("no picture", "Give a picture."),
         ServiceError::usage("no picture", "Give a picture.").at(&SessionId::random(), IterationNo::FIRST),
         ServiceError::left(true),

@@ -59,5 +59,4 @@ impl Hint for serde_json::Error {
 }
 
 #[cfg(test)]
-#[path = "hint/tests.rs"]
 mod tests;

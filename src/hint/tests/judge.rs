@@ -5,12 +5,12 @@ use super::{Sample, io, samples};
 use crate::bench::BenchError;
 use crate::eval::folder::FolderError;
 use crate::eval::{self, EvalError};
-use crate::judge::{JudgeError, SelfCheck, Stored};
 use crate::judge::cache::MemoryError;
 use crate::judge::engine::EngineError;
 use crate::judge::guard::{Refusal, Side};
 use crate::judge::rubric::{IdError, RubricError, RubricProblem};
 use crate::judge::worker::{Cause, WorkerError};
+use crate::judge::{JudgeError, SelfCheck, Stored};
 use crate::picture::{PictureError, PictureFormat};
 
 fn s() -> String {

@@ -164,7 +164,8 @@ impl Store {
                      WHERE j.session_id = ?1 AND j.iteration > ?4 AND j.judge_hash = ?2
                          AND j.overall_raw IS NOT NULL AND j.prompt_id IS NOT NULL AND j.reference_hash IS s.reference_hash
                          AND NOT EXISTS (
-                             SELECT 1 FROM decisions d
+                             -- Else SQLite reads all decisions of the judge for each of these.
+                             SELECT 1 FROM decisions d INDEXED BY decisions_by_iteration
                              WHERE d.session_id = j.session_id AND d.iteration = j.iteration AND d.judge_hash = j.judge_hash))
                  SELECT iteration, max(id) AS newest FROM counted GROUP BY iteration ORDER BY newest",
             )?;

@@ -260,6 +260,8 @@ ALTER TABLE decisions_4 RENAME TO decisions;
 CREATE INDEX decisions_by_iteration ON decisions (session_id, iteration);
 CREATE INDEX decisions_by_judge ON decisions (session_id, judge_hash, judgement);
 CREATE INDEX decisions_kept ON decisions (session_id, judge_hash, id) WHERE kind IN ('first', 'keep', 'tentative_keep');
+-- The newest decision of a session is asked for by each look.
+CREATE INDEX decisions_by_session ON decisions (session_id);
 CREATE INDEX decisions_by_judgement ON decisions (judgement);
 
 -- A judgement without any score is still one; only what the guard refused is none.

@@ -197,15 +197,15 @@ impl Calibration {
             .server
             .call("judge_pair", json!({ "reference": reference }))
             .await?;
-        self.tell(&format!("  {}", words(&looked["target"])));
-        self.agent = Agent::new(&looked["target"]);
+        self.tell(&format!("  {}", words(&looked["reference_values"])));
+        self.agent = Agent::new(&looked["reference_values"]);
         self.tell("\n  it.  score                   decision        what was changed");
         let draft = self
             .server
             .call(
                 "inject_prompt",
                 json!({
-                    "workflow": workflow, "reference": reference, "positive": self.agent.prompt(), "target": TARGET,
+                    "workflow": workflow, "reference": reference, "positive": self.agent.prompt(), "target_score": TARGET,
                     "max_iterations": ITERATIONS, "title": format!("Offline demo, reference {seed}"),
                     "note": "a first guess in a few words",
                 }),

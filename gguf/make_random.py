@@ -36,12 +36,15 @@ MERGES = 4000
 SEED = 20263
 
 
-def kinds(quantisation: str):
+def kinds(quantisation: str, layers: int = 0):
     """How each matrix is stored; what does not divide into blocks stays F16."""
-    block = {"f16": Q.F16, "q8_0": Q.Q8_0, "q4_k": Q.Q4_K}[quantisation]
+    block = {"f16": Q.F16, "q8_0": Q.Q8_0, "q4_k": Q.Q4_K, "q4_k_m": Q.Q4_K}[quantisation]
 
     def kind(name: str, shape: tuple[int, ...]) -> Q:
-        wide = quantisation == "q4_k" and name in ("token_embd", "output")
+        wide = block == Q.Q4_K and name in ("token_embd", "output")
+        if quantisation == "q4_k_m" and name.startswith("blk."):
+            _, layer, part = name.split(".")
+            wide = part in ("attn_v", "ffn_down", "ffn_down_exps") and has_more_bits(int(layer), layers)
         chosen = Q.Q6_K if wide else block
         size = {Q.F16: 1, Q.Q8_0: 32}.get(chosen, 256)
         return chosen if shape[-1] % size == 0 else Q.F16
@@ -49,15 +52,24 @@ def kinds(quantisation: str):
     return kind
 
 
+def has_more_bits(layer: int, layers: int) -> bool:
+    """In Q4_K_M the first and the last eighth of the layers and every third between have Q6_K where it matters most."""
+    eighth = layers // 8
+    return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
+
+
 FILE_TYPES = {
     "f16": LlamaFileType.MOSTLY_F16,
     "q8_0": LlamaFileType.MOSTLY_Q8_0,
-    "q4_k": LlamaFileType.MOSTLY_Q4_K_M,
+    "q4_k": LlamaFileType.MOSTLY_Q4_K_S,
+    "q4_k_m": LlamaFileType.MOSTLY_Q4_K_M,
 }
 
 
-def filling(name: str, quantisation: str, values: container.Values, **about: str) -> container.Filling:
-    return container.Filling(name, kinds(quantisation), FILE_TYPES[quantisation], values, **about)
+def filling(
+    name: str, quantisation: str, values: container.Values, layers: int = 0, **about: str
+) -> container.Filling:
+    return container.Filling(name, kinds(quantisation, layers), FILE_TYPES[quantisation], values, **about)
 
 
 def beside(name: str) -> str:
@@ -129,7 +141,7 @@ def write_size(out: Path, size: str, quantisation: str, layers: int | None) -> l
     paths = [out / f"random-{size}-{quantisation}.gguf", out / f"random-{size}-mmproj-f16.gguf"]
     family = "" if isinstance(text, HybridShape) else "Qwen3-VL "
     name, values = f"Random weights in the shape of {family}{size}", Plain(SEED)
-    content = filling(name, quantisation, values)
+    content = filling(name, quantisation, values, text.layers)
     if isinstance(text, HybridShape):
         hybrid.write_text(paths[0], text, tokenizer(), content)
     else:
@@ -151,6 +163,7 @@ def main() -> int:
     choice.add_argument("--embedding", type=int, help="only a small projector of this width (one that does not fit)")
     parser.add_argument("--quant", choices=FILE_TYPES, default="q8_0", help="for --size (default: q8_0)")
     parser.add_argument("--layers", type=int, help="for --size: so many layers only, 4 at least, to measure buffers")
+    parser.add_argument("--no-sums", action="store_true", help="print names only: of 18 GB a sum takes a while")
     options = parser.parse_args()
     if options.layers and (not options.size or options.layers < 4):
         parser.error("--layers goes with --size, and is 4 at least")
@@ -163,7 +176,7 @@ def main() -> int:
     else:
         paths = write_small(options.out)
     for path in paths:
-        print(f"{sha256(path)}  {path.name}")
+        print(path.name if options.no_sums else f"{sha256(path)}  {path.name}")
     return 0
 
 

@@ -122,8 +122,11 @@ _VOCABULARY = 151936
 _LARGE_VOCABULARY = 248320
 _TURNING = [11, 11, 10, 0]
 
+# "tiny" and "tiny-moe" are for trying what is meant for the others; their widths divide into blocks of 256.
 # "0.6b" is not a published Qwen3-VL size: it is Qwen3-0.6B with the smaller picture encoder.
 SIZES = {
+    "tiny": (TextShape(256, 4, 4, 2, 64, 512, 4352), TINY_VISION),
+    "tiny-moe": (TextShape(256, 4, 4, 2, 64, 256, 4352, 8, 2), TINY_VISION),
     "0.6b": (TextShape(1024, 28, 16, 8, 128, 3072, _VOCABULARY, tied=True), _VISION_SMALL),
     "2b": (TextShape(2048, 28, 16, 8, 128, 6144, _VOCABULARY, tied=True), _VISION_SMALL),
     "4b": (TextShape(2560, 36, 32, 8, 128, 9728, _VOCABULARY, tied=True), _VISION_SMALL),

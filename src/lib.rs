@@ -10,6 +10,7 @@ pub mod clients;
 pub mod comfy;
 pub mod config;
 pub mod eval;
+pub mod hint;
 pub mod history;
 pub mod judge;
 pub mod mcp;

@@ -1,4 +1,4 @@
-//! The processor: whether it has what the program was built for, and how much memory it has to spare.
+//! The processor: whether it has what the program was built for, how busy it is, and how much memory it has to spare.
 //!
 //! The program is built for the processor of the machine that builds it (`.cargo/config.toml`). Carried to a lesser
 //! one it would end with an illegal instruction somewhere; said at the start, it is a sentence.
@@ -35,6 +35,24 @@ pub fn free_memory() -> Option<u64> {
     meminfo("MemAvailable:")
 }
 
+/// How many cores this program may use.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// How many threads computed or stood in line in the last minute, on average; nothing where the system does not say (only
+/// Linux does).
+#[must_use]
+pub fn load() -> Option<f64> {
+    std::fs::read_to_string("/proc/loadavg")
+        .ok()?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
+}
+
 fn meminfo(name: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -53,5 +71,11 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn some_memory_is_free() {
         assert!(super::free_memory().is_some_and(|bytes| bytes > 1 << 20));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_load_is_known() {
+        assert!(super::load().is_some_and(|load| load >= 0.0));
     }
 }

@@ -44,6 +44,8 @@ impl TelemetryError {
     }
 }
 
+crate::hint::hints!(TelemetryError);
+
 /// Starts logging for the whole process as configured. Every line is written at once, so there is nothing to hold on to
 /// and nothing to lose at a kill.
 pub fn init(config: &Config) -> Result<(), TelemetryError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use comfyui_stand_in::studio::Studio;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -62,7 +63,11 @@ impl Person {
 
     /// It fails with this error and this advice, and prints no result.
     async fn is_refused(&self, arguments: &[&str], error: &str, advice: &str) {
-        let said = self.types(arguments).await;
+        self.is_refused_with(&[], arguments, error, advice).await;
+    }
+
+    async fn is_refused_with(&self, variables: &[(&str, &str)], arguments: &[&str], error: &str, advice: &str) {
+        let said = self.types_with(variables, arguments).await;
         assert_eq!(
             (said.code, said.out.as_str()),
             (Some(1), ""),
@@ -297,6 +302,32 @@ async fn bench_times_every_stage() {
         .await;
 }
 
+/// Threads that wait for each other awake take the cores from one another beside other programs: two of them used to be ten
+/// to sixty times slower than one. Here the least time of each counts, because chance only adds to it.
+#[tokio::test]
+async fn beside_busy_loops_all_threads_are_no_slower_than_one() {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let loops = (2 * cores).to_string();
+    let asked = [
+        "bench", "--busy", &loops, "--axes", "3", "--tokens", "64", "--rounds", "3", "--json",
+    ];
+    let all_cores = [("PROMPT_CALIBRATOR_THREADS", "")];
+    let said = Person::new().types_with(&all_cores, &asked).await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let races: Value = serde_json::from_str(&said.out).unwrap();
+    let rows = races["rows"].as_array().unwrap();
+    let ways: Vec<(&str, bool)> = rows
+        .iter()
+        .map(|row| (row["against"].as_str().unwrap(), row["busy"] != 0))
+        .collect();
+    let expected = [("library_waiting", false), ("one_thread", false), ("one_thread", true)];
+    assert_eq!(ways, expected, "{races}");
+    let beside = &rows[2];
+    let least = |name: &str| beside[name]["min"].as_f64().unwrap();
+    let ratio = least("seconds") / least("their_seconds");
+    assert!(ratio < 2.0, "{ratio}: {beside}");
+}
+
 #[tokio::test]
 async fn inspect_shows_the_places_and_what_it_would_ask() {
     let person = Person::new();
@@ -381,6 +412,79 @@ async fn inspect_needs_neither_comfyui_nor_certificates() {
     );
 }
 
+/// The error comes from deep inside, and nothing on its way adds to it: the advice is its own.
+#[tokio::test]
+async fn a_comfyui_that_cannot_be_asked_safely_is_an_error_with_an_advice() {
+    let person = Person::new();
+    let none = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    let workflow = shipped("examples/workflows/text_to_image.json");
+    let config = person.file("none.toml", "").display().to_string();
+    let address = "https://127.0.0.1:9";
+    let wanted = (
+        "ComfyUI address or credentials cannot be used",
+        "Correct the ComfyUI address",
+    );
+    for command in [&["inspect", &workflow][..], &["serve"]] {
+        // What the TLS library logs of the missing file is no part of the answer.
+        let arguments = [
+            &["--config", &config, "--comfyui", address, "--log", "error"][..],
+            command,
+        ]
+        .concat();
+        person.is_refused_with(&none, &arguments, wanted.0, wanted.1).await;
+    }
+    // `doctor` and `init` say it in their own ways.
+    let arguments = ["--config", &config, "--comfyui", address, "doctor", "--json"];
+    let said = person.types_with(&none, &arguments).await;
+    let all: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+    let setup = all.iter().find(|check| check["what"] == "set-up").unwrap();
+    assert!(setup["fix"].as_str().unwrap().contains(wanted.1), "{setup}");
+    let said = person
+        .types_with(&none, &["--config", &config, "--comfyui", address, "init"])
+        .await;
+    assert!(
+        said.err.contains(wanted.0) && said.err.contains(wanted.1),
+        "{}",
+        said.err
+    );
+}
+
+/// What ends the session over the pipes is an error of the program's with an advice, like all others.
+#[tokio::test]
+async fn serve_says_what_to_do_when_its_client_does_not_listen() {
+    let person = Person::new();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_prompt-calibrator"))
+        .arg("serve")
+        .env_clear()
+        .env("HOME", person.home.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    // The client asks to open a session and does not read the answer.
+    drop(server.stdout.take());
+    let params =
+        r#"{"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}"#;
+    let opening = format!(r#"{{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {params}}}"#);
+    let mut input = server.stdin.take().unwrap();
+    input.write_all(format!("{opening}\n").as_bytes()).await.unwrap();
+    let output = timeout(LIMIT, server.wait_with_output())
+        .await
+        .expect("it has to end")
+        .unwrap();
+    drop(input);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    let [.., error, advice] = lines[..] else {
+        panic!("an error and an advice: {said}");
+    };
+    assert!(error.starts_with("error: the MCP session was not opened"), "{said}");
+    assert!(advice.starts_with("what to do: Start the server again"), "{said}");
+}
+
 /// The checks of `doctor --json` as (what, health).
 fn checks(said: &Said) -> Vec<(String, String)> {
     let checks: Vec<Value> = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}", said.err));
@@ -437,10 +541,25 @@ async fn doctor_says_what_is_missing_and_fails() {
     ] {
         assert_eq!(health(&found, what), expected, "{what}: {}", said.out);
     }
-    // In the order in which they depend on each other.
+    // What is known at once comes first; what the judge has to work for, last.
     let order: Vec<&str> = found.iter().map(|(what, _)| what.as_str()).collect();
-    assert_eq!(order.first(), Some(&"settings"), "{order:?}");
-    assert_eq!(order.last(), Some(&"clients"), "{order:?}");
+    let expected = [
+        "settings",
+        "data folder",
+        "clients",
+        "build",
+        "device",
+        "ComfyUI",
+        "GPU sharing",
+        "model",
+        "projector",
+        "judgement",
+        "self-check",
+        "memory",
+    ];
+    assert_eq!(order, expected);
+    assert!(said.err.starts_with("Now the judge is loaded, "), "{}", said.err);
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
     computed_as_reported(&said);
     let said = person
         .types(&[
@@ -485,13 +604,57 @@ async fn doctor_succeeds_when_nothing_is_missing() {
     let serving = tokio::spawn(studio.serve());
     let said = Person::new().types(&["doctor", "--comfyui", &url]).await;
     serving.abort();
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
+    assert_eq!(said.code, Some(0), "{}", said.out);
+    assert!(said.err.starts_with("Now the judge is loaded, "), "{}", said.err);
     assert!(said.out.contains("ok       ComfyUI: stand-in at "), "{}", said.out);
     assert!(
-        said.out.ends_with("It runs; look at the warnings: model, clients.\n"),
+        said.out.ends_with("It runs; look at the warnings: clients, model.\n"),
         "{}",
         said.out
     );
+}
+
+/// A judge that takes too long is stopped and told; what was found before stands.
+#[tokio::test]
+async fn doctor_ends_a_judge_that_takes_too_long() {
+    let random = random();
+    let (model, mmproj) = (&random[1], &random[3]);
+    let said = Person::new()
+        // Minutes of work on any machine.
+        .types(&[
+            "--model",
+            model,
+            "--mmproj",
+            mmproj,
+            "--image-tokens",
+            "4096",
+            "--rubric",
+            "default",
+            "doctor",
+            "--json",
+            "--limit",
+            "1",
+            "--comfyui",
+            NOBODY,
+        ])
+        .await;
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    let checks: Vec<Value> = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}", said.err));
+    let late = checks.iter().find(|check| {
+        let found = check["found"].as_str().unwrap();
+        found.starts_with("stopped after 1 s")
+    });
+    let late = late.unwrap_or_else(|| panic!("nothing was stopped: {}", said.out));
+    assert_eq!(late["health"], "missing", "{late}");
+    assert!(late["fix"].as_str().unwrap().contains("--limit 3"), "{late}");
+    for (what, expected) in [
+        ("device", "ok"),
+        ("ComfyUI", "missing"),
+        ("memory", "ok"),
+        ("self-check", "not checked"),
+    ] {
+        assert_eq!(health(&self::checks(&said), what), expected, "{what}: {}", said.out);
+    }
 }
 
 #[tokio::test]

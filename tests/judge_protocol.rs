@@ -24,5 +24,7 @@ mod orders;
 mod random_judges;
 #[path = "judge_protocol/same_bits.rs"]
 mod same_bits;
+#[path = "judge_protocol/threads.rs"]
+mod threads;
 #[path = "judge_protocol/verdicts.rs"]
 mod verdicts;

@@ -18,3 +18,5 @@ mod random_judges;
 mod setting;
 #[path = "judge_worker/survives.rs"]
 mod survives;
+#[path = "judge_worker/threads.rs"]
+mod threads;

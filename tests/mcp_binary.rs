@@ -16,6 +16,8 @@ mod bench;
 mod calibration;
 #[path = "mcp_binary/comfyui_down.rs"]
 mod comfyui_down;
+#[path = "mcp_binary/first_minute.rs"]
+mod first_minute;
 #[path = "mcp_binary/following.rs"]
 mod following;
 #[path = "mcp_binary/handles.rs"]
@@ -28,6 +30,8 @@ mod knobs;
 mod notebook;
 #[path = "mcp_binary/places.rs"]
 mod places;
+#[path = "mcp_binary/reading.rs"]
+mod reading;
 #[path = "mcp_binary/refusals.rs"]
 mod refusals;
 #[path = "mcp_binary/resources.rs"]
@@ -44,6 +48,8 @@ mod sharing;
 mod studio;
 #[path = "mcp_binary/tasks.rs"]
 mod tasks;
+#[path = "mcp_binary/together.rs"]
+mod together;
 #[path = "mcp_binary/warm.rs"]
 mod warm;
 

@@ -2,6 +2,7 @@
 # Builds the program for any machine of this kind, with a GPU or without, and packs it with all that belongs to it:
 #
 #   tools/release.sh [--cuda] [--vulkan]     target/dist/prompt-calibrator-VERSION-TARGET.tar.gz
+#   tools/release.sh --cuda-file FILE        with a libggml-cuda.so that tools/cuda/build.sh made: no toolkit is needed
 #
 # Without a switch it runs on the CPU alone. At last the archive is unpacked and judges two pictures.
 set -euo pipefail
@@ -42,13 +43,20 @@ needs_vulkan() {
     echo "release: this glslc knows no cooperative matrices: the Vulkan backend will be slow on cards that have them" >&2
 }
 
-features=dynamic-backends
-for switch in "$@"; do
-  case $switch in
-    --cuda | --vulkan) features+=,${switch#--} ;;
-    *) fail "unknown: $switch. Usage: tools/release.sh [--cuda] [--vulkan]" ;;
+features=dynamic-backends cuda_file=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --cuda | --vulkan) features+=,${1#--} ;;
+    --cuda-file)
+      [ -f "${2:-}" ] || fail "--cuda-file needs a libggml-cuda.so, which tools/cuda/build.sh makes; there is none at ${2:-(no path)}"
+      cuda_file=$2
+      shift
+      ;;
+    *) fail "unknown: $1. Usage: tools/release.sh [--cuda | --cuda-file FILE] [--vulkan]" ;;
   esac
+  shift
 done
+case ,$features, in *,cuda,*) [ -z "$cuda_file" ] || fail "either --cuda or --cuda-file" ;; esac
 [ "$(uname)" = Linux ] || fail "only Linux is packed; elsewhere: cargo install --path ."
 setup python3
 case ,$features, in *,cuda,*) needs_cuda ;; esac
@@ -89,9 +97,12 @@ for backend in "$llama"/backends/libggml-*.so; do
     *) install -m 644 "$backend" "$stage/backends/gpu/" ;;
   esac
 done
+[ -z "$cuda_file" ] || install -m 644 "$cuda_file" "$stage/backends/gpu/libggml-cuda.so"
 strip --strip-unneeded "$stage/prompt-calibrator" "$stage"/lib/* "$stage"/backends/*/*
 install -m 644 LICENSE-APACHE LICENSE-MIT README.md CHANGELOG.md "$stage/"
 tools/notices.py "$features" "$target" >"$stage/NOTICES"
+[ -z "$cuda_file" ] || printf '\n%s\n' "backends/gpu/libggml-cuda.so contains NVIDIA's CUDA runtime (libcudart_static.a), under the License" \
+  "Agreement of the CUDA Toolkit, https://docs.nvidia.com/cuda/eula." >>"$stage/NOTICES"
 
 # What is packed must find its libraries beside itself, and need of the system only what every system has, or a driver brings.
 system='ld-linux-.*|lib(c|m|dl|pthread|rt|gcc_s|stdc\+\+|gomp)\.so\..*'

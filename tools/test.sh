@@ -13,5 +13,6 @@ browser
 cargo test --release --locked --workspace --no-run
 cargo test --release --locked --workspace --quiet
 (cd gguf && sha256sum --check --quiet --strict SHA256SUMS)
+(cd tools/gpu && python3 -B -m unittest --quiet test_check)
 (cd tools/comfyui-nodes && python3 -B -m unittest --quiet test_receptor)
 echo "All tests passed."

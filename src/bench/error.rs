@@ -52,3 +52,5 @@ impl BenchError {
         }
     }
 }
+
+crate::hint::hints!(BenchError);

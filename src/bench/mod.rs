@@ -5,7 +5,10 @@
 //! another picture against the same reference. What is measured once for a judge or a reference (self-check,
 //! scale) is left out of both. Every round has pictures of its own, so that nothing is remembered but what a
 //! calibration would remember.
+//!
+//! [`races`] measures something else: what other programs on the machine do to it.
 
+mod busy;
 mod error;
 mod report;
 mod work;
@@ -15,8 +18,9 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+pub use busy::{BusyLoops, races};
 pub use error::BenchError;
-pub use report::{Model, Protocol, Row, Spread, State, Timings};
+pub use report::{Against, Model, Protocol, Race, Races, Row, Spread, State, Timings};
 pub use work::{Pictures, rubric};
 
 use crate::judge::engine::Cost;
@@ -128,6 +132,12 @@ impl Setting<'_> {
                 warm: Vec::new(),
             })
             .collect();
+        let lane = Lane {
+            judge: self.judge,
+            rubric: &self.rubric,
+            evidence: self.plan.evidence,
+            cancel: self.plan.cancel,
+        };
         // The first judgement makes the context and is not counted.
         let rounds = self.plan.rounds + 1;
         let judgements = rounds * series.len() * 2;
@@ -150,9 +160,9 @@ impl Setting<'_> {
             for one in &mut series {
                 let [reference, first, second] = self.plan.pictures.fresh()?;
                 tell(one.protocol, State::Cold);
-                let (cold, values) = self.lap(one.protocol, (&reference, &first), None).await?;
+                let (cold, values) = lane.lap(one.protocol, (&reference, &first), None).await?;
                 tell(one.protocol, State::Warm);
-                let (warm, _) = self.lap(one.protocol, (&reference, &second), Some(&values)).await?;
+                let (warm, _) = lane.lap(one.protocol, (&reference, &second), Some(&values)).await?;
                 if round > 0 {
                     one.cold.push(cold);
                     one.warm.push(warm);
@@ -172,7 +182,17 @@ impl Setting<'_> {
             .flatten()
             .collect())
     }
+}
 
+/// A judge with what it is asked.
+struct Lane<'a> {
+    judge: &'a Judge,
+    rubric: &'a Rubric,
+    evidence: Evidence,
+    cancel: &'a CancellationToken,
+}
+
+impl Lane<'_> {
     /// One judgement; its time, and what the reference was seen to show.
     async fn lap(
         &self,
@@ -182,17 +202,17 @@ impl Setting<'_> {
     ) -> Result<(Lap, Vec<AxisValue>), BenchError> {
         let silent = Teller::silent();
         let call = Call {
-            rubric: &self.rubric,
+            rubric: self.rubric,
             guarded: false,
             teller: &silent,
-            cancel: self.plan.cancel,
+            cancel: self.cancel,
         };
         let pair = Pair { reference, generated };
         let started = Instant::now();
         let (cost, values) = match protocol {
             Protocol::Digit => {
                 let given = known.map_or(Given::Own, Given::Reference);
-                let seen = self.judge.observe(pair, self.plan.evidence, given, call).await?;
+                let seen = self.judge.observe(pair, self.evidence, given, call).await?;
                 (seen.cost, seen.reference)
             }
             Protocol::Json => (self.judge.documents(pair, call).await?.cost, Vec::new()),

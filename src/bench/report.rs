@@ -152,6 +152,59 @@ pub struct Timings {
     pub rows: Vec<Row>,
 }
 
+/// What the judge is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Against {
+    /// Itself with one thread.
+    OneThread,
+    /// Itself with threads that wait as the library that runs them makes them.
+    LibraryWaiting,
+}
+
+impl Against {
+    /// A few words for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OneThread => "one thread",
+            Self::LibraryWaiting => "long waits awake",
+        }
+    }
+}
+
+/// The judge against itself set up otherwise, cold judgements in turn.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Race {
+    /// Most tokens a picture.
+    pub image_tokens: u32,
+    /// Axes.
+    pub axes: usize,
+    /// Busy loops beside it.
+    pub busy: usize,
+    /// The other.
+    pub against: Against,
+    /// Seconds of a judgement.
+    pub seconds: Spread,
+    /// Seconds of the other.
+    pub their_seconds: Spread,
+    /// The former by the latter, within a round.
+    pub ratio: Spread,
+    /// Rounds.
+    pub rounds: usize,
+}
+
+/// All comparisons of one model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Races {
+    /// The model.
+    pub model: Model,
+    /// The machine's cores, as many as threads are used where nothing else is said.
+    pub cores: usize,
+    /// Three rows for every budget and number of axes.
+    pub rows: Vec<Race>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::setup;
 use super::show;
-use crate::bench::{self, BenchError, Pictures, Plan, Protocol, Row, Timings};
+use crate::bench::{self, BenchError, Model, Pictures, Plan, Protocol, Races, Row, Timings};
 use crate::config::Config;
 use crate::judge::protocol::Evidence;
 use crate::picture::{Limits, Picture, decode};
@@ -33,12 +33,15 @@ pub struct Args {
     /// Rounds; the median is shown
     #[arg(long, default_value_t = 3, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
     rounds: usize,
+    /// Instead of stages, show what threads cost: ratios alone and beside this many busy loops, in turn
+    #[arg(long, value_name = "LOOPS", conflicts_with = "protocol", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    busy: Option<usize>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config) -> super::error::Result<ExitCode> {
     let pictures = match (&args.reference, &args.generated) {
         (Some(reference), Some(generated)) => Pictures::pair(read(reference)?, read(generated)?),
         _ => Pictures::scenes(),
@@ -56,24 +59,34 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
         teller: &teller,
         cancel: &cancel,
     };
-    let work = async {
-        let work = bench::run(&plan);
-        tokio::pin!(work);
-        tokio::select! {
-            done = &mut work => done,
-            Ok(()) = tokio::signal::ctrl_c() => {
-                cancel.cancel();
-                work.await
-            }
+    if let Some(busy) = args.busy {
+        let races = show::progress(updates, until_stopped(bench::races(&plan, busy), &cancel)).await?;
+        if args.json {
+            show::line(&serde_json::to_string_pretty(&races)?);
+        } else {
+            print_races(&races);
         }
-    };
-    let timings = show::progress(updates, work).await?;
-    if args.json {
-        show::line(&serde_json::to_string_pretty(&timings)?);
     } else {
-        print(&timings);
+        let timings = show::progress(updates, until_stopped(bench::run(&plan), &cancel)).await?;
+        if args.json {
+            show::line(&serde_json::to_string_pretty(&timings)?);
+        } else {
+            print(&timings);
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ctrl-C cancels the work, which then ends by itself.
+async fn until_stopped<T>(work: impl Future<Output = T>, cancel: &CancellationToken) -> T {
+    tokio::pin!(work);
+    tokio::select! {
+        done = &mut work => done,
+        Ok(()) = tokio::signal::ctrl_c() => {
+            cancel.cancel();
+            work.await
+        }
+    }
 }
 
 fn read(path: &Path) -> Result<Picture, BenchError> {
@@ -87,9 +100,8 @@ fn read(path: &Path) -> Result<Picture, BenchError> {
     })
 }
 
-fn print(timings: &Timings) {
-    let model = &timings.model;
-    show::line(&format!(
+fn headline(model: &Model) -> String {
+    format!(
         "{} ({:.1} billion parameters, {:.1} GB) on {}, {}; loaded in {:.1} s",
         model.name,
         model.parameters as f64 / 1e9,
@@ -97,7 +109,43 @@ fn print(timings: &Timings) {
         model.backend,
         model.engine,
         model.load_s
+    )
+}
+
+fn print_races(races: &Races) {
+    show::line(&headline(&races.model));
+    let mut table = show::table([
+        "tokens", "axes", "beside", "against", "seconds", "its", "ratio", "least", "most",
+    ]);
+    for race in &races.rows {
+        table.add_row([
+            race.image_tokens.to_string(),
+            race.axes.to_string(),
+            match race.busy {
+                0 => "nothing".to_owned(),
+                busy => format!("{busy} loops"),
+            },
+            race.against.as_str().into(),
+            format!("{:.2}", race.seconds.median),
+            format!("{:.2}", race.their_seconds.median),
+            format!("{:.2}", race.ratio.median),
+            format!("{:.2}", race.ratio.min),
+            format!("{:.2}", race.ratio.max),
+        ]);
+    }
+    show::line(&table.to_string());
+    let threads = match races.model.threads {
+        Some(threads) => format!("{threads} threads"),
+        None => format!("a thread for each of {} cores", races.cores),
+    };
+    show::line(&format!(
+        "Medians of whole cold judgements with {threads}, and of the same judgement otherwise; the ratio is taken within a round: \
+         below 1 the first is faster."
     ));
+}
+
+fn print(timings: &Timings) {
+    show::line(&headline(&timings.model));
     let mut table = show::table([
         "protocol",
         "tokens",

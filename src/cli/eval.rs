@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
+use super::error::{Context, Result};
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
@@ -54,7 +54,7 @@ fn test_name(text: &str) -> Result<String, String> {
     }
 }
 
-pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     let service = service(&config, Reach::Everything)?;
     let judge = service.judge();
     let (teller, updates) = Teller::new();
@@ -133,7 +133,7 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn write_files(args: &Args, done: &Evaluated) -> anyhow::Result<()> {
+fn write_files(args: &Args, done: &Evaluated) -> Result<()> {
     if let Some(path) = &args.json {
         std::fs::write(path, serde_json::to_string_pretty(&done.report)?)
             .with_context(|| format!("{} cannot be written", path.display()))?;

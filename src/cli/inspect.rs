@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use serde_json::Value;
 
+use super::error::{CliError, Context, Result};
 use super::setup::comfy;
 use super::show;
 use crate::comfy::error::ComfyError;
@@ -27,7 +27,7 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     let bytes = tokio::fs::read(&args.workflow)
         .await
         .with_context(|| format!("{} cannot be read", args.workflow.display()))?;
@@ -42,12 +42,15 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn definitions(args: &Args, config: &Config, graph: &Graph) -> anyhow::Result<ObjectInfo> {
+async fn definitions(args: &Args, config: &Config, graph: &Graph) -> Result<ObjectInfo> {
     if let Some(path) = &args.object_info {
         let text = tokio::fs::read(path)
             .await
             .with_context(|| format!("{} cannot be read", path.display()))?;
-        let answer: Value = serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", path.display()))?;
+        let answer: Value = serde_json::from_slice(&text).map_err(|error| {
+            let failed = format!("{} is not JSON: {error}", path.display());
+            CliError::new(failed, "Save what ComfyUI answers to GET /object_info, as it is.")
+        })?;
         return Ok(ObjectInfo::from_json(&answer).complete());
     }
     let classes: Vec<&str> = graph.nodes().map(|node| node.class()).collect();
@@ -62,12 +65,18 @@ async fn definitions(args: &Args, config: &Config, graph: &Graph) -> anyhow::Res
             Ok(info)
         }
         Err(error) => {
-            let why = match error {
-                ComfyError::Unreachable { url, .. } => format!("nothing answers at {url}"),
-                other => other.to_string(),
+            let (why, fix) = match error {
+                ComfyError::Unreachable { url, .. } => (
+                    format!("nothing answers at {url}"),
+                    "Start ComfyUI, or give --object-info FILE.".to_owned(),
+                ),
+                other => (
+                    other.to_string(),
+                    format!("{} Or give --object-info FILE.", other.hint()),
+                ),
             };
             show::note(&format!(
-                "without the nodes' definitions this goes by names alone ({why}). Start ComfyUI, or give --object-info FILE."
+                "without the nodes' definitions this goes by names alone ({why}). {fix}"
             ));
             Ok(ObjectInfo::default())
         }

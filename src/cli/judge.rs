@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
+use super::error::Result;
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{AxisResult, Flag};
 use crate::progress::Teller;
+use crate::session::advice::Blind;
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, ServiceError};
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +25,7 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     let service = service(&config, Reach::Everything)?;
     let request = JudgeRequest {
         reference: Some(args.reference),
@@ -57,7 +59,7 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
 
 /// What the columns mean.
 const LEGEND: &str =
-    "score: 0 to 1 on this reference's own scale; raw: as the model gave it; order, spread: how unsure it is";
+    "score: 0 to 1 on this reference's own scale; raw: as the model gave it; position_bias, std: how unsure it is";
 
 fn table(judgement: &Judgement) -> String {
     let verdict = &judgement.verdict;
@@ -65,8 +67,8 @@ fn table(judgement: &Judgement) -> String {
         "axis",
         "score",
         "raw",
-        "order",
-        "spread",
+        "position_bias",
+        "std",
         "verdict",
         "reference",
         "generated",
@@ -76,7 +78,10 @@ fn table(judgement: &Judgement) -> String {
     }
     let overall = match (verdict.overall_score, verdict.overall_ci) {
         (Some(score), Some([low, high])) => format!("overall {score:.2} ({low:.2} to {high:.2})"),
-        _ => "no overall score: no axis counts (the column \"verdict\" says why)".to_owned(),
+        _ => {
+            let blind = Blind::of(verdict).map(|blind| blind.in_words()).unwrap_or_default();
+            format!("no overall score: {blind}")
+        }
     };
     let raw = verdict
         .overall_raw
@@ -125,8 +130,8 @@ fn row(axis: &AxisResult) -> [String; 8] {
         axis.id.clone(),
         number(axis.score),
         number(axis.raw),
-        format!("{:.2}", axis.order),
-        format!("{:.2}", axis.spread),
+        format!("{:.2}", axis.position_bias),
+        format!("{:.2}", axis.std),
         verdict.to_owned(),
         axis.reference.clone(),
         axis.generated.clone(),

@@ -3,8 +3,9 @@
 mod bench;
 mod completions;
 mod doctor;
+pub(crate) mod error;
 mod eval;
-mod init;
+pub(crate) mod init;
 mod inspect;
 mod judge;
 mod models;
@@ -12,13 +13,13 @@ mod report;
 mod serve;
 mod sessions;
 mod setup;
-mod show;
+pub(crate) mod show;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
 
+use self::error::Context;
 use crate::config::{Config, Environment, Settings};
 use crate::judge::worker::child;
 use crate::{processor, telemetry};
@@ -84,10 +85,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(mut cli: Cli) -> anyhow::Result<ExitCode> {
+fn run(mut cli: Cli) -> error::Result<ExitCode> {
     if matches!(cli.command, Command::JudgeWorker) {
         telemetry::init_worker();
-        child::run()?;
+        child::run();
         return Ok(ExitCode::SUCCESS);
     }
     if let Command::Models(args) = &mut cli.command {

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
-
+use super::error::{Context, Result};
 use super::sessions::named;
 use super::setup::{Reach, service};
 use super::show;
@@ -21,7 +20,7 @@ pub struct Args {
     to: Option<PathBuf>,
 }
 
-pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     let service = service(&config, Reach::Everything)?;
     let session = named(service.store(), args.session).await?.to_string();
     let to = args.to.unwrap_or_else(|| PathBuf::from(format!("{session}.html")));

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
+use super::error::Result;
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::{Config, Transport};
@@ -23,7 +24,7 @@ pub struct Args {
     allow_origin: Vec<String>,
 }
 
-pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

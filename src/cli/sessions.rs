@@ -5,18 +5,20 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-
+use super::error::{CliError, Context, Result};
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
+use crate::hint;
 use crate::history::{FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify};
-use crate::session::{Overview, OverviewRequest, PAGE, SessionView};
+use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
 
 /// The file of rows in an exported folder.
 const ROWS: &str = "session.jsonl";
 /// The folder of pictures in an exported folder.
 const IMAGES: &str = "images";
+/// What to do about an export that is not whole.
+const AGAIN: &str = "Export it once more with `prompt-calibrator sessions export`.";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -60,7 +62,7 @@ enum What {
     },
 }
 
-pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     let store = Store::open(config.data_dir.value.clone());
     match args.what {
         What::List => list(&store).await?,
@@ -81,15 +83,21 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
 }
 
 /// The session that is named, or the newest.
-pub async fn named(store: &Store, session: Option<String>) -> anyhow::Result<SessionId> {
+pub async fn named(store: &Store, session: Option<String>) -> Result<SessionId> {
     if let Some(session) = session {
         return Ok(SessionId::parse(&session)?);
     }
     let newest = store.sessions(0, 1).await?.into_iter().next();
-    Ok(newest.context("there is no session in this history yet")?.id)
+    let nothing = || {
+        CliError::new(
+            "there is no session in this history yet",
+            "An agent opens one with inject_prompt; --data-dir names another history.",
+        )
+    };
+    Ok(newest.ok_or_else(nothing)?.id)
 }
 
-async fn list(store: &Store) -> anyhow::Result<()> {
+async fn list(store: &Store) -> Result<()> {
     let mut table = show::table([
         "session",
         "title",
@@ -128,7 +136,7 @@ fn minute(moment: Timestamp) -> String {
     moment.to_string().get(..16).unwrap_or_default().replace('T', " ")
 }
 
-async fn show_one(config: &Config, store: &Store, session: Option<String>) -> anyhow::Result<()> {
+async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Result<()> {
     let session = named(store, session).await?;
     let service = service(config, Reach::Everything)?;
     let mut table = show::table(["", "from", "score", "decision", "note, or the prompt"]);
@@ -184,16 +192,17 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> an
     if let Some((n, Some(score))) = newest.best {
         show::line(&format!("* the best: iteration {n}, {score:.2}"));
     }
-    if let Some(next) = &newest.next {
-        show::line(next);
+    for sentence in [&newest.next, &newest.unreadable].into_iter().flatten() {
+        show::line(sentence);
     }
     Ok(())
 }
 
-async fn export(store: &Store, session: &SessionId, folder: &Path) -> anyhow::Result<()> {
+async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()> {
     let (lines, images) = store.export_session(session).await?;
     if folder.exists() {
-        bail!("{} is there already; name another folder with --to", folder.display());
+        let failed = format!("{} is there already", folder.display());
+        return Err(CliError::new(failed, "Name another folder with --to."));
     }
     // Whole or not at all: one that was broken off is not taken for an export.
     let partial = folder.with_extension("partial");
@@ -210,7 +219,7 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> anyhow::Re
                 fs::write(partial.join(IMAGES).join(name), bytes).with_context(failed)?;
             }
             Err(error) => {
-                show::note(&error.to_string());
+                show::note(&hint::in_words(&error));
                 missing += 1;
             }
         }
@@ -236,19 +245,18 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> anyhow::Re
     Ok(())
 }
 
-async fn import(store: &Store, folder: &Path) -> anyhow::Result<()> {
+async fn import(store: &Store, folder: &Path) -> Result<()> {
     let rows = folder.join(ROWS);
     let file =
         File::open(&rows).with_context(|| format!("{} cannot be read: it is no exported session", rows.display()))?;
     let mut lines = Vec::new();
     for (at, text) in BufReader::new(file).lines().enumerate() {
         let text = text.with_context(|| format!("{} cannot be read", rows.display()))?;
-        let line: Line = serde_json::from_str(&text).with_context(|| {
-            format!(
-                "line {} of {} is not that of an exported session; nothing was imported",
-                at + 1,
-                rows.display()
-            )
+        let line: Line = serde_json::from_str(&text).map_err(|error| {
+            let (line, rows) = (at + 1, rows.display());
+            let failed =
+                format!("line {line} of {rows} is not that of an exported session; nothing was imported: {error}");
+            CliError::new(failed, AGAIN)
         })?;
         lines.push(line);
     }
@@ -263,15 +271,16 @@ async fn import(store: &Store, folder: &Path) -> anyhow::Result<()> {
         let bytes =
             fs::read(path).with_context(|| format!("{} cannot be read; nothing was imported", path.display()))?;
         if ImageHash::of(&bytes) != *hash || FileFormat::of(&bytes).is_none() {
-            bail!(
+            let failed = format!(
                 "{} has other content than its name says; nothing was imported",
                 path.display()
             );
+            return Err(CliError::new(failed, AGAIN));
         }
         store.put_image(bytes).await?;
     }
     let rows = lines.len();
-    let session = store.import_session(lines).await?;
+    let session = store.import_session(lines, records::check).await?;
     show::line(&format!(
         "Session {session}: {} rows and {} pictures imported.",
         rows - 1,
@@ -281,20 +290,23 @@ async fn import(store: &Store, folder: &Path) -> anyhow::Result<()> {
 }
 
 /// The pictures of an exported folder by the hash that their names say.
-fn pictures(folder: &Path) -> anyhow::Result<Vec<(ImageHash, PathBuf)>> {
+fn pictures(folder: &Path) -> Result<Vec<(ImageHash, PathBuf)>> {
     let images = folder.join(IMAGES);
     let failed = || format!("{} cannot be read", images.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(&images).with_context(failed)? {
         let path = entry.with_context(failed)?.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let hash = ImageHash::parse(stem).with_context(|| format!("{} is no picture of an export", path.display()))?;
+        let hash = ImageHash::parse(stem).map_err(|error| {
+            let failed = format!("{} is no picture of an export: {error}", path.display());
+            CliError::new(failed, "Move it out of that folder, and import again.")
+        })?;
         found.push((hash, path));
     }
     Ok(found)
 }
 
-async fn prune(store: &Store, named: &[String], idle_days: Option<u32>, yes: bool) -> anyhow::Result<()> {
+async fn prune(store: &Store, named: &[String], idle_days: Option<u32>, yes: bool) -> Result<()> {
     let mut sessions = named
         .iter()
         .map(|id| SessionId::parse(id))

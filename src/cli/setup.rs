@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
-
+use super::error::{CliError, Context, Result};
 use crate::bundled;
 use crate::comfy::client::{Auth, Client, ClientConfig};
 use crate::comfy::runs::RunConfig;
@@ -12,7 +11,7 @@ use crate::config::{ComfyuiAuth, Config, EvidenceSetting, GpuSharing, Roots, Rub
 use crate::history::Store;
 use crate::judge::engine::{Adapter, KeepSpec, ModelSpec};
 use crate::judge::protocol::Evidence;
-use crate::judge::worker::WorkerConfig;
+use crate::judge::worker::{Waiting, WorkerConfig};
 use crate::session::{Parts, Policy, Service};
 
 /// Tokens a picture gets unless configured: what Qwen's own staff recommend as the least for
@@ -32,7 +31,7 @@ pub enum Reach {
 }
 
 /// Puts a service together. Opens no port and loads no model.
-pub fn service(config: &Config, reach: Reach) -> anyhow::Result<Service> {
+pub fn service(config: &Config, reach: Reach) -> Result<Service> {
     let roots = match reach {
         Reach::Configured(transport) => config.roots(transport)?,
         Reach::Everything => Roots::new(
@@ -74,17 +73,20 @@ pub fn evidence(config: &Config) -> Option<Evidence> {
 }
 
 /// How the judge process is started.
-pub fn worker(config: &Config) -> anyhow::Result<WorkerConfig> {
+pub fn worker(config: &Config) -> Result<WorkerConfig> {
     let program = std::env::current_exe().context("this program's own file cannot be found")?;
     let mut worker = WorkerConfig::new(program, spec(config)?);
     if let Some(minutes) = config.unload_after.as_ref().map(|m| u64::from(m.value)) {
         worker.idle = (minutes > 0).then(|| Duration::from_secs(60 * minutes));
     }
+    if config.waiting_is_set {
+        worker.waiting = Waiting::Library;
+    }
     Ok(worker)
 }
 
 /// The ComfyUI client.
-pub fn comfy(config: &Config) -> anyhow::Result<Client> {
+pub fn comfy(config: &Config) -> Result<Client> {
     Ok(Client::new(comfy_config(config))?)
 }
 
@@ -103,7 +105,7 @@ pub fn comfy_config(config: &Config) -> ClientConfig {
 }
 
 /// The model to load: the configured one, else the bundled one.
-pub fn spec(config: &Config) -> anyhow::Result<ModelSpec> {
+pub fn spec(config: &Config) -> Result<ModelSpec> {
     let (model, mmproj, tokens) = match (&config.model, &config.mmproj) {
         (Some(model), Some(mmproj)) => (model.value.clone(), mmproj.value.clone(), IMAGE_TOKENS),
         (None, None) => {
@@ -112,10 +114,8 @@ pub fn spec(config: &Config) -> anyhow::Result<ModelSpec> {
                 .with_context(|| format!("the bundled judge cannot be written to {}", folder.display()))?;
             (model, mmproj, bundled::IMAGE_TOKENS)
         }
-        (Some(_), None) => anyhow::bail!(
-            "--model is set and --mmproj is not: a vision model is two files. Give the mmproj file of the same model"
-        ),
-        (None, Some(_)) => anyhow::bail!("--mmproj is set and --model is not: a vision model is two files. Give both"),
+        (Some(_), None) => return Err(half("model", "mmproj", "Give the mmproj file of the same model.")),
+        (None, Some(_)) => return Err(half("mmproj", "model", "Give both.")),
     };
     Ok(ModelSpec {
         model,
@@ -129,6 +129,12 @@ pub fn spec(config: &Config) -> anyhow::Result<ModelSpec> {
             limit: KEPT_EMBEDDINGS,
         }),
     })
+}
+
+/// A vision model is two files, and one is given.
+fn half(given: &str, missing: &str, hint: &str) -> CliError {
+    let failed = format!("--{given} is set and --{missing} is not: a vision model is two files");
+    CliError::new(failed, hint)
 }
 
 fn adapters(config: &Config) -> Vec<Adapter> {

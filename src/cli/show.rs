@@ -7,20 +7,9 @@ use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::{mpsc, watch};
 
-use super::init::InitError;
-use crate::bench::BenchError;
-use crate::clients::ClientError;
-use crate::comfy::graph::GraphError;
-use crate::config::ConfigError;
-use crate::eval::EvalError;
-use crate::history::{HistoryError, InvalidId};
-use crate::judge::JudgeError;
-use crate::mcp::transport::http::HttpError;
-use crate::models::ModelsError;
+use super::error::CliError;
 use crate::models::telling::Event;
 use crate::progress::Progress;
-use crate::session::ServiceError;
-use crate::telemetry::TelemetryError;
 
 /// A line below the header and nothing else, so that the table can be read in any font and cut out of a terminal.
 const TABLE_STYLE: &str = "     ──            ";
@@ -49,46 +38,18 @@ pub fn table<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
-/// Prints an error with its causes and what to do.
-pub fn error(error: &anyhow::Error) {
+/// Prints an error and what to do about it.
+pub fn error(error: &CliError) {
     let mut out = io::stderr().lock();
-    let _ = writeln!(out, "error: {}", causes(error));
-    if let Some(hint) = error.chain().find_map(hint) {
-        let _ = writeln!(out, "what to do: {hint}");
-    }
+    let _ = writeln!(out, "{}", in_lines(error));
 }
 
-/// The error and its causes; a cause that was just said is not said again.
-fn causes(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string();
-        if text.is_empty() {
-            text = cause;
-        } else if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
+/// An error as it is printed: what failed, and what to do on a line of its own.
+pub fn in_lines(error: &CliError) -> String {
+    match error.hint() {
+        Some(hint) => format!("error: {error}\nwhat to do: {hint}"),
+        None => format!("error: {error}"),
     }
-    text
-}
-
-/// What to do about one error of a chain, where it knows.
-fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    error
-        .downcast_ref()
-        .map(ServiceError::hint)
-        .or_else(|| error.downcast_ref().map(ConfigError::hint))
-        .or_else(|| error.downcast_ref().map(InitError::hint))
-        .or_else(|| error.downcast_ref().map(ClientError::hint))
-        .or_else(|| error.downcast_ref().map(GraphError::hint))
-        .or_else(|| error.downcast_ref().map(HttpError::hint))
-        .or_else(|| error.downcast_ref().map(TelemetryError::hint))
-        .or_else(|| error.downcast_ref().map(EvalError::hint))
-        .or_else(|| error.downcast_ref().map(BenchError::hint))
-        .or_else(|| error.downcast_ref().map(JudgeError::hint))
-        .or_else(|| error.downcast_ref().map(ModelsError::hint))
-        .or_else(|| error.downcast_ref().map(HistoryError::hint))
-        .or_else(|| error.downcast_ref().map(InvalidId::hint))
 }
 
 /// Shows progress on a terminal while `work` runs; elsewhere it is quiet.
@@ -160,18 +121,6 @@ pub async fn transfers<T>(mut events: mpsc::UnboundedReceiver<Event>, work: impl
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cause_is_said_once_and_the_hint_of_any_cause_is_found() {
-        let plain = anyhow::anyhow!("the disk is full").context("the history cannot be written");
-        assert_eq!(causes(&plain), "the history cannot be written: the disk is full");
-        assert_eq!(plain.chain().find_map(hint), None);
-
-        let inner = ServiceError::usage("no picture", "Give one.");
-        let twice = anyhow::Error::new(inner).context("judging failed: no picture");
-        assert_eq!(causes(&twice), "judging failed: no picture");
-        assert_eq!(twice.chain().find_map(hint).as_deref(), Some("Give one."));
-    }
 
     #[test]
     fn the_table_style_is_a_whole_preset() {

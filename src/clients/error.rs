@@ -83,3 +83,5 @@ impl ClientError {
         }
     }
 }
+
+crate::hint::hints!(ClientError);

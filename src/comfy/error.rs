@@ -218,6 +218,8 @@ impl ComfyError {
     }
 }
 
+crate::hint::hints!(ComfyError);
+
 /// One reason why ComfyUI did not accept a graph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeProblem {

@@ -398,3 +398,5 @@ impl GraphError {
         }
     }
 }
+
+crate::hint::hints!(GraphError);

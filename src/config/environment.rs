@@ -25,11 +25,14 @@ pub(super) const HUB_VARIABLES: &[&str] = &[
     "no_proxy",
 ];
 
+/// What OpenMP's libraries read: how their threads wait for one another. Who sets one knows better than we do.
+pub(super) const WAITING_VARIABLES: &[&str] = &["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"];
+
 /// The surroundings, as far as they matter. Tests make their own.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// The variables that begin with [`PREFIX`], and those of the hub that models come from, by their full names. Empty
-    /// ones count as absent.
+    /// The variables that begin with [`PREFIX`], those of the hub that models come from, and those of OpenMP, by their full
+    /// names. Empty ones count as absent.
     pub vars: BTreeMap<String, OsString>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
@@ -81,7 +84,11 @@ impl Environment {
     pub fn from_process() -> Self {
         let vars = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, _)| name.starts_with(PREFIX) || HUB_VARIABLES.contains(&name.as_str()))
+            .filter(|(name, _)| {
+                name.starts_with(PREFIX)
+                    || HUB_VARIABLES.contains(&name.as_str())
+                    || WAITING_VARIABLES.contains(&name.as_str())
+            })
             .collect();
         let project = directories::ProjectDirs::from("", "", "prompt-calibrator");
         Self {

@@ -94,3 +94,5 @@ impl ConfigError {
         }
     }
 }
+
+crate::hint::hints!(ConfigError);

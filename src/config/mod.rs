@@ -148,6 +148,8 @@ pub struct Config {
     pub evidence: Option<Sourced<EvidenceSetting>>,
     /// CPU threads, 1 to 1024.
     pub threads: Option<Sourced<u32>>,
+    /// Whether the user's own variables say how threads wait for one another.
+    pub waiting_is_set: bool,
     /// Layers on the GPU, 0 to 9999.
     pub gpu_layers: Option<Sourced<u32>>,
     /// The judge's LoRA adapters.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::environment::{Environment, PREFIX};
+use super::environment::{Environment, PREFIX, WAITING_VARIABLES};
 use super::error::ConfigError;
 use super::file::{self, ConfigFile, Missing};
 use super::parse::{self, Places, Raw};
@@ -167,6 +167,9 @@ impl Config {
             image_tokens: pick_number("image-tokens", flags.image_tokens, file.image_tokens, 16..=4096)?,
             evidence: evidence.map(parse::evidence).transpose()?,
             threads: pick_number("threads", flags.threads, file.threads, 1..=1024)?,
+            waiting_is_set: WAITING_VARIABLES
+                .iter()
+                .any(|name| environment.vars.get(*name).is_some_and(|value| !value.is_empty())),
             gpu_layers: pick_number("gpu-layers", flags.gpu_layers, file.gpu_layers, 0..=9999)?,
             adapter: layers.list("adapter", flags.adapter, file.adapter, |raw| {
                 parse::adapter(raw, places)

@@ -117,6 +117,8 @@ impl RootError {
     }
 }
 
+crate::hint::hints!(RootError);
+
 impl Roots {
     /// Allows these folders. `home` stands for `~`; relative paths are taken from `cwd`.
     pub fn new(folders: Vec<PathBuf>, home: Option<PathBuf>, cwd: PathBuf) -> Self {

@@ -109,7 +109,7 @@ pub async fn run<M: Measure>(plan: &Plan, measure: &mut M) -> Result<Outcome, M:
             let more = match decide(&prior, &seen).decision {
                 Decision::Keep => break Way::Keep,
                 Decision::Revert => break Way::Revert,
-                Decision::Leaning(way) => break way,
+                Decision::Tentative(way) => break way,
                 Decision::MoreSeeds(more) => more,
             };
             // Only if differences were no numbers: what cannot be measured is not kept.

@@ -130,6 +130,8 @@ impl EvalError {
     }
 }
 
+crate::hint::hints!(EvalError);
+
 /// What came of an evaluation.
 pub struct Evaluated {
     /// The numbers.

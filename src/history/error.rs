@@ -144,6 +144,28 @@ pub enum HistoryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A row of what is to be imported could not be read afterwards.
+    #[error(
+        "session {session} cannot be imported: a row of its table {table} cannot be read: {reason}; nothing was imported"
+    )]
+    ImportUnreadable {
+        /// The session.
+        session: SessionId,
+        /// The row's table.
+        table: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A row of one session cannot be read; the others can.
+    #[error("session {session} in the history {} has a row that cannot be read: {source}", path.display())]
+    UnreadableRow {
+        /// The database file.
+        path: PathBuf,
+        /// The session, as it is named in the database.
+        session: String,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
     /// What is to be imported is there already.
     #[error("session {0} is in this history already; nothing was imported")]
     SessionExists(SessionId),
@@ -231,6 +253,27 @@ impl HistoryError {
                 trouble,
                 source,
             },
+            Self::UnreadableRow { session, source, .. } => Self::UnreadableRow {
+                path: database.to_owned(),
+                session,
+                source,
+            },
+            other => other,
+        }
+    }
+
+    /// Says in which session a row is that cannot be read.
+    pub(super) fn of_session(self, session: &str) -> Self {
+        match self {
+            Self::Database {
+                path,
+                trouble: Trouble::BadRow,
+                source,
+            } => Self::UnreadableRow {
+                path,
+                session: session.to_owned(),
+                source,
+            },
             other => other,
         }
     }
@@ -307,7 +350,12 @@ impl HistoryError {
                 "Remove {} and generate the image again with queue_generation.",
                 path.display()
             ),
-            Self::Import { .. } => "Export it once more with `prompt-calibrator sessions export`.".into(),
+            Self::UnreadableRow { session, .. } => format!(
+                "The other sessions are not affected. Use the newest prompt-calibrator; if it cannot read the row either, remove the session with `prompt-calibrator sessions prune {session} --yes`, or restore a copy of the file."
+            ),
+            Self::ImportUnreadable { .. } | Self::Import { .. } => {
+                "Export it once more with `prompt-calibrator sessions export`.".into()
+            }
             Self::SessionExists(_) => {
                 "To replace it, remove it first with `prompt-calibrator sessions prune SESSION --yes`.".into()
             }
@@ -315,3 +363,5 @@ impl HistoryError {
         }
     }
 }
+
+crate::hint::hints!(HistoryError);

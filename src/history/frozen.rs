@@ -1,14 +1,75 @@
-//! What a judge found out about a reference once, and is held to from then on: the values and the scale.
+//! What a judge found out once, and is held to from then on: the values and the scale of a reference, and what is known of the
+//! judge itself.
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 use serde_json::Value;
 
 use super::error::Result;
+use super::ids::{JudgeHash, RubricHash};
 use super::store::{Json, Store};
 use super::time::Timestamp;
 use super::types::{Frozen, ReferenceKey};
 
+/// What is known of a judge whatever the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JudgeStateKind {
+    /// Whether it tells alike from unlike.
+    SelfCheck,
+    /// What suits it best, from `eval --fit`.
+    Fit,
+}
+
+impl JudgeStateKind {
+    /// Its name, as it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SelfCheck => "self_check",
+            Self::Fit => "fit",
+        }
+    }
+}
+
 impl Store {
+    /// What is known of a judge with a rubric: the newest that was put.
+    pub async fn judge_state(
+        &self,
+        judge: &JudgeHash,
+        rubric: &RubricHash,
+        kind: JudgeStateKind,
+    ) -> Result<Option<Value>> {
+        let (judge, rubric) = (judge.clone(), rubric.clone());
+        self.read(move |transaction| {
+            Ok(transaction
+                .prepare_cached(
+                    "SELECT value FROM judge_state WHERE judge_hash = ?1 AND rubric_hash = ?2 AND kind = ?3
+                     ORDER BY id DESC LIMIT 1",
+                )?
+                .query_row((judge, rubric, kind.as_str()), |row| Ok(row.get::<_, Json<_>>(0)?.0))
+                .optional()?)
+        })
+        .await
+    }
+
+    /// Puts what is known of a judge with a rubric in force. What was there before is kept as history.
+    pub async fn put_judge_state(
+        &self,
+        judge: &JudgeHash,
+        rubric: &RubricHash,
+        kind: JudgeStateKind,
+        value: Value,
+    ) -> Result<()> {
+        let (judge, rubric) = (judge.clone(), rubric.clone());
+        self.write(move |transaction| {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO judge_state (created_at, judge_hash, rubric_hash, kind, value) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute((Timestamp::now(), judge, rubric, kind.as_str(), Json(&value)))?;
+            Ok(())
+        })
+        .await
+    }
+
     /// The reference values in force: the newest edit, else what the judge saw.
     pub async fn reference_values(&self, key: &ReferenceKey) -> Result<Option<Frozen>> {
         let key = key.clone();
@@ -127,7 +188,7 @@ fn find_scale(transaction: &Transaction<'_>, key: &ReferenceKey) -> Result<Optio
         .optional()?)
 }
 
-fn frozen_row(row: &Row<'_>) -> rusqlite::Result<Frozen> {
+pub(super) fn frozen_row(row: &Row<'_>) -> rusqlite::Result<Frozen> {
     Ok(Frozen {
         value: row.get::<_, Json<_>>("value")?.0,
         edited: row.get("edited")?,

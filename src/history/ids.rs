@@ -30,6 +30,8 @@ impl InvalidId {
     }
 }
 
+crate::hint::hints!(InvalidId);
+
 /// Text in and out of SQLite, serde and `Display` for an identifier that holds a `String`.
 macro_rules! text_id {
     ($name:ident) => {
@@ -308,25 +310,45 @@ impl FromSql for PromptId {
     }
 }
 
-/// The number of a judgement, unique in one data folder, growing with time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct JudgementId(pub i64);
+/// A row's number: SQLite's, serde and `Display` for an identifier that holds an `i64`.
+macro_rules! row_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
 
-impl fmt::Display for JudgementId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl ToSql for $name {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                self.0.to_sql()
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                i64::column_result(value).map(Self)
+            }
+        }
+    };
 }
 
-impl ToSql for JudgementId {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        self.0.to_sql()
-    }
+row_id! {
+    /// The number of a judgement, unique in one data folder, growing with time.
+    JudgementId
 }
 
-impl FromSql for JudgementId {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        i64::column_result(value).map(Self)
-    }
+row_id! {
+    /// The number of a direct comparison, unique in one data folder, growing with time.
+    ComparisonId
+}
+
+row_id! {
+    /// The number of a decision, unique in one data folder, growing with time.
+    DecisionId
 }

@@ -18,7 +18,7 @@ impl Store {
     /// How many iterations a session has, drafts included.
     pub async fn iteration_count(&self, session: &SessionId) -> Result<u32> {
         let session = session.clone();
-        self.read(move |transaction| {
+        self.read_of(&session.clone(), move |transaction| {
             sessions::require(transaction, &session)?;
             count(transaction, &session)
         })
@@ -28,13 +28,14 @@ impl Store {
     /// One iteration.
     pub async fn iteration(&self, session: &SessionId, n: IterationNo) -> Result<Iteration> {
         let session = session.clone();
-        self.read(move |transaction| find(transaction, &session, n)).await
+        self.read_of(&session.clone(), move |transaction| find(transaction, &session, n))
+            .await
     }
 
     /// Iterations of a session, in ascending order, with their graphs; [`Store::trend`] is the short form.
     pub async fn iterations(&self, session: &SessionId, span: Span) -> Result<Vec<Iteration>> {
         let session = session.clone();
-        self.read(move |transaction| {
+        self.read_of(&session.clone(), move |transaction| {
             sessions::require(transaction, &session)?;
             let (from, to) = bounds(transaction, &session, span)?;
             let mut statement = transaction
@@ -47,7 +48,7 @@ impl Store {
 }
 
 /// The highest number in use; 0 where there is none.
-fn count(transaction: &Transaction<'_>, session: &SessionId) -> Result<u32> {
+pub(super) fn count(transaction: &Transaction<'_>, session: &SessionId) -> Result<u32> {
     Ok(transaction
         .prepare_cached("SELECT coalesce(max(n), 0) FROM iterations WHERE session_id = ?1")?
         .query_row([session], |row| row.get(0))?)
@@ -133,7 +134,7 @@ fn find(transaction: &Transaction<'_>, session: &SessionId, n: IterationNo) -> R
     }
 }
 
-fn iteration_row(row: &Row<'_>) -> rusqlite::Result<Iteration> {
+pub(super) fn iteration_row(row: &Row<'_>) -> rusqlite::Result<Iteration> {
     Ok(Iteration {
         n: row.get("n")?,
         created_at: row.get("created_at")?,

@@ -53,7 +53,7 @@ impl Store {
     /// The judgements of a session, or of one of its iterations, oldest first.
     pub async fn judgements_of(&self, session: &SessionId, n: Option<IterationNo>) -> Result<Vec<Judgement>> {
         let session = session.clone();
-        self.read(move |transaction| {
+        self.read_of(&session.clone(), move |transaction| {
             match n {
                 Some(n) => iterations::require(transaction, &session, n)?,
                 None => sessions::require(transaction, &session)?,

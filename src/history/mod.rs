@@ -7,6 +7,7 @@
 //!
 //! When a call returns, what it wrote is on the disk. Several processes may use one data folder at once.
 
+mod comparisons;
 mod db;
 mod decisions;
 mod error;
@@ -16,6 +17,7 @@ mod images;
 mod iterations;
 mod judgements;
 mod prune;
+mod read_back;
 mod runs;
 mod schema;
 mod sessions;
@@ -29,11 +31,17 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use decisions::{Decision, DecisionKind, JudgedRun, NewDecision, Undecided};
+pub use comparisons::{DirectComparison, NewComparison};
+pub use decisions::{Decision, DecisionKind, JudgedRun, NewDecision, Standing, TookOver};
 pub use error::{HistoryError, Result, Trouble};
-pub use ids::{GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, SessionId};
+pub use frozen::JudgeStateKind;
+pub use ids::{
+    ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,
+    RubricHash, SessionId,
+};
 pub use images::{FileFormat, ImageStore, StoredImage, Verify};
 pub use prune::Pruned;
+pub use read_back::Payload;
 pub use sessions::Stamp;
 pub use state::{RunState, RunUpdate};
 pub use store::Store;

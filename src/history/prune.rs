@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::Transaction;
 
-use super::error::Result;
+use super::error::{HistoryError, Result};
 use super::ids::{ImageHash, SessionId};
 use super::sessions;
 use super::store::{Store, blocking};
@@ -137,17 +137,23 @@ fn named_without(transaction: &Transaction<'_>, sessions: &[SessionId]) -> Resul
     let mut statement = transaction.prepare(NAMED)?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
-        let (hash, session): (ImageHash, Option<SessionId>) = (row.get(0)?, row.get(1)?);
-        if session.is_none_or(|session| !gone.contains(&session)) {
-            named.insert(hash);
+        let session: Option<SessionId> = row.get(1)?;
+        // What goes need not be readable.
+        if session.as_ref().is_some_and(|session| gone.contains(session)) {
+            continue;
         }
+        let hash = row.get(0).map_err(HistoryError::from);
+        named.insert(match session {
+            Some(session) => hash.map_err(|error| error.of_session(session.as_str()))?,
+            None => hash?,
+        });
     }
     Ok(named)
 }
 
 fn remove(transaction: &Transaction<'_>, session: &SessionId) -> Result<()> {
     // Those that refer before those that are referred to; iterations refer to their parents, so the newest goes first.
-    for table in ["decisions", "refusals", "judgements"] {
+    for table in ["decisions", "comparisons", "refusals", "judgements"] {
         transaction.execute(&format!("DELETE FROM {table} WHERE session_id = ?1"), [session])?;
     }
     transaction.execute(

@@ -33,7 +33,7 @@ impl Store {
     /// The runs of a session, or of one of its iterations, oldest first.
     pub async fn runs_of(&self, session: &SessionId, n: Option<IterationNo>) -> Result<Vec<Run>> {
         let session = session.clone();
-        self.read(move |transaction| {
+        self.read_of(&session.clone(), move |transaction| {
             match n {
                 Some(n) => iterations::require(transaction, &session, n)?,
                 None => sessions::require(transaction, &session)?,
@@ -91,7 +91,7 @@ impl Store {
         (from, to): (IterationNo, IterationNo),
     ) -> Result<Vec<(IterationNo, ImageHash)>> {
         let session = session.clone();
-        self.read(move |transaction| {
+        self.read_of(&session.clone(), move |transaction| {
             let mut statement = transaction.prepare_cached(
                 "SELECT r.iteration, i.image_hash FROM runs r JOIN images i ON i.prompt_id = r.prompt_id AND i.ordinal = 0
                  WHERE r.session_id = ?1 AND r.iteration BETWEEN ?2 AND ?3 AND r.state = 'finished'
@@ -121,7 +121,7 @@ impl Store {
 }
 
 /// A seed as decimal text: SQLite's integers end at 2⁶³ − 1, ComfyUI's seeds at 2⁶⁴ − 1.
-struct Seed(u64);
+pub(super) struct Seed(pub u64);
 
 impl ToSql for Seed {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -240,7 +240,7 @@ pub(super) fn find(transaction: &Transaction<'_>, id: PromptId) -> Result<Run> {
         .ok_or(HistoryError::UnknownRun(id))
 }
 
-fn run_row(row: &Row<'_>) -> rusqlite::Result<Run> {
+pub(super) fn run_row(row: &Row<'_>) -> rusqlite::Result<Run> {
     Ok(Run {
         prompt_id: row.get("prompt_id")?,
         session: row.get("session_id")?,
@@ -257,7 +257,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<Run> {
     })
 }
 
-fn image_row(row: &Row<'_>) -> rusqlite::Result<RunImage> {
+pub(super) fn image_row(row: &Row<'_>) -> rusqlite::Result<RunImage> {
     Ok(RunImage {
         ordinal: row.get("ordinal")?,
         hash: row.get("image_hash")?,

@@ -13,7 +13,7 @@ use super::error::{HistoryError, Result};
 pub(super) const APPLICATION_ID: i64 = 0x5043_616c;
 
 /// Each brings the database from the version that is its index to the next one.
-const MIGRATIONS: &[&str] = &[V1, V2, V3];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// The schema version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -192,6 +192,82 @@ const V3: &str = "
 -- Whether a picture may be shown is asked for each that is read; hardly any was ever refused.
 CREATE INDEX judgements_refused_image ON judgements (image_hash) WHERE json_extract(verdict, '$.refused') IS NOT NULL;
 CREATE INDEX judgements_refused_reference ON judgements (reference_hash) WHERE json_extract(verdict, '$.refused') IS NOT NULL;
+";
+
+/// Direct comparisons as rows, a table for what is known of a judge itself, and the kinds of decisions by their present names.
+///
+/// The two hashes are those under which earlier versions kept the self-check (among the scales) and the fit (among the
+/// reference values): SHA-256 of "the judge's self-check" and of "the judge's fit". No picture has them.
+const V4: &str = "
+-- Which of two pictures of one seed is closer to the reference, asked of the judge directly. Asked once: the first answer stays.
+CREATE TABLE comparisons (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at     INTEGER NOT NULL,
+    session_id     TEXT NOT NULL,
+    candidate      INTEGER NOT NULL,
+    incumbent      INTEGER NOT NULL,
+    seed           TEXT NOT NULL,
+    judge_hash     TEXT NOT NULL,
+    candidate_hash TEXT NOT NULL,
+    incumbent_hash TEXT NOT NULL,
+    value          TEXT NOT NULL,
+    UNIQUE (session_id, judge_hash, candidate, incumbent, seed),
+    FOREIGN KEY (session_id, candidate) REFERENCES iterations (session_id, n),
+    FOREIGN KEY (session_id, incumbent) REFERENCES iterations (session_id, n)
+) STRICT;
+-- For those who look from the other side: removing an iteration asks who refers to it.
+CREATE INDEX comparisons_by_candidate ON comparisons (session_id, candidate);
+CREATE INDEX comparisons_by_incumbent ON comparisons (session_id, incumbent);
+
+-- What is known of a judge whatever the reference: of a kind the newest row is in force.
+CREATE TABLE judge_state (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at  INTEGER NOT NULL,
+    judge_hash  TEXT NOT NULL,
+    rubric_hash TEXT NOT NULL,
+    kind        TEXT NOT NULL CHECK (kind IN ('self_check', 'fit')),
+    value       TEXT NOT NULL
+) STRICT;
+CREATE INDEX judge_state_by_key ON judge_state (judge_hash, rubric_hash, kind);
+INSERT INTO judge_state (created_at, judge_hash, rubric_hash, kind, value)
+    SELECT created_at, judge_hash, rubric_hash, 'self_check', value FROM scales
+    WHERE reference_hash = '396c820c30174386572c4a8c98c5ab82081d3a9b8b4ab51fb259ed9353e44765' ORDER BY created_at;
+DELETE FROM scales WHERE reference_hash = '396c820c30174386572c4a8c98c5ab82081d3a9b8b4ab51fb259ed9353e44765';
+INSERT INTO judge_state (created_at, judge_hash, rubric_hash, kind, value)
+    SELECT created_at, judge_hash, rubric_hash, 'fit', value FROM reference_values
+    WHERE reference_hash = 'c5841e77249e191843ea1b250536d8f592a0bf60e1d236dcd0d1d217400e8df1' ORDER BY id;
+DELETE FROM reference_values WHERE reference_hash = 'c5841e77249e191843ea1b250536d8f592a0bf60e1d236dcd0d1d217400e8df1';
+
+CREATE TABLE decisions_4 (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at  INTEGER NOT NULL,
+    session_id  TEXT NOT NULL,
+    iteration   INTEGER NOT NULL,
+    against     INTEGER,
+    judge_hash  TEXT NOT NULL,
+    judgement   INTEGER NOT NULL REFERENCES judgements (id),
+    kind        TEXT NOT NULL
+        CHECK (kind IN ('first', 'keep', 'revert', 'more_seeds', 'tentative_keep', 'tentative_revert')),
+    detail      TEXT NOT NULL,
+    FOREIGN KEY (session_id, iteration) REFERENCES iterations (session_id, n),
+    FOREIGN KEY (session_id, against) REFERENCES iterations (session_id, n)
+) STRICT;
+INSERT INTO decisions_4 SELECT id, created_at, session_id, iteration, against, judge_hash, judgement,
+    CASE kind WHEN 'leaning_keep' THEN 'tentative_keep' WHEN 'leaning_revert' THEN 'tentative_revert' ELSE kind END,
+    detail FROM decisions ORDER BY id;
+DROP TABLE decisions;
+ALTER TABLE decisions_4 RENAME TO decisions;
+CREATE INDEX decisions_by_iteration ON decisions (session_id, iteration);
+CREATE INDEX decisions_by_judge ON decisions (session_id, judge_hash, judgement);
+CREATE INDEX decisions_kept ON decisions (session_id, judge_hash, id) WHERE kind IN ('first', 'keep', 'tentative_keep');
+-- The newest decision of a session is asked for by each look.
+CREATE INDEX decisions_by_session ON decisions (session_id);
+CREATE INDEX decisions_by_judgement ON decisions (judgement);
+
+-- A judgement without any score is still one; only what the guard refused is none.
+DROP INDEX judgements_scored;
+CREATE INDEX judgements_scored ON judgements (session_id, id)
+    WHERE iteration IS NOT NULL AND json_extract(verdict, '$.refused') IS NULL;
 ";
 
 /// How far a database is.

@@ -24,7 +24,8 @@ impl Store {
     /// One session.
     pub async fn session(&self, id: &SessionId) -> Result<Session> {
         let id = id.clone();
-        self.read(move |transaction| find(transaction, &id)).await
+        self.read_of(&id.clone(), move |transaction| find(transaction, &id))
+            .await
     }
 
     /// The sessions, newest first: `limit` of them after the first `skip`.
@@ -202,7 +203,7 @@ fn stamp_of_all(transaction: &Transaction<'_>) -> Result<Stamp> {
     Ok(stamp)
 }
 
-fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {
+pub(super) fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {
     Ok(Session {
         id: row.get("id")?,
         created_at: row.get("created_at")?,
@@ -225,31 +226,53 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {
     })
 }
 
+/// The columns of a line in the list of sessions.
+const SUMMARY: &str = "SELECT s.id, s.title, s.created_at, s.reference_hash, s.rubric_id,
+         (SELECT coalesce(max(i.n), 0) FROM iterations i WHERE i.session_id = s.id) AS iterations,
+         (SELECT count(*) FROM runs r INDEXED BY runs_open
+             WHERE r.session_id = s.id AND r.state IN ('prepared', 'submitted'))
+             AS open_runs,
+         (SELECT count(*) FROM judgements j WHERE j.session_id = s.id) AS judgements,
+         s.last_activity
+     FROM sessions s";
+
 fn list(transaction: &Transaction<'_>, skip: u32, limit: u32) -> Result<Vec<SessionSummary>> {
-    let mut statement = transaction.prepare_cached(
-        "SELECT s.id, s.title, s.created_at, s.reference_hash, s.rubric_id,
-             (SELECT coalesce(max(i.n), 0) FROM iterations i WHERE i.session_id = s.id) AS iterations,
-             (SELECT count(*) FROM runs r INDEXED BY runs_open
-                 WHERE r.session_id = s.id AND r.state IN ('prepared', 'submitted'))
-                 AS open_runs,
-             (SELECT count(*) FROM judgements j WHERE j.session_id = s.id) AS judgements,
-             s.last_activity
-         FROM sessions s
-         ORDER BY s.created_at DESC, s.rowid DESC
-         LIMIT ?1 OFFSET ?2",
-    )?;
-    let rows = statement.query_map((limit, skip), |row| {
-        Ok(SessionSummary {
-            id: row.get("id")?,
-            title: row.get("title")?,
-            created_at: row.get("created_at")?,
-            last_activity: row.get("last_activity")?,
-            reference: row.get("reference_hash")?,
-            rubric_id: row.get("rubric_id")?,
-            iterations: row.get("iterations")?,
-            open_runs: row.get("open_runs")?,
-            judgements: row.get("judgements")?,
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut statement = transaction.prepare_cached(&format!(
+        "{SUMMARY} ORDER BY s.created_at DESC, s.rowid DESC LIMIT ?1 OFFSET ?2"
+    ))?;
+    let mut rows = statement.query((limit, skip))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let summary = summary_row(row).map_err(|error| {
+            // Whatever its name is, it is what a person has to look for.
+            let name = row
+                .get::<_, String>("id")
+                .unwrap_or_else(|_| "without a name".to_owned());
+            HistoryError::from(error).of_session(&name)
+        })?;
+        found.push(summary);
+    }
+    Ok(found)
+}
+
+/// Reads the line of one session.
+pub(super) fn summary_of(transaction: &Transaction<'_>, session: &SessionId) -> Result<()> {
+    transaction
+        .prepare_cached(&format!("{SUMMARY} WHERE s.id = ?1"))?
+        .query_row([session], summary_row)?;
+    Ok(())
+}
+
+fn summary_row(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
+    Ok(SessionSummary {
+        id: row.get("id")?,
+        title: row.get("title")?,
+        created_at: row.get("created_at")?,
+        last_activity: row.get("last_activity")?,
+        reference: row.get("reference_hash")?,
+        rubric_id: row.get("rubric_id")?,
+        iterations: row.get("iterations")?,
+        open_runs: row.get("open_runs")?,
+        judgements: row.get("judgements")?,
+    })
 }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::db;
 use super::error::{HistoryError, Result};
+use super::ids::SessionId;
 use super::images::ImageStore;
 
 /// How long a call waits for another process that is writing.
@@ -97,6 +98,16 @@ impl Store {
         F: FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     {
         self.transact(TransactionBehavior::Deferred, work).await
+    }
+
+    /// The same for what is read of one session, which an error about a row names.
+    pub(super) async fn read_of<T, F>(&self, session: &SessionId, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    {
+        let answer = self.read(work).await;
+        answer.map_err(|error| error.of_session(session.as_str()))
     }
 
     /// Runs `work` in a transaction that excludes other writers from its beginning; committed if `work` succeeds.

@@ -11,8 +11,10 @@ use rusqlite::{Transaction, params_from_iter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::decisions::DecisionKind;
 use super::error::{HistoryError, Result};
 use super::ids::{ImageHash, SessionId};
+use super::read_back::{self, Payload};
 use super::schema::VERSION;
 use super::sessions;
 use super::store::Store;
@@ -21,7 +23,7 @@ use super::time::Timestamp;
 /// What an exported file calls itself.
 const FORMAT: &str = "prompt-calibrator session";
 /// The tables of a session in the order in which their rows depend on each other, with how a session's rows are found.
-const TABLES: [(&str, &str); 8] = [
+const TABLES: [(&str, &str); 9] = [
     ("sessions", "SELECT * FROM sessions WHERE id = ?1"),
     (
         "iterations",
@@ -37,6 +39,10 @@ const TABLES: [(&str, &str); 8] = [
         "SELECT * FROM judgements WHERE session_id = ?1 ORDER BY id",
     ),
     ("decisions", "SELECT * FROM decisions WHERE session_id = ?1 ORDER BY id"),
+    (
+        "comparisons",
+        "SELECT * FROM comparisons WHERE session_id = ?1 ORDER BY id",
+    ),
     ("refusals", "SELECT * FROM refusals WHERE session_id = ?1 ORDER BY id"),
     (
         "reference_values",
@@ -47,8 +53,10 @@ const TABLES: [(&str, &str); 8] = [
 ];
 /// Rows that other sessions may have brought already: they come in only where nothing of their key is there.
 const SHARED: &str = "reference_values";
+/// The schema version in which kinds of decisions got their present names.
+const RENAMED_KINDS: i64 = 4;
 /// Tables whose own number is given anew.
-const NUMBERED: [&str; 4] = ["judgements", "decisions", "refusals", "reference_values"];
+const NUMBERED: [&str; 5] = ["judgements", "decisions", "comparisons", "refusals", "reference_values"];
 
 /// One line of an exported session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,7 +84,7 @@ impl Store {
     /// A whole session, row by row, with the pictures that it names (the reference among them).
     pub async fn export_session(&self, session: &SessionId) -> Result<(Vec<Line>, Vec<ImageHash>)> {
         let session = session.clone();
-        self.read(move |transaction| {
+        self.read_of(&session.clone(), move |transaction| {
             sessions::require(transaction, &session)?;
             let mut lines = vec![Line::Head {
                 format: FORMAT.into(),
@@ -97,12 +105,22 @@ impl Store {
         .await
     }
 
-    /// Puts an exported session in, all of it or nothing.
+    /// Puts an exported session in, all of it or nothing. Every row is read back before it is committed, and what the history keeps
+    /// for others is shown to `check`, which says what is wrong with it.
     ///
     /// # Errors
-    /// [`HistoryError::Import`] for what is no export, [`HistoryError::SessionExists`] where it is there already.
-    pub async fn import_session(&self, lines: Vec<Line>) -> Result<SessionId> {
-        self.write(move |transaction| import(transaction, lines)).await
+    /// [`HistoryError::Import`] for what is no export, [`HistoryError::ImportUnreadable`] for a row that could not be read
+    /// afterwards, [`HistoryError::SessionExists`] where it is there already.
+    pub async fn import_session<C>(&self, lines: Vec<Line>, check: C) -> Result<SessionId>
+    where
+        C: Fn(Payload<'_>) -> std::result::Result<(), String> + Send + 'static,
+    {
+        self.write(move |transaction| {
+            let session = import(transaction, lines)?;
+            read_back::session(transaction, &session, &check)?;
+            Ok(session)
+        })
+        .await
     }
 }
 
@@ -236,6 +254,9 @@ fn import(transaction: &Transaction<'_>, lines: Vec<Line>) -> Result<SessionId> 
                 continue;
             }
         }
+        if version < RENAMED_KINDS && *table == "decisions" {
+            rename_kind(&mut row);
+        }
         if *table == "decisions" {
             let old = row.get("judgement").and_then(Value::as_i64).unwrap_or_default();
             let new = judgements
@@ -252,6 +273,16 @@ fn import(transaction: &Transaction<'_>, lines: Vec<Line>) -> Result<SessionId> 
         return Err(bad(0, "it holds no session"));
     }
     Ok(session)
+}
+
+/// The name that a kind of decision has had since [`RENAMED_KINDS`].
+fn rename_kind(row: &mut Map<String, Value>) {
+    let new = match row.get("kind").and_then(Value::as_str) {
+        Some("leaning_keep") => DecisionKind::TentativeKeep,
+        Some("leaning_revert") => DecisionKind::TentativeRevert,
+        _ => return,
+    };
+    row.insert("kind".into(), new.as_str().into());
 }
 
 fn of_session(transaction: &Transaction<'_>, image: &Map<String, Value>, session: &SessionId) -> Result<bool> {

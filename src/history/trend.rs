@@ -68,7 +68,7 @@ impl Store {
     /// count.
     pub async fn trend(&self, session: &SessionId, span: Span) -> Result<Vec<TrendRow>> {
         let session = session.clone();
-        self.read(move |transaction| {
+        self.read_of(&session.clone(), move |transaction| {
             sessions::require(transaction, &session)?;
             let bounds = iterations::bounds(transaction, &session, span)?;
             let mut rows = rows(transaction, &session, bounds)?;

@@ -55,17 +55,17 @@ pub fn averaged(verdicts: &[&Verdict]) -> Option<Verdict> {
 }
 
 fn one(axis: &AxisResult, of_all: &[&AxisResult]) -> AxisResult {
-    let (score, order) = (
+    let (score, position_bias) = (
         mean_of(of_all, |a| a.score),
-        mean_of(of_all, |a| Some(a.order)).unwrap_or(axis.order),
+        mean_of(of_all, |a| Some(a.position_bias)).unwrap_or(axis.position_bias),
     );
     AxisResult {
         score,
         raw: mean_of(of_all, |a| a.raw),
-        order,
-        spread: mean_of(of_all, |a| Some(a.spread)).unwrap_or(axis.spread),
+        position_bias,
+        std: mean_of(of_all, |a| Some(a.std)).unwrap_or(axis.std),
         generated: words(of_all),
-        verdict: score.map_or(axis.verdict, |score| AxisVerdict::of(score, order)),
+        verdict: score.map_or(axis.verdict, |score| AxisVerdict::of(score, position_bias)),
         ..axis.clone()
     }
 }
@@ -127,8 +127,8 @@ mod tests {
             weight: 1.0,
             score,
             raw: score,
-            order: 0.05,
-            spread: 0.1,
+            position_bias: 0.05,
+            std: 0.1,
             reference: "a star".into(),
             generated: generated.into(),
             verdict: score.map_or(AxisVerdict::Refused, |s| AxisVerdict::of(s, 0.05)),

@@ -8,6 +8,8 @@ use std::sync::Mutex;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
+use crate::hint::Hint;
+
 /// What is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -52,6 +54,12 @@ pub struct MemoryError {
     pub message: String,
     /// What to do next.
     pub hint: String,
+}
+
+impl Hint for MemoryError {
+    fn what_to_do(&self) -> Option<String> {
+        Some(self.hint.clone())
+    }
 }
 
 /// Where a judge keeps what it need not compute again.

@@ -3,6 +3,7 @@
 use super::cache::MemoryError;
 use super::engine::EngineError;
 use super::guard::Refusal;
+use super::stored::Unreadable;
 use super::worker::WorkerError;
 use crate::picture::PictureError;
 
@@ -21,6 +22,9 @@ pub enum JudgeError {
     /// The memory of frozen values.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// What is kept of a judge cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// The model files cannot be read.
     #[error("the judge's model files cannot be read: {0}")]
     Files(String),
@@ -47,6 +51,7 @@ impl JudgeError {
             Self::Picture(error) => error.hint(),
             Self::Refused(refusal) => refusal.hint(),
             Self::Memory(error) => error.hint.clone(),
+            Self::Unreadable(error) => error.hint(),
             Self::Files(_) => "Check --model and --mmproj; `prompt-calibrator doctor` shows what is configured.".into(),
             Self::Busy { .. } => "What was rendered is kept. Wait until running judgements are done, then call again with the same session and iteration, or the same pictures.".into(),
         }
@@ -64,3 +69,5 @@ impl JudgeError {
         matches!(self, Self::Worker(error) if error.is_cancelled())
     }
 }
+
+crate::hint::hints!(JudgeError);

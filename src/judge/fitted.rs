@@ -6,11 +6,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::cache::{Kind, MemoryKey};
-use super::calibration::{FIT_VERSION, Fit, MonotoneMap};
+use super::calibration::{Fit, MonotoneMap};
 use super::fingerprint;
 use super::identity::Identity;
 use super::protocol::Evidence;
 use super::rubric::Rubric;
+use super::stored::Stored;
 use super::{Judge, JudgeError, to_json};
 
 /// How a judge is asked and scored with a rubric.
@@ -31,12 +32,8 @@ impl Judge {
         if let Some(known) = self.ways.lock().await.get(&key.judge) {
             return Ok(Arc::clone(known));
         }
-        let fit = self
-            .memory
-            .load(&key)
-            .await?
-            .and_then(|kept| serde_json::from_value::<Fit>(kept.value).ok())
-            .filter(|fit| fit.version == FIT_VERSION);
+        let kept = self.memory.load(&key).await?;
+        let fit = kept.map(|kept| Fit::from_stored(&kept.value)).transpose()?;
         let evidence = self.evidence.or(fit.as_ref().map(|f| f.evidence)).unwrap_or_default();
         // Maps belong to the mode they were fitted in.
         let maps = fit
@@ -68,7 +65,7 @@ impl Judge {
     /// [`JudgeError`].
     pub async fn keep_fit(&self, rubric: &Rubric, fit: &Fit, cancel: &CancellationToken) -> Result<(), JudgeError> {
         let key = key(&self.identity(rubric, cancel).await?);
-        self.memory.store(&key, to_json(fit)?).await?;
+        self.memory.store(&key, fit.to_stored()).await?;
         self.ways.lock().await.remove(&key.judge);
         Ok(())
     }

@@ -79,6 +79,8 @@ impl Refusal {
     }
 }
 
+crate::hint::hints!(Refusal);
+
 /// Whether explicit work is at hand, so that the guard applies.
 #[must_use]
 pub fn applies<'a>(rubric_is_explicit: bool, texts: impl IntoIterator<Item = &'a str>) -> bool {

@@ -24,6 +24,7 @@ pub mod rubric;
 pub mod score;
 mod selfcheck;
 mod steps;
+mod stored;
 pub mod verdict;
 mod warnings;
 pub mod worker;
@@ -41,6 +42,7 @@ pub use error::JudgeError;
 pub use identity::Identity;
 pub use measure::{Documents, Given, Observation};
 pub use selfcheck::SelfCheck;
+pub use stored::{Stored, Unreadable};
 
 use crate::picture::{Picture, Signals, TokenBudget, fit, shape_mismatch};
 use crate::progress::{Meter, Progress, Teller};
@@ -251,9 +253,10 @@ impl Judge {
         let mut flags = target.flags;
         flags.extend(verdict::shape_flag(shape_mismatch(pair.reference, pair.generated)));
         flags.extend(pair.generated.flags().iter().map(|f| Flag::Generated(*f)));
-        if scored.overall_score.is_none() {
-            flags.push(Flag::NothingCounts);
+        if verdict::is_tiny(pair.generated) {
+            flags.push(Flag::TinyGenerated);
         }
+        flags.extend(verdict::counting_flag(&scored.axes));
         Ok(Verdict {
             overall_score: scored.overall_score,
             overall_ci: scored.overall_ci,
@@ -314,7 +317,7 @@ impl Judge {
             let _turn = self.take_turn(&call).await?;
             let prepared = self.prepare(reference, &call).await?;
             let key = prepared.key(Kind::ReferenceValues, call.rubric);
-            self.memory.edit(&key, to_json(&values)?).await?;
+            self.memory.edit(&key, values.to_stored()).await?;
         }
         self.target(reference, call).await
     }
@@ -390,6 +393,9 @@ impl Judge {
             flags.push(Flag::ThinkingClosed);
         }
         flags.extend(reference.flags().iter().map(|f| Flag::Reference(*f)));
+        if verdict::is_tiny(reference) {
+            flags.push(Flag::TinyReference);
+        }
         Ok(Prepared {
             reference: self.fitted(reference)?,
             reference_hash: reference.hash().to_string(),
@@ -453,10 +459,8 @@ impl Judge {
         let key = prepared.key(Kind::ReferenceValues, call.rubric);
         let mut flags = prepared.flags.clone();
         let judge = prepared.judge.clone();
-        if let Some(kept) = self.memory.load(&key).await?
-            && let Ok(values) = serde_json::from_value::<Vec<AxisValue>>(kept.value)
-            && values.len() == call.rubric.axes.len()
-        {
+        if let Some(kept) = self.memory.load(&key).await? {
+            let values: Vec<AxisValue> = one_an_axis(&kept.value, call.rubric)?;
             // The values are part of what is asked and of what counts, so scores by others are not comparable.
             let judge = match kept.edited {
                 true => fingerprint::digest(&[&judge, &to_json(&values)?.to_string()]),
@@ -476,7 +480,7 @@ impl Judge {
         let mut steps = self.steps(prepared, call, &meter);
         let values = steps.values(&prepared.reference).await?;
         cost.add(&steps.cost);
-        self.memory.store(&key, to_json(&values)?).await?;
+        self.memory.store(&key, values.to_stored()).await?;
         Ok(Target {
             values,
             edited: false,
@@ -498,11 +502,8 @@ impl Judge {
             // The values are part of what is asked, so edited ones have a scale of their own.
             key.picture = fingerprint::digest(&[&key.picture, &to_json(&target.values)?.to_string()]);
         }
-        if let Some(kept) = self.memory.load(&key).await?
-            && let Ok(scale) = serde_json::from_value::<Vec<Scale>>(kept.value)
-            && scale.len() == call.rubric.axes.len()
-        {
-            return Ok(scale);
+        if let Some(kept) = self.memory.load(&key).await? {
+            return Ok(one_an_axis(&kept.value, call.rubric)?);
         }
         let bank = selfcheck::bank(self.config.spec.image_tokens)?;
         let per_picture =
@@ -544,7 +545,7 @@ impl Judge {
             .zip(&floors)
             .map(|(ceiling, floors)| Scale::measured(ceiling, floors))
             .collect();
-        self.memory.store(&key, to_json(&scale)?).await?;
+        self.memory.store(&key, scale.to_stored()).await?;
         Ok(scale)
     }
 }
@@ -618,6 +619,22 @@ fn keyed(picture: &Picture, image_tokens: u32) -> Result<KeyedPixels, JudgeError
             rgb: fitted.rgb,
         }),
     })
+}
+
+/// Reads what is kept of every axis of a rubric.
+fn one_an_axis<T>(stored: &serde_json::Value, rubric: &Rubric) -> Result<Vec<T>, Unreadable>
+where
+    Vec<T>: Stored,
+{
+    let read = <Vec<T> as Stored>::from_stored(stored)?;
+    if read.len() == rubric.axes.len() {
+        return Ok(read);
+    }
+    Err(<Vec<T> as Stored>::unreadable(format!(
+        "it is about {} axes, and the rubric has {}",
+        read.len(),
+        rubric.axes.len()
+    )))
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value, JudgeError> {

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 pub const MIN_DIGIT_MASS: f64 = 0.5;
 /// A ceiling and a floor closer than this leave an axis unresolved.
 pub const MIN_RANGE: f64 = 0.15;
-/// Scores from here on match, if the orders agree within [`MATCH_ORDER`].
+/// Scores from here on match, if the orders agree within [`MATCH_POSITION_BIAS`].
 pub const MATCH_SCORE: f64 = 0.8;
-/// The largest order difference of a match.
-pub const MATCH_ORDER: f64 = 0.1;
+/// The largest position bias of a match.
+pub const MATCH_POSITION_BIAS: f64 = 0.1;
 /// Scores below this are a mismatch.
 pub const MISMATCH_SCORE: f64 = 0.4;
 /// Stands for the logarithm of a probability of zero.
@@ -25,9 +25,11 @@ pub struct Reading {
     /// `E = Σ d·p(d) / 9` of the averaged distribution, in `[0, 1]`.
     pub raw: f64,
     /// Half the difference of the two orders' `E`, in `[0, 0.5]`.
-    pub order: f64,
+    #[serde(alias = "order")]
+    pub position_bias: f64,
     /// Standard deviation of the averaged distribution on the scale of `raw`, in `[0, 0.5]`.
-    pub spread: f64,
+    #[serde(alias = "spread")]
+    pub std: f64,
     /// The smaller of the two orders' probability for the ten digits together, in `[0, 1]`.
     pub mass: f64,
 }
@@ -47,13 +49,13 @@ pub fn read(orders: [&[f64; 10]; 2]) -> Reading {
     let averaged: [f64; 10] =
         std::array::from_fn(|d| f64::midpoint(orders[0][d].max(LOG_ZERO), orders[1][d].max(LOG_ZERO)));
     let together = normalise(&averaged);
-    let (raw, spread) = moments(&together);
+    let (raw, std) = moments(&together);
     let (first, _) = moments(&normalise(orders[0]));
     let (second, _) = moments(&normalise(orders[1]));
     Reading {
         raw,
-        order: (first - second).abs() / 2.0,
-        spread,
+        position_bias: (first - second).abs() / 2.0,
+        std,
         mass: mass(orders[0]).min(mass(orders[1])),
     }
 }
@@ -80,7 +82,8 @@ pub struct Closer {
     /// Natural log-odds that the second one is, averaged over both places it was shown in.
     pub log_odds: f64,
     /// Half the difference between the two places.
-    pub order: f64,
+    #[serde(alias = "order")]
+    pub position_bias: f64,
     /// The lesser probability of the answers 2 and 3 together, in `[0, 1]`.
     pub mass: f64,
 }
@@ -101,7 +104,7 @@ pub fn closer(first_as_2: &[f64; 10], first_as_3: &[f64; 10]) -> Closer {
     let (one, other) = (odds(first_as_2), -odds(first_as_3));
     Closer {
         log_odds: f64::midpoint(one, other),
-        order: (one - other).abs() / 2.0,
+        position_bias: (one - other).abs() / 2.0,
         mass: mass(first_as_2).min(mass(first_as_3)),
     }
 }
@@ -167,10 +170,20 @@ pub enum AxisVerdict {
 }
 
 impl AxisVerdict {
+    /// Every verdict.
+    pub const ALL: [Self; 6] = [
+        Self::Match,
+        Self::Partial,
+        Self::Mismatch,
+        Self::Refused,
+        Self::Unresolved,
+        Self::NotVisible,
+    ];
+
     /// The verdict on a scored axis.
     #[must_use]
-    pub fn of(score: f64, order: f64) -> Self {
-        if score >= MATCH_SCORE && order <= MATCH_ORDER {
+    pub fn of(score: f64, position_bias: f64) -> Self {
+        if score >= MATCH_SCORE && position_bias <= MATCH_POSITION_BIAS {
             Self::Match
         } else if score < MISMATCH_SCORE {
             Self::Mismatch
@@ -240,7 +253,7 @@ pub fn overall(axes: &[Weighted]) -> Option<Overall> {
 /// The standard error of an axis from its two uncertainties: `√(order² + spread²)`.
 #[must_use]
 pub fn standard_error(reading: &Reading) -> f64 {
-    reading.order.hypot(reading.spread)
+    reading.position_bias.hypot(reading.std)
 }
 
 #[cfg(test)]
@@ -265,7 +278,7 @@ mod tests {
         assert_eq!(one, other);
         assert_ne!(one.raw, read([&low, &low]).raw);
         assert_ne!(one.raw, read([&high, &high]).raw);
-        assert!((one.order - 1.0 / 3.0).abs() < 1e-6, "{one:?}");
+        assert!((one.position_bias - 1.0 / 3.0).abs() < 1e-6, "{one:?}");
     }
 
     #[test]
@@ -276,7 +289,7 @@ mod tests {
         p[6] = 0.3;
         let reading = read([&logs(p), &logs(p)]);
         assert!((reading.raw - (0.4 * 9.0 + 0.3 * 5.0 + 0.3 * 6.0) / 9.0).abs() < 1e-9);
-        assert_eq!(reading.order, 0.0);
+        assert_eq!(reading.position_bias, 0.0);
     }
 
     #[test]
@@ -293,7 +306,7 @@ mod tests {
         let mut p = [f64::NEG_INFINITY; 10];
         p[3] = 0.0;
         let reading = read([&p, &sure(7)]);
-        assert!(reading.raw.is_finite() && reading.spread.is_finite() && reading.order.is_finite());
+        assert!(reading.raw.is_finite() && reading.std.is_finite() && reading.position_bias.is_finite());
     }
 
     #[test]
@@ -301,7 +314,10 @@ mod tests {
         let mut leans = [-9.0; 10];
         (leans[2], leans[3]) = (-0.2, -2.0);
         let got = closer(&leans, &leans);
-        assert!(got.log_odds.abs() < 1e-12 && (got.order - 1.8).abs() < 1e-12, "{got:?}");
+        assert!(
+            got.log_odds.abs() < 1e-12 && (got.position_bias - 1.8).abs() < 1e-12,
+            "{got:?}"
+        );
         let mut other = leans;
         (other[2], other[3]) = (-3.0, -0.1);
         assert!(closer(&other, &leans).log_odds > 0.0);
@@ -332,8 +348,8 @@ mod tests {
     fn a_refusal_measures_neither_ceiling_nor_floor() {
         let reading = |raw, mass| Reading {
             raw,
-            order: 0.0,
-            spread: 0.0,
+            position_bias: 0.0,
+            std: 0.0,
             mass,
         };
         let (high, low, refused) = (reading(0.9, 0.9), reading(0.1, 0.9), reading(0.7, 0.2));

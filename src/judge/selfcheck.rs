@@ -10,8 +10,9 @@ use super::engine::{Cost, PixelKey};
 use super::protocol::{self, AxisValue, Evidence};
 use super::score::Reading;
 use super::steps::{Seen, Steps};
+use super::stored::Stored;
 use super::worker::KeyedPixels;
-use super::{CHECKING, Call, Judge, JudgeError, bank, keyed, part, to_json};
+use super::{CHECKING, Call, Judge, JudgeError, bank, keyed, part};
 use crate::picture::{Limits, decode};
 use crate::progress::Meter;
 
@@ -76,16 +77,12 @@ impl Judge {
             judge: judge.to_owned(),
             rubric: call.rubric.hash().to_string(),
         };
-        let stored = self
-            .memory
-            .load(&key)
-            .await?
-            .and_then(|kept| serde_json::from_value(kept.value).ok());
-        let check = match stored {
+        let stored = self.memory.load(&key).await?;
+        let check = match stored.map(|kept| SelfCheck::from_stored(&kept.value)).transpose()? {
             Some(check) => check,
             None => {
                 let check = self.run_self_check(evidence, call).await?;
-                self.memory.store(&key, to_json(&check)?).await?;
+                self.memory.store(&key, check.to_stored()).await?;
                 check
             }
         };

@@ -9,7 +9,7 @@ use super::engine::Cost;
 use super::protocol::{self, AxisValue};
 use super::rubric::{Axis, Rubric};
 use super::score::{AxisVerdict, Closer, Reading, Scale, Weighted, overall, standard_error};
-use crate::picture::{PictureFlag, ShapeMismatch, Signals};
+use crate::picture::{Picture, PictureFlag, ShapeMismatch, Signals};
 
 /// Something a reader must know before trusting the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,21 +32,48 @@ pub enum Flag {
     EditedReference,
     /// No axis counts, so there is no overall score.
     NothingCounts,
+    /// The overall score rests on one or two axes of a longer rubric.
+    FewAxes,
+    /// The reference is too small to show much.
+    TinyReference,
+    /// The generated picture is too small to show much.
+    TinyGenerated,
     /// What decoding changed in the reference.
     Reference(PictureFlag),
     /// What decoding changed in the generated picture.
     Generated(PictureFlag),
 }
 
+impl Flag {
+    /// The flag of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let plain = [
+            Self::UntrainedModel,
+            Self::NarrowModel,
+            Self::SelfCheckFailed,
+            Self::UnknownArchitecture,
+            Self::ThinkingClosed,
+            Self::ShapeMismatch,
+            Self::EditedReference,
+            Self::NothingCounts,
+            Self::FewAxes,
+            Self::TinyReference,
+            Self::TinyGenerated,
+        ];
+        let of_pictures = PictureFlag::ALL
+            .into_iter()
+            .flat_map(|flag| [Self::Reference(flag), Self::Generated(flag)]);
+        plain
+            .into_iter()
+            .chain(of_pictures)
+            .find(|flag| flag.to_string() == name)
+    }
+}
+
+/// Its name in results and records.
 impl std::fmt::Display for Flag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let picture = |flag: &PictureFlag| match flag {
-            PictureFlag::Animated => "animated",
-            PictureFlag::AlphaOnWhite => "alpha_on_white",
-            PictureFlag::ReducedDepth => "reduced_depth",
-            PictureFlag::Turned => "turned",
-            PictureFlag::FromCmyk => "from_cmyk",
-        };
         match self {
             Self::UntrainedModel => f.write_str("untrained_model"),
             Self::NarrowModel => f.write_str("narrow_model"),
@@ -56,8 +83,11 @@ impl std::fmt::Display for Flag {
             Self::ShapeMismatch => f.write_str("shape_mismatch"),
             Self::EditedReference => f.write_str("edited_reference"),
             Self::NothingCounts => f.write_str("nothing_counts"),
-            Self::Reference(flag) => write!(f, "reference_{}", picture(flag)),
-            Self::Generated(flag) => write!(f, "generated_{}", picture(flag)),
+            Self::FewAxes => f.write_str("few_axes"),
+            Self::TinyReference => f.write_str("tiny_reference"),
+            Self::TinyGenerated => f.write_str("tiny_generated"),
+            Self::Reference(flag) => write!(f, "reference_{}", flag.as_str()),
+            Self::Generated(flag) => write!(f, "generated_{}", flag.as_str()),
         }
     }
 }
@@ -76,9 +106,9 @@ pub struct AxisResult {
     /// The expectation as the model gave it, in `[0, 1]`; absent when refused.
     pub raw: Option<f64>,
     /// Half the difference of the two orders, in `[0, 0.5]`.
-    pub order: f64,
+    pub position_bias: f64,
     /// Standard deviation of the digit distribution, in `[0, 0.5]`.
-    pub spread: f64,
+    pub std: f64,
     /// What the reference shows.
     #[serde(rename = "ref")]
     pub reference: String,
@@ -259,7 +289,7 @@ fn one(
     } else {
         let mapped = map.map(|map| map.apply(reading.raw));
         match mapped.or_else(|| scale.score(reading.raw)) {
-            Some(score) => (Some(score), AxisVerdict::of(score, reading.order)),
+            Some(score) => (Some(score), AxisVerdict::of(score, reading.position_bias)),
             None => (None, AxisVerdict::Unresolved),
         }
     };
@@ -269,8 +299,8 @@ fn one(
         weight: axis.weight,
         score,
         raw: (!refused).then_some(reading.raw),
-        order: reading.order,
-        spread: reading.spread,
+        position_bias: reading.position_bias,
+        std: reading.std,
         reference: shown(reference),
         generated: shown(generated),
         verdict,
@@ -282,6 +312,27 @@ fn shown(value: &AxisValue) -> String {
         value.value.clone()
     } else {
         protocol::NOT_VISIBLE.into()
+    }
+}
+
+/// A picture with a side of fewer pixels shows too little to be judged.
+pub const TINY_SIDE: u32 = 64;
+/// So many axes that count are too few to be an overall score.
+pub const FEW_AXES: usize = 2;
+
+/// Whether a picture is too small to show much.
+#[must_use]
+pub fn is_tiny(picture: &Picture) -> bool {
+    picture.width().min(picture.height()) < TINY_SIDE
+}
+
+/// The flag of an overall score that rests on nothing, or on few of the axes.
+#[must_use]
+pub fn counting_flag(axes: &[AxisResult]) -> Option<Flag> {
+    match axes.iter().filter(|axis| axis.score.is_some()).count() {
+        0 => Some(Flag::NothingCounts),
+        counting if counting <= FEW_AXES && counting < axes.len() => Some(Flag::FewAxes),
+        _ => None,
     }
 }
 

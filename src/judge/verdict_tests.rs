@@ -29,8 +29,8 @@ fn seen(visible: f64) -> AxisValue {
 fn reading(raw: f64) -> Reading {
     Reading {
         raw,
-        order: 0.0,
-        spread: 0.0,
+        position_bias: 0.0,
+        std: 0.0,
         mass: 0.9,
     }
 }
@@ -112,12 +112,15 @@ fn without_a_counting_axis_there_is_no_overall_score() {
 #[test]
 fn the_interval_widens_with_the_orders_disagreement() {
     let rubric = rubric(&[1.0]);
-    let width = |order: f64| {
+    let width = |position_bias: f64| {
         let scored = score(&Observed {
             rubric: &rubric,
             reference: &[seen(1.0)],
             generated: &[seen(1.0)],
-            readings: &[Reading { order, ..reading(0.5) }],
+            readings: &[Reading {
+                position_bias,
+                ..reading(0.5)
+            }],
             scale: &[WIDE],
             maps: &BTreeMap::new(),
         });
@@ -132,7 +135,7 @@ fn groups_that_could_be_read_are_weighed_by_their_axes() {
     let rubric = rubric(&[1.0, 3.0, 2.0]);
     let read = |log_odds, mass| Closer {
         log_odds,
-        order: 0.0,
+        position_bias: 0.0,
         mass,
     };
     let versus = Versus::of("2".into(), &rubric, &[read(1.0, 0.9), read(-1.0, 0.9), read(9.0, 0.3)]);

@@ -25,6 +25,15 @@ impl Flag {
             Self::UnknownArchitecture => {
                 "NOTE: the judge's model is no Qwen3-VL, and this protocol was never measured on its kind: run `prompt-calibrator eval` before trusting it."
             }
+            Self::FewAxes => {
+                "WARNING: the overall score rests on one or two axes only: read those axes, and do not trust the overall score."
+            }
+            Self::TinyReference => {
+                "WARNING: the reference has a side of fewer than 64 pixels and shows too little to be judged: use a larger one."
+            }
+            Self::TinyGenerated => {
+                "WARNING: the generated picture has a side of fewer than 64 pixels and shows too little to be judged: render a larger one."
+            }
             Self::EditedReference => "NOTE: what the reference shows was corrected by hand.",
             Self::ThinkingClosed | Self::NothingCounts => return None,
         };

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::convert::failed;
 use super::progress;
 use crate::progress::{Progress, Teller};
-use crate::session::{DEFAULT_WAIT_S, ServiceError};
+use crate::session::{Caller, DEFAULT_WAIT_S, ServiceError};
 
 /// Longest wait of one call, in seconds. Clients give up on silent calls, and a handle costs nothing.
 const MAX_WAIT_S: u32 = 600;
@@ -41,6 +41,8 @@ pub struct Call {
     pub arguments: Option<Map<String, Value>>,
     /// Who waits for the answer.
     pub waiting: Waiting,
+    /// Over which connection the call came.
+    pub caller: Caller,
     /// What the user answered since the call was first made (revision 2026-07-28).
     pub responses: InputResponses,
     /// What the client was told to bring back with the answers.
@@ -51,10 +53,11 @@ pub struct Call {
 
 impl Call {
     /// A call out of its request.
-    pub fn new(request: CallToolRequestParams, waiting: Waiting) -> Self {
+    pub fn new(request: CallToolRequestParams, waiting: Waiting, caller: Caller) -> Self {
         Self {
             arguments: request.arguments,
             waiting,
+            caller,
             responses: request.input_responses.unwrap_or_default(),
             state: request.request_state,
             cancelled: Arc::default(),

@@ -4,6 +4,7 @@ use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, ErrorDa
 
 use super::prompts::CALIBRATE;
 use super::resources::PATTERNS;
+use crate::hint;
 use crate::history::{HistoryError, Session, WorkflowSource};
 use crate::judge::rubric::BUILTIN_NAMES;
 use crate::session::Service;
@@ -37,7 +38,7 @@ pub async fn complete(service: &Service, request: CompleteRequestParams) -> Resu
         "workflow" => workflows(service).await,
         _ => Ok(Vec::new()),
     };
-    let all = all.map_err(|error| ErrorData::internal_error(format!("{error}. {}", error.hint()), None))?;
+    let all = all.map_err(|error| ErrorData::internal_error(hint::in_words(&error), None))?;
     let begun = request.argument.value.to_lowercase();
     let fitting = |value: &String| value.to_lowercase().starts_with(&begun);
     let mut values: Vec<String> = all.into_iter().filter(fitting).collect();

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::resources::Address;
-use crate::session::{ServiceError, hash_of};
+use crate::hint::Hint;
+use crate::session::hash_of;
 use crate::text::shortened;
 
 /// Longer results become a file and a few lines of it in some clients. In characters.
@@ -146,9 +147,9 @@ pub fn failure(what: &str, hint: &str) -> CallToolResponse {
     CallToolResult::error(vec![ContentBlock::text(text)]).into()
 }
 
-/// [`failure`] of a service's error.
-pub fn failed(error: &ServiceError) -> CallToolResponse {
-    failure(&error.to_string(), &error.hint())
+/// [`failure`] of an error that says what to do.
+pub fn failed(error: &impl Hint) -> CallToolResponse {
+    failure(&error.to_string(), &error.what_to_do().unwrap_or_default())
 }
 
 /// Reads a tool's arguments; the error names the argument.

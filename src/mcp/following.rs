@@ -13,6 +13,7 @@ use rmcp::{Peer, RoleServer};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::resources::{Address, absent};
+use crate::hint;
 use crate::history::{HistoryError, SessionId, Stamp};
 use crate::session::Service;
 
@@ -64,7 +65,7 @@ impl Followed {
         let seen = match service.store().stamp(scope.as_ref()).await {
             Ok(stamp) => Some(stamp),
             Err(error) if error.is_absence() => return Err(absent(uri)),
-            Err(error) => return Err(ErrorData::internal_error(format!("{error}. {}", error.hint()), None)),
+            Err(error) => return Err(ErrorData::internal_error(hint::in_words(&error), None)),
         };
         let uri = uri.to_owned();
         Ok(Some(Self { uri, scope, seen }))

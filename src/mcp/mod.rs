@@ -8,7 +8,7 @@
 mod asking;
 mod call;
 mod completions;
-mod convert;
+pub(crate) mod convert;
 mod following;
 mod log;
 pub mod panic_guard;

@@ -25,6 +25,7 @@ use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::hint;
 use crate::text::shortened;
 
 /// How many tool calls and resource reads run at once, over all clients of a server.
@@ -51,11 +52,9 @@ impl Panicked {
          go on without it and report it together with the server's log."
             .to_owned()
     }
-
-    fn text(&self) -> String {
-        format!("{self}. {}", self.hint())
-    }
 }
+
+crate::hint::hints!(Panicked);
 
 /// Runs `work`, and returns its panic as an error.
 ///
@@ -105,6 +104,8 @@ impl NoTurn {
         }
     }
 }
+
+crate::hint::hints!(NoTurn);
 
 /// Bounds how many requests run and wait. Clones share the bound.
 #[derive(Debug, Clone)]
@@ -183,7 +184,7 @@ impl<H> Guarded<H> {
 async fn answer<T>(what: &str, work: impl Future<Output = Result<T, ErrorData>>) -> Result<T, ErrorData> {
     catch(what, work)
         .await
-        .unwrap_or_else(|panicked| Err(ErrorData::internal_error(panicked.text(), None)))
+        .unwrap_or_else(|panicked| Err(ErrorData::internal_error(hint::in_words(&panicked), None)))
 }
 
 /// Passes requests on under the guard: `name(arguments) -> result: "method"`.
@@ -244,11 +245,11 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
         let what = format!("The tool {}", params.name);
         let turn = match self.gate.enter(&context.ct).await {
             Ok(turn) => turn,
-            Err(refused) => return Ok(failed_call(format!("{refused}. {}", refused.hint()))),
+            Err(refused) => return Ok(failed_call(hint::in_words(&refused))),
         };
         let called = catch(&what, async { self.inner.call_tool(params, context).await }).await;
         drop(turn);
-        called.unwrap_or_else(|panicked| Ok(failed_call(panicked.text())))
+        called.unwrap_or_else(|panicked| Ok(failed_call(hint::in_words(&panicked))))
     }
 
     async fn read_resource(
@@ -260,7 +261,7 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
             .gate
             .enter(&context.ct)
             .await
-            .map_err(|refused| ErrorData::internal_error(format!("{refused}. {}", refused.hint()), None))?;
+            .map_err(|refused| ErrorData::internal_error(hint::in_words(&refused), None))?;
         answer("resources/read", async {
             self.inner.read_resource(params, context).await
         })

@@ -24,7 +24,7 @@ pub fn list() -> ListPromptsResult {
                 "Path of a workflow (API format, or a PNG that ComfyUI saved); \"last\", the newest run, unless given",
             )
             .with_required(false),
-        PromptArgument::new("target")
+        PromptArgument::new("target_score")
             .with_title("Target")
             .with_description("Overall score to reach, 0 to 1; 0.85 unless given")
             .with_required(false),
@@ -55,11 +55,11 @@ pub fn get(request: &GetPromptRequestParams) -> Result<GetPromptResult, ErrorDat
         )
     })?;
     let workflow = given(&arguments, "workflow").unwrap_or_else(|| "last".to_owned());
-    let target = match given(&arguments, "target") {
+    let target = match given(&arguments, "target_score") {
         None => DEFAULT_TARGET,
         Some(text) => text.parse().ok().filter(|t| (0.0..=1.0).contains(t)).ok_or_else(|| {
             let text = shortened(&text, 80);
-            let told = format!("`target` is {text:?}, which is no number from 0 to 1, such as 0.85");
+            let told = format!("`target_score` is {text:?}, which is no number from 0 to 1, such as 0.85");
             ErrorData::invalid_params(told, None)
         })?,
     };
@@ -85,13 +85,13 @@ fn text(reference: &str, workflow: &str, target: f64) -> String {
             .to_owned()
     } else {
         format!(
-            "inject_prompt with workflow, reference, positive and target: {target} opens the session with a draft; \
+            "inject_prompt with workflow, reference, positive and target_score: {target} opens the session with a draft; \
              queue_generation with session, seeds [1, 2] and judge: true runs it."
         )
     };
     format!(
         "Calibrate a prompt with the tools of prompt-calibrator.\n\
-         reference: {reference}\nworkflow: {workflow}\ntarget: {target}, within {DEFAULT_MAX_ITERATIONS} iterations\n\n\
+         reference: {reference}\nworkflow: {workflow}\ntarget score: {target}, within {DEFAULT_MAX_ITERATIONS} iterations\n\n\
          1. judge_pair with the reference alone. Read what it shows and write one prompt that says it, the most telling axes \
          first. Leave out what it calls not visible.\n\
          2. {open} If it asks where the prompt goes, ask me, or choose the node that plainly is the prompt, and call again with \
@@ -129,18 +129,18 @@ mod tests {
 
     #[test]
     fn the_prompt_holds_what_was_given_and_says_what_is_missing() {
-        let text = asked(json!({"reference": "/a \"b\".png", "target": "0.9"})).unwrap();
+        let text = asked(json!({"reference": "/a \"b\".png", "target_score": "0.9"})).unwrap();
         assert!(text.contains(r#"reference: "/a \"b\".png""#), "{text}");
         assert!(
-            text.contains("workflow: \"last\"") && text.contains("target: 0.9,"),
+            text.contains("workflow: \"last\"") && text.contains("target score: 0.9,"),
             "{text}"
         );
         assert!(text.len() < 3_000, "{} bytes", text.len());
         for (wrong, named) in [
             (json!({}), "reference"),
             (json!({"reference": "  "}), "reference"),
-            (json!({"reference": "a", "target": "1.5"}), "target"),
-            (json!({"reference": "a", "target": "much"}), "target"),
+            (json!({"reference": "a", "target_score": "1.5"}), "target_score"),
+            (json!({"reference": "a", "target_score": "much"}), "target_score"),
         ] {
             let error = asked(wrong).unwrap_err();
             assert!(error.message.contains(named), "{}", error.message);
@@ -151,9 +151,9 @@ mod tests {
     #[test]
     fn a_number_is_a_target_too() {
         assert!(
-            asked(json!({"reference": "a", "target": 0.7}))
+            asked(json!({"reference": "a", "target_score": 0.7}))
                 .unwrap()
-                .contains("target: 0.7,")
+                .contains("target score: 0.7,")
         );
     }
 }

@@ -18,7 +18,7 @@ use super::following::{self, Following};
 use super::log::Log;
 use super::tasks::Tasks;
 use super::{completions, prompts, resources, tools};
-use crate::session::Service;
+use crate::session::{Caller, Service};
 
 type Context = RequestContext<RoleServer>;
 
@@ -50,6 +50,7 @@ pub struct CalibratorServer {
     tasks: Tasks,
     following: Following,
     log: Log,
+    caller: Caller,
 }
 
 impl CalibratorServer {
@@ -61,6 +62,7 @@ impl CalibratorServer {
             tasks: Tasks::default(),
             following: Following::default(),
             log: Log::default(),
+            caller: Caller::new(),
         }
     }
 
@@ -72,6 +74,7 @@ impl CalibratorServer {
             tasks: self.tasks.clone(),
             following: Following::default(),
             log: Log::default(),
+            caller: Caller::new(),
         }
     }
 }
@@ -112,10 +115,10 @@ impl ServerHandler for CalibratorServer {
         // Not at start-up: clients start a second process just to probe.
         self.service.resume_open_runs();
         if let Some(place) = self.tasks.place(&request, &context) {
-            return Ok(self.tasks.begin(place, &self.service, request, &context));
+            return Ok(self.tasks.begin(place, (&self.service, self.caller), request, &context));
         }
         let tool = request.name.to_string();
-        let call = Call::new(request, Waiting::Request(Box::new(context)));
+        let call = Call::new(request, Waiting::Request(Box::new(context)), self.caller);
         Ok(tools::call(&self.service, &tool, call).await)
     }
 

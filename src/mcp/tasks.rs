@@ -18,10 +18,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::asking::takes_forms;
 use super::call::{Call, Waiting};
-use super::convert::failure;
+use super::convert::failed;
 use super::panic_guard::catch;
 use super::tools;
-use crate::session::Service;
+use crate::session::{Caller, Service};
 use crate::text::shortened;
 
 /// How long a task may take, and how long its result is kept.
@@ -76,7 +76,7 @@ impl Tasks {
     pub fn begin(
         &self,
         place: OwnedSemaphorePermit,
-        service: &Service,
+        (service, caller): (&Service, Caller),
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> CallToolResponse {
@@ -96,10 +96,10 @@ impl Tasks {
                     until,
                     asks,
                 };
-                let call = Call::new(request, waiting);
+                let call = Call::new(request, waiting, caller);
                 let cancelled = call.cancelled();
                 let answered = catch(&format!("The tool {tool}"), tools::call(&service, &tool, call)).await;
-                let response = answered.unwrap_or_else(|panicked| failure(&panicked.to_string(), &panicked.hint()));
+                let response = answered.unwrap_or_else(|panicked| failed(&panicked));
                 // What was told last was on the way.
                 let stopped = cancelled.load(Ordering::Acquire);
                 task.set_status_message(if stopped { "cancelled" } else { "done" });

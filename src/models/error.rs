@@ -219,6 +219,8 @@ impl ModelsError {
     }
 }
 
+crate::hint::hints!(ModelsError);
+
 fn projectors(repo: &str, there: &[String]) -> String {
     match there {
         [] => format!("{repo} has no projector (mmproj)"),

@@ -128,3 +128,5 @@ impl PictureError {
         }
     }
 }
+
+crate::hint::hints!(PictureError);

@@ -119,6 +119,29 @@ pub enum PictureFlag {
     FromCmyk,
 }
 
+impl PictureFlag {
+    /// Every flag.
+    pub const ALL: [Self; 5] = [
+        Self::Animated,
+        Self::AlphaOnWhite,
+        Self::ReducedDepth,
+        Self::Turned,
+        Self::FromCmyk,
+    ];
+
+    /// Its name in results and records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Animated => "animated",
+            Self::AlphaOnWhite => "alpha_on_white",
+            Self::ReducedDepth => "reduced_depth",
+            Self::Turned => "turned",
+            Self::FromCmyk => "from_cmyk",
+        }
+    }
+}
+
 impl Picture {
     /// Wraps pixels made in this process (rendered scenes, composites).
     ///

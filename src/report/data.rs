@@ -266,7 +266,7 @@ fn decision(decided: &Decided) -> Decision {
 }
 
 fn score(axis: &AxisResult, decided: Option<&Decided>) -> Score {
-    let error = axis.order.hypot(axis.spread);
+    let error = axis.position_bias.hypot(axis.std);
     let detail = decided.map(|decided| &decided.detail);
     let deltas = detail.and_then(|detail| detail.comparison.axes.get(&axis.id));
     let moved = detail.and_then(|detail| detail.moved.get(&axis.id));

@@ -12,8 +12,8 @@ const MARKS = {
   keep: "kept",
   revert: "reverted",
   more_seeds: "needs more seeds",
-  leaning_keep: "leaning to keep",
-  leaning_revert: "leaning to revert",
+  tentative_keep: "tentative keep",
+  tentative_revert: "tentative revert",
   none: "no decision",
   failed: "failed or cancelled",
 };
@@ -146,8 +146,8 @@ function markPath(kind, x, y, r) {
     case "first": return `M${x} ${y - 1.2 * r}L${x + 1.2 * r} ${y}L${x} ${y + 1.2 * r}L${x - 1.2 * r} ${y}Z`;
     case "revert": return `M${x - r} ${y - r}L${x + r} ${y + r}M${x - r} ${y + r}L${x + r} ${y - r}`;
     case "more_seeds": return `M${x - r} ${y - r}h${2 * r}v${2 * r}h${-2 * r}Z`;
-    case "leaning_keep": return triangle(1);
-    case "leaning_revert": return triangle(-1);
+    case "tentative_keep": return triangle(1);
+    case "tentative_revert": return triangle(-1);
     case "failed": return `M${x} ${y - r}V${y + r}`;
     default: return `M${x - r / 2} ${y}a${r / 2} ${r / 2} 0 1 0 ${r} 0a${r / 2} ${r / 2} 0 1 0 ${-r} 0Z`;
   }

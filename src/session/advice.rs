@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::{RESCORE_AFTER, STUCK_AFTER, rescore_due};
 use super::decided::{Decided, newest};
+use super::decision_log::UnreadableRecords;
 use super::stats::{self, Noise};
 use crate::history::DecisionKind;
 use crate::judge::score::{AxisVerdict, MATCH_SCORE};
-use crate::judge::verdict::{AxisResult, Verdict};
+use crate::judge::verdict::{AxisResult, Flag, Verdict};
 
 /// The target counts as reached when the mean lies so many standard errors above it: nine times in ten it then holds.
 const SURE: f64 = 1.28;
@@ -58,8 +59,54 @@ impl Scored {
     }
 }
 
+/// A judge whose newest judgement counts no axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blind {
+    /// How many axes were judged.
+    pub axes: usize,
+    /// Those of them that it does not see in the reference.
+    pub not_visible: usize,
+    /// Whether it knows rendered scenes only.
+    pub narrow: bool,
+}
+
+impl Blind {
+    /// Of a judgement; nothing where an axis counts.
+    #[must_use]
+    pub fn of(verdict: &Verdict) -> Option<Self> {
+        if verdict.axes.iter().any(|axis| axis.verdict.counts()) {
+            return None;
+        }
+        let not_visible = |axis: &&AxisResult| axis.verdict == AxisVerdict::NotVisible;
+        Some(Self {
+            axes: verdict.axes.len(),
+            not_visible: verdict.axes.iter().filter(not_visible).count(),
+            narrow: verdict.flags.contains(&Flag::NarrowModel),
+        })
+    }
+
+    /// What is wrong, and what to do.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let what = if self.not_visible == self.axes {
+            format!("this judge sees none of the {} axes in this reference", self.axes)
+        } else {
+            format!(
+                "none of the {} axes counts for this judge with this reference ({} not visible in it)",
+                self.axes, self.not_visible
+            )
+        };
+        let remedy = if self.narrow {
+            "The bundled judge knows rendered scenes only: ask the user to configure a Qwen3-VL (`prompt-calibrator models pull 8b`, then restart the server), and judge again."
+        } else {
+            "More renders cannot change that. Ask the user for another reference, another rubric or a larger model (`prompt-calibrator models list`)."
+        };
+        format!("{what}, so there is nothing to score. {remedy}")
+    }
+}
+
 /// What advice is given on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// Overall score to reach, 0 to 1.
     pub target: f64,
@@ -69,8 +116,14 @@ pub struct Facts {
     pub count: u32,
     /// The newest iteration, unless it was judged.
     pub unjudged: Option<u32>,
-    /// The newest decisions, oldest first.
+    /// The newest decisions, oldest first, with those that are not recorded.
     pub decisions: Vec<Decided>,
+    /// Those of them that are not recorded: a judging call records them.
+    pub pending: Vec<Decided>,
+    /// Whether the judge sees nothing to score.
+    pub blind: Option<Blind>,
+    /// Records that could not be read.
+    pub unreadable: UnreadableRecords,
     /// Why the agent made an iteration.
     pub notes: BTreeMap<u32, String>,
     /// The best so far.
@@ -86,6 +139,8 @@ pub enum Stop {
     Maximum,
     /// The last changes were all not kept.
     Plateau,
+    /// No axis counts for this judge with this reference.
+    Blind,
 }
 
 /// The next step.
@@ -159,6 +214,9 @@ pub fn advise(facts: &Facts) -> Advice {
 }
 
 fn step(facts: &Facts, latest: &BTreeMap<u32, &Decided>) -> Step {
+    if facts.blind.is_some() {
+        return Step::Stop(Stop::Blind);
+    }
     let Some(best) = &facts.best else {
         return Step::Judge(facts.unjudged);
     };
@@ -251,7 +309,7 @@ fn unconfirmed(facts: &Facts, best: &Standing) -> Option<usize> {
 fn keeps_on_same_seeds(decisions: &[Decided], best: &Standing) -> u32 {
     let keeps: Vec<&[u64]> = decisions
         .iter()
-        .filter(|d| matches!(d.kind, DecisionKind::Keep | DecisionKind::LeaningKeep))
+        .filter(|d| matches!(d.kind, DecisionKind::Keep | DecisionKind::TentativeKeep))
         .map(|d| d.detail.comparison.seeds.as_slice())
         .collect();
     let Some(newest) = keeps.last() else {
@@ -291,7 +349,7 @@ fn worst(best: &Standing, facts: &Facts) -> Option<Worst> {
     let surely_off = |axis: &&AxisResult| {
         axis.verdict.counts()
             && axis.verdict != AxisVerdict::Match
-            && axis.score.is_some_and(|score| score + axis.order < MATCH_SCORE)
+            && axis.score.is_some_and(|score| score + axis.position_bias < MATCH_SCORE)
     };
     let mut worst: Vec<Worst> = best
         .verdict
@@ -382,6 +440,10 @@ impl Step {
                     ),
                 }
             }
+            Self::Stop(Stop::Blind) => {
+                let blind = facts.blind.as_ref().map(Blind::in_words).unwrap_or_default();
+                format!("Stop: {blind}")
+            }
             Self::Stop(Stop::Reached) => "Stop: the target is reached, and fresh seeds confirm it.".into(),
             Self::Stop(Stop::Maximum) => {
                 format!("Stop: {} of {} iterations are used.", facts.count, facts.max_iterations)
@@ -451,9 +513,9 @@ impl Decided {
             DecisionKind::First => format!("Iteration {n} is the first that this judge scored against this target."),
             DecisionKind::Keep => format!("KEEP {n} over {against} ({rests_on})."),
             DecisionKind::Revert => format!("REVERT {n}: {against} stays the best, go on from it ({rests_on})."),
-            DecisionKind::LeaningKeep => format!("Leaning to keep {n} over {against} ({rests_on}: no verdict)."),
-            DecisionKind::LeaningRevert => {
-                format!("Leaning to revert {n} to {against} ({rests_on}: no verdict).")
+            DecisionKind::TentativeKeep => format!("Tentative keep of {n} over {against} ({rests_on}: no verdict)."),
+            DecisionKind::TentativeRevert => {
+                format!("Tentative revert of {n} to {against} ({rests_on}: no verdict).")
             }
             DecisionKind::MoreSeeds => format!("Undecided between {n} and {against} ({rests_on})."),
         };
@@ -482,6 +544,11 @@ impl Decided {
             .collect();
         if !fell.is_empty() {
             text.push_str(&format!(" ALARM: {}.", fell.join(", ")));
+        }
+        if self.awaits_direct_comparison {
+            text.push_str(&format!(
+                " Not recorded yet: judge_pair with this session and iteration {n} also asks the judge directly which is closer, and decides."
+            ));
         }
         if !self.detail.needs.is_empty() {
             let verb = match self.kind {

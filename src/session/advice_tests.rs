@@ -11,8 +11,8 @@ fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
         weight,
         score: Some(score),
         raw: Some(score),
-        order: 0.02,
-        spread: 0.05,
+        position_bias: 0.02,
+        std: 0.05,
         reference: format!("{id} as wanted"),
         generated: format!("{id} as made"),
         verdict: AxisVerdict::of(score, 0.02),
@@ -72,6 +72,7 @@ fn decided(iteration: u32, kind: DecisionKind, axes: &[(&str, f64)]) -> Decided 
             },
             ..Detail::default()
         },
+        awaits_direct_comparison: false,
     }
 }
 
@@ -80,14 +81,13 @@ fn facts(best: Standing, decisions: Vec<Decided>) -> Facts {
         target: 0.85,
         max_iterations: 12,
         count: decisions.len() as u32,
-        unjudged: None,
         decisions,
-        notes: BTreeMap::new(),
         best: Some(best),
+        ..Facts::default()
     }
 }
 
-use DecisionKind::{First, Keep, LeaningRevert, MoreSeeds, Revert};
+use DecisionKind::{First, Keep, MoreSeeds, Revert, TentativeRevert};
 
 #[test]
 fn the_worst_axis_is_the_one_with_most_to_gain_that_is_surely_off() {
@@ -206,7 +206,7 @@ fn it_stops_at_the_maximum_and_on_a_plateau() {
     decisions.extend((3..=5).map(|n| decided(n, Revert, &[])));
     let mut told = facts(best(), decisions);
     assert_eq!(advise(&told).step, Step::Change(1));
-    told.decisions.push(decided(6, LeaningRevert, &[]));
+    told.decisions.push(decided(6, TentativeRevert, &[]));
     assert_eq!(advise(&told).step, Step::Stop(Stop::Plateau));
     told.max_iterations = 5;
     assert_eq!(advise(&told).step, Step::Stop(Stop::Maximum));
@@ -274,4 +274,38 @@ fn decisions_are_told_with_what_moved_and_what_to_run() {
         apart.in_words(),
         "Undecided between 5 and 1 (no seed in common). Run seed 7 of iteration 5 with judge."
     );
+}
+
+#[test]
+fn a_judge_that_sees_nothing_ends_the_calibration_and_says_what_to_do() {
+    let mut axis = axis("hair", 0.0, 0.0);
+    (axis.score, axis.verdict) = (None, AxisVerdict::NotVisible);
+    let mut verdict = standing(1, &[], vec![axis]).verdict;
+    let blind = Blind::of(&verdict).unwrap();
+    assert_eq!((blind.axes, blind.not_visible, blind.narrow), (1, 1, false));
+    assert!(blind.in_words().contains("sees none of the 1 axes") && blind.in_words().contains("models list"));
+    verdict.flags.push(Flag::NarrowModel);
+    let blind = Blind::of(&verdict).unwrap();
+    assert!(
+        blind.in_words().contains("prompt-calibrator models pull 8b"),
+        "{}",
+        blind.in_words()
+    );
+
+    let facts = Facts {
+        blind: Some(blind),
+        count: 1,
+        max_iterations: 12,
+        ..Facts::default()
+    };
+    let advice = advise(&facts);
+    assert_eq!(
+        advice.step,
+        Step::Stop(Stop::Blind),
+        "with no decision there is nothing else to go by"
+    );
+    assert!(advice.step.in_words(&facts).starts_with("Stop: this judge sees none"));
+
+    verdict.axes[0].verdict = AxisVerdict::Mismatch;
+    assert_eq!(Blind::of(&verdict), None);
 }

@@ -161,7 +161,7 @@ pub enum Decision {
     /// Undecided: so many more seeds of both are needed.
     MoreSeeds(u32),
     /// One seed only, which is no verdict.
-    Leaning(Way),
+    Tentative(Way),
 }
 
 impl From<Way> for Decision {
@@ -213,7 +213,7 @@ fn one_seed(delta: f64, seen: &Seen<'_>) -> Decision {
     if beyond_noise && !(way == Way::Keep && disagrees(delta, seen.log_odds)) {
         way.into()
     } else {
-        Decision::Leaning(way)
+        Decision::Tentative(way)
     }
 }
 

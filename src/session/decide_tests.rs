@@ -28,7 +28,7 @@ fn tried(prior: &Prior, effect: f64, noise: f64, rng: &mut scenes::Rng) -> (Way,
             Decision::Keep => return (Way::Keep, deltas),
             Decision::Revert => return (Way::Revert, deltas),
             Decision::MoreSeeds(more) => more,
-            Decision::Leaning(_) => panic!("two seeds are asked for at first"),
+            Decision::Tentative(_) => panic!("two seeds are asked for at first"),
         };
         deltas.extend((0..more).map(|_| effect + noise * normal(rng)));
     }
@@ -109,15 +109,15 @@ fn one_seed_leans_unless_it_is_beyond_the_noise() {
         };
         decide(&Prior::default(), &seen).decision
     };
-    assert_eq!(with(0.9, None, None), Decision::Leaning(Way::Keep));
-    assert_eq!(with(-0.9, None, None), Decision::Leaning(Way::Revert));
-    assert_eq!(with(0.05, Some(0.06), None), Decision::Leaning(Way::Keep));
+    assert_eq!(with(0.9, None, None), Decision::Tentative(Way::Keep));
+    assert_eq!(with(-0.9, None, None), Decision::Tentative(Way::Revert));
+    assert_eq!(with(0.05, Some(0.06), None), Decision::Tentative(Way::Keep));
     assert_eq!(with(0.07, Some(0.06), None), Decision::Keep);
     assert_eq!(with(-0.07, Some(0.06), None), Decision::Revert);
-    assert_eq!(with(0.07, Some(0.06), Some(-1.0)), Decision::Leaning(Way::Keep));
+    assert_eq!(with(0.07, Some(0.06), Some(-1.0)), Decision::Tentative(Way::Keep));
     assert_eq!(with(-0.07, Some(0.06), Some(1.0)), Decision::Revert);
     // Repeats without any noise make no verdict of no change.
-    assert_eq!(with(0.0, Some(0.0), None), Decision::Leaning(Way::Revert));
+    assert_eq!(with(0.0, Some(0.0), None), Decision::Tentative(Way::Revert));
 }
 
 #[test]

@@ -2,30 +2,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
-use super::stats::{Comparison, Sample};
+use super::decide::Ruling;
+use super::records::{self, Unreadable};
+use super::stats::{self, Comparison, Fall, Noise, Sample};
 use crate::history::{Decision, DecisionKind};
 
-/// What a decision rests on, as it is recorded.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Iterations that were kept, which a candidate is compared with to see what fell since.
+const KEPT: usize = 12;
+/// Seeds on which the judge is asked directly which of two pictures is closer.
+const ASKED_DIRECTLY: usize = 2;
+/// Above this probability of being better nobody is asked any more.
+const CLEARLY_BETTER: f64 = 0.95;
+
+/// What a decision rests on.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Detail {
     /// Seed by seed, against what it was compared with.
     pub comparison: Comparison,
     /// Probability that it is better than what it was compared with, 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
     /// Axes that moved by more than noise: mean raw difference to what it was compared with.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub moved: BTreeMap<String, f64>,
     /// Axes that fell by more than noise since an earlier iteration that was kept: which one, and by how much.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fell: BTreeMap<String, (u32, f64)>,
     /// Runs that the decision still needs: seeds by iteration.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub needs: BTreeMap<u32, Vec<u64>>,
     /// For the first that a judge scores: the best by another judge before it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_by_another: Option<u32>,
 }
 
@@ -40,17 +42,38 @@ pub struct Decided {
     pub kind: DecisionKind,
     /// What it rests on.
     pub detail: Detail,
+    /// Whether the judge has not been asked directly yet, which may hold a keep back. Such a decision is worked out and shown, and not
+    /// recorded.
+    pub awaits_direct_comparison: bool,
 }
 
 impl Decided {
-    /// Reads a recorded decision. What another version recorded differently has no detail.
-    pub(super) fn of(decision: &Decision) -> Self {
+    /// Reads a recorded decision.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub(super) fn read(decision: &Decision) -> Result<Self, Unreadable> {
         let content = &decision.content;
-        Self {
+        Ok(Self {
             iteration: content.iteration.get(),
             against: content.against.map(|n| n.get()),
             kind: content.kind,
-            detail: Detail::deserialize(&content.detail).unwrap_or_default(),
+            detail: records::read_detail(&content.detail)?,
+            awaits_direct_comparison: false,
+        })
+    }
+
+    /// A judge's first.
+    pub(super) fn first(iteration: u32, best_by_another: Option<u32>) -> Self {
+        Self {
+            iteration,
+            against: None,
+            kind: DecisionKind::First,
+            detail: Detail {
+                best_by_another,
+                ..Detail::default()
+            },
+            awaits_direct_comparison: false,
         }
     }
 
@@ -58,7 +81,7 @@ impl Decided {
     fn is_open(&self) -> bool {
         matches!(
             self.kind,
-            DecisionKind::MoreSeeds | DecisionKind::LeaningKeep | DecisionKind::LeaningRevert
+            DecisionKind::MoreSeeds | DecisionKind::TentativeKeep | DecisionKind::TentativeRevert
         )
     }
 
@@ -72,8 +95,8 @@ impl Decided {
 }
 
 /// The newest decision about every iteration.
-pub(super) fn newest(past: &[Decided]) -> BTreeMap<u32, &Decided> {
-    past.iter().map(|d| (d.iteration, d)).collect()
+pub(super) fn newest<'a>(past: impl IntoIterator<Item = &'a Decided>) -> BTreeMap<u32, &'a Decided> {
+    past.into_iter().map(|d| (d.iteration, d)).collect()
 }
 
 /// Which comparisons the judging of `n` may decide, the likeliest first: candidate and what it is compared with.
@@ -96,6 +119,116 @@ pub(super) fn pairs(newest: &BTreeMap<u32, &Decided>, n: u32, incumbent: u32) ->
         pairs.push((n, incumbent));
     }
     pairs
+}
+
+/// The judged seeds of an iteration, as far as they can be compared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct JudgedSeeds {
+    /// The iteration.
+    pub n: u32,
+    /// Those that can be compared, in the order of their runs.
+    pub samples: Vec<Sample>,
+    /// Seeds that cannot: refused, or the same picture as another's.
+    pub spent: BTreeSet<u64>,
+    /// Whether different seeds made the same picture: the workflow takes none.
+    pub seedless: bool,
+}
+
+/// Two iterations to be decided between: all that the decision follows from, beside the decisions so far.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pair {
+    /// The one that may take over.
+    pub candidate: JudgedSeeds,
+    /// What it is compared with.
+    pub against: JudgedSeeds,
+    /// The samples of those that were kept before the candidate ([`kept_before`]).
+    pub kept: Vec<(u32, Vec<Sample>)>,
+    /// What the judge said when it was asked directly: log-odds by seed, nothing where it gave no readable answer.
+    pub direct: BTreeMap<u64, Option<f64>>,
+}
+
+impl Pair {
+    /// Seed by seed.
+    pub fn comparison(&self) -> Comparison {
+        Comparison::of(&self.candidate.samples, &self.against.samples)
+    }
+
+    /// Seeds on which the judge is still to be asked directly: where its answer may hold back a keep that the scores do not
+    /// make clear.
+    pub fn seeds_to_ask(&self, past: &BTreeMap<u32, &Decided>) -> Vec<u64> {
+        let comparison = self.comparison();
+        let ruling = stats::rule(&comparison, &self.noise(past));
+        if !worth_asking(&comparison, &ruling) {
+            return Vec::new();
+        }
+        let asked = comparison.seeds.iter().take(ASKED_DIRECTLY).copied();
+        asked.filter(|seed| !self.direct.contains_key(seed)).collect()
+    }
+
+    /// Decides. Direct answers count only where they may change something, so that more of them than were needed change nothing.
+    pub fn decide(&self, past: &BTreeMap<u32, &Decided>) -> Decided {
+        let noise = self.noise(past);
+        let mut comparison = self.comparison();
+        let mut ruling = stats::rule(&comparison, &noise);
+        if worth_asking(&comparison, &ruling) {
+            let asked = comparison.seeds.iter().take(ASKED_DIRECTLY);
+            let odds: Vec<f64> = asked.filter_map(|seed| *self.direct.get(seed)?).collect();
+            comparison.log_odds = (!odds.is_empty()).then(|| stats::mean(&odds));
+            ruling = stats::rule(&comparison, &noise);
+        }
+        let (mut kind, mut more) = stats::kind(ruling.decision);
+        if comparison.is_no_difference() {
+            // The same pictures: more of them would be the same too.
+            more = 0;
+            if kind == DecisionKind::MoreSeeds {
+                kind = DecisionKind::Revert;
+            }
+        }
+        let (new, old) = (&self.candidate, &self.against);
+        // Copies of one picture would prove nothing.
+        let more = if new.seedless || old.seedless { 0 } else { more };
+        let spent = new.spent.union(&old.spent).copied().collect();
+        let moved = stats::moves(&comparison, &noise);
+        let fell = stats::falls(&new.samples, &self.kept, &noise);
+        Decided {
+            iteration: new.n,
+            against: Some(old.n),
+            kind,
+            awaits_direct_comparison: !self.seeds_to_ask(past).is_empty(),
+            detail: Detail {
+                probability: (!comparison.seeds.is_empty()).then_some(ruling.probability_better),
+                moved: moved.into_iter().map(|m| (m.axis, m.by)).collect(),
+                fell: fell
+                    .into_iter()
+                    .map(|Fall { axis, since, by }| (axis, (since, by)))
+                    .collect(),
+                needs: needs((new.n, &new.samples), (old.n, &old.samples), &spent, more),
+                comparison,
+                best_by_another: None,
+            },
+        }
+    }
+
+    fn noise(&self, past: &BTreeMap<u32, &Decided>) -> Noise {
+        // The same change once more is no new evidence about the noise.
+        let others = past.values().filter(|d| d.iteration != self.candidate.n);
+        Noise::of(others.map(|d| &d.detail.comparison))
+    }
+}
+
+/// Iterations that were kept before a candidate, the newest first.
+pub(super) fn kept_before(past: &BTreeMap<u32, &Decided>, candidate: u32) -> Vec<u32> {
+    let kept = past.values().rev().filter(|d| d.kind.takes_over());
+    kept.map(|d| d.iteration)
+        .filter(|n| *n < candidate)
+        .take(KEPT)
+        .collect()
+}
+
+/// Whether asking directly may change a decision: it can hold back a keep that the scores do not make clear.
+fn worth_asking(comparison: &Comparison, ruling: &Ruling) -> bool {
+    let would_keep = matches!(stats::kind(ruling.decision).0, DecisionKind::Keep);
+    would_keep && !comparison.seeds.is_empty() && ruling.probability_better < CLEARLY_BETTER
 }
 
 /// Seeds that a decision still needs, by iteration: first those that one of the two has already. `spent` are seeds that

@@ -6,6 +6,7 @@ fn decided(iteration: u32, against: Option<u32>, kind: DecisionKind) -> Decided 
         against,
         kind,
         detail: Detail::default(),
+        awaits_direct_comparison: false,
     }
 }
 
@@ -18,7 +19,7 @@ fn sample(seed: u64) -> Sample {
 
 #[test]
 fn a_new_iteration_is_compared_with_the_best_and_what_is_open_is_taken_up_again() {
-    use DecisionKind::{First, Keep, LeaningKeep, MoreSeeds, Revert};
+    use DecisionKind::{First, Keep, MoreSeeds, Revert, TentativeKeep};
     let past = [
         decided(1, None, First),
         decided(2, Some(1), Keep),
@@ -38,8 +39,8 @@ fn a_new_iteration_is_compared_with_the_best_and_what_is_open_is_taken_up_again(
 
     let past = [
         decided(1, None, First),
-        decided(2, Some(1), LeaningKeep),
-        decided(3, Some(2), LeaningKeep),
+        decided(2, Some(1), TentativeKeep),
+        decided(3, Some(2), TentativeKeep),
     ];
     let map = newest(&past);
     assert_eq!(
@@ -88,7 +89,7 @@ fn seeds_that_one_side_has_are_asked_for_first() {
 }
 
 #[test]
-fn a_detail_is_read_back_as_it_was_written_and_others_are_empty() {
+fn a_detail_is_read_back_as_it_was_written_and_others_are_an_error() {
     let detail = Detail {
         comparison: Comparison {
             seeds: vec![u64::MAX],
@@ -102,10 +103,82 @@ fn a_detail_is_read_back_as_it_was_written_and_others_are_empty() {
         needs: BTreeMap::from([(3, vec![u64::MAX])]),
         best_by_another: Some(6),
     };
-    let text = serde_json::to_string(&detail).unwrap();
-    assert_eq!(serde_json::from_str::<Detail>(&text).unwrap(), detail);
+    let written = records::write_detail(&detail).unwrap();
+    assert_eq!(written["v"], 1);
+    let text = serde_json::to_string(&written).unwrap();
+    let read = |text: &str| records::read_detail(&serde_json::from_str(text).unwrap());
+    assert_eq!(read(&text).unwrap(), detail);
+    // The first releases wrote no version.
+    assert_eq!(read(&text.replace("\"v\":1,", "")).unwrap(), detail);
+    for damaged in [
+        "{\"comparison\": 1}",
+        "{}",
+        "[]",
+        &text.replace("\"v\":1", "\"v\":2"),
+        &text.replace("[0.1]", "[]"),
+    ] {
+        assert!(read(damaged).is_err(), "{damaged}");
+    }
+}
+
+/// Two iterations on so many seeds, the candidate better by `by` on the one axis.
+fn pair(by: f64, seeds: u64) -> Pair {
+    let samples = |raw: f64| {
+        (1..=seeds)
+            .map(|seed| Sample {
+                seed,
+                axes: BTreeMap::from([("hair".to_owned(), (raw + 0.01 * (seed % 2) as f64, 1.0))]),
+            })
+            .collect::<Vec<_>>()
+    };
+    Pair {
+        candidate: JudgedSeeds {
+            n: 2,
+            samples: samples(0.5 + by),
+            ..JudgedSeeds::default()
+        },
+        against: JudgedSeeds {
+            n: 1,
+            samples: samples(0.5),
+            ..JudgedSeeds::default()
+        },
+        kept: Vec::new(),
+        direct: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn a_decision_follows_from_the_rows_and_direct_answers_count_where_they_may_hold_it_back() {
+    let past = [Decided::first(1, None)];
+    let past = newest(&past);
+    let mut doubtful = pair(0.05, 2);
+    assert_eq!(doubtful.seeds_to_ask(&past), [1, 2]);
+    let without = doubtful.decide(&past);
+    assert_eq!(without.kind, DecisionKind::Keep, "{without:?}");
+    assert!(without.awaits_direct_comparison && without.in_words().contains("Not recorded yet"));
+    assert_eq!(doubtful.decide(&past), without, "the same rows, the same decision");
+
+    doubtful.direct = BTreeMap::from([(1, Some(-2.0)), (2, None)]);
     assert_eq!(
-        Detail::deserialize(&serde_json::json!({"comparison": 1})).unwrap_or_default(),
-        Detail::default()
+        doubtful.seeds_to_ask(&past),
+        [] as [u64; 0],
+        "an answer that could not be read is one"
     );
+    let held = doubtful.decide(&past);
+    assert_eq!(
+        (held.kind, held.detail.comparison.log_odds),
+        (DecisionKind::MoreSeeds, Some(-2.0))
+    );
+    assert!(!held.awaits_direct_comparison);
+    doubtful.direct = BTreeMap::from([(1, Some(2.0)), (2, Some(1.0))]);
+    assert_eq!(doubtful.decide(&past).kind, DecisionKind::Keep);
+
+    // Where the scores are clear, or would not keep, answers that are there change nothing.
+    for by in [0.3, -0.3] {
+        let mut clear = pair(by, 2);
+        assert_eq!(clear.seeds_to_ask(&past), [] as [u64; 0], "{by}");
+        let decided = clear.decide(&past);
+        clear.direct = BTreeMap::from([(1, Some(-9.0)), (2, Some(-9.0))]);
+        assert_eq!(clear.decide(&past), decided, "{by}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::records::Unreadable;
 use crate::comfy::error::ComfyError;
 use crate::comfy::graph::GraphError;
 use crate::comfy::inject::ChoiceError;
@@ -75,6 +76,14 @@ pub enum ServiceError {
         /// What to do.
         hint: String,
     },
+    /// A record of a session that cannot be read.
+    #[error("session {session}: {error}")]
+    Unreadable {
+        /// The session.
+        session: SessionId,
+        /// What cannot be read.
+        error: Unreadable,
+    },
     /// What went wrong with an iteration that is recorded.
     #[error("iteration {n} of session {session}: {error}")]
     At {
@@ -88,6 +97,14 @@ pub enum ServiceError {
     /// The caller cancelled.
     #[error("cancelled{}", .0)]
     Cancelled(String),
+    /// Another call stopped the work for everybody.
+    #[error("stopped by a call with `cancel: true` over {} connection{how}", if *.same_connection { "this" } else { "another" })]
+    Stopped {
+        /// Whether it came over the same connection.
+        same_connection: bool,
+        /// How far the work was.
+        how: String,
+    },
     /// A defect.
     #[error("an internal error: {0}. What was on disk is intact")]
     Internal(String),
@@ -201,6 +218,24 @@ impl ServiceError {
         }
     }
 
+    /// What a call that was cancelled is answered with; `goes_on` when others want the work to go on.
+    pub(crate) fn left(goes_on: bool) -> Self {
+        let state = if goes_on {
+            ": the work goes on for others who wait for it, or were told that it does"
+        } else {
+            ": the work is being stopped"
+        };
+        Self::Cancelled(state.to_owned())
+    }
+
+    /// The same, where a call asked that the work be stopped: whoever waited did not cancel.
+    pub(crate) fn stopped_by_a_call(self, same_connection: bool) -> Self {
+        match self {
+            Self::Cancelled(how) => Self::Stopped { same_connection, how },
+            other => other,
+        }
+    }
+
     /// What to do next, for an agent.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -221,10 +256,14 @@ impl ServiceError {
                 remedies.dedup();
                 remedies.join(" ")
             }
+            Self::Unreadable { .. } => "Nothing was changed, and other sessions are not affected. Use the prompt-calibrator that wrote it (probably a newer one).".into(),
             Self::File { .. } => "Check that the file is still there and that this user may read it.".into(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Cancelled(_) => "Call again if the result is still wanted.".into(),
+            Self::Stopped { .. } => "Somebody wanted it stopped: ask before calling again. A new call keeps what was finished and runs the rest anew.".into(),
             Self::Internal(_) => "Call again; if it happens twice, report the message.".into(),
         }
     }
 }
+
+crate::hint::hints!(ServiceError);

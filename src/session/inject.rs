@@ -29,7 +29,7 @@ pub struct InjectRequest {
     /// The rubric of a new session.
     pub rubric: Option<String>,
     /// Overall score at which the session is done, 0 to 1.
-    pub target: Option<f64>,
+    pub target_score: Option<f64>,
     /// Iterations after which to stop.
     pub max_iterations: Option<u32>,
     /// The iteration to start from; unless given the best so far, before any is scored the newest. Zero is the workflow as it was.
@@ -243,10 +243,10 @@ impl Service {
 }
 
 fn check_numbers(request: &InjectRequest) -> Result<(), ServiceError> {
-    if request.target.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
+    if request.target_score.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
         return Err(ServiceError::usage(
-            "the target is not between 0 and 1",
-            "Give a target such as 0.85.",
+            "`target_score` is not between 0 and 1",
+            "Give a score to reach, such as 0.85.",
         ));
     }
     if request.max_iterations == Some(0) {

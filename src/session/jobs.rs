@@ -1,4 +1,8 @@
-//! Long work that outlives the call that began it: followed by handle, cancelled for real.
+//! Long work that outlives the call that began it: followed by handle, shared by all who ask for it, cancelled for real.
+
+mod interest;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::ServiceError;
 use crate::progress::{Progress, Teller};
 
+pub use interest::Caller;
+use interest::{Interest, Stop};
+
 /// How many finished jobs stay known; older ones are found in the history.
 const KEPT: usize = 64;
 
@@ -21,6 +28,8 @@ struct Job<T> {
     progress: watch::Receiver<Progress>,
     ended: watch::Receiver<Option<Ended<T>>>,
     cancel: CancellationToken,
+    /// Who wants it to go on. `cancel` fires under this lock, so that nobody joins what is being stopped.
+    interest: Arc<Mutex<Interest>>,
     /// Somebody was told how it ended.
     told: Arc<AtomicBool>,
     number: u64,
@@ -32,9 +41,25 @@ impl<T> Clone for Job<T> {
             progress: self.progress.clone(),
             ended: self.ended.clone(),
             cancel: self.cancel.clone(),
+            interest: Arc::clone(&self.interest),
             told: Arc::clone(&self.told),
             number: self.number,
         }
+    }
+}
+
+impl<T> Job<T> {
+    fn interest(&self) -> MutexGuard<'_, Interest> {
+        self.interest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn runs(&self) -> bool {
+        self.ended.borrow().is_none()
+    }
+
+    /// Whether it is joined rather than replaced: it runs, or has ended and nobody was told how.
+    fn stays(&self) -> bool {
+        self.runs() || !self.told.load(Ordering::Acquire) && !self.cancel.is_cancelled()
     }
 }
 
@@ -42,8 +67,21 @@ impl<T> Clone for Job<T> {
 pub enum Waited<T> {
     /// The job ended.
     Ended(Ended<T>),
-    /// It goes on; how far it is.
+    /// The time to wait is up and the job goes on; how far it is.
     GoesOn(Progress),
+    /// The wait was cancelled. The job goes on for others, or is still being stopped.
+    Left {
+        /// Whether it goes on.
+        goes_on: bool,
+    },
+}
+
+/// What joining a job came to.
+pub enum Joined<T> {
+    /// A wait for it.
+    Waiter(Waiter<T>),
+    /// The job of this handle is still being stopped, and nothing new was started.
+    BeingStopped,
 }
 
 /// The jobs of one kind, by handle.
@@ -75,30 +113,29 @@ impl<T: Send + Sync + 'static> Jobs<T> {
     pub fn running(&self, handle: &str) -> Option<Progress> {
         let jobs = self.lock();
         let job = jobs.get(handle)?;
-        job.ended.borrow().is_none().then(|| job.progress.borrow().clone())
+        job.runs().then(|| job.progress.borrow().clone())
     }
 
-    /// Whether a job runs whose handle begins so.
-    pub fn any_running(&self, beginning: &str) -> bool {
-        let jobs = self.lock();
-        let mut own = jobs.iter().filter(|(handle, _)| handle.starts_with(beginning));
-        own.any(|(_, job)| job.ended.borrow().is_none())
-    }
-
-    /// Starts work under a handle, unless a job of this handle is running, or has ended and
-    /// nobody was told how: then that one stays and `work` is dropped. Returns whether it started.
-    pub fn start<F>(&self, handle: &str, work: impl FnOnce(Teller, CancellationToken) -> F) -> bool
+    /// Starts work for which nobody waits, unless there is a job of this handle that would be joined.
+    pub fn start<F>(&self, handle: &str, work: impl FnOnce(Teller, CancellationToken) -> F)
     where
         F: Future<Output = Result<T, ServiceError>> + Send + 'static,
     {
         let mut jobs = self.lock();
-        let stays = |job: &Job<T>| {
-            let untold = !job.told.load(Ordering::Acquire) && !job.cancel.is_cancelled();
-            job.ended.borrow().is_none() || untold
-        };
-        if jobs.get(handle).is_some_and(stays) {
-            return false;
+        if !jobs.get(handle).is_some_and(Job::stays) {
+            self.begin(&mut jobs, handle, work);
         }
+    }
+
+    fn begin<F>(
+        &self,
+        jobs: &mut HashMap<String, Job<T>>,
+        handle: &str,
+        work: impl FnOnce(Teller, CancellationToken) -> F,
+    ) -> Job<T>
+    where
+        F: Future<Output = Result<T, ServiceError>> + Send + 'static,
+    {
         let (teller, progress) = Teller::new();
         let (finish, ended) = watch::channel(None);
         let cancel = CancellationToken::new();
@@ -111,68 +148,174 @@ impl<T: Send + Sync + 'static> Jobs<T> {
             };
             finish.send_replace(Some(result));
         });
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let job = Job {
             progress,
             ended,
             cancel,
+            interest: Arc::default(),
             told: Arc::default(),
-            number,
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
         };
-        jobs.insert(handle.to_owned(), job);
-        forget_oldest(&mut jobs);
-        true
+        jobs.insert(handle.to_owned(), job.clone());
+        forget_oldest(jobs);
+        job
     }
 
-    /// Waits at most `limit` for a job that was cancelled to be over, so that a new one does not join
-    /// what is being stopped.
-    pub async fn settle(&self, handle: &str, limit: Duration) {
-        let job = self.lock().get(handle).cloned();
-        if let Some(mut job) = job.filter(|job| job.cancel.is_cancelled()) {
-            let _ = tokio::time::timeout(limit, job.ended.wait_for(Option::is_some)).await;
-        }
-    }
-
-    /// Cancels a job. False when none of this handle runs.
-    pub fn cancel(&self, handle: &str) -> bool {
-        let jobs = self.lock();
-        match jobs.get(handle) {
-            Some(job) if job.ended.borrow().is_none() => {
-                job.cancel.cancel();
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Waits for a job at most `limit`, passing its progress on. When `cancel` fires the job is
-    /// cancelled, and its end awaited.
-    ///
-    /// `None` when no job of this handle is known.
-    pub async fn wait(
+    /// Waits with all others for the job of this handle: the one that is running, or has ended and nobody was told how; else
+    /// `work` is started under it. What is being stopped is not joined: its end is awaited first, at most `limit` or until
+    /// `cancel` fires.
+    pub async fn join<F>(
         &self,
         handle: &str,
+        caller: Caller,
         limit: Duration,
-        teller: &Teller,
         cancel: &CancellationToken,
-    ) -> Option<Waited<T>> {
-        let mut job = self.lock().get(handle).cloned()?;
+        work: impl FnOnce(Teller, CancellationToken) -> F,
+    ) -> Joined<T>
+    where
+        F: Future<Output = Result<T, ServiceError>> + Send + 'static,
+    {
         let deadline = tokio::time::Instant::now() + limit;
         loop {
-            if let Some(ended) = job.ended.borrow_and_update().clone() {
-                job.told.store(true, Ordering::Release);
-                return Some(Waited::Ended(ended));
+            let mut ending = {
+                let mut jobs = self.lock();
+                let there = jobs.get(handle).filter(|job| job.stays()).cloned();
+                let Some(job) = there else {
+                    let job = self.begin(&mut jobs, handle, work);
+                    return Joined::Waiter(Waiter::new(job, caller, true));
+                };
+                let waiter = Waiter::new(job, caller, false);
+                if waiter.counted {
+                    return Joined::Waiter(waiter);
+                }
+                waiter.job.ended.clone()
+            };
+            tokio::select! {
+                ended = tokio::time::timeout_at(deadline, ending.wait_for(Option::is_some)) => if ended.is_err() {
+                    return Joined::BeingStopped;
+                },
+                () = cancel.cancelled() => return Joined::BeingStopped,
             }
-            let now = job.progress.borrow_and_update().clone();
+        }
+    }
+
+    /// Waits for the job of this handle whatever its state; `None` when none is known.
+    pub fn attach(&self, handle: &str, caller: Caller) -> Option<Waiter<T>> {
+        let job = self.lock().get(handle).cloned()?;
+        Some(Waiter::new(job, caller, false))
+    }
+
+    /// Stops a job, whoever waits for it; they are told that `by` asked for it. False when none of this handle runs.
+    pub fn stop(&self, handle: &str, by: Caller) -> bool {
+        let jobs = self.lock();
+        let Some(job) = jobs.get(handle).filter(|job| job.runs()) else {
+            return false;
+        };
+        let mut interest = job.interest();
+        interest.stop(by);
+        job.cancel.cancel();
+        true
+    }
+}
+
+/// One call's wait for a job. Dropping it, as when the client is gone, is giving it up.
+pub struct Waiter<T> {
+    job: Job<T>,
+    caller: Caller,
+    began: bool,
+    /// Whether it stands in the job's interest.
+    counted: bool,
+}
+
+impl<T> Waiter<T> {
+    fn new(job: Job<T>, caller: Caller, began: bool) -> Self {
+        let counted = job.interest().join(caller);
+        Self {
+            job,
+            caller,
+            began,
+            counted,
+        }
+    }
+
+    /// Whether the job was begun for this call, and not joined.
+    pub fn began(&self) -> bool {
+        self.began
+    }
+
+    /// Waits for the job at most `limit`, passing its progress on. When `cancel` fires the wait is over at once, unless
+    /// nobody else wants the job ([`Interest`] says who does): then the job is stopped, and its end awaited.
+    pub async fn wait(mut self, limit: Duration, teller: &Teller, cancel: &CancellationToken) -> Waited<T> {
+        let deadline = tokio::time::Instant::now() + limit;
+        let mut cancelled = false;
+        loop {
+            let ended = self.job.ended.borrow_and_update().clone();
+            if let Some(ended) = ended {
+                self.counted = false;
+                self.job.told.store(true, Ordering::Release);
+                return Waited::Ended(self.with_who_stopped_it(ended));
+            }
+            let now = self.job.progress.borrow_and_update().clone();
             teller.tell(now.clone());
             tokio::select! {
-                changed = job.ended.changed() => if changed.is_err() {
-                    return Some(Waited::Ended(Err(ServiceError::Internal("the job vanished".into()))));
+                biased;
+                changed = self.job.ended.changed() => if changed.is_err() {
+                    return Waited::Ended(Err(ServiceError::Internal("the job vanished".into())));
                 },
-                Ok(()) = job.progress.changed() => {}
-                () = cancel.cancelled(), if !job.cancel.is_cancelled() => job.cancel.cancel(),
-                () = tokio::time::sleep_until(deadline) => return Some(Waited::GoesOn(now)),
+                () = cancel.cancelled(), if !cancelled => {
+                    cancelled = true;
+                    if !self.give_up() {
+                        return Waited::Left { goes_on: true };
+                    }
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    if cancelled {
+                        return Waited::Left { goes_on: false };
+                    }
+                    self.leave_with_handle();
+                    return Waited::GoesOn(now);
+                }
+                Ok(()) = self.job.progress.changed() => {}
             }
+        }
+    }
+
+    /// Whether the job is over, or being stopped now.
+    fn give_up(&mut self) -> bool {
+        let mut interest = self.job.interest();
+        if !self.job.runs() {
+            // There is nothing to stop, and its end stays for whoever asks.
+            self.counted = false;
+            return true;
+        }
+        if !std::mem::take(&mut self.counted) {
+            return interest.stopped().is_some();
+        }
+        let stops = interest.leave();
+        if stops {
+            self.job.cancel.cancel();
+        }
+        stops
+    }
+
+    fn leave_with_handle(&mut self) {
+        if std::mem::take(&mut self.counted) {
+            self.job.interest().leave_with_handle(self.caller);
+        }
+    }
+
+    fn with_who_stopped_it(&self, ended: Ended<T>) -> Ended<T> {
+        match self.job.interest().stopped() {
+            Some(Stop::Asked(by)) => ended.map_err(|error| error.stopped_by_a_call(by == self.caller)),
+            _ => ended,
+        }
+    }
+}
+
+impl<T> Drop for Waiter<T> {
+    fn drop(&mut self) {
+        if self.counted {
+            self.give_up();
         }
     }
 }
@@ -188,84 +331,5 @@ fn forget_oldest<T>(jobs: &mut HashMap<String, Job<T>>) {
             Some(handle) => jobs.remove(&handle),
             None => return,
         };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn ended(jobs: &Jobs<u32>, handle: &str) -> Ended<u32> {
-        match jobs
-            .wait(
-                handle,
-                Duration::from_secs(10),
-                &Teller::silent(),
-                &CancellationToken::new(),
-            )
-            .await
-        {
-            Some(Waited::Ended(ended)) => ended,
-            _ => panic!("it did not end"),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_job_outlives_the_call_and_is_found_by_its_handle() {
-        let jobs = Jobs::<u32>::default();
-        let gate = CancellationToken::new();
-        let open = gate.clone();
-        jobs.start("a", |teller, _| async move {
-            teller.tell(Progress::words("half way"));
-            open.cancelled().await;
-            Ok(7)
-        });
-        let never = CancellationToken::new();
-        let first = jobs.wait("a", Duration::ZERO, &Teller::silent(), &never).await;
-        assert!(matches!(first, Some(Waited::GoesOn(_))));
-        gate.cancel();
-        assert_eq!(*ended(&jobs, "a").await.unwrap(), 7);
-        assert_eq!(*ended(&jobs, "a").await.unwrap(), 7, "asked again");
-        assert!(
-            jobs.wait("b", Duration::ZERO, &Teller::silent(), &never)
-                .await
-                .is_none()
-        );
-    }
-
-    #[tokio::test]
-    async fn a_second_start_joins_the_running_job() {
-        let jobs = Jobs::<u32>::default();
-        let gate = CancellationToken::new();
-        let open = gate.clone();
-        jobs.start("a", |_, _| async move {
-            open.cancelled().await;
-            Ok(1)
-        });
-        assert!(!jobs.start("a", |_, _| async { Ok(2) }));
-        gate.cancel();
-        assert_eq!(*ended(&jobs, "a").await.unwrap(), 1);
-        assert!(jobs.start("a", |_, _| async { Ok(3) }), "an ended job is replaced");
-        let mut end = jobs.lock()["a"].ended.clone();
-        end.wait_for(Option::is_some).await.unwrap();
-        assert!(!jobs.start("a", |_, _| async { Ok(4) }), "nobody was told its end");
-        assert_eq!(*ended(&jobs, "a").await.unwrap(), 3);
-    }
-
-    #[tokio::test]
-    async fn cancelling_the_wait_cancels_the_work_and_a_panic_is_an_answer() {
-        let jobs = Jobs::<u32>::default();
-        jobs.start("a", |_, cancel| async move {
-            cancel.cancelled().await;
-            Err(ServiceError::Cancelled(String::new()))
-        });
-        let cancel = CancellationToken::new();
-        cancel.cancel();
-        let waited = jobs
-            .wait("a", Duration::from_secs(10), &Teller::silent(), &cancel)
-            .await;
-        assert!(matches!(waited, Some(Waited::Ended(Err(ServiceError::Cancelled(_))))));
-        jobs.start("p", |_, _| async { panic!("on purpose") });
-        assert!(matches!(ended(&jobs, "p").await, Err(ServiceError::Internal(_))));
     }
 }

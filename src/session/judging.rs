@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::deciding::{Deciding, Outcome};
 use super::jobs::Waited;
 use super::queue::RunReport;
 use super::record::file_hash;
-use super::settle::{Deciding, Outcome};
+use super::records::{self, JudgementRecord};
 use super::target;
-use super::{HandOver, Service, ServiceError};
+use super::{Caller, HandOver, Service, ServiceError};
 use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify};
 use crate::judge::guard;
 use crate::judge::rubric::{AxisId, Rubric};
@@ -36,13 +37,15 @@ pub struct JudgeRequest {
     /// Another picture to compare with the reference beside the judged one: an iteration's number, or a path.
     pub against: Option<String>,
     /// What the reference shows on some axes, written by hand: axis → words.
-    pub target: BTreeMap<String, String>,
+    pub reference_values: BTreeMap<String, String>,
     /// Whether the judge process is ended afterwards, which frees its memory.
     pub unload: bool,
     /// How long to wait before answering with a handle.
     pub wait: Duration,
     /// The handle of a judgement that goes on.
     pub handle: Option<String>,
+    /// Who calls.
+    pub caller: Caller,
 }
 
 /// What was judged.
@@ -186,21 +189,24 @@ impl Service {
                 handle
             }
         };
-        match self.judgings.wait(&handle, request.wait, teller, cancel).await {
-            Some(Waited::Ended(ended)) => Ok(JudgeAnswer::Done(ended?)),
-            Some(Waited::GoesOn(progress)) => Ok(JudgeAnswer::GoesOn { handle, progress }),
-            None => Err(ServiceError::usage(
+        let Some(waiter) = self.judgings.attach(&handle, request.caller) else {
+            return Err(ServiceError::usage(
                 format!("no judgement of handle {handle} is known"),
                 "Handles end with the server; ask again with the pictures or the iteration. What was finished is in get_history.",
-            )),
+            ));
+        };
+        match waiter.wait(request.wait, teller, cancel).await {
+            Waited::Ended(ended) => Ok(JudgeAnswer::Done(ended?)),
+            Waited::GoesOn(progress) => Ok(JudgeAnswer::GoesOn { handle, progress }),
+            Waited::Left { goes_on } => Err(ServiceError::left(goes_on)),
         }
     }
 
     /// Checks a request and reads what it names, before anything long starts.
     async fn plan(&self, request: &JudgeRequest) -> Result<Plan, ServiceError> {
         let mut plan = self.plan_pictures(request).await?;
-        if !request.target.is_empty() {
-            plan.edits = target::edits(&request.target, &plan.rubric, !plan.subjects.is_empty())?;
+        if !request.reference_values.is_empty() {
+            plan.edits = target::edits(&request.reference_values, &plan.rubric, !plan.subjects.is_empty())?;
         }
         if let Some(against) = &request.against {
             if plan.subjects.is_empty() {
@@ -377,6 +383,7 @@ impl Service {
     ) -> Result<Judging, ServiceError> {
         let lease = self.sharing.for_judging(&*self.judge, teller, cancel).await?;
         let session = plan.session.clone();
+        let _working = plan.iteration().map(|(session, n)| self.at_work.begin(session, n));
         let judged = self.judged(plan, teller, cancel).await;
         let outcome = match (&judged, &session) {
             (Ok(Judged::Verdicts(verdicts)), Some(session)) => {
@@ -524,9 +531,11 @@ impl Service {
             }
             None => None,
         };
-        let recorded = as_recorded(&verdict, versus.as_ref())?;
-        let scores = (verdict.overall_score, verdict.overall_raw);
-        self.record(plan, subject, &verdict.judge, scores, recorded).await?;
+        let record = JudgementRecord::Made {
+            verdict: Box::new(verdict.clone()),
+            versus: versus.clone(),
+        };
+        self.record(plan, subject, &verdict.judge, &record).await?;
         let mut pictures = [const { String::new() }; 2];
         for (slot, picture) in pictures.iter_mut().zip([&plan.reference, &subject.picture]) {
             *slot = self
@@ -568,16 +577,6 @@ impl Incumbent {
     }
 }
 
-/// A verdict as the history keeps it.
-fn as_recorded(verdict: &Verdict, versus: Option<&Versus>) -> Result<serde_json::Value, ServiceError> {
-    let json = |e: serde_json::Error| ServiceError::Internal(e.to_string());
-    let mut recorded = serde_json::to_value(verdict).map_err(json)?;
-    if let Some(versus) = versus {
-        recorded["versus"] = serde_json::to_value(versus).map_err(json)?;
-    }
-    Ok(recorded)
-}
-
 /// One picture to judge.
 pub(super) struct Subject {
     pub of: JudgementOf,
@@ -599,8 +598,20 @@ pub(super) struct Plan {
     pub edits: BTreeMap<AxisId, Option<String>>,
 }
 
+impl Plan {
+    /// The iteration that is judged, where it is one.
+    fn iteration(&self) -> Option<(&SessionId, IterationNo)> {
+        self.subjects.iter().find_map(|subject| match &subject.of {
+            JudgementOf::Run { session, n, .. } => Some((session, *n)),
+            JudgementOf::Files { .. } => None,
+        })
+    }
+}
+
 /// The rubric a session was opened with, whatever became of its file.
 pub(super) fn rubric_of(session: &Session) -> Result<Rubric, ServiceError> {
-    serde_json::from_value(session.opened.rubric.resolved.clone())
-        .map_err(|e| ServiceError::Internal(format!("the session's rubric cannot be read back: {e}")))
+    records::read_rubric(&session.opened.rubric.resolved).map_err(|error| ServiceError::Unreadable {
+        session: session.id.clone(),
+        error,
+    })
 }

@@ -3,17 +3,11 @@
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::history::{HistoryError, ImageHash, JudgeHash, ReferenceKey, RubricHash, Store};
+use crate::history::{HistoryError, ImageHash, JudgeHash, JudgeStateKind, ReferenceKey, RubricHash, Store};
 use crate::judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered};
 
 /// Keeps frozen values and scales in the history's database.
 pub struct HistoryMemory(pub Store);
-
-/// Stands for the reference where there is none: the self-check uses the bank's own pictures.
-const SELF_CHECK: &[u8] = b"the judge's self-check";
-
-/// Stands for the reference of a fit, which was made on many.
-const FIT: &[u8] = b"the judge's fit";
 
 fn failed(error: &HistoryError) -> MemoryError {
     MemoryError {
@@ -22,57 +16,78 @@ fn failed(error: &HistoryError) -> MemoryError {
     }
 }
 
-fn key(key: &MemoryKey) -> Result<ReferenceKey, MemoryError> {
+/// Where a remembered thing lies in the history.
+enum Place {
+    OfReference(ReferenceKey),
+    OfJudge(JudgeHash, RubricHash, JudgeStateKind),
+}
+
+fn place(key: &MemoryKey) -> Result<Place, MemoryError> {
     let bad = |e: crate::history::InvalidId| MemoryError {
         message: e.to_string(),
         hint: e.hint(),
     };
-    let reference = match key.kind {
-        Kind::SelfCheck => ImageHash::of(SELF_CHECK),
-        Kind::Fit => ImageHash::of(FIT),
-        Kind::ReferenceValues | Kind::Scale => ImageHash::parse(&key.picture).map_err(bad)?,
-    };
-    Ok(ReferenceKey {
-        reference,
-        judge: JudgeHash::parse(&key.judge).map_err(bad)?,
-        rubric: RubricHash::parse(&key.rubric).map_err(bad)?,
+    let (judge, rubric) = (
+        JudgeHash::parse(&key.judge).map_err(bad)?,
+        RubricHash::parse(&key.rubric).map_err(bad)?,
+    );
+    Ok(match key.kind {
+        Kind::SelfCheck => Place::OfJudge(judge, rubric, JudgeStateKind::SelfCheck),
+        Kind::Fit => Place::OfJudge(judge, rubric, JudgeStateKind::Fit),
+        Kind::ReferenceValues | Kind::Scale => Place::OfReference(ReferenceKey {
+            reference: ImageHash::parse(&key.picture).map_err(bad)?,
+            judge,
+            rubric,
+        }),
     })
 }
 
 impl Memory for HistoryMemory {
     fn load<'a>(&'a self, wanted: &'a MemoryKey) -> BoxFuture<'a, Result<Option<Remembered>, MemoryError>> {
         Box::pin(async move {
-            let key = key(wanted)?;
-            let found = match wanted.kind {
-                Kind::ReferenceValues | Kind::Fit => self.0.reference_values(&key).await,
-                Kind::Scale | Kind::SelfCheck => self.0.scale(&key).await,
+            let found = match &place(wanted)? {
+                Place::OfJudge(judge, rubric, kind) => {
+                    let state = self.0.judge_state(judge, rubric, *kind).await;
+                    state.map(|found| found.map(|value| Remembered { value, edited: false }))
+                }
+                Place::OfReference(key) => {
+                    let frozen = match wanted.kind {
+                        Kind::Scale => self.0.scale(key).await,
+                        _ => self.0.reference_values(key).await,
+                    };
+                    frozen.map(|found| {
+                        found.map(|frozen| Remembered {
+                            value: frozen.value,
+                            edited: frozen.edited,
+                        })
+                    })
+                }
             };
-            let found = found.map_err(|e| failed(&e))?;
-            Ok(found.map(|frozen| Remembered {
-                value: frozen.value,
-                edited: frozen.edited,
-            }))
+            found.map_err(|e| failed(&e))
         })
     }
 
     fn store<'a>(&'a self, wanted: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
         Box::pin(async move {
-            let key = key(wanted)?;
-            let stored = match wanted.kind {
-                Kind::ReferenceValues => self.0.put_reference_values(&key, value).await,
-                // A later fit takes the place of an earlier one, which stays in the history.
-                Kind::Fit => self.0.edit_reference_values(&key, value).await,
-                Kind::Scale | Kind::SelfCheck => self.0.put_scale(&key, value).await,
+            let stored = match &place(wanted)? {
+                // A later one takes the place of an earlier one, which stays in the history.
+                Place::OfJudge(judge, rubric, kind) => self.0.put_judge_state(judge, rubric, *kind, value).await,
+                Place::OfReference(key) => match wanted.kind {
+                    Kind::Scale => self.0.put_scale(key, value).await.map(drop),
+                    _ => self.0.put_reference_values(key, value).await.map(drop),
+                },
             };
-            stored.map(|_| ()).map_err(|e| failed(&e))
+            stored.map_err(|e| failed(&e))
         })
     }
 
     fn edit<'a>(&'a self, wanted: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
         Box::pin(async move {
-            let key = key(wanted)?;
-            let stored = self.0.edit_reference_values(&key, value).await;
-            stored.map(|_| ()).map_err(|e| failed(&e))
+            let stored = match &place(wanted)? {
+                Place::OfJudge(judge, rubric, kind) => self.0.put_judge_state(judge, rubric, *kind, value).await,
+                Place::OfReference(key) => self.0.edit_reference_values(key, value).await.map(drop),
+            };
+            stored.map_err(|e| failed(&e))
         })
     }
 }

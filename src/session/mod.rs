@@ -4,7 +4,11 @@
 pub mod advice;
 pub mod decide;
 mod decided;
+mod deciding;
+mod decision_log;
 mod error;
+mod evidence;
+mod facts;
 mod files;
 mod inject;
 mod jobs;
@@ -15,8 +19,8 @@ mod opening;
 mod overview;
 mod queue;
 mod record;
+pub mod records;
 mod run;
-mod settle;
 mod sharing;
 mod show;
 pub mod stats;
@@ -41,16 +45,20 @@ use crate::judge::worker::WorkerConfig;
 pub use error::ServiceError;
 pub use files::Loaded;
 pub use inject::{Draft, InjectRequest, Injected, Question};
+pub use jobs::Caller;
 pub use judging::{BestSoFar, JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Judging, TargetTable};
 pub use notebook::{Notebook, Noted, NotedRun, Thumbnail};
 pub use overview::{AdviceView, AxisView, IterationView, Overview, OverviewRequest, PAGE, SessionView};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 
 pub use decided::{Decided, Detail};
-pub use settle::Outcome;
+pub use deciding::Outcome;
+pub use decision_log::{RecordId, UnreadableRecords};
+pub use records::JudgementRecord;
 pub use sharing::{HandOver, Policy, Side};
 pub use show::{Previews, hash_of};
 
+use deciding::AtWork;
 use jobs::Jobs;
 use sharing::Sharing;
 
@@ -94,6 +102,7 @@ pub struct Service {
     sharing: Arc<Sharing>,
     queued: Arc<Jobs<Queued>>,
     judgings: Arc<Jobs<Judging>>,
+    at_work: AtWork,
     resumed: Arc<AtomicBool>,
 }
 
@@ -113,6 +122,7 @@ impl Service {
             default_rubric: parts.rubric,
             queued: Arc::default(),
             judgings: Arc::default(),
+            at_work: AtWork::default(),
             resumed: Arc::default(),
         }
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::advice::advise;
 use super::decided::{Decided, newest};
+use super::decision_log::RecordId;
 use super::files::blocking;
 use super::judging::rubric_of;
-use super::settle::verdict_of;
+use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use crate::history::{ImageHash, Iteration, JudgeHash, Judgement, Run, RunState, Session, Span};
 use crate::judge::average::averaged;
@@ -86,28 +87,29 @@ fn side(pictures: usize) -> u32 {
 }
 
 impl Service {
-    /// A whole session, with previews of its pictures. Changes nothing but what a kill left undecided.
+    /// A whole session, with previews of its pictures. Writes nothing.
     ///
     /// # Errors
     /// [`ServiceError`] of the history; a picture that is gone is no error.
     pub async fn notebook(&self, id: &str, teller: &Teller) -> Result<Notebook, ServiceError> {
         let session = self.open_session(id).await?;
         let judge = self.shown_judge(&session).await?;
-        let facts = self.facts(&session, judge.as_ref()).await?;
+        let mut facts = self.facts(&session, judge.as_ref()).await?;
         let iterations = self.store.iterations(&session.id, Span::All).await?;
         let mut runs: BTreeMap<u32, Vec<Run>> = BTreeMap::new();
         for run in self.store.runs_of(&session.id, None).await? {
             runs.entry(run.iteration.get()).or_default().push(run);
         }
-        let judgements = self.store.judgements_of(&session.id, None).await?;
-        let decisions: Vec<Decided> = self
-            .store
-            .decisions_of(&session.id, Span::All)
-            .await?
-            .iter()
-            .filter(|d| Some(&d.content.judge) == judge.as_ref())
-            .map(Decided::of)
-            .collect();
+        let mut judgements: Vec<(Judgement, JudgementRecord)> = Vec::new();
+        for judgement in self.store.judgements_of(&session.id, None).await? {
+            match JudgementRecord::read(&judgement.content.verdict) {
+                Ok(record) => judgements.push((judgement, record)),
+                Err(error) => facts.unreadable.add(RecordId::Judgement(judgement.id), error),
+            }
+        }
+        let decisions = self
+            .decisions_about(&session, judge.as_ref(), Span::All, &mut facts)
+            .await?;
         let decisions = newest(&decisions);
         let side = side(runs.values().map(Vec::len).sum());
         let meter = Meter::new(teller, "reading pictures", iterations.len() as u64);
@@ -115,9 +117,9 @@ impl Service {
         for iteration in iterations {
             meter.step();
             let n = iteration.n.get();
-            let of_this: Vec<&Judgement> = judgements
+            let of_this: Vec<&(Judgement, JudgementRecord)> = judgements
                 .iter()
-                .filter(|j| j.content.iteration == Some(iteration.n))
+                .filter(|(j, _)| j.content.iteration == Some(iteration.n))
                 .collect();
             let mut shown = Vec::new();
             let mut verdicts: Vec<Verdict> = Vec::new();
@@ -133,10 +135,9 @@ impl Service {
                 iteration,
             });
         }
-        let refusals: Vec<&str> = judgements
+        let refused = judgements
             .iter()
-            .filter_map(|j| j.content.verdict["refused"].as_str())
-            .collect();
+            .any(|(_, record)| matches!(record, JudgementRecord::Refused { .. }));
         let reference = match &session.opened.reference {
             Some(hash) if self.store.refusal_of(hash).await?.is_none() => self.thumbnail(hash, side).await,
             _ => None,
@@ -155,11 +156,14 @@ impl Service {
             "{} of at most {} iterations.",
             facts.count, facts.max_iterations
         ));
-        if facts.best.is_some() {
+        if facts.best.is_some() || facts.blind.is_some() {
             let step = advise(&facts).step.in_words(&facts);
             // The agent is told to stop; whoever reads the page wants to know why.
             let step = step.strip_prefix("Stop: ").unwrap_or(&step);
             summary.push_str(&format!(" {}", capitalised(step)));
+        }
+        if let Some(unreadable) = facts.unreadable.in_words() {
+            summary.push_str(&format!(" {unreadable}"));
         }
         Ok(Notebook {
             rubric: rubric_of(&session)?,
@@ -167,7 +171,7 @@ impl Service {
             session,
             judge,
             summary,
-            veiled: session_is_explicit || !refusals.is_empty(),
+            veiled: session_is_explicit || refused,
             reference,
             iterations: noted,
         })
@@ -176,7 +180,7 @@ impl Service {
     async fn noted(
         &self,
         run: Run,
-        judgements: &[&Judgement],
+        judgements: &[&(Judgement, JudgementRecord)],
         judge: Option<&JudgeHash>,
         side: u32,
     ) -> Result<(NotedRun, Option<Verdict>), ServiceError> {
@@ -190,15 +194,16 @@ impl Service {
                 .map(|i| i.hash),
             _ => None,
         };
-        let of_run = || judgements.iter().rev().filter(|j| j.content.run == Some(run.prompt_id));
         // Whoever refused it, and in whatever session, a refused picture is not shown.
         let refused = match &image {
             Some(hash) => self.store.refusal_of(hash).await?,
             None => None,
         };
-        let verdict = of_run()
-            .filter(|j| Some(&j.content.judge) == judge)
-            .find_map(|j| verdict_of(j));
+        let verdict = judgements
+            .iter()
+            .rev()
+            .filter(|(j, _)| j.content.run == Some(run.prompt_id) && Some(&j.content.judge) == judge)
+            .find_map(|(_, record)| record.clone().verdict());
         let picture = match (&image, &refused) {
             (Some(hash), None) => self.thumbnail(hash, side).await,
             _ => None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::records;
 use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::history::{
@@ -102,7 +103,7 @@ impl Service {
             Some(bytes) => Some(self.store.put_image(bytes).await?.hash),
             None => None,
         };
-        let resolved = serde_json::to_value(&opening.rubric).map_err(|e| ServiceError::Internal(e.to_string()))?;
+        let resolved = records::write_rubric(&opening.rubric).map_err(|e| ServiceError::Internal(e.to_string()))?;
         let new = NewSession {
             title: request.title.clone(),
             workflow: opening.graph.to_json(),
@@ -116,7 +117,7 @@ impl Service {
                 resolved,
                 explicit: opening.rubric.explicit,
             },
-            target_score: request.target.unwrap_or(DEFAULT_TARGET),
+            target_score: request.target_score.unwrap_or(DEFAULT_TARGET),
             max_iterations: request.max_iterations.unwrap_or(DEFAULT_MAX_ITERATIONS),
             choices,
         };
@@ -146,7 +147,7 @@ impl Service {
         };
         let change = SessionChange {
             title: request.title.clone(),
-            target_score: request.target,
+            target_score: request.target_score,
             max_iterations: request.max_iterations,
             choices: (choices != session.opened.choices).then_some(choices),
             reference,

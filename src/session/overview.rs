@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::advice::{Advice, Facts, Step, advise};
 use super::decided::{Decided, newest};
+use super::decision_log::RecordId;
 use super::judging::rubric_of;
-use super::settle::verdict_of;
+use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use crate::history::{Iteration, JudgeHash, Judgement, Run, RunImage, Session, SessionSummary, Span, TrendRow};
 use crate::judge::average::averaged;
@@ -49,6 +50,8 @@ pub struct SessionView {
     pub decisions: BTreeMap<u32, Decided>,
     /// What to do, where it is time to stop or to score the best anew.
     pub next: Option<String>,
+    /// What to say of records that cannot be read.
+    pub unreadable: Option<String>,
     /// Iterations that run now, with how far they are.
     pub running: Vec<(u32, Progress)>,
 }
@@ -83,6 +86,8 @@ pub struct AxisView {
     pub count: u32,
     /// By iteration, oldest first: what the axis came to over its seeds, and by how much it moved, where that was more than noise.
     pub rows: Vec<(u32, AxisResult, Option<f64>)>,
+    /// What to say of records that cannot be read.
+    pub unreadable: Option<String>,
 }
 
 /// What to do next.
@@ -121,7 +126,7 @@ pub enum Overview {
 }
 
 impl Service {
-    /// Looks something up. Changes nothing.
+    /// Looks something up. Writes nothing, whatever is undecided.
     ///
     /// # Errors
     /// [`ServiceError`] when it does not exist.
@@ -159,19 +164,36 @@ impl Service {
         }
     }
 
-    /// The judge whose scores are shown of a session, after deciding on what a kill left undecided.
+    /// The judge whose scores are shown of a session: that of the newest judgement.
     pub(super) async fn shown_judge(&self, session: &Session) -> Result<Option<JudgeHash>, ServiceError> {
-        let judge = self.store.last_judge(&session.id).await?;
-        // What is at work decides at its end, on all of its seeds.
-        let at_work = self.queued.any_running(&format!("{}/", session.id));
-        if let Some(judge) = &judge
-            && !at_work
-            && let Err(error) = self.settle(session, judge, None).await
-        {
-            // Another process may hold the history, or it may be read-only: what is there can be shown.
-            tracing::warn!(%error, "what was judged last is not decided on yet");
+        Ok(self.store.last_judge(&session.id).await?)
+    }
+
+    /// The decisions by one judge about some iterations, oldest first: those that are recorded, and those that follow from what was
+    /// judged since, out of `facts`.
+    pub(super) async fn decisions_about(
+        &self,
+        session: &Session,
+        judge: Option<&JudgeHash>,
+        span: Span,
+        facts: &mut Facts,
+    ) -> Result<Vec<Decided>, ServiceError> {
+        let mut found = Vec::new();
+        for decision in self.store.decisions_of(&session.id, span).await? {
+            if Some(&decision.content.judge) != judge {
+                continue;
+            }
+            match Decided::read(&decision) {
+                Ok(decided) => found.push(decided),
+                Err(error) => facts.unreadable.add(RecordId::Decision(decision.id), error),
+            }
         }
-        Ok(judge)
+        let within = |n: u32| match span {
+            Span::Between(from, to) => (from.get()..=to.get()).contains(&n),
+            Span::All | Span::Last(_) => true,
+        };
+        found.extend(facts.pending.iter().filter(|d| within(d.iteration)).cloned());
+        Ok(found)
     }
 
     async fn page(&self, session: Session, page: u32) -> Result<Overview, ServiceError> {
@@ -187,19 +209,13 @@ impl Service {
                 best: None,
                 decisions: BTreeMap::new(),
                 next: None,
+                unreadable: None,
                 running: Vec::new(),
             })));
         };
         let rows = self.store.trend(&id, span).await?;
-        let decided: Vec<Decided> = self
-            .store
-            .decisions_of(&id, span)
-            .await?
-            .iter()
-            .filter(|d| Some(&d.content.judge) == judge.as_ref())
-            .map(Decided::of)
-            .collect();
-        let facts = self.facts(&session, judge.as_ref()).await?;
+        let mut facts = self.facts(&session, judge.as_ref()).await?;
+        let decided = self.decisions_about(&session, judge.as_ref(), span, &mut facts).await?;
         let step = advise(&facts).step;
         let running = rows.iter().filter_map(|row| {
             let handle = format!("{id}/{}", row.n);
@@ -213,6 +229,7 @@ impl Service {
             decisions: newest(&decided).into_iter().map(|(n, d)| (n, d.clone())).collect(),
             next: matches!(step, Step::Stop(_) | Step::Rescore { .. } | Step::MoreSeeds(_))
                 .then(|| step.in_words(&facts)),
+            unreadable: facts.unreadable.in_words(),
             rows,
             session,
         })))
@@ -237,18 +254,23 @@ impl Service {
             runs.push((run, pictures));
         }
         let judgements = self.store.judgements_of(&session.id, Some(n)).await?;
-        let mut decisions = self.store.decisions_of(&session.id, Span::Between(n, n)).await?;
         // Those of other judges rest on scores that cannot be compared.
-        if let Some(judge) = decisions.last().map(|d| d.content.judge.clone()) {
-            decisions.retain(|d| d.content.judge == judge);
-        }
+        let recorded = self.store.decisions_of(&session.id, Span::Between(n, n)).await?;
+        let judge = match recorded.last() {
+            Some(newest) => Some(newest.content.judge.clone()),
+            None => self.shown_judge(&session).await?,
+        };
+        let mut facts = self.facts(&session, judge.as_ref()).await?;
+        let decisions = self
+            .decisions_about(&session, judge.as_ref(), Span::Between(n, n), &mut facts)
+            .await?;
         let running = self.queued.running(&format!("{}/{n}", session.id));
         Ok(Overview::Iteration(Box::new(IterationView {
             session,
             iteration,
             runs,
             judgements,
-            decisions: decisions.iter().map(Decided::of).collect(),
+            decisions,
             running,
         })))
     }
@@ -264,23 +286,21 @@ impl Service {
         }
         let count = self.store.iteration_count(&session.id).await?;
         let judge = self.shown_judge(&session).await?;
-        let mut rows = Vec::new();
+        let (mut rows, mut unreadable) = (Vec::new(), None);
         if let (Some(span), Some(judge)) = (self.span(count, page)?, &judge) {
+            let mut facts = self.facts(&session, Some(judge)).await?;
             let mut verdicts: BTreeMap<u32, Vec<Verdict>> = BTreeMap::new();
             for run in self.store.judged_runs(&session.id, judge, span).await? {
-                verdicts
-                    .entry(run.iteration.get())
-                    .or_default()
-                    .extend(verdict_of(&run.judgement));
+                match JudgementRecord::read(&run.judgement.content.verdict) {
+                    Ok(record) => verdicts
+                        .entry(run.iteration.get())
+                        .or_default()
+                        .extend(record.verdict()),
+                    Err(error) => facts.unreadable.add(RecordId::Judgement(run.judgement.id), error),
+                }
             }
-            let decided: Vec<Decided> = self
-                .store
-                .decisions_of(&session.id, span)
-                .await?
-                .iter()
-                .filter(|d| d.content.judge == *judge)
-                .map(Decided::of)
-                .collect();
+            let decided = self.decisions_about(&session, Some(judge), span, &mut facts).await?;
+            unreadable = facts.unreadable.in_words();
             let decided = newest(&decided);
             for (n, verdicts) in verdicts {
                 let all: Vec<&Verdict> = verdicts.iter().collect();
@@ -295,6 +315,7 @@ impl Service {
             axis: axis.to_owned(),
             count,
             rows,
+            unreadable,
         })))
     }
 

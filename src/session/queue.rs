@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::deciding::{Deciding, Outcome};
 use super::inject::{Located, text_at};
-use super::jobs::Waited;
+use super::jobs::{Joined, Waited};
 use super::judging::Judgement;
 use super::run::RunPlan;
-use super::settle::{Deciding, Outcome};
 use super::sharing::Lease;
-use super::{HandOver, InjectRequest, Injected, Question, Service, ServiceError};
+use super::{Caller, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::Role;
 use crate::comfy::knobs::with_seed;
 use crate::comfy::lint;
+use crate::hint;
 use crate::history::{
     HistoryError, Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, SessionId,
     Span, Timestamp,
@@ -39,8 +40,10 @@ pub struct QueueRequest {
     pub judge: bool,
     /// How long to wait before answering with a handle.
     pub wait: Duration,
-    /// Stops the iteration's run instead of starting one.
+    /// Stops the iteration's run instead of starting one, for everybody who waits for it.
     pub stop: bool,
+    /// Who calls.
+    pub caller: Caller,
 }
 
 /// One seed's run.
@@ -120,6 +123,9 @@ impl Service {
     /// nobody has got it yet, else answers from the record: nothing is run twice. A run that
     /// failed or was lost is run anew.
     ///
+    /// `cancel` ends this call's wait. The run stops with the last call that wants it, or for all
+    /// of them with `request.stop`; `jobs` says who wants it.
+    ///
     /// # Errors
     /// [`ServiceError`].
     pub async fn queue(
@@ -153,7 +159,7 @@ impl Service {
         };
         let handle = format!("{}/{n}", session.id);
         if request.stop {
-            let was_running = self.queued.cancel(&handle);
+            let was_running = self.queued.stop(&handle, request.caller);
             return Ok(QueueAnswer::Stopped {
                 session: session.id,
                 n,
@@ -170,7 +176,6 @@ impl Service {
             ));
         }
         let deadline = Instant::now() + request.wait;
-        self.queued.settle(&handle, request.wait).await;
         loop {
             let work = Work {
                 service: self.clone(),
@@ -179,14 +184,29 @@ impl Service {
                 seeds: request.seeds.clone(),
                 judge: request.judge,
             };
-            let fresh = self.queued.start(&handle, |teller, cancel| work.run(teller, cancel));
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.queued.wait(&handle, left, teller, cancel).await {
+            let begin = |teller, cancel| work.run(teller, cancel);
+            let waiter = match self.queued.join(&handle, request.caller, left, cancel, begin).await {
+                Joined::Waiter(waiter) => waiter,
+                Joined::BeingStopped if cancel.is_cancelled() => {
+                    return Err(ServiceError::left(false).at(&session.id, n));
+                }
+                Joined::BeingStopped => {
+                    let told = ServiceError::usage(
+                        "it is still being stopped; nothing new was started",
+                        "Call again in some seconds: what was finished is kept, the rest is run anew.",
+                    );
+                    return Err(told.at(&session.id, n));
+                }
+            };
+            let fresh = waiter.began();
+            let left = deadline.saturating_duration_since(Instant::now());
+            match waiter.wait(left, teller, cancel).await {
                 // What was joined lacks something that is asked for now: that is made now.
-                Some(Waited::Ended(Ok(done))) if !fresh && !done.meets(&request.seeds, request.judge) => {}
-                Some(Waited::Ended(Ok(done))) => return Ok(QueueAnswer::Done(done)),
-                Some(Waited::Ended(Err(error))) => return Err(error.at(&session.id, n)),
-                Some(Waited::GoesOn(progress)) => {
+                Waited::Ended(Ok(done)) if !fresh && !done.meets(&request.seeds, request.judge) => {}
+                Waited::Ended(Ok(done)) => return Ok(QueueAnswer::Done(done)),
+                Waited::Ended(Err(error)) => return Err(error.at(&session.id, n)),
+                Waited::GoesOn(progress) => {
                     return Ok(QueueAnswer::GoesOn {
                         rendered: self.rendered(&session.id, n, &request.seeds).await?,
                         session: session.id,
@@ -194,7 +214,7 @@ impl Service {
                         progress,
                     });
                 }
-                None => return Err(ServiceError::Internal("the run vanished".into())),
+                Waited::Left { goes_on } => return Err(ServiceError::left(goes_on).at(&session.id, n)),
             }
         }
     }
@@ -362,6 +382,7 @@ struct Work {
 impl Work {
     async fn run(self, teller: Teller, cancel: CancellationToken) -> Result<Queued, ServiceError> {
         let service = &self.service;
+        let _working = self.judge.then(|| service.at_work.begin(&self.session.id, self.n));
         let iteration = service.store.iteration(&self.session.id, self.n).await?;
         let original = Graph::from_json(self.session.opened.workflow.clone())?;
         let graph = Graph::from_json(iteration.content.graph.clone())?;
@@ -425,7 +446,7 @@ impl Work {
             (true, Some(error)) => Err(error),
             (_, error) => {
                 if let (Some(error), Some(last)) = (error, reports.last_mut()) {
-                    last.remark = Some(format!("another seed failed: {error}. {}", error.hint()));
+                    last.remark = Some(format!("another seed failed: {}", hint::in_words(&error)));
                 }
                 Ok(Queued {
                     session: self.session.id,

@@ -1,9 +1,9 @@
 //! What a judgement leaves behind: a row in the history, also when it was refused.
 
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::judging::{BestSoFar, JudgementOf, Plan, Subject};
+use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use crate::history::{ImageHash, JudgeHash, NewJudgement, RubricHash, Span};
 use crate::judge::guard::Refusal;
@@ -15,9 +15,13 @@ impl Service {
         plan: &Plan,
         subject: &Subject,
         judge: &str,
-        (overall_score, overall_raw): (Option<f64>, Option<f64>),
-        verdict: Value,
+        record: &JudgementRecord,
     ) -> Result<(), ServiceError> {
+        let (overall_score, overall_raw) = match record {
+            JudgementRecord::Made { verdict, .. } => (verdict.overall_score, verdict.overall_raw),
+            JudgementRecord::Refused { .. } => (None, None),
+        };
+        let verdict = record.write().map_err(|e| ServiceError::Internal(e.to_string()))?;
         let internal = |e: crate::history::InvalidId| ServiceError::Internal(e.to_string());
         let (session, iteration) = match &subject.of {
             JudgementOf::Run { session, n, .. } => (Some(session.clone()), Some(*n)),
@@ -48,14 +52,8 @@ impl Service {
         cancel: &CancellationToken,
     ) -> Result<(), ServiceError> {
         let judge = self.judge.identity(&plan.rubric, cancel).await?.hash();
-        self.record(
-            plan,
-            subject,
-            &judge,
-            (None, None),
-            json!({ "refused": refusal.to_string(), "side": refusal.side() }),
-        )
-        .await
+        self.record(plan, subject, &judge, &JudgementRecord::refused(refusal))
+            .await
     }
 
     /// Records that a reference was refused by itself, so that it is withheld from then on.

@@ -9,6 +9,7 @@ use crate::comfy::images::{ImageKind, OutputImage};
 use crate::comfy::inject::{Roles, prove, sampled_outputs};
 use crate::comfy::record::Finished;
 use crate::comfy::runs::{Run as Following, Submission};
+use crate::hint;
 use crate::history::{HistoryError, PromptId, Run, RunImage, RunState, RunUpdate};
 use crate::picture::Limits;
 use crate::progress::{Done, Progress, Teller};
@@ -240,8 +241,8 @@ fn remark(plan: &RunPlan<'_>, finished: &Finished) -> Option<String> {
     match prove(plan.graph, &finished.graph, positive, plan.roles, &pictures) {
         Ok(_) => None,
         Err(error) => Some(format!(
-            "not proven that the prompt reached the sampler: {error}. {}",
-            error.hint()
+            "not proven that the prompt reached the sampler: {}",
+            hint::in_words(&error)
         )),
     }
 }

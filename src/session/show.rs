@@ -6,6 +6,7 @@ use super::files::blocking;
 use super::judging::{Judgement, JudgementOf};
 use super::queue::Queued;
 use super::{Service, ServiceError};
+use crate::hint;
 use crate::history::{ImageHash, StoredImage, Verify};
 use crate::picture::{Limits, MAX_CELLS, PREVIEW_SIDE, Picture, SheetCell, decode, preview, sheet};
 
@@ -48,7 +49,9 @@ impl Service {
         for (seed, hash, label) in all.iter().take(MOST_PREVIEWS) {
             match self.shown(hash, label).await {
                 Ok(jpeg) => previews.pictures.push(jpeg),
-                Err(error) => previews.missing.push(format!("Seed {seed} is not shown: {error}.")),
+                Err(error) => previews
+                    .missing
+                    .push(format!("Seed {seed} is not shown: {}", hint::in_words(&error))),
             }
         }
         if all.len() > MOST_PREVIEWS {

@@ -6,8 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::decide::{Decision, Prior, Ruling, Seen, Way, decide};
 use crate::history::DecisionKind;
 
@@ -38,7 +36,7 @@ pub struct Sample {
 }
 
 /// A candidate beside an incumbent, seed by seed: candidate − incumbent, in raw units.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
     /// The seeds that both were judged on.
     pub seeds: Vec<u64>,
@@ -47,7 +45,6 @@ pub struct Comparison {
     /// Differences of the axes that could be read in every picture, one a seed.
     pub axes: BTreeMap<String, Vec<f64>>,
     /// Mean log-odds that the candidate is the closer one, where the judge was asked directly.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_odds: Option<f64>,
 }
 
@@ -168,8 +165,8 @@ pub fn kind(decision: Decision) -> (DecisionKind, u32) {
         Decision::Revert => (DecisionKind::Revert, 0),
         Decision::MoreSeeds(more) => (DecisionKind::MoreSeeds, more),
         // The first step of the rule is two seeds.
-        Decision::Leaning(Way::Keep) => (DecisionKind::LeaningKeep, 1),
-        Decision::Leaning(Way::Revert) => (DecisionKind::LeaningRevert, 1),
+        Decision::Tentative(Way::Keep) => (DecisionKind::TentativeKeep, 1),
+        Decision::Tentative(Way::Revert) => (DecisionKind::TentativeRevert, 1),
     }
 }
 

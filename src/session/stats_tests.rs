@@ -236,7 +236,7 @@ fn by_the_rule(world: &World) -> Vec<usize> {
                 Decision::Keep => break (found, true),
                 Decision::Revert => break (found, false),
                 Decision::MoreSeeds(more) => seeds += more,
-                Decision::Leaning(_) => unreachable!("two seeds at least"),
+                Decision::Tentative(_) => unreachable!("two seeds at least"),
             }
         };
         past.push(found);

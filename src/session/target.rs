@@ -19,8 +19,8 @@ pub(super) fn edits(
 ) -> Result<BTreeMap<AxisId, Option<String>>, ServiceError> {
     if with_picture {
         return Err(ServiceError::usage(
-            "`target` was given together with a picture to judge; nothing was changed",
-            "Edit the target first, with the reference or the session alone; then judge.",
+            "`reference_values` was given together with a picture to judge; nothing was changed",
+            "Edit the reference values first, with the reference or the session alone; then judge.",
         ));
     }
     let mut edits = BTreeMap::new();

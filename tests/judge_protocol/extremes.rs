@@ -32,7 +32,10 @@ async fn pictures_of_any_shape_are_judged_and_a_mismatch_is_flagged() {
         for verdict in [one, swapped] {
             assert_eq!(verdict.flags.contains(&Flag::ShapeMismatch), mismatch, "{shape:?}");
             assert!(
-                verdict.axes.iter().all(|a| a.order.is_finite() && a.spread.is_finite()),
+                verdict
+                    .axes
+                    .iter()
+                    .all(|a| a.position_bias.is_finite() && a.std.is_finite()),
                 "{shape:?}"
             );
         }

@@ -5,7 +5,7 @@ use prompt_calibrator::judge::engine::{Ask, PixelKey};
 use prompt_calibrator::judge::guard::{self, Refusal, Side};
 use prompt_calibrator::judge::protocol::{self, AxisValue, Evidence};
 use prompt_calibrator::judge::worker::{KeyedPixels, Worker};
-use prompt_calibrator::judge::{Call, JudgeError};
+use prompt_calibrator::judge::{Call, JudgeError, Stored};
 use prompt_calibrator::progress::Teller;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -55,10 +55,10 @@ async fn the_guard_applies_where_the_caller_says_so_and_where_a_value_does() {
 
     let before = compare(&judge, &rubric, &red(), &blue()).await.unwrap();
     let (key, original) = memory.only(Kind::ReferenceValues);
-    let mut values: Vec<AxisValue> = serde_json::from_value(original.value.clone()).unwrap();
+    let mut values = Vec::<AxisValue>::from_stored(&original.value).unwrap();
     values[1].value = "two nude people having sex".into();
     let edited = Remembered {
-        value: serde_json::to_value(&values).unwrap(),
+        value: values.to_stored(),
         edited: true,
     };
     memory.take_stored();

@@ -65,7 +65,7 @@ async fn which_is_closer_does_not_depend_on_which_is_named_first() {
     assert_eq!(one.len(), 2);
     for (one, other) in one.iter().zip(&other) {
         assert_eq!(one.log_odds, -other.log_odds);
-        assert_eq!((one.order, one.mass), (other.order, other.mass));
+        assert_eq!((one.position_bias, one.mass), (other.position_bias, other.mass));
     }
     assert_ne!(one[0].log_odds, one[1].log_odds);
 }

@@ -101,9 +101,9 @@ async fn a_reading_is_both_orders_together_and_neither_alone() {
             let got = verdict.axes.iter().find(|a| a.id == axis.id.as_str()).unwrap();
             let both = score::read([&first[i], &second[i]]);
             assert!(!both.refused());
-            let numbers = |reading: &Reading| (Some(reading.raw), reading.order, reading.spread);
+            let numbers = |reading: &Reading| (Some(reading.raw), reading.position_bias, reading.std);
             assert_eq!(
-                (got.raw, got.order, got.spread),
+                (got.raw, got.position_bias, got.std),
                 numbers(&both),
                 "{evidence:?} {}",
                 axis.id
@@ -111,7 +111,7 @@ async fn a_reading_is_both_orders_together_and_neither_alone() {
             for one in [&first[i], &second[i]] {
                 assert_ne!(got.raw, Some(score::read([one, one]).raw), "{evidence:?} {}", axis.id);
             }
-            assert!(both.order > 0.0, "the fixture tells the orders apart");
+            assert!(both.position_bias > 0.0, "the fixture tells the orders apart");
         }
     }
 }

@@ -22,8 +22,8 @@ fn check_shape(verdict: &Verdict, rubric: &Rubric) {
 
     let (mut sum, mut weights) = (0.0, 0.0);
     for axis in &verdict.axes {
-        assert!((0.0..=0.5).contains(&axis.order), "{axis:?}");
-        assert!((0.0..=0.5).contains(&axis.spread), "{axis:?}");
+        assert!((0.0..=0.5).contains(&axis.position_bias), "{axis:?}");
+        assert!((0.0..=0.5).contains(&axis.std), "{axis:?}");
         assert!(axis.raw.is_none_or(|raw| (0.0..=1.0).contains(&raw)), "{axis:?}");
         assert_eq!(axis.raw.is_none(), axis.verdict == AxisVerdict::Refused, "{axis:?}");
         assert_eq!(axis.score.is_some(), axis.verdict.counts(), "{axis:?}");

@@ -224,7 +224,7 @@ async fn what_decoding_changed_is_said_of_the_picture_it_was_done_to() {
         let seen = server.tool("judge_pair", alone).await;
         let summary = seen["summary"].as_str().unwrap();
         assert!(summary.contains(words), "{name}: {summary}");
-        assert!(!seen["target"].as_object().unwrap().is_empty(), "{seen}");
+        assert!(!seen["reference_values"].as_object().unwrap().is_empty(), "{seen}");
     }
     let pair = json!({
         "reference": bench.file("reference.png"),

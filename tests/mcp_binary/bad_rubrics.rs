@@ -207,6 +207,6 @@ async fn a_bad_rubric_is_refused_with_its_place_and_a_good_one_is_taken_afterwar
     let good = bench.write("good.toml", defined("the colours"));
     let asked = json!({"reference": reference, "rubric": good});
     let seen = server.tool("judge_pair", asked).await;
-    let target = seen["target"].as_object().unwrap();
+    let target = seen["reference_values"].as_object().unwrap();
     assert_eq!(target.keys().collect::<Vec<_>>(), ["a"], "{seen}");
 }

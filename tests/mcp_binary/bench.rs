@@ -129,6 +129,7 @@ impl Bench {
             return Server {
                 client: McpClient::new(wire, inbox, self.era).with_capabilities(self.capabilities.clone()),
                 process: None,
+                address: None,
                 listed: OnceCell::new(),
             };
         }
@@ -148,6 +149,23 @@ impl Bench {
         Server {
             client,
             process: Some(process),
+            address: Some(address),
+            listed: OnceCell::new(),
+        }
+    }
+
+    /// Opens another client's session with a server over HTTP.
+    pub async fn another_client(&self, server: &Server) -> Server {
+        assert_eq!(self.via, Via::Http);
+        let inbox = Inbox::default();
+        let address = server.address.clone().unwrap();
+        let wire = StreamableHttp::new(&inbox, &format!("{address}/mcp"), None);
+        let client = McpClient::new(wire, inbox, self.era).with_capabilities(self.capabilities.clone());
+        client.open().await;
+        Server {
+            client,
+            process: None,
+            address: Some(address),
             listed: OnceCell::new(),
         }
     }
@@ -195,8 +213,10 @@ async fn listening(arguments: &[&str], environment: &[(&str, &str)], inbox: &Inb
 /// A server process with its client. Dropping it kills the process (SIGKILL).
 pub struct Server {
     client: McpClient,
-    /// Over pipes the client has it.
+    /// Over pipes the client has it, and of several clients the first one.
     process: Option<Child>,
+    /// Over HTTP.
+    address: Option<String>,
     listed: OnceCell<Value>,
 }
 

@@ -63,7 +63,7 @@ async fn the_first_look(bench: &Bench, server: &Server) {
     let looked = server
         .tool("judge_pair", json!({"reference": bench.file("reference.png")}))
         .await;
-    assert_eq!(looked["target"].as_object().unwrap().len(), 10, "{looked}");
+    assert_eq!(looked["reference_values"].as_object().unwrap().len(), 10, "{looked}");
     said_to_be_narrow(&looked["summary"]);
     assert!(looked.get("axes").is_none() && looked.get("overall_score").is_none());
 }
@@ -75,7 +75,7 @@ async fn the_first_iteration(bench: &Bench, server: &Server) -> (String, f64) {
             "inject_prompt",
             json!({
                 "workflow": bench.file("workflow.json"), "reference": bench.file("reference.png"), "title": "A star in red",
-                "positive": "a blue square", "knobs": {"steps": 2, "5.cfg": 5.5}, "note": "a first guess", "target": 0.9,
+                "positive": "a blue square", "knobs": {"steps": 2, "5.cfg": 5.5}, "note": "a first guess", "target_score": 0.9,
             }),
         )
         .await;
@@ -125,10 +125,10 @@ async fn the_second_iteration(server: &Server, session: &str, first: f64) {
         assert!(overall(run) > first + 0.2, "{first}, then {run}");
     }
     // One seed in common with the first iteration: no verdict yet, and what is missing for one.
-    assert_eq!(made["decision"], "leaning_keep", "{made}");
+    assert_eq!(made["decision"], "tentative_keep", "{made}");
     let told = made["summary"].as_str().unwrap();
     assert!(
-        told.contains("Leaning to keep 2 over 1") && told.contains("run seed 8 of iteration 1"),
+        told.contains("Tentative keep of 2 over 1") && told.contains("run seed 8 of iteration 1"),
         "{told}"
     );
     assert_eq!(pictures(&whole).len(), 2, "a preview each");
@@ -172,7 +172,10 @@ async fn the_history(server: &Server, session: &str) {
         (column("parent"), column("state")),
         (vec![Value::Null; 3], vec![Value::Null; 3])
     );
-    assert_eq!(column("decision"), [json!("first"), json!("leaning_keep"), Value::Null]);
+    assert_eq!(
+        column("decision"),
+        [json!("first"), json!("tentative_keep"), Value::Null]
+    );
     assert_eq!(column("best"), [Value::Null, json!(true), Value::Null]);
     assert_eq!(column("note")[..2], ["a first guess", "all of it was wrong"]);
     let told = trend["summary"].as_str().unwrap();

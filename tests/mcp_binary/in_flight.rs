@@ -27,15 +27,20 @@ async fn endless_run(server: &Server, session: &str) -> Call {
         "queue_generation",
         json!({"session": session, "positive": "a blue square", "knobs": knobs, "note": "endless"}),
     );
+    sampling(server, &call, MANY_STEPS).await;
+    call
+}
+
+/// Waits until a call was told that the sampler is at work: it waits for that very run.
+pub async fn sampling(server: &Server, call: &Call, steps: u32) {
     let token = call.progress_token();
     server
         .message("progress of the sampler", |message| {
             let told = &message["params"];
             let words = told["message"].as_str().unwrap_or_default();
-            told["progressToken"] == *token && words.starts_with("ComfyUI: ") && words.contains(&MANY_STEPS.to_string())
+            told["progressToken"] == *token && words.starts_with("ComfyUI: ") && words.contains(&steps.to_string())
         })
         .await;
-    call
 }
 
 mod bodies {

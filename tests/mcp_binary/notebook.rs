@@ -49,7 +49,7 @@ async fn iterate(server: &Server, session: &str, positive: &str, note: &str) -> 
 async fn three_iterations(bench: &Bench, server: &Server) -> String {
     let opened = json!({
         "workflow": bench.file("workflow.json"), "reference": bench.file("reference.png"), "positive": "a red circle",
-        "title": "A star", "target": 0.85, "note": "a first guess",
+        "title": "A star", "target_score": 0.85, "note": "a first guess",
     });
     let session = server.tool("inject_prompt", opened).await["session"]
         .as_str()
@@ -252,23 +252,32 @@ async fn the_target_can_be_edited() {
     let judge = json!({"session": session, "judge": true});
     let before = server.tool("queue_generation", judge.clone()).await;
     let wrong = server
-        .refused("judge_pair", json!({"session": session, "target": {"sbject": "moon"}}))
+        .refused(
+            "judge_pair",
+            json!({"session": session, "reference_values": {"sbject": "moon"}}),
+        )
         .await;
     assert!(wrong.contains("no axis \"sbject\"; nothing was changed"), "{wrong}");
-    let both = json!({"session": session, "iteration": 1, "target": {"subject": "moon"}});
+    let both = json!({"session": session, "iteration": 1, "reference_values": {"subject": "moon"}});
     server.refused("judge_pair", both).await;
     let long = "x".repeat(200);
     server
-        .refused("judge_pair", json!({"session": session, "target": {"subject": long}}))
+        .refused(
+            "judge_pair",
+            json!({"session": session, "reference_values": {"subject": long}}),
+        )
         .await;
 
     let edits = json!({"subject": "a  five-pointed star", "mark": "not visible"});
     let edited = server
-        .tool("judge_pair", json!({"session": session, "target": edits}))
+        .tool("judge_pair", json!({"session": session, "reference_values": edits}))
         .await;
-    assert_eq!(edited["target"]["subject"], "a five-pointed star");
+    assert_eq!(edited["reference_values"]["subject"], "a five-pointed star");
     assert_eq!(
-        (&edited["target"]["mark"], &edited["target"]["pattern"]),
+        (
+            &edited["reference_values"]["mark"],
+            &edited["reference_values"]["pattern"]
+        ),
         (&json!("not visible"), &json!("stripes"))
     );
     assert!(
@@ -276,7 +285,7 @@ async fn the_target_can_be_edited() {
         "{edited}"
     );
     let again = server.tool("judge_pair", json!({"session": session})).await;
-    assert_eq!(again["target"], edited["target"]);
+    assert_eq!(again["reference_values"], edited["reference_values"]);
 
     let after = server
         .tool("judge_pair", json!({"session": session, "iteration": 1, "full": true}))

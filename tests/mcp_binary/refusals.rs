@@ -106,7 +106,7 @@ async fn bad_arguments_are_refused_and_nothing_is_recorded() {
         ),
         (
             "inject_prompt",
-            json!({"workflow": workflow, "target": 3}),
+            json!({"workflow": workflow, "target_score": 3}),
             "between 0 and 1",
         ),
         (

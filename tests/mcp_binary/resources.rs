@@ -93,7 +93,7 @@ mod bodies {
         let looked_up = server.whole("get_history", json!({"session": session})).await;
         let view = &looked_up["_meta"]["prompt-calibrator/view"];
         assert_eq!(
-            (&view["target"], &view["pictures"]["1"]),
+            (&view["target_score"], &view["pictures"]["1"]),
             (&json!(0.85), &json!(link)),
             "{looked_up}"
         );

@@ -103,6 +103,40 @@ async fn cancelling_a_task_stops_the_run_in_comfyui() {
     assert!(ended.iter().any(|kind| kind == "execution_interrupted"), "{ended:?}");
 }
 
+/// Two tasks on the same iteration share its run.
+#[tokio::test]
+async fn cancelling_one_of_two_tasks_leaves_the_other_its_run() {
+    let studio = LivingStudio::new(Duration::from_millis(20)).await;
+    let mut bench = Bench::with_studio(Via::Stdio, Era::Modern, studio);
+    bench.capabilities = able();
+    let server = bench.open().await;
+    let session = server.session(&bench).await;
+    let asked = json!({"session": session, "knobs": {"steps": 200}});
+    let first = begun(&server, "queue_generation", asked).await;
+    bench.studio.busy().await;
+    let second = begun(&server, "queue_generation", json!({"session": session, "iteration": 2})).await;
+    // It waits for the run as soon as it tells the sampler's progress.
+    loop {
+        let now = server.result("tasks/get", json!({"taskId": second})).await;
+        assert_eq!(now["status"], "working", "{now}");
+        if now["statusMessage"]
+            .as_str()
+            .is_some_and(|words| words.starts_with("ComfyUI: "))
+        {
+            break;
+        }
+        bench.studio.tick().await;
+    }
+    server.result("tasks/cancel", json!({"taskId": second})).await;
+    until(&server, &bench, &second, &["cancelled"]).await;
+    assert_eq!(
+        server.tool("get_history", json!({"session": session})).await["iterations"][1]["state"],
+        "running"
+    );
+    let done = until(&server, &bench, &first, &["completed"]).await;
+    assert_eq!(done["result"]["structuredContent"]["state"], "done", "{done}");
+}
+
 /// A task that waits for its user to say where the prompt goes.
 async fn asking() -> (Bench, Server, String) {
     let mut bench = Bench::new(Via::Stdio, Era::Modern).await;

@@ -38,7 +38,7 @@ pub async fn put(store: &Store, iterations: u32) -> SessionId {
     }];
     lines.push(row("sessions", json!({
         "id": id, "created_at": start, "title": "A portrait at dusk, the way the old magazine had it on its cover",
-        "workflow": "{}", "workflow_hash": hash("workflow"), "workflow_source": "{\"from\":\"last\"}",
+        "workflow": "{\"6\": {\"class_type\": \"CLIPTextEncode\", \"inputs\": {}}}", "workflow_hash": hash("workflow"), "workflow_source": "{\"from\":\"last\"}",
         "reference_hash": reference, "rubric_id": rubric.id, "rubric_hash": rubric_hash,
         "rubric": serde_json::to_string(&rubric).unwrap(), "explicit": 0, "target_score": 0.85, "max_iterations": 20_000,
         "choices": "{}",
@@ -50,7 +50,7 @@ pub async fn put(store: &Store, iterations: u32) -> SessionId {
         let keeps = n > 1 && n % 7 == 0;
         lines.push(row("iterations", json!({
             "session_id": id, "n": n, "parent": (n > 1).then_some(best), "created_at": at, "positive": prompt,
-            "negative": "blurry, low quality", "knobs": "{}", "graph": json!({"6": {"inputs": {"text": prompt}}}).to_string(),
+            "negative": "blurry, low quality", "knobs": "{}", "graph": json!({"6": {"class_type": "CLIPTextEncode", "inputs": {"text": prompt}}}).to_string(),
             "graph_hash": hash(&format!("graph {n}")), "changes": "[]",
             "note": format!("{} off: say the number of fingers and the side of the lamp ({n})", if n % 20 == 0 { "the main subject was" } else { "hands and lamp were" }),
         })));
@@ -92,7 +92,10 @@ pub async fn put(store: &Store, iterations: u32) -> SessionId {
             best = n;
         }
     }
-    store.import_session(lines).await.unwrap()
+    store
+        .import_session(lines, prompt_calibrator::session::records::check)
+        .await
+        .unwrap()
 }
 
 /// A run's id that follows from the iteration; of another session, another.

@@ -151,7 +151,7 @@ def advanced(told):
 
 async def calibrate(value):
     """A small calibration: `value` calls a tool and gives its structured content. Gives the session."""
-    given = {"workflow": BENCH["workflow"], "reference": BENCH["reference"], "positive": PROMPTS[0], "target": 0.85}
+    given = {"workflow": BENCH["workflow"], "reference": BENCH["reference"], "positive": PROMPTS[0], "target_score": 0.85}
     draft = await value("inject_prompt", {**given, "note": "as it was drawn"})
     session = draft["session"]
     assert draft["iteration"] == 1 and draft["changes"][0]["place"] == "2.text", draft

@@ -126,7 +126,7 @@ function whole(note) {
       return shown;
     };
     const alone = value(yield* call("judge_pair", { reference: bench.reference }), "judge_pair");
-    assert.equal(alone.target.colour, "red");
+    assert.equal(alone.reference_values.colour, "red");
     const draft = value(yield* call("inject_prompt", calibration.inject()), "inject_prompt");
     const { session } = draft;
     const shown = yield* call("queue_generation", calibration.first(session));

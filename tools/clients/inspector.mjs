@@ -107,7 +107,7 @@ async function everything(inspect, era, { check, note }) {
     const asked = await inspect("--method", "prompts/list");
     const { prompts = [] } = asked.status === 0 ? JSON.parse(asked.stdout).result : {};
     if (offered("prompts", prompts.length > 0, note)) {
-      const given = [`reference=${bench.reference}`, `workflow=${bench.workflow}`, "target=0.9"];
+      const given = [`reference=${bench.reference}`, `workflow=${bench.workflow}`, "target_score=0.9"];
       const made = json(await inspect("--method", "prompts/get", "--prompt-name", "calibrate", "--prompt-args", ...given));
       assert(JSON.stringify(made.messages).includes(bench.reference));
     }

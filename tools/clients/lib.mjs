@@ -174,7 +174,7 @@ export const calibration = {
     workflow: bench.workflow,
     reference: bench.reference,
     positive: PROMPTS[0],
-    target: 0.85,
+    target_score: 0.85,
     max_iterations: 4,
     note: "as it was drawn",
   }),

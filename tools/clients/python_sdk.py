@@ -159,8 +159,8 @@ async def subscription(peer, session):
 
 async def prompts(peer):
     [prompt] = [prompt for prompt in (await peer.client.list_prompts()).prompts if prompt.name == "calibrate"]
-    assert sorted(argument.name for argument in prompt.arguments) == ["reference", "target", "workflow"]
-    given = {"reference": BENCH["reference"], "workflow": BENCH["workflow"], "target": "0.9"}
+    assert sorted(argument.name for argument in prompt.arguments) == ["reference", "target_score", "workflow"]
+    given = {"reference": BENCH["reference"], "workflow": BENCH["workflow"], "target_score": "0.9"}
     made = await peer.client.get_prompt("calibrate", given)
     text = "\n".join(message.content.text for message in made.messages if message.content.type == "text")
     assert all(word in text for word in given.values()), text

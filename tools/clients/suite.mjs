@@ -174,8 +174,8 @@ async function subscription(peer, session) {
 async function prompts({ client }) {
   const { prompts: listed } = await client.listPrompts();
   const calibrate = listed.find(({ name }) => name === "calibrate");
-  assert.deepEqual(calibrate?.arguments.map(({ name }) => name).sort(), ["reference", "target", "workflow"]);
-  const given = { reference: bench.reference, workflow: bench.workflow, target: "0.9" };
+  assert.deepEqual(calibrate?.arguments.map(({ name }) => name).sort(), ["reference", "target_score", "workflow"]);
+  const given = { reference: bench.reference, workflow: bench.workflow, target_score: "0.9" };
   const made = await client.getPrompt({ name: "calibrate", arguments: given });
   const text = made.messages.map(({ content }) => content.text ?? "").join("\n");
   for (const word of Object.values(given)) assert(text.includes(word), `${word} is not in: ${text}`);

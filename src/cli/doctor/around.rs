@@ -1,6 +1,7 @@
 //! What surrounds the judge: settings, folders, ComfyUI, clients.
 
-use super::check::Check;
+use super::check::{Check, Health};
+use super::limit::{QUICK, quick};
 use crate::clients::{self, Standing};
 use crate::comfy::discover::{LIKELY_PORTS, discover};
 use crate::comfy::error::ComfyError;
@@ -34,19 +35,39 @@ pub fn settings(config: &Config) -> Check {
 
 pub async fn data_folder(service: &Service) -> Check {
     let folder = service.store().data_dir().display().to_string();
-    match service.store().check().await {
-        Ok(()) => Check::ok("data folder", folder),
-        Err(error) => Check::missing("data folder", error.to_string(), error.hint()),
+    match quick(service.store().check()).await {
+        Some(Ok(())) => Check::ok("data folder", folder),
+        Some(Err(error)) => Check::failed("data folder", Health::Missing, error),
+        None => Check::missing(
+            "data folder",
+            format!("{folder} could not be read within {} s", QUICK.as_secs()),
+            "Look at the disk, or at the network drive that it lies on; --data-dir names another folder.",
+        ),
     }
 }
 
 pub async fn comfyui(service: &Service) -> Vec<Check> {
+    if let Some(checks) = quick(ask_comfyui(service)).await {
+        return checks;
+    }
+    vec![Check::missing(
+        "ComfyUI",
+        format!(
+            "{} did not answer within {} s",
+            service.comfy().url_for_people(),
+            QUICK.as_secs()
+        ),
+        "Look at its terminal: it may be loading a model or its nodes. Run doctor again when it is done.",
+    )]
+}
+
+async fn ask_comfyui(service: &Service) -> Vec<Check> {
     let url = service.comfy().url_for_people();
     let stats = match service.comfy().system_stats().await {
         Ok(stats) => stats,
         // The error's own hint is about runs that were under way; here there are none.
         Err(ComfyError::Unreachable { .. }) => return vec![nobody_at(&url).await],
-        Err(error) => return vec![Check::missing("ComfyUI", error.to_string(), error.hint())],
+        Err(error) => return vec![Check::failed("ComfyUI", Health::Missing, error)],
     };
     let devices: Vec<String> = stats
         .devices
@@ -68,7 +89,7 @@ pub async fn comfyui(service: &Service) -> Vec<Check> {
             "not installed; prompts are placed by following the workflow's wires",
             "Optional, for workflows where the place is not unique: copy tools/comfyui-nodes into ComfyUI's custom_nodes folder and restart ComfyUI.",
         ),
-        Err(error) => Check::warning("companion node", error.to_string(), error.hint()),
+        Err(error) => Check::failed("companion node", Health::Warning, error),
     };
     vec![Check::ok("ComfyUI", found), node]
 }

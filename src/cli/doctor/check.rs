@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cli::error::CliError;
+
 /// How it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,8 +69,35 @@ impl Check {
         Self::bad(what, Health::Missing, found, fix)
     }
 
+    /// It failed with this error, which says what to do.
+    pub fn failed(what: &'static str, health: Health, error: impl Into<CliError>) -> Self {
+        let error = error.into();
+        Self {
+            health,
+            fix: error.hint().map(str::to_owned),
+            ..Self::ok(what, error.to_string())
+        }
+    }
+
     /// With these lines.
     pub fn with(self, details: Vec<String>) -> Self {
         Self { details, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comfy::error::ComfyError;
+
+    #[test]
+    fn an_error_says_what_to_do_as_a_check_too() {
+        let error = ComfyError::Config {
+            detail: "no host".into(),
+        };
+        let hint = error.hint();
+        let check = Check::failed("ComfyUI", Health::Missing, error);
+        assert!(check.found.ends_with("no host"), "{}", check.found);
+        assert_eq!(check.fix, Some(hint));
     }
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use tokio_util::sync::CancellationToken;
-
 use super::check::{Check, Health};
+use super::limit::Limit;
 use crate::bench::Pictures;
+use crate::cli::error::Result;
 use crate::cli::show;
 use crate::config::Config;
 use crate::judge::bank::bank;
@@ -15,15 +15,15 @@ use crate::judge::protocol;
 use crate::judge::rubric::Rubric;
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::Verdict;
-use crate::judge::{Call, JudgeError, Pair};
+use crate::judge::{Call, Pair};
 use crate::picture::{Limits, Picture, decode};
 use crate::progress::Teller;
 use crate::session::Service;
 
 const PULL: &str = "prompt-calibrator models pull 8b (models list shows the others and what fits), or give two files with --model and --mmproj.";
 
-/// Checks the judge, as far as it goes, and says which work it was set up for.
-pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Check)) -> Option<Layout> {
+/// Looks into the judge's files, and says whether it is worth loading them. What is well is told when it is loaded.
+pub fn files(service: &Service, mut tell: impl FnMut(Check)) -> bool {
     match service.judge().shape() {
         Ok(shape) => {
             if let Some(mismatch) = shape.mismatch() {
@@ -32,23 +32,35 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
                     mismatch,
                     "Use the mmproj file that belongs to this model: same repository, same size.",
                 ));
-                return None;
+                return false;
             }
+            true
         }
         Err(error) => {
             let (check, hopeless) = unread(service, &error);
             tell(check);
-            if hopeless {
-                return None;
-            }
+            !hopeless
         }
     }
-    let cancel = CancellationToken::new();
+}
+
+/// Checks the judge, as far as it goes and there is time, and says which work it was set up for.
+pub async fn check(service: &Service, config: &Config, limit: &Limit, mut tell: impl FnMut(Check)) -> Option<Layout> {
+    let cancel = &limit.cancel;
     let (teller, updates) = Teller::new();
-    let info = match show::progress(updates.clone(), service.judge().load(&teller, &cancel)).await {
+    let advice = format!(
+        "Give it longer: doctor --limit {}; or use a smaller model (models list) or fewer --image-tokens.",
+        3 * limit.length.as_secs()
+    );
+    let late = |what| limit.reached(what, &updates.borrow().message, &advice);
+    let info = match show::progress(updates.clone(), service.judge().load(&teller, cancel)).await {
         Ok(info) => info,
+        Err(_) if limit.is_reached() => {
+            tell(late("model"));
+            return None;
+        }
         Err(error) => {
-            tell(Check::missing("model", error.to_string(), error.hint()));
+            tell(Check::failed("model", Health::Missing, error));
             return None;
         }
     };
@@ -59,7 +71,7 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
     let rubric = match service.default_rubric().await {
         Ok(rubric) => rubric,
         Err(error) => {
-            tell(Check::missing("rubric", error.to_string(), error.hint()));
+            tell(Check::failed("rubric", Health::Missing, error));
             return None;
         }
     };
@@ -68,8 +80,9 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
         // Nobody is in these pictures.
         guarded: false,
         teller: &teller,
-        cancel: &cancel,
+        cancel,
     };
+    let layout = protocol::layout(&rubric, service.judge().image_tokens());
     let graded = |check: Check| {
         // Of random weights nobody expects more.
         let fails = info.trained && check.health == Health::Warning;
@@ -78,11 +91,19 @@ pub async fn check(service: &Service, config: &Config, mut tell: impl FnMut(Chec
             ..check
         }
     };
-    tell(graded(
-        show::progress(updates.clone(), judgement(service, call, &info)).await,
-    ));
-    tell(graded(show::progress(updates, self_check(service, call, &info)).await));
-    Some(protocol::layout(&rubric, service.judge().image_tokens()))
+    let judged = show::progress(updates.clone(), judgement(service, call, &info)).await;
+    if limit.is_reached() {
+        tell(late("judgement"));
+        return Some(layout);
+    }
+    tell(graded(judged));
+    let checked = show::progress(updates.clone(), self_check(service, call, &info)).await;
+    if limit.is_reached() {
+        tell(late("self-check"));
+        return Some(layout);
+    }
+    tell(graded(checked));
+    Some(layout)
 }
 
 /// What is wrong with a file, and whether llama.cpp cannot make anything of it either.
@@ -169,19 +190,17 @@ async fn judgement(service: &Service, call: Call<'_>, info: &EngineInfo) -> Chec
     let judged = async {
         let [reference, generated] = &pictures(info)?;
         let pair = Pair { reference, generated };
-        anyhow::Ok(service.judge().compare(pair, call).await?)
+        Ok(service.judge().compare(pair, call).await?)
     };
-    match judged.await {
+    let judged: Result<Verdict> = judged.await;
+    match judged {
         Ok(verdict) => told(&verdict, call.rubric),
-        Err(error) => {
-            let hint = error.downcast_ref().map(JudgeError::hint);
-            Check::missing("judgement", format!("{error:#}"), hint.unwrap_or_default())
-        }
+        Err(error) => Check::failed("judgement", Health::Missing, error),
     }
 }
 
 /// Two pictures that have little in common, of what this judge knows.
-fn pictures(info: &EngineInfo) -> anyhow::Result<[Picture; 2]> {
+fn pictures(info: &EngineInfo) -> Result<[Picture; 2]> {
     if info.domain.is_some() {
         let [first, second, _] = Pictures::scenes().fresh()?;
         return Ok([first, second]);
@@ -230,6 +249,6 @@ async fn self_check(service: &Service, call: Call<'_>, info: &EngineInfo) -> Che
                 Check::warning("self-check", format!("failed: {found}"), fix)
             }
         }
-        Err(error) => Check::bad("self-check", Health::Missing, error.to_string(), error.hint()),
+        Err(error) => Check::failed("self-check", Health::Missing, error),
     }
 }

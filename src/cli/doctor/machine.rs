@@ -1,9 +1,9 @@
 //! This build, this machine, and whether the judge fits it.
 
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
-use super::check::Check;
+use super::check::{Check, Health};
+use super::limit::{Limit, QUICK};
 use crate::cli::show;
 use crate::judge::JudgeError;
 use crate::judge::engine::llama::{Backends, Unused};
@@ -18,23 +18,41 @@ pub struct Machine {
     gpus: Vec<GpuMemory>,
     /// Free main memory in bytes, where the system says.
     main: Option<u64>,
+    limit: Limit,
 }
 
 pub async fn look(service: &Service) -> Machine {
-    let cancel = CancellationToken::new();
+    let limit = Limit::new(QUICK);
+    let asked = async {
+        let backends = service.judge().backends(&limit.cancel).await;
+        (backends, service.judge().gpus(&limit.cancel).await.unwrap_or_default())
+    };
+    let (backends, gpus) = limit.over(asked).await;
     Machine {
-        backends: service.judge().backends(&cancel).await,
-        gpus: service.judge().gpus(&cancel).await.unwrap_or_default(),
+        backends,
+        gpus,
         main: processor::free_memory(),
+        limit,
     }
 }
 
 impl Machine {
+    /// Whether the judge process did not answer in time, though it had loaded nothing.
+    pub fn is_late(&self) -> bool {
+        self.limit.is_reached()
+    }
+
     /// What this program was built with, and which parts of llama.cpp it finds.
     pub fn build(&self) -> Check {
+        if self.is_late() {
+            let at = "asking the judge process for what it can compute on";
+            return self
+                .limit
+                .reached("build", at, "Look at the GPU's driver; --gpu-layers 0 does without it.");
+        }
         let backends = match &self.backends {
             Ok(backends) => backends,
-            Err(error) => return Check::missing("build", error.to_string(), error.hint()),
+            Err(error) => return Check::failed("build", Health::Missing, error),
         };
         let version = env!("CARGO_PKG_VERSION");
         let devices = backends.devices.join(", ");
@@ -68,7 +86,7 @@ impl Machine {
 
     /// What the judge computes on.
     pub fn device(&self) -> Check {
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = processor::cores();
         let main = self.main.map_or(String::new(), |bytes| {
             format!(", {} of main memory free", gigabytes(bytes))
         });
@@ -170,10 +188,14 @@ fn table(need: &Need, held: &[Buffer]) -> String {
 
 /// How judge and ComfyUI share the GPU.
 pub async fn sharing(service: &Service) -> Check {
-    let cancel = CancellationToken::new();
-    match service.gpu_sharing(&cancel).await {
+    let limit = Limit::new(QUICK);
+    match limit.over(service.gpu_sharing(&limit.cancel)).await {
         Ok(words) => Check::ok("GPU sharing", words),
-        Err(error) => Check::warning("GPU sharing", error.to_string(), error.hint()),
+        Err(_) if limit.is_reached() => {
+            let at = "asking ComfyUI and the driver for free memory";
+            limit.reached("GPU sharing", at, "Look at ComfyUI's terminal and the GPU's driver.")
+        }
+        Err(error) => Check::failed("GPU sharing", Health::Warning, error),
     }
 }
 

@@ -1,59 +1,55 @@
-//! `doctor`: what is found, what is missing, what to do. In the order in which things depend on each other.
+//! `doctor`: what is found, what is missing, what to do. What is known at once comes first, the judge's own work last.
 
 mod around;
 mod check;
 mod judge;
+mod limit;
 mod machine;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::{Config, Environment, Transport};
+use crate::processor;
+use crate::session::Service;
 use check::{Check, Health};
+use limit::{Limit, busy};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Seconds that the judge may take to load, to judge two pictures and to be checked
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    limit: u64,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-pub async fn run(args: Args, config: Config, environment: Environment) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config, environment: Environment) -> crate::cli::error::Result<ExitCode> {
     let mut told = Told {
         json: args.json,
         checks: Vec::new(),
     };
     told.tell(around::settings(&config));
+    let clients = around::clients(&environment);
     match service(&config, Reach::Configured(Transport::Stdio)) {
         Ok(service) => {
-            let machine = machine::look(&service).await;
-            told.tell(machine.build());
-            told.tell(machine.device());
-            let judged = judge::check(&service, &config, |check| told.tell(check)).await;
-            for check in around::comfyui(&service).await {
-                told.tell(check);
-            }
-            let held = service.judge().buffers(&Default::default()).await.unwrap_or_default();
-            // What the judge holds is not free, and not needed once more.
-            service.judge().unload().await;
-            if let Some(check) = machine.memory(&service, judged.as_ref(), &held) {
-                told.tell(check);
-            }
-            // Of a judge whose files cannot be read all is said.
-            if service.judge().shape().is_ok() {
-                told.tell(machine::sharing(&service).await);
-                service.judge().unload().await;
-            }
             told.tell(around::data_folder(&service).await);
+            told.tell(clients);
+            let limit = Duration::from_secs(args.limit);
+            machine_and_judge(&service, &config, limit, &mut told).await;
         }
-        Err(error) => told.tell(Check::missing(
-            "set-up",
-            format!("{error:#}"),
-            "Correct the setting named here.",
-        )),
+        Err(error) => {
+            told.tell(Check::missing(
+                "set-up",
+                error.to_string(),
+                error.hint().unwrap_or("Correct the setting named here."),
+            ));
+            told.tell(clients);
+        }
     }
-    told.tell(around::clients(&environment));
     let checks = told.checks;
     if args.json {
         show::line(&serde_json::to_string_pretty(&checks)?);
@@ -62,6 +58,46 @@ pub async fn run(args: Args, config: Config, environment: Environment) -> anyhow
     }
     let missing = checks.iter().any(|c| c.health == Health::Missing);
     Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn machine_and_judge(service: &Service, config: &Config, limit: Duration, told: &mut Told) {
+    let machine = machine::look(service).await;
+    told.tell(machine.build());
+    told.tell(machine.device());
+    let usable = judge::files(service, |check| told.tell(check));
+    for check in around::comfyui(service).await {
+        told.tell(check);
+    }
+    // Of a judge whose files cannot be read all is said.
+    let known = service.judge().shape().is_ok();
+    if known {
+        told.tell(machine::sharing(service).await);
+    }
+    let judged = if usable && !machine.is_late() {
+        show::remark(&coming(limit));
+        let limit = Limit::new(limit);
+        limit
+            .over(judge::check(service, config, &limit, |check| told.tell(check)))
+            .await
+    } else {
+        None
+    };
+    let held = service.judge().buffers(&Default::default()).await.unwrap_or_default();
+    service.judge().unload().await;
+    if let Some(check) = machine.memory(service, judged.as_ref(), &held) {
+        told.tell(check);
+    }
+}
+
+/// What is waited for next.
+fn coming(limit: Duration) -> String {
+    let busy = busy(processor::load(), processor::cores());
+    format!(
+        "Now the judge is loaded, compares two pictures and is checked: seconds with a small model, minutes with a large one \
+         without a GPU, at most {} s (--limit).{}",
+        limit.as_secs(),
+        busy.map_or_else(String::new, |busy| format!(" It takes longer than usual; {busy}."))
+    )
 }
 
 /// What was checked so far. A person reads each as soon as it is known.

@@ -86,7 +86,9 @@ impl InitError {
     }
 }
 
-pub async fn run(args: Args, config: Config, environment: Environment) -> anyhow::Result<ExitCode> {
+crate::hint::hints!(InitError);
+
+pub async fn run(args: Args, config: Config, environment: Environment) -> super::error::Result<ExitCode> {
     if let Some(project) = args.project.as_ref().filter(|project| !project.is_dir()) {
         return Err(InitError::NoProject(project.clone()).into());
     }

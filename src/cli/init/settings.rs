@@ -6,11 +6,13 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{Answer, InitError, ask, say};
+use crate::cli::error::Result;
 use crate::cli::{setup, show};
 use crate::comfy::calls::SystemStats;
 use crate::comfy::discover::{Discovered, LIKELY_PORTS, discover};
 use crate::comfy::error::ComfyError;
 use crate::config::{Change, Config, Environment, Settings, Source, Sourced, edit};
+use crate::hint::Hint;
 
 /// Settings that go into the file when they are given; two more go into the entry's arguments.
 const STORED: [&str; 3] = ["comfyui", "model", "mmproj"];
@@ -22,7 +24,7 @@ const OF_THIS_CALL: [&str; 2] = ["log", "log-file"];
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Writes what is missing. Returns the file.
-pub async fn run(config: &Config, environment: &Environment, yes: bool) -> anyhow::Result<PathBuf> {
+pub async fn run(config: &Config, environment: &Environment, yes: bool) -> Result<PathBuf> {
     let file = config.file_to_write(environment)?;
     let stored = of_the_file(config, environment, &file)?;
     let comfyui = Comfyui::look(config).await;
@@ -46,7 +48,7 @@ pub async fn run(config: &Config, environment: &Environment, yes: bool) -> anyho
 }
 
 /// What the server will find: the file, and neither this call's flags nor this shell's variables.
-fn of_the_file(config: &Config, environment: &Environment, file: &Path) -> anyhow::Result<Config> {
+fn of_the_file(config: &Config, environment: &Environment, file: &Path) -> Result<Config> {
     let flags = Settings {
         config: Some(file.to_owned()),
         data_dir: Some(config.data_dir.value.clone()),
@@ -94,7 +96,7 @@ fn wishes(config: &Config, comfyui: &Comfyui) -> Vec<Wish> {
 }
 
 /// The change that a wish asks for, if any is needed and allowed.
-fn settled(wish: Wish, stored: &Config, file: &Path, yes: bool) -> anyhow::Result<Option<Change>> {
+fn settled(wish: Wish, stored: &Config, file: &Path, yes: bool) -> Result<Option<Change>> {
     let path = |path: &Option<Sourced<PathBuf>>| path.as_ref().map(|path| path.value.display().to_string());
     let old = match wish.key {
         "model" => path(&stored.model),
@@ -129,9 +131,27 @@ enum Comfyui {
     /// The configured one.
     There(SystemStats),
     /// Another one.
-    Elsewhere { found: Discovered, problem: String },
+    Elsewhere { found: Discovered, problem: Problem },
     /// None.
-    Nowhere { problem: String },
+    Nowhere { problem: Problem },
+}
+
+/// Why the configured one does not answer.
+struct Problem {
+    told: String,
+    /// What the error says that is to be done; nothing where only nobody answers.
+    hint: Option<String>,
+}
+
+impl Problem {
+    fn without_hint(told: String) -> Self {
+        Self { told, hint: None }
+    }
+
+    /// What to do, behind a sentence.
+    fn fix(&self) -> String {
+        self.hint.as_ref().map(|hint| format!(". {hint}")).unwrap_or_default()
+    }
 }
 
 impl Comfyui {
@@ -158,28 +178,43 @@ impl Comfyui {
                 match config.comfyui.source {
                     Source::Default => format!("{version} at {other}"),
                     _ => format!(
-                        "{problem}{given}, but {version} is at {other}. To use that one: prompt-calibrator init --comfyui {other}"
+                        "{}{given}, but {version} is at {other}. To use that one: prompt-calibrator init --comfyui {other}{}",
+                        problem.told,
+                        problem.fix()
                     ),
                 }
             }
             Self::Nowhere { problem } => format!(
-                "{problem}{given}, nor does a ComfyUI on the ports {} of this machine. Start it and repeat this, or give its \
-                 address: prompt-calibrator init --comfyui URL",
-                LIKELY_PORTS.map(|port| port.to_string()).join(", ")
+                "{}{given}, nor does a ComfyUI on the ports {} of this machine. Start it and repeat this, or give its \
+                 address: prompt-calibrator init --comfyui URL{}",
+                problem.told,
+                LIKELY_PORTS.map(|port| port.to_string()).join(", "),
+                problem.fix()
             ),
         }
     }
 }
 
 /// What the configured ComfyUI says, or why it says nothing.
-async fn configured(config: &Config) -> Result<SystemStats, String> {
+async fn configured(config: &Config) -> Result<SystemStats, Problem> {
     let url = address(&config.comfyui.value);
-    let client = setup::comfy(config).map_err(|error| format!("{error:#}"))?;
+    let client = setup::comfy(config).map_err(|error| Problem {
+        told: error.to_string(),
+        hint: error.hint().map(str::to_owned),
+    })?;
     match timeout(LIMIT, client.system_stats()).await {
         Ok(Ok(stats)) => Ok(stats),
-        Ok(Err(ComfyError::Unreachable { .. })) => Err(format!("nothing answers at {url}")),
-        Ok(Err(error)) => Err(format!("{url} does not answer as ComfyUI does ({error})")),
-        Err(_) => Err(format!("{url} does not answer within {} seconds", LIMIT.as_secs())),
+        Ok(Err(ComfyError::Unreachable { .. })) => Err(Problem::without_hint(format!("nothing answers at {url}"))),
+        Ok(Err(error)) => Err(Problem {
+            told: format!("{url} does not answer as ComfyUI does ({error})"),
+            hint: error.what_to_do(),
+        }),
+        Err(_) => {
+            let seconds = LIMIT.as_secs();
+            Err(Problem::without_hint(format!(
+                "{url} does not answer within {seconds} seconds"
+            )))
+        }
     }
 }
 

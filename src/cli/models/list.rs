@@ -4,6 +4,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::in_use;
+use crate::cli::error::Result;
 use crate::cli::{setup, show};
 use crate::config::Config;
 use crate::judge::memory::MARGIN;
@@ -166,7 +167,7 @@ impl Machine {
 }
 
 /// Prints the list.
-pub async fn run(installed: &[Installed], config: &Config, json: bool) -> anyhow::Result<()> {
+pub async fn run(installed: &[Installed], config: &Config, json: bool) -> Result<()> {
     let catalog = Catalog::built_in()?;
     let machine = Machine::look(config).await;
     let mut rows = Vec::new();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::error::Result;
 use super::{setup, show};
 use crate::comfy::client::{Client, ClientConfig};
 use crate::config::{self, Change, Config, Environment, HubSettings, Settings, Source, Sourced};
@@ -85,7 +86,7 @@ impl Args {
     }
 }
 
-pub async fn run(args: Args, config: Config, environment: &Environment) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config, environment: &Environment) -> Result<ExitCode> {
     let record = Record::new(config.data_dir.value.clone());
     match args.what {
         What::Pull {
@@ -182,7 +183,7 @@ fn tell(pulled: &Pulled) {
 }
 
 /// After a pull: the first model becomes the judge; another one is for the user to choose.
-fn settle(model: &Installed, config: &Config, environment: &Environment) -> anyhow::Result<()> {
+fn settle(model: &Installed, config: &Config, environment: &Environment) -> Result<()> {
     if config.model.is_none() && config.mmproj.is_none() {
         return choose(model, config, environment);
     }
@@ -193,7 +194,7 @@ fn settle(model: &Installed, config: &Config, environment: &Environment) -> anyh
 }
 
 /// Writes a model into the configuration file.
-fn choose(model: &Installed, config: &Config, environment: &Environment) -> anyhow::Result<()> {
+fn choose(model: &Installed, config: &Config, environment: &Environment) -> Result<()> {
     let (Some(file), Some(projector)) = (model.model(), model.projector()) else {
         let (name, installed) = (model.name.clone(), Vec::new());
         return Err(ModelsError::NotInstalled { name, installed }.into());
@@ -253,7 +254,7 @@ fn is_same(path: Option<&Path>, used: &Option<Sourced<PathBuf>>) -> bool {
     real(path) == real(&used.value)
 }
 
-async fn check(record: &Record, name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+async fn check(record: &Record, name: Option<&str>, json: bool) -> Result<ExitCode> {
     let models = match name {
         Some(name) => vec![record.find(name)?],
         None => record.read()?,
@@ -296,7 +297,7 @@ async fn check(record: &Record, name: Option<&str>, json: bool) -> anyhow::Resul
     })
 }
 
-fn rm(record: &Record, model: &Installed, yes: bool, config: &Config, environment: &Environment) -> anyhow::Result<()> {
+fn rm(record: &Record, model: &Installed, yes: bool, config: &Config, environment: &Environment) -> Result<()> {
     let used = in_use(model, config) || lends_its_projector(model, &record.read()?, config);
     if used && !yes {
         return Err(ModelsError::InUse(model.name.clone()).into());
@@ -322,7 +323,7 @@ fn rm(record: &Record, model: &Installed, yes: bool, config: &Config, environmen
 }
 
 /// Takes the judge out of the configuration file, as far as it is there.
-fn leave(config: &Config, environment: &Environment) -> anyhow::Result<()> {
+fn leave(config: &Config, environment: &Environment) -> Result<()> {
     let in_file: Vec<Change> = [("model", &config.model), ("mmproj", &config.mmproj)]
         .into_iter()
         .filter(|(_, used)| used.as_ref().is_some_and(|used| matches!(used.source, Source::File(_))))

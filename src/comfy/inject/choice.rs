@@ -146,3 +146,5 @@ impl ChoiceError {
         }
     }
 }
+
+crate::hint::hints!(ChoiceError);

@@ -186,3 +186,5 @@ impl ProofError {
         }
     }
 }
+
+crate::hint::hints!(ProofError);

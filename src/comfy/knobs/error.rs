@@ -129,6 +129,8 @@ impl InjectError {
     }
 }
 
+crate::hint::hints!(InjectError);
+
 /// Places with the start of what they hold.
 fn list(places: &[Place]) -> String {
     const SHOWN: usize = 8;

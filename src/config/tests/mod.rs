@@ -86,6 +86,23 @@ fn defaults_need_nothing() {
     assert!(!place.at("data").exists(), "resolving makes nothing");
 }
 
+/// Who tells OpenMP how to wait is not overruled.
+#[test]
+fn variables_of_openmp_are_noticed() {
+    assert!(!Place::new().resolve(&[]).unwrap().waiting_is_set);
+    for (name, value, set) in [
+        ("OMP_WAIT_POLICY", "active", true),
+        ("GOMP_SPINCOUNT", "infinite", true),
+        ("GOMP_SPINCOUNT", "", false),
+    ] {
+        let mut place = Place::new();
+        place.environment.vars.insert(name.into(), value.into());
+        let config = place.resolve(&[]).unwrap();
+        assert_eq!(config.waiting_is_set, set, "{name}={value}");
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+}
+
 #[test]
 fn flags_outweigh_variables_outweigh_the_file() {
     let place = Place::new()

@@ -155,3 +155,5 @@ impl FolderError {
         self.problem.hint()
     }
 }
+
+crate::hint::hints!(FolderError);

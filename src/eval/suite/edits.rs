@@ -85,12 +85,12 @@ impl Bench<'_> {
             let (base, edited) = Self::pictures(&edit.base, &edit.edited)?;
             let read = self.asker.pair(&base, &edited, self.plan.evidence).await?;
             // `order` is half of the difference of the two orders.
-            apart.extend(read.readings().iter().map(|r| 2.0 * r.order));
+            apart.extend(read.readings().iter().map(|r| 2.0 * r.position_bias));
             meter.step();
         }
         for triplet in &triplets {
             let read = self.closer_of(triplet).await?;
-            flips.push(f64::from(u8::from(read.order > read.log_odds.abs())));
+            flips.push(f64::from(u8::from(read.position_bias > read.log_odds.abs())));
             meter.step();
         }
         Ok(report(

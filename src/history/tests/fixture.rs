@@ -82,7 +82,7 @@ fn decision(session: &SessionId, judgement: JudgementId) -> NewDecision {
         against: Some(number(1)),
         judge: judge("judge"),
         judgement,
-        kind: DecisionKind::LeaningKeep,
+        kind: DecisionKind::TentativeKeep,
         detail: json!({"probability": 0.75}),
     }
 }
@@ -93,12 +93,8 @@ async fn write_v2() {
     let (folder, store) = store();
     assert_eq!(schema::VERSION, 2, "version 2 is frozen by now");
     let (id, judgement) = fill_v1(&store).await;
-    assert!(
-        store
-            .record_decision(decision(&id, judgement), JudgementId(0))
-            .await
-            .unwrap()
-    );
+    let recorded = store.record_decision(decision(&id, judgement), None).await.unwrap();
+    assert!(recorded.is_some());
     store.record_refusal(Some(&id), "it describes a minor").await.unwrap();
     drop(store);
     keep(&folder, "v2.sqlite");
@@ -117,15 +113,26 @@ async fn version_2_is_read_and_written() {
     assert_eq!(store.decisions_of(id, Span::All).await.unwrap(), decisions);
     assert_eq!(store.incumbent(id, &judge("judge")).await.unwrap(), Some(number(2)));
     assert_eq!(store.refusals_of(id).await.unwrap()[0].1, "it describes a minor");
-    assert_eq!(store.undecided(id, &judge("judge")).await.unwrap().iterations, []);
+    let standing = store.standing(id, &judge("judge"), 9).await.unwrap();
+    assert_eq!((standing.undecided.len(), standing.newest), (0, Some(decisions[0].id)));
+    assert_eq!(
+        standing.took_over,
+        [TookOver {
+            iteration: number(2),
+            against: Some(number(1))
+        }],
+        "by its name before version 4"
+    );
 
     let mut later = decision(id, judgement);
     later.kind = DecisionKind::Revert;
-    assert!(
-        !store.record_decision(later.clone(), JudgementId(0)).await.unwrap(),
+    assert_eq!(
+        store.record_decision(later.clone(), None).await.unwrap(),
+        None,
         "others decided since"
     );
-    assert!(store.record_decision(later, judgement).await.unwrap());
+    let recorded = store.record_decision(later, standing.newest).await.unwrap();
+    assert!(recorded.is_some());
     assert_eq!(
         store.incumbent(id, &judge("judge")).await.unwrap(),
         None,
@@ -187,8 +194,8 @@ async fn version_1_is_read_and_written() {
     );
     // What version 2 added.
     assert_eq!(store.decisions(id, &judge("judge"), 9).await.unwrap(), []);
-    let undecided = store.undecided(id, &judge("judge")).await.unwrap();
-    assert_eq!(undecided.iterations, [(number(2), judgements[0].id)]);
+    let standing = store.standing(id, &judge("judge"), 9).await.unwrap();
+    assert_eq!(standing.undecided, [(number(2), judgements[0].id)]);
     assert!(
         summary.last_activity >= judgements[0].created_at,
         "worked out from the old rows"
@@ -200,4 +207,49 @@ async fn version_1_is_read_and_written() {
         .update_run_state(open.prompt_id, RunUpdate::Cancelled)
         .await
         .unwrap();
+}
+
+/// What the offline demo of the first release left behind: a whole calibration by the bundled judge.
+#[tokio::test]
+async fn version_3_is_read_and_written() {
+    let (folder, store) = store();
+    fs::copy(fixture("v3.sqlite"), folder.path().join("history.sqlite")).unwrap();
+    store.check().await.unwrap();
+    let sessions = store.sessions(0, 9).await.unwrap();
+    let id = &sessions[0].id;
+    let judgements = store.judgements_of(id, None).await.unwrap();
+    let by = judgements[0].content.judge.clone();
+    let rubric = judgements[0].content.rubric.clone();
+    assert_eq!((sessions[0].iterations, judgements.len()), (6, 28));
+    assert_eq!(store.decisions_of(id, Span::All).await.unwrap().len(), 9);
+    let standing = store.standing(id, &by, 60).await.unwrap();
+    // The best was scored on fresh seeds last, which decides nothing.
+    assert_eq!((standing.undecided.len(), standing.decisions.len()), (1, 9));
+    assert_eq!(store.last_judge(id).await.unwrap().as_ref(), Some(&by));
+
+    // The self-check lay among the scales, under the hash of no picture.
+    let check = store
+        .judge_state(&by, &rubric, JudgeStateKind::SelfCheck)
+        .await
+        .unwrap();
+    assert_eq!(check.unwrap()["passed"], true);
+    assert_eq!(
+        store.judge_state(&by, &rubric, JudgeStateKind::Fit).await.unwrap(),
+        None
+    );
+    for made in [json!(1), json!(2)] {
+        let put = store.put_judge_state(&by, &rubric, JudgeStateKind::Fit, made.clone());
+        put.await.unwrap();
+        let kept = store.judge_state(&by, &rubric, JudgeStateKind::Fit).await.unwrap();
+        assert_eq!(kept, Some(made), "the newest is in force");
+    }
+    let database = rusqlite::Connection::open(folder.path().join("history.sqlite")).unwrap();
+    let strangers: i64 = database
+        .query_row(
+            "SELECT count(*) FROM scales WHERE reference_hash NOT IN (SELECT reference_hash FROM sessions)",
+            (),
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(strangers, 0);
 }

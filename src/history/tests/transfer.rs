@@ -38,7 +38,18 @@ async fn fill(store: &Store) -> (SessionId, StoredImage) {
         kind: DecisionKind::Keep,
         detail: json!({"probability": 0.9}),
     };
-    assert!(store.record_decision(decision, JudgementId(0)).await.unwrap());
+    assert!(store.record_decision(decision, None).await.unwrap().is_some());
+    let comparison = NewComparison {
+        session: id.clone(),
+        candidate: second,
+        incumbent: first,
+        seed: u64::MAX,
+        judge: judge("judge"),
+        candidate_image: picture.hash.clone(),
+        incumbent_image: super::image("two"),
+        value: json!({"v": 1, "log_odds": 0.5}),
+    };
+    store.record_comparison(comparison).await.unwrap();
     store.record_refusal(Some(&id), "it describes a minor").await.unwrap();
     let key = ReferenceKey {
         reference: image_of_reference(),
@@ -50,6 +61,11 @@ async fn fill(store: &Store) -> (SessionId, StoredImage) {
         .await
         .unwrap();
     (id, picture)
+}
+
+/// What the history keeps for others is theirs to check.
+fn anything(_: Payload<'_>) -> std::result::Result<(), String> {
+    Ok(())
 }
 
 fn image_of_reference() -> ImageHash {
@@ -72,7 +88,10 @@ async fn a_session_goes_out_and_comes_in_the_same() {
     let (_other_folder, other) = super::store();
     // Judgements there have other numbers.
     fill(&other).await;
-    assert_eq!(other.import_session(through_a_file(&lines)).await.unwrap(), id);
+    assert_eq!(
+        other.import_session(through_a_file(&lines), anything).await.unwrap(),
+        id
+    );
     assert_eq!(other.session(&id).await.unwrap(), store.session(&id).await.unwrap());
     assert_eq!(
         other.iterations(&id, Span::All).await.unwrap(),
@@ -92,10 +111,15 @@ async fn a_session_goes_out_and_comes_in_the_same() {
     let decision = other.decisions(&id, &judge("judge"), 9).await.unwrap().remove(0);
     let newest = other.judgements_of(&id, None).await.unwrap().pop().unwrap();
     assert_eq!(decision.content.judgement, newest.id, "it follows its judgement");
-    assert_eq!(other.undecided(&id, &judge("judge")).await.unwrap().iterations, []);
+    assert_eq!(other.standing(&id, &judge("judge"), 9).await.unwrap().undecided, []);
+    let comparisons = other
+        .comparisons(&id, &judge("judge"), number(2), number(1))
+        .await
+        .unwrap();
+    assert_eq!(comparisons[0].content.value, json!({"v": 1, "log_odds": 0.5}));
     assert_eq!(other.refusals_of(&id).await.unwrap().len(), 1);
 
-    let twice = other.import_session(lines).await;
+    let twice = other.import_session(lines, anything).await;
     assert!(matches!(twice, Err(HistoryError::SessionExists(there)) if there == id));
 }
 
@@ -132,7 +156,7 @@ async fn what_is_no_export_is_refused_with_its_line_and_leaves_nothing() {
     for (expected, damage) in damages {
         let mut damaged = lines.clone();
         damage(&mut damaged);
-        let error = other.import_session(damaged).await.unwrap_err();
+        let error = other.import_session(damaged, anything).await.unwrap_err();
         let told = format!("{error}");
         assert!(
             told.contains(expected) && told.contains("nothing was imported"),
@@ -141,7 +165,153 @@ async fn what_is_no_export_is_refused_with_its_line_and_leaves_nothing() {
         assert!(!error.hint().is_empty());
         assert_eq!(other.sessions(0, 9).await.unwrap(), [], "{expected}");
     }
-    other.import_session(lines).await.unwrap();
+    other.import_session(lines, anything).await.unwrap();
+}
+
+/// Whatever a single field of an export holds: what comes in can be read afterwards, and what cannot be read does not come in.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_not_imported_and_names_its_session() {
+    let (_folder, store) = store();
+    let (id, _) = fill(&store).await;
+    let (lines, _) = store.export_session(&id).await.unwrap();
+    let (_other_folder, other) = super::store();
+    let wrong = [json!("x"), json!("{}"), json!(-1), json!(1e300), json!(null), json!("")];
+    let (mut refused, mut unreadable, mut taken) = (0, 0, 0);
+    for at in 1..lines.len() {
+        let columns: Vec<String> = row(&mut lines.clone(), at).keys().cloned().collect();
+        for column in columns {
+            for value in &wrong {
+                let mut damaged = lines.clone();
+                row(&mut damaged, at).insert(column.clone(), value.clone());
+                match other.import_session(damaged, anything).await {
+                    Ok(session) => {
+                        taken += 1;
+                        read_everything(&other, &session).await;
+                        other.prune(vec![session]).await.unwrap();
+                    }
+                    Err(error @ HistoryError::ImportUnreadable { .. }) => {
+                        unreadable += 1;
+                        let told = error.to_string();
+                        assert!(
+                            told.contains(id.as_str()) && told.contains("nothing was imported"),
+                            "{told}"
+                        );
+                    }
+                    Err(_) => refused += 1,
+                }
+                let left = other.sessions(0, 9).await.unwrap();
+                assert_eq!(left, [], "line {at}, {column}: {value}");
+            }
+        }
+    }
+    assert!(
+        refused > 50 && unreadable > 50 && taken > 50,
+        "{refused} {unreadable} {taken}"
+    );
+}
+
+/// Everything that views read.
+async fn read_everything(store: &Store, id: &SessionId) {
+    store.sessions(0, 9).await.unwrap();
+    let session = store.session(id).await.unwrap();
+    store.iterations(id, Span::All).await.unwrap();
+    store.trend(id, Span::All).await.unwrap();
+    for run in store.runs_of(id, None).await.unwrap() {
+        store.images_of(run.prompt_id).await.unwrap();
+    }
+    for judgement in store.judgements_of(id, None).await.unwrap() {
+        let judge = judgement.content.judge;
+        let standing = store.standing(id, &judge, 9).await.unwrap();
+        store.judged_runs(id, &judge, Span::All).await.unwrap();
+        store.comparisons(id, &judge, number(2), number(1)).await.unwrap();
+        for taken in standing.took_over {
+            store.refused_seeds(id, taken.iteration).await.unwrap();
+        }
+        if let Some(reference) = session.opened.reference.clone() {
+            let rubric = judgement.content.rubric;
+            let key = ReferenceKey {
+                reference,
+                judge,
+                rubric,
+            };
+            store.reference_values(&key).await.unwrap();
+        }
+    }
+    store.decisions_of(id, Span::All).await.unwrap();
+    store.refusals_of(id).await.unwrap();
+    store.export_session(id).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_history_keeps_for_others_is_checked_before_it_is_kept() {
+    let (_folder, store) = store();
+    let (id, _) = fill(&store).await;
+    let (lines, _) = store.export_session(&id).await.unwrap();
+    let (_other_folder, other) = super::store();
+    let error = other
+        .import_session(lines.clone(), |payload| match payload {
+            Payload::Judgement(_) => Err("it is from the future".to_owned()),
+            _ => Ok(()),
+        })
+        .await
+        .unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.contains("judgements") && told.contains("from the future") && told.contains(id.as_str()),
+        "{told}"
+    );
+    assert_eq!(other.sessions(0, 9).await.unwrap(), []);
+    // Each kind is shown.
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    let noted = std::sync::Arc::clone(&seen);
+    let note = move |payload: Payload<'_>| {
+        let name = format!("{payload:?}");
+        noted.lock().unwrap().insert(name.split('(').next().unwrap().to_owned());
+        Ok(())
+    };
+    other.import_session(lines, note).await.unwrap();
+    let all = [
+        "Comparison",
+        "Decision",
+        "Graph",
+        "Judgement",
+        "ReferenceValues",
+        "Rubric",
+    ];
+    assert_eq!(seen.lock().unwrap().iter().collect::<Vec<_>>(), all);
+}
+
+/// A database can come to hold such a row by other ways than an import.
+#[tokio::test]
+async fn an_unreadable_row_names_its_session_and_leaves_the_others_alone() {
+    let (folder, store) = store();
+    let (bad, _) = fill(&store).await;
+    let (good, _) = fill(&store).await;
+    let database = rusqlite::Connection::open(folder.path().join("history.sqlite")).unwrap();
+    database
+        .execute(
+            "UPDATE judgements SET verdict = 'x' WHERE session_id = ?1",
+            [bad.as_str()],
+        )
+        .unwrap_err();
+    database
+        .execute(
+            "UPDATE iterations SET knobs = '[]' WHERE session_id = ?1",
+            [bad.as_str()],
+        )
+        .unwrap();
+    let error = store.iterations(&bad, Span::All).await.unwrap_err();
+    assert!(error.to_string().contains(bad.as_str()), "{error}");
+    assert!(error.hint().contains("other sessions are not affected") && error.hint().contains(bad.as_str()));
+    store.iterations(&good, Span::All).await.unwrap();
+    database
+        .execute("UPDATE sessions SET reference_hash = 'x' WHERE id = ?1", [bad.as_str()])
+        .unwrap();
+    let error = store.sessions(0, 9).await.unwrap_err();
+    assert!(error.to_string().contains(bad.as_str()), "{error}");
+    let pruned = store.prune(vec![bad]).await.unwrap();
+    assert_eq!(pruned.sessions.len(), 1, "what its hint says works");
+    assert_eq!(store.sessions(0, 9).await.unwrap().len(), 1);
 }
 
 fn row(lines: &mut [Line], at: usize) -> &mut serde_json::Map<String, serde_json::Value> {

@@ -437,3 +437,5 @@ impl EngineError {
         }
     }
 }
+
+crate::hint::hints!(EngineError);

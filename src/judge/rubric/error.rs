@@ -238,3 +238,5 @@ impl RubricError {
         }
     }
 }
+
+crate::hint::hints!(RubricError);

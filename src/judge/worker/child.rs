@@ -68,11 +68,8 @@ impl Out {
     }
 }
 
-/// Runs the judge process until its input ends.
-///
-/// # Errors
-/// When the backend cannot start or a frame is malformed.
-pub fn run() -> anyhow::Result<()> {
+/// Runs the judge process until its input ends. Whatever fails is told to the server, as the answer to what it asks.
+pub fn run() {
     send_logs_to_tracing(LogOptions::default());
     let out = Out(Arc::new(Mutex::new(io::stdout())));
     let turn = Turn::default();
@@ -81,10 +78,16 @@ pub fn run() -> anyhow::Result<()> {
         Ok(loader) => loader,
         Err(error) => {
             refuse(&error, &requests, &out);
-            return Ok(());
+            return;
         }
     };
-    let backend = LlamaBackend::init()?;
+    let backend = match LlamaBackend::init() {
+        Ok(backend) => backend,
+        Err(error) => {
+            refuse(&EngineError::Protocol(error.to_string()), &requests, &out);
+            return;
+        }
+    };
 
     let (id, spec, placement) = loop {
         match requests.recv() {
@@ -97,7 +100,7 @@ pub fn run() -> anyhow::Result<()> {
                 out.reply(&Reply::Backends { id, backends });
             }
             Ok((Request::Load { id, spec, placement }, _)) => break (id, spec, placement),
-            _ => return Ok(()),
+            _ => return,
         }
     };
     if spec.gpu_layers != Some(0) {
@@ -108,7 +111,6 @@ pub fn run() -> anyhow::Result<()> {
     if let Err(error) = serve(&backend, &mut loader, (&spec, placement), id, &requests, &turn, &out) {
         out.reply(&Reply::Failed { id, error });
     }
-    Ok(())
 }
 
 /// Answers everything with the one thing that is wrong.

@@ -160,3 +160,5 @@ impl WorkerError {
         )
     }
 }
+
+crate::hint::hints!(WorkerError);

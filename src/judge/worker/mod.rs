@@ -9,6 +9,8 @@ mod error;
 pub mod frame;
 mod offences;
 mod process;
+mod silence;
+mod waiting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use super::protocol;
 pub use error::{Cause, WorkerError};
 use offences::{Offences, Question};
 use process::Process;
+pub use waiting::Waiting;
 
 /// The hidden subcommand that makes the binary a judge process.
 pub const SUBCOMMAND: &str = "judge-worker";
@@ -47,8 +50,11 @@ pub struct WorkerConfig {
     pub plan: Layout,
     /// After this long without a question the process is ended, which frees its memory; `None` keeps it.
     pub idle: Option<Duration>,
-    /// How long a working process may show no sign of life before it counts as hung.
+    /// How long a working process may show no sign of life before it counts as hung. What it stands in line for a
+    /// processor meanwhile does not count.
     pub patience: Duration,
+    /// How its threads wait for one another.
+    pub waiting: Waiting,
 }
 
 impl WorkerConfig {
@@ -67,6 +73,7 @@ impl WorkerConfig {
             plan,
             idle: Some(Self::IDLE),
             patience: Self::PATIENCE,
+            waiting: Waiting::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::speaks_of_memory;
 use super::frame::{self, PictureHead, Reply, Request};
+use super::silence::{self, Silence};
 use super::{Cause, KeyedPixels, SUBCOMMAND, WorkerConfig, WorkerError, check};
 use crate::judge::engine::llama::Backends;
 use crate::judge::engine::{Answers, Ask, Buffer, EngineError, EngineInfo, GpuMemory, PixelKey};
@@ -224,6 +225,8 @@ impl Link {
             .arg(SUBCOMMAND)
             // Names a backend to load: one for a llama.cpp of the user's own, of another version than ours.
             .env_remove("GGML_BACKEND_PATH")
+            // Here, because libgomp reads it before `main`.
+            .envs(config.waiting.variables())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -263,10 +266,12 @@ impl Link {
     /// The next reply to request `id`. On cancellation the process is told, and killed when it
     /// does not stop in time; a process without a sign of life is killed too.
     async fn reply(&mut self, id: u64, cancel: &CancellationToken) -> Result<Reply, WorkerError> {
+        let step = silence::step(self.patience);
+        let mut silent = Silence::begin(self.queued());
         loop {
             let received = tokio::select! {
                 biased;
-                reply = timeout(self.patience, self.replies.recv()) => reply,
+                reply = timeout(step, self.replies.recv()) => reply,
                 () = cancel.cancelled() => {
                     let told = Request::Cancel { id };
                     let stopped = frame::send(&mut self.input, &told, &[]).await.is_ok()
@@ -278,7 +283,7 @@ impl Link {
                 }
             };
             match received {
-                Ok(Some(Reply::Alive)) => {}
+                Ok(Some(Reply::Alive)) => silent = Silence::begin(self.queued()),
                 Ok(Some(reply)) if number(&reply) == Some(id) => return Ok(reply),
                 Ok(Some(_)) => {
                     // Out of step once is out of step from now on: the next call gets a fresh process.
@@ -286,6 +291,7 @@ impl Link {
                     return Err(unexpected());
                 }
                 Ok(None) => return Err(self.died().await),
+                Err(_) if silent.another(step, self.queued()) < self.patience => {}
                 Err(_) => {
                     self.kill().await;
                     return Err(WorkerError::Hung {
@@ -295,6 +301,11 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// What the process's threads have stood in line for a processor.
+    fn queued(&self) -> silence::Queued {
+        self.child.id().map(silence::queued).unwrap_or_default()
     }
 
     async fn kill(&mut self) {

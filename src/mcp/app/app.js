@@ -244,13 +244,13 @@ function missingNote() {
 
 function showBars(iteration) {
   const ids = Object.keys(iteration.axes);
-  byId("bars").hidden = !ids.length && !known.content?.target;
+  byId("bars").hidden = !ids.length && !known.content?.reference_values;
   byId("bars-title").textContent = ids.length ? "Axes" : "What the reference shows";
   const open = byId("bars-body").querySelector("details")?.open;
   const axes = ids.map((id) => ({ id, weight: 1, target: null }));
   byId("bars-body").replaceChildren(...(ids.length
     ? [el("p", { class: "quiet" }, "Worst first. Words: reference → picture."), ...bars(axes, iteration, FIRST_AXES[shownMode()])]
-    : [targetTable(asTable(known.content?.target))]));
+    : [targetTable(asTable(known.content?.reference_values))]));
   const more = byId("bars-body").querySelector("details");
   if (more && open) more.open = true;
 }
@@ -330,7 +330,7 @@ function showFoot() {
 function show() {
   const iteration = chosen();
   const nothing = unknownIteration(0);
-  byId("notebook").hidden = !iteration && !known.content?.target;
+  byId("notebook").hidden = !iteration && !known.content?.reference_values;
   byId("views").hidden = !iteration;
   byId("stage").hidden = !iteration && !known.reference.address;
   showHead();

@@ -59,7 +59,7 @@ function bestOther(iteration) {
 
 /** Whether the words themselves are the answer, and not only its other form. */
 function isTold() {
-  const { handle, advice, axis, target } = asTable(known.content);
+  const { handle, advice, axis, reference_values: target } = asTable(known.content);
   return Boolean(handle || advice || axis || (!known.iterations.length && !target));
 }
 
@@ -161,7 +161,7 @@ function takeView(view) {
     known.explicit = true;
     document.documentElement.classList.add("veiled");
   }
-  known.target = asNumber(view.target) ?? known.target;
+  known.target = asNumber(view.target_score) ?? known.target;
   if (!known.reference.address) {
     known.reference.address = previewOf(view.reference);
     loadPicture(known.reference);

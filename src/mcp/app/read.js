@@ -79,7 +79,7 @@ const verdictOf = (score) => (score >= 0.8 ? "match" : score < 0.4 ? "mismatch" 
 function axisInFull(axis) {
   const score = asNumber(axis.score);
   if (score === null) return axisResult(axis);
-  const error = Math.hypot(asNumber(axis.order) ?? 0, asNumber(axis.spread) ?? 0);
+  const error = Math.hypot(asNumber(axis.position_bias) ?? 0, asNumber(axis.std) ?? 0);
   return axisResult({ ...axis, low: bounded(score - error), high: bounded(score + error) });
 }
 

@@ -17,6 +17,7 @@ pub use address::{APP, Address, PATTERNS};
 pub use app::{MIME as APP_MIME, meta as app_meta, tool_meta};
 
 use super::tools::get_history;
+use crate::hint;
 use crate::judge::rubric::{BUILTIN_NAMES, builtin};
 use crate::progress::Teller;
 use crate::report;
@@ -182,8 +183,8 @@ const QUOTED: usize = 200;
 fn internal(error: &ServiceError) -> ErrorData {
     // What cannot be had as it was asked for is no fault of the server's: asking again would not help.
     if matches!(error, ServiceError::Usage { .. }) {
-        return ErrorData::invalid_params(format!("{error}. {}", error.hint()), None);
+        return ErrorData::invalid_params(hint::in_words(error), None);
     }
     tracing::warn!(%error, "a resource could not be read");
-    ErrorData::internal_error(format!("{error}. {}", error.hint()), None)
+    ErrorData::internal_error(hint::in_words(error), None)
 }

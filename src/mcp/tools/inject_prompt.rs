@@ -56,7 +56,7 @@ struct Input {
     /// New session: "default", "explicit" or a TOML path
     rubric: Option<String>,
     /// Overall score to reach, 0-1
-    target: Option<f64>,
+    target_score: Option<f64>,
     max_iterations: Option<u32>,
     /// Session's name
     title: Option<String>,
@@ -70,7 +70,7 @@ impl From<Input> for InjectRequest {
             reference: input.reference,
             title: input.title,
             rubric: input.rubric,
-            target: input.target,
+            target_score: input.target_score,
             max_iterations: input.max_iterations,
             parent: input.parent,
             positive: input.positive,

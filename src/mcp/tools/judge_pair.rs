@@ -9,10 +9,12 @@ use serde_json::{Map, Value};
 
 use super::scores::{ScoresOut, closer, compared, decided, in_words, warnings};
 use super::{Promise, shown, tool, view};
+use crate::hint;
 use crate::judge::average::averaged;
-use crate::judge::verdict::Verdict;
+use crate::judge::verdict::{Flag, Verdict};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
+use crate::session::advice::Blind;
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, TargetTable};
 use crate::text::capitalised;
 
@@ -47,7 +49,7 @@ struct Input {
     against: Option<String>,
     /// Axis: words, to correct what the reference shows
     #[serde(default)]
-    target: BTreeMap<String, String>,
+    reference_values: BTreeMap<String, String>,
     /// All axes in full, not the six worst
     #[serde(default)]
     full: bool,
@@ -96,7 +98,7 @@ struct Output {
     seeds: BTreeMap<String, f64>,
     /// Of a reference alone, what it shows on each axis.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    target: BTreeMap<String, String>,
+    reference_values: BTreeMap<String, String>,
     /// Files of reference and generated picture
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pictures: Vec<String>,
@@ -113,7 +115,7 @@ impl Output {
             scores: None,
             closer: BTreeMap::new(),
             seeds: BTreeMap::new(),
-            target: BTreeMap::new(),
+            reference_values: BTreeMap::new(),
             pictures: Vec::new(),
         }
     }
@@ -136,10 +138,11 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
         generated: input.generated,
         rubric: input.rubric,
         against: input.against,
-        target: input.target,
+        reference_values: input.reference_values,
         unload: input.unload,
         wait: call.wait(input.wait_s),
         handle: input.handle,
+        caller: call.caller,
     };
     let answer = call
         .with_progress(|teller, cancel| async move { service.judge_pair(request, &teller, &cancel).await })
@@ -206,7 +209,7 @@ async fn beside(
                 beside.pictures.push(sheet);
                 summary.push_str(SHEET);
             }
-            Err(error) => summary.push_str(&format!(" There is no contact sheet: {error}.")),
+            Err(error) => summary.push_str(&format!(" There is no contact sheet: {}", hint::in_words(&error))),
         }
     }
     if images {
@@ -230,7 +233,7 @@ async fn reference(
     if images && !is_task {
         match service.shown(&table.reference, "reference, a preview").await {
             Ok(preview) => beside.pictures.push(preview),
-            Err(error) => summary.push_str(&format!(" The reference is not shown: {error}.")),
+            Err(error) => summary.push_str(&format!(" The reference is not shown: {}", hint::in_words(&error))),
         }
     }
     beside
@@ -258,6 +261,10 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
         }
     }
     summary.push_str(&warnings(&averaged.flags));
+    // Of a session's iteration the outcome says it.
+    if let (JudgementOf::Files { .. }, Some(blind)) = (&first.of, Blind::of(&averaged)) {
+        summary.push_str(&format!(" Stop: {}", blind.in_words()));
+    }
     let mut output = Output::empty(summary);
     output.scores = Some(ScoresOut::of(&averaged, first.best, full));
     output.closer = first.versus.as_ref().map(closer).unwrap_or_default();
@@ -285,8 +292,16 @@ fn target(table: &TargetTable) -> Output {
     }
     summary.push('.');
     summary.push_str(&warnings(&table.target.flags));
+    if visible == 0 {
+        let blind = Blind {
+            axes: values.len(),
+            not_visible: values.len(),
+            narrow: table.target.flags.contains(&Flag::NarrowModel),
+        };
+        summary.push_str(&format!(" Stop: {}", blind.in_words()));
+    }
     let mut output = Output::empty(summary);
-    output.target = table
+    output.reference_values = table
         .rubric
         .axes
         .iter()

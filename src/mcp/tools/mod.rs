@@ -55,7 +55,7 @@ async fn view(service: &Service, session: &SessionId, iteration: Option<u32>) ->
         "session": session,
         "iteration": iteration,
         "explicit": opened.rubric.explicit,
-        "target": opened.target_score,
+        "target_score": opened.target_score,
         "reference": opened.reference.map(|hash| Address::Picture(hash).to_string()),
     }))
 }

@@ -104,7 +104,7 @@ struct Output {
     session: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     iteration: Option<u32>,
-    /// keep, revert, more_seeds, or leaning to one of them.
+    /// keep, revert, more_seeds; tentative_ after one seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'static str>,
     /// Over all seeds.
@@ -252,6 +252,7 @@ fn request(input: Input, call: &Call) -> QueueRequest {
         judge: input.judge,
         wait: call.wait(input.wait_s),
         stop: input.cancel,
+        caller: call.caller,
         edits: InjectRequest {
             session: input.session,
             workflow: input.workflow,
@@ -348,7 +349,7 @@ mod tests {
             .map(|i| {
                 serde_json::json!({
                     "id": format!("clothing_axis_{i}"), "group": "clothing", "weight": 1.0, "score": score, "raw": score,
-                    "order": 0.0213, "spread": 0.1107, "ref": SHOWN[0], "gen": SHOWN[1], "verdict": "mismatch",
+                    "position_bias": 0.0213, "std": 0.1107, "ref": SHOWN[0], "gen": SHOWN[1], "verdict": "mismatch",
                 })
             })
             .collect();
@@ -444,6 +445,7 @@ mod tests {
                         fell: [("clothing_axis_4".to_owned(), (3, 0.4))].into(),
                         ..Detail::default()
                     },
+                    awaits_direct_comparison: false,
                 }],
                 ..Outcome::default()
             },

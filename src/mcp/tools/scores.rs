@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::judge::score::AxisVerdict;
@@ -11,7 +11,7 @@ use crate::judge::verdict::{AxisResult, Flag, Verdict, Versus};
 use crate::mcp::convert::rounded;
 use crate::picture::Signals;
 use crate::session::decide::DISAGREES_ABOVE;
-use crate::session::{BestSoFar, Decided, Outcome};
+use crate::session::{BestSoFar, Decided, JudgementRecord, Outcome};
 
 /// Axes shown in full unless all are asked for.
 pub const WORST: usize = 6;
@@ -25,9 +25,8 @@ pub struct AxisOut {
     /// As the model gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<f64>,
-    /// Half the difference of the two orders.
-    order: f64,
-    spread: f64,
+    position_bias: f64,
+    std: f64,
     #[serde(rename = "ref")]
     reference: String,
     #[serde(rename = "gen")]
@@ -99,6 +98,8 @@ pub struct RecordOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     overall_score: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     overall_ci: Option<[f64; 2]>,
@@ -119,13 +120,21 @@ impl RecordOut {
             judge: judge_name(content.judge.as_str()),
             ..Self::default()
         };
-        // What an older version recorded differently is shown by its overall score.
-        let Ok(verdict) = Verdict::deserialize(&content.verdict) else {
-            return Self {
-                refused: content.verdict["refused"].as_str().map(str::to_owned),
-                overall_score: content.overall_score.map(rounded),
-                ..named
-            };
+        let verdict = match JudgementRecord::read(&content.verdict) {
+            Ok(JudgementRecord::Made { verdict, .. }) => verdict,
+            Ok(JudgementRecord::Refused { reason, .. }) => {
+                return Self {
+                    refused: Some(reason),
+                    ..named
+                };
+            }
+            Err(error) => {
+                return Self {
+                    unreadable: Some(error.to_string()),
+                    overall_score: content.overall_score.map(rounded),
+                    ..named
+                };
+            }
         };
         Self {
             overall_score: verdict.overall_score.map(rounded),
@@ -176,8 +185,8 @@ fn axis(axis: &AxisResult) -> AxisOut {
         id: axis.id.clone(),
         score: axis.score.map(rounded),
         raw: axis.raw.map(rounded),
-        order: rounded(axis.order),
-        spread: rounded(axis.spread),
+        position_bias: rounded(axis.position_bias),
+        std: rounded(axis.std),
         reference: axis.reference.clone(),
         generated: axis.generated.clone(),
         verdict: axis.verdict,

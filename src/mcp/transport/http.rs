@@ -110,6 +110,8 @@ impl HttpError {
     }
 }
 
+crate::hint::hints!(HttpError);
+
 /// A server that listens.
 #[derive(Debug)]
 pub struct Bound {

@@ -69,6 +69,8 @@ impl StdioError {
     }
 }
 
+crate::hint::hints!(StdioError);
+
 /// Serves one client over this process's standard input and output, until the input ends.
 ///
 /// Nothing else may write to standard output meanwhile.

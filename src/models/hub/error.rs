@@ -193,6 +193,8 @@ impl HubError {
     }
 }
 
+crate::hint::hints!(HubError);
+
 fn sign_in(had_token: bool) -> &'static str {
     match had_token {
         true => "does not accept the token",

@@ -42,7 +42,7 @@ export class Mock {
 
   reset() {
     this.history = { trend: recorded.trend, iterations: recorded.iterations };
-    this.view = { explicit: false, reference: uriOf(REFERENCE), target: 0.85 };
+    this.view = { explicit: false, reference: uriOf(REFERENCE), target_score: 0.85 };
     this.pictures = true;
   }
 

@@ -324,7 +324,7 @@ scenario("opened without a host", async ({ browser, alone }) => {
 
 /** A judgement with the default rubric's names and sentences of a large judge. */
 function many() {
-  const axis = (id, score, ref, gen, verdict) => ({ id, score, raw: score, order: 0.02, spread: 0.06, ref, gen, verdict });
+  const axis = (id, score, ref, gen, verdict) => ({ id, score, raw: score, position_bias: 0.02, std: 0.06, ref, gen, verdict });
   const axes = [
     axis("hair_colour", 0.08, "copper red", "platinum blond", "mismatch"),
     axis("pose", 0.22, "leaning on a railing, weight on the left leg", "standing upright, arms crossed", "mismatch"),

@@ -42,11 +42,11 @@ pub struct Unused {
 
 impl Unused {
     /// Whether something is wrong here. A program for many machines carries files for drivers that most of them lack,
-    /// which is nothing to complain of.
+    /// which is nothing to complain of; nor is a driver without a card.
     #[must_use]
     pub fn is_a_fault(&self) -> bool {
-        const DRIVERS: [&str; 3] = ["libcuda.so", "libamdhip64.so", "libvulkan.so"];
-        self.reason != NO_GPU && !DRIVERS.iter().any(|driver| self.reason.contains(driver))
+        const USUAL: [&str; 4] = ["libcuda.so", "libamdhip64.so", "libvulkan.so", "no CUDA-capable device"];
+        self.reason != NO_GPU && !USUAL.iter().any(|usual| self.reason.contains(usual))
     }
 }
 
@@ -158,11 +158,30 @@ fn first_gpu(
             Ok(_) if any_gpu() => break,
             Ok(said) if said.is_empty() => NO_GPU.to_owned(),
             Ok(said) => format!("{NO_GPU}: {said}"),
-            Err(said) => said,
+            Err(said) => explained(said),
         };
         unused.push(Unused { file, reason: said });
     }
     unused
+}
+
+/// What the system says of a library that is missing, in words about what to install; all else as it was said.
+fn explained(said: String) -> String {
+    let Some((before, _)) = said.split_once(": cannot open shared object file") else {
+        return said;
+    };
+    let library = before.rsplit([' ', '/']).next().unwrap_or(before);
+    match library.split_once(".so").unwrap_or((library, "")) {
+        ("libcuda", _) => format!("NVIDIA's driver is not installed here ({library} is missing)"),
+        ("libamdhip64", _) => format!("AMD's ROCm is not installed here ({library} is missing)"),
+        ("libvulkan", _) => format!("Vulkan's loader is not installed here ({library} is missing)"),
+        ("libcudart" | "libcublas" | "libcublasLt", version) => format!(
+            "CUDA's libraries of version {} are not found here ({library} is missing): install those of that version, or name \
+             their folder in LD_LIBRARY_PATH",
+            version.trim_start_matches('.')
+        ),
+        _ => said,
+    }
 }
 
 /// As llama.cpp names the file of a backend: `.so` on macOS too.
@@ -217,6 +236,47 @@ mod tests {
             reasons,
             ["invalid ELF header", "it found no GPU: no device", "it found no GPU"]
         );
+    }
+
+    /// The sentence about a file whose library is missing, and whether that is a fault.
+    fn told(missing: &str) -> (String, bool) {
+        let folder = folder(&["cuda"]);
+        let said = format!("{missing}: cannot open shared object file: No such file or directory");
+        let mut unused = first_gpu(folder.path(), |_: &Path| Err(said.clone()), || false);
+        let unused = unused.remove(0);
+        (unused.reason.clone(), unused.is_a_fault())
+    }
+
+    #[test]
+    fn a_missing_library_is_told_as_what_to_install() {
+        let (driver, fault) = told("libcuda.so.1");
+        assert_eq!(
+            driver,
+            "NVIDIA's driver is not installed here (libcuda.so.1 is missing)"
+        );
+        assert!(!fault, "most machines have no such card");
+        let (toolkit, fault) = told("libcublas.so.13");
+        assert!(
+            toolkit.starts_with("CUDA's libraries of version 13 are not found here (libcublas.so.13 is missing)"),
+            "{toolkit}"
+        );
+        assert!(fault, "there is a driver, so there is a card that is not used");
+        let (other, fault) = told("libfoo.so.2");
+        assert!(other.contains("libfoo.so.2: cannot open shared object file"), "{other}");
+        assert!(fault);
+    }
+
+    #[test]
+    fn a_driver_without_a_card_is_no_fault_and_one_that_is_too_old_is() {
+        let folder = folder(&["cuda"]);
+        for (said, fault) in [
+            ("failed to initialize CUDA: no CUDA-capable device is detected", false),
+            ("CUDA driver version is insufficient for CUDA runtime version", true),
+        ] {
+            let unused = first_gpu(folder.path(), |_: &Path| Ok(said.to_owned()), || false);
+            assert_eq!(unused[0].reason, format!("it found no GPU: {said}"));
+            assert_eq!(unused[0].is_a_fault(), fault, "{said}");
+        }
     }
 
     #[test]

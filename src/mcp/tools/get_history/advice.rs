@@ -16,7 +16,7 @@ const TEXT: usize = 120;
 pub struct AdviceOut {
     /// judge, more_seeds, rescore, stop or change
     step: &'static str,
-    /// Why to stop: reached, maximum or plateau.
+    /// Why to stop: reached, maximum, plateau or blind.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'static str>,
     /// To go on from.
@@ -79,6 +79,9 @@ pub fn output(view: &AdviceView) -> Output {
     if !fell.is_empty() {
         summary.push_str(&format!(" ALARM: {}.", fell.join(", ")));
     }
+    if let Some(unreadable) = facts.unreadable.in_words() {
+        summary.push_str(&format!(" {unreadable}"));
+    }
     let summary = format!("Session {}: {summary}", session.id);
     within_budget(TEXT, |most| {
         let worst = advice.worst.as_ref();
@@ -90,6 +93,7 @@ pub fn output(view: &AdviceView) -> Output {
                     Step::Stop(Stop::Reached) => Some("reached"),
                     Step::Stop(Stop::Maximum) => Some("maximum"),
                     Step::Stop(Stop::Plateau) => Some("plateau"),
+                    Step::Stop(Stop::Blind) => Some("blind"),
                     _ => None,
                 },
                 run: advice.step.runs(),

@@ -31,6 +31,9 @@ pub fn output(view: &AxisView, page: u32) -> Output {
     };
     let of_page = view.count.saturating_sub(page.saturating_mul(PAGE));
     summary.push_str(&pages(view.count, page, of_page as usize));
+    if let Some(unreadable) = &view.unreadable {
+        summary.push_str(&format!(" {unreadable}"));
+    }
     within_budget(SHOWN, |most| Output {
         summary: summary.clone(),
         axis: view

@@ -57,8 +57,8 @@ fn summary(view: &SessionView, page: u32) -> String {
     }
     summary.push('.');
     summary.push_str(&pages(view.count, page, view.rows.len()));
-    if let Some(next) = &view.next {
-        summary.push_str(&format!(" {next}"));
+    for sentence in [&view.next, &view.unreadable].into_iter().flatten() {
+        summary.push_str(&format!(" {sentence}"));
     }
     for (n, progress) in view.running.iter().take(TOLD) {
         let message = if progress.message.is_empty() {

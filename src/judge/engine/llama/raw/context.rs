@@ -68,7 +68,9 @@ impl<'m> Context<'m> {
         params.n_seq_max = size.sequences;
         // A branch asks for one row at a time; room for more would be hundreds of megabytes of a large vocabulary.
         params.n_outputs_max = size.sequences;
-        params.n_threads = size.threads;
+        // A token that is decoded alone (what stands around a picture) attends to all cells at once, and llama.cpp cuts them
+        // into as many sums as there are threads: with more than one, scores would depend on their number.
+        params.n_threads = 1;
         params.n_threads_batch = size.threads;
         params.kv_unified = true;
         // Sequences that share a prefix need all of it, also in layers that look at a window only (Gemma 3).

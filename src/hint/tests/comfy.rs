@@ -1,0 +1,161 @@
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Sample, samples};
+use crate::comfy::error::ComfyError;
+use crate::comfy::graph::GraphError;
+use crate::comfy::inject::{ChoiceError, ProofError, Role};
+use crate::comfy::knobs::InjectError;
+
+fn s() -> String {
+    "x".to_owned()
+}
+
+pub fn samples() -> Vec<Sample> {
+    let mut all = comfyui();
+    all.extend(edits());
+    all
+}
+
+fn comfyui() -> Vec<Sample> {
+    let http = |status| ComfyError::Http {
+        request: s(),
+        status,
+        body: s(),
+    };
+    let failed = |out_of_memory| ComfyError::NodeFailed {
+        node_id: s(),
+        class: s(),
+        title: None,
+        message: s(),
+        exception_type: s(),
+        out_of_memory,
+    };
+    let prompt_id = Uuid::nil();
+    let problem = || crate::comfy::error::NodeProblem {
+        node_id: None,
+        class: None,
+        title: None,
+        input: None,
+        kind: crate::comfy::error::ProblemKind::RequiredInputMissing,
+        message: s(),
+        remedy: "Give the input.".to_owned(),
+    };
+    samples![
+        ComfyError::Config { detail: s() },
+        ComfyError::Unreachable { url: s(), detail: s() },
+        ComfyError::Broken {
+            request: s(),
+            detail: s()
+        },
+        http(301),
+        http(401),
+        http(404),
+        http(413),
+        http(500),
+        http(502),
+        ComfyError::Validation {
+            problems: vec![problem()]
+        },
+        failed(true),
+        failed(false),
+        ComfyError::Unexplained { prompt_id, said: s() },
+        ComfyError::Interrupted {
+            prompt_id,
+            node_id: None
+        },
+        ComfyError::Lost { prompt_id, url: s() },
+        ComfyError::Timeout {
+            what: s(),
+            limit: Duration::ZERO
+        },
+        ComfyError::TooLarge { what: s(), limit: 1 },
+        ComfyError::BadAnswer { what: s(), detail: s() },
+        ComfyError::ImageGone {
+            filename: s(),
+            cached: true
+        },
+        ComfyError::ImageGone {
+            filename: s(),
+            cached: false
+        },
+    ]
+}
+
+fn edits() -> Vec<Sample> {
+    let role = Role::Positive;
+    samples![
+        GraphError::TooLarge { bytes: 1 },
+        GraphError::NotText,
+        GraphError::Json(serde_json::from_str::<u8>("{").unwrap_err()),
+        GraphError::UiFormat,
+        GraphError::Empty,
+        GraphError::NotAGraph { found: s() },
+        GraphError::DamagedPng("x"),
+        GraphError::NoPromptChunk,
+        GraphError::UnreadableChunk("x"),
+        ProofError::Unreadable(GraphError::Empty),
+        ProofError::Different(s()),
+        ProofError::TextMissing,
+        ProofError::NotReached { place: s() },
+        ChoiceError::Unknown {
+            role,
+            pick: s(),
+            options: vec![]
+        },
+        ChoiceError::Ambiguous {
+            role,
+            pick: s(),
+            options: vec![s()]
+        },
+        ChoiceError::WrongType { role, pick: s() },
+        InjectError::Question {
+            role,
+            why: s(),
+            candidates: vec![]
+        },
+        InjectError::Zeroed,
+        InjectError::Absent { role },
+        InjectError::UnknownNode {
+            knob: s(),
+            dotted: false,
+            near: vec![s()]
+        },
+        InjectError::UnknownNode {
+            knob: s(),
+            dotted: true,
+            near: vec![s()]
+        },
+        InjectError::Ambiguous {
+            knob: s(),
+            candidates: vec![s()]
+        },
+        InjectError::UnknownInput {
+            node: "1".into(),
+            title: s(),
+            input: s(),
+            near: vec![s()]
+        },
+        InjectError::IsLink {
+            place: s(),
+            from: s(),
+            output: 0,
+            title: s(),
+            sources: vec![]
+        },
+        InjectError::IsLink {
+            place: s(),
+            from: s(),
+            output: 0,
+            title: s(),
+            sources: vec![s()]
+        },
+        InjectError::BadValue {
+            place: s(),
+            value: s(),
+            problem: s()
+        },
+        InjectError::Twice { place: s() },
+    ]
+}

@@ -1,0 +1,68 @@
+use super::{Sample, samples};
+use crate::comfy::error::ComfyError;
+use crate::comfy::graph::GraphError;
+use crate::comfy::inject::{ChoiceError, Role};
+use crate::comfy::knobs::InjectError;
+use crate::comfy::lint::{Problem, ProblemKind, Severity};
+use crate::config::RootError;
+use crate::history::{HistoryError, IterationNo, SessionId};
+use crate::judge::JudgeError;
+use crate::judge::guard::Refusal;
+use crate::judge::rubric::{RubricError, RubricProblem};
+use crate::picture::PictureError;
+use crate::session::{JudgementRecord, ServiceError};
+
+fn s() -> String {
+    "x".to_owned()
+}
+
+pub fn samples() -> Vec<Sample> {
+    // One session for all edges, which are compared with one another.
+    let session = SessionId::random();
+    let lost = |error: fn() -> ComfyError| ServiceError::from(error());
+    let choice = || ChoiceError::WrongType {
+        role: Role::Positive,
+        pick: s(),
+    };
+    let problem = || Problem {
+        node: None,
+        title: s(),
+        input: None,
+        kind: ProblemKind::NoOutput,
+        severity: Severity::Fatal,
+        message: s(),
+        remedy: "Add a SaveImage node.".into(),
+    };
+    samples![
+        ServiceError::from(HistoryError::NoImage { length: 0 }),
+        lost(|| ComfyError::Config { detail: s() }),
+        lost(|| ComfyError::Unreachable { url: s(), detail: s() }),
+        lost(|| ComfyError::Broken {
+            request: s(),
+            detail: s()
+        }),
+        ServiceError::from(JudgeError::Files(s())),
+        ServiceError::from(PictureError::Empty),
+        ServiceError::PictureFile {
+            path: s(),
+            error: PictureError::Empty.into()
+        },
+        ServiceError::from(RootError::Uri { uri: s() }),
+        ServiceError::from(GraphError::Empty),
+        ServiceError::from(InjectError::Zeroed),
+        ServiceError::from(choice()),
+        ServiceError::from(RubricError::without_place(RubricProblem::NoAxes)),
+        ServiceError::from(Refusal::JudgeUntrusted),
+        ServiceError::Lint(vec![problem()]),
+        ServiceError::File { path: s(), reason: s() },
+        ServiceError::Unreadable {
+            session: session.clone(),
+            error: JudgementRecord::read(&serde_json::json!([])).unwrap_err()
+        },
+        ServiceError::usage("no picture", "Give a picture."),
+        ServiceError::usage("no picture", "Give a picture.").at(&SessionId::random(), IterationNo::FIRST),
+        ServiceError::left(true),
+        ServiceError::left(false).stopped_by_a_call(true),
+        ServiceError::Internal(s()),
+    ]
+}

@@ -1,0 +1,160 @@
+//! What decisions rest on, read from the history: the judged seeds of an iteration, and direct comparisons, which are asked here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decided::{JudgedSeeds, Pair};
+use super::deciding::Deciding;
+use super::decision_log::{RecordId, UnreadableRecords};
+use super::judging::rubric_of;
+use super::records::{DirectAnswer, JudgementRecord};
+use super::stats::Sample;
+use super::{Service, ServiceError};
+use crate::history::{ImageHash, JudgeHash, NewComparison, Session, SessionId, Span};
+use crate::judge::score::AxisVerdict;
+use crate::judge::verdict::{Verdict, Versus};
+use crate::judge::{Call, guard};
+
+/// The judged seeds of an iteration, with their verdicts.
+#[derive(Default)]
+pub(super) struct Evidence {
+    /// As far as they can be compared.
+    pub seeds: JudgedSeeds,
+    /// Every seed's newest verdict, in the order of the runs.
+    pub verdicts: Vec<(u64, Verdict)>,
+    /// Judgements that cannot be read.
+    pub unreadable: UnreadableRecords,
+    pictures: BTreeMap<u64, ImageHash>,
+}
+
+impl Service {
+    /// The judged seeds of an iteration by one judge.
+    pub(super) async fn evidence(
+        &self,
+        session: &SessionId,
+        judge: &JudgeHash,
+        n: u32,
+    ) -> Result<Evidence, ServiceError> {
+        let number = self.iteration_no(n)?;
+        let runs = self
+            .store
+            .judged_runs(session, judge, Span::Between(number, number))
+            .await?;
+        let mut found = Evidence::default();
+        found.seeds.n = n;
+        found.seeds.spent = self.store.refused_seeds(session, number).await?.into_iter().collect();
+        let mut pictures = BTreeSet::new();
+        for run in runs {
+            let verdict = match JudgementRecord::read(&run.judgement.content.verdict) {
+                Ok(record) => record.verdict(),
+                Err(error) => {
+                    found.unreadable.add(RecordId::Judgement(run.judgement.id), error);
+                    continue;
+                }
+            };
+            let image = run.judgement.content.image;
+            if !pictures.insert(image.clone()) {
+                found.seeds.spent.insert(run.seed);
+                found.seeds.seedless = true;
+            } else if let Some(sample) = verdict.as_ref().and_then(|verdict| sample(run.seed, verdict)) {
+                found.seeds.samples.push(sample);
+            } else {
+                found.seeds.spent.insert(run.seed);
+            }
+            found.pictures.insert(run.seed, image);
+            found.verdicts.extend(verdict.map(|verdict| (run.seed, verdict)));
+        }
+        Ok(found)
+    }
+
+    /// What the judge said of two iterations directly: log-odds by seed. Answers that cannot be read are added to `unreadable`.
+    pub(super) async fn direct_answers(
+        &self,
+        session: &Session,
+        judge: &JudgeHash,
+        pair: &Pair,
+        unreadable: &mut UnreadableRecords,
+    ) -> Result<BTreeMap<u64, Option<f64>>, ServiceError> {
+        let (candidate, incumbent) = (self.iteration_no(pair.candidate.n)?, self.iteration_no(pair.against.n)?);
+        let rows = self.store.comparisons(&session.id, judge, candidate, incumbent).await?;
+        let mut answers = BTreeMap::new();
+        for row in rows {
+            match DirectAnswer::read(&row.content.value) {
+                Ok(answer) => drop(answers.insert(row.content.seed, answer.log_odds)),
+                Err(error) => unreadable.add(RecordId::Comparison(row.id), error),
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Asks the judge directly which iteration's pictures are closer, and records what it says. Where it cannot be asked, the log
+    /// says so, and the decision is made without.
+    pub(super) async fn ask_directly(
+        &self,
+        session: &Session,
+        judge: &JudgeHash,
+        pair: &Pair,
+        seeds: &[u64],
+        call: &Deciding<'_>,
+    ) {
+        if let Err(error) = self.asked_directly(session, judge, pair, seeds, call).await {
+            tracing::warn!(%error, "the direct comparison is left out of a decision");
+        }
+    }
+
+    async fn asked_directly(
+        &self,
+        session: &Session,
+        judge: &JudgeHash,
+        pair: &Pair,
+        seeds: &[u64],
+        deciding: &Deciding<'_>,
+    ) -> Result<(), ServiceError> {
+        let Some(reference) = &session.opened.reference else {
+            return Ok(());
+        };
+        let rubric = rubric_of(session)?;
+        let call = Call {
+            rubric: &rubric,
+            guarded: guard::applies(rubric.explicit, None),
+            teller: deciding.teller,
+            cancel: deciding.cancel,
+        };
+        let reference = self.stored_picture(reference).await?;
+        let new = self.evidence(&session.id, judge, pair.candidate.n).await?.pictures;
+        let old = self.evidence(&session.id, judge, pair.against.n).await?.pictures;
+        for seed in seeds {
+            let (Some(candidate_image), Some(incumbent_image)) = (new.get(seed), old.get(seed)) else {
+                continue;
+            };
+            let pictures = (
+                self.stored_picture(incumbent_image).await?,
+                self.stored_picture(candidate_image).await?,
+            );
+            let read = self.judge.closer(&reference, (&pictures.0, &pictures.1), call).await?;
+            let answer = DirectAnswer::from(Versus::of(String::new(), &rubric, &read));
+            self.store
+                .record_comparison(NewComparison {
+                    session: session.id.clone(),
+                    candidate: self.iteration_no(pair.candidate.n)?,
+                    incumbent: self.iteration_no(pair.against.n)?,
+                    seed: *seed,
+                    judge: judge.clone(),
+                    candidate_image: candidate_image.clone(),
+                    incumbent_image: incumbent_image.clone(),
+                    value: answer.write(),
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn sample(seed: u64, verdict: &Verdict) -> Option<Sample> {
+    let axes: BTreeMap<String, (f64, f64)> = verdict
+        .axes
+        .iter()
+        .filter(|axis| axis.verdict != AxisVerdict::NotVisible)
+        .filter_map(|axis| Some((axis.id.clone(), (axis.raw?, axis.weight))))
+        .collect();
+    (!axes.is_empty()).then_some(Sample { seed, axes })
+}

@@ -1,0 +1,85 @@
+//! What advice on a session is given on, read from the history.
+
+use super::advice::{Blind, Facts, Scored, Standing};
+use super::deciding::WINDOW;
+use super::decision_log::RecordId;
+use super::records::JudgementRecord;
+use super::{Service, ServiceError};
+use crate::history::{JudgeHash, Session, Span};
+use crate::judge::average::averaged;
+
+impl Service {
+    /// What advice on a session is given on, with the decisions that are not recorded yet.
+    pub(super) async fn facts(&self, session: &Session, judge: Option<&JudgeHash>) -> Result<Facts, ServiceError> {
+        let id = &session.id;
+        let recent = self.store.trend(id, Span::Last(WINDOW)).await?;
+        // One that was refused, or whose run failed, is not asked for again.
+        let unjudged = recent
+            .last()
+            .filter(|row| row.scores.is_empty() && row.runs.failed == 0 && row.runs.cancelled == 0);
+        let mut facts = Facts {
+            target: session.opened.target_score,
+            max_iterations: session.opened.max_iterations,
+            count: recent.last().map_or(0, |row| row.n.get()),
+            unjudged: unjudged.map(|row| row.n.get()),
+            notes: recent
+                .iter()
+                .filter_map(|row| Some((row.n.get(), row.note.clone()?)))
+                .collect(),
+            ..Facts::default()
+        };
+        let Some(judge) = judge else {
+            return Ok(facts);
+        };
+        let made = self.decisions(session, judge).await?;
+        facts.unreadable = made.unreadable;
+        facts.pending = made.new;
+        let incumbent = made.log.incumbent();
+        facts.decisions = made.log.into_decisions();
+        facts.blind = self.blind(session, judge, &mut facts).await?;
+        // The best by another judge, or against another target, has to be scored by this one before it can be beaten.
+        let other = facts.decisions.iter().find_map(|d| d.detail.best_by_another);
+        if let Some(other) = other
+            && self.evidence(id, judge, other).await?.seeds.samples.is_empty()
+        {
+            facts.unjudged = Some(other);
+        }
+        let Some(n) = incumbent else {
+            return Ok(facts);
+        };
+        let evidence = self.evidence(id, judge, n).await?;
+        facts.unreadable.join(&evidence.unreadable);
+        facts.best = averaged(&evidence.verdicts.iter().map(|(_, v)| v).collect::<Vec<_>>()).map(|verdict| Standing {
+            n,
+            verdict,
+            seeds: evidence
+                .verdicts
+                .iter()
+                .filter(|(seed, _)| !evidence.seeds.spent.contains(seed))
+                .map(|(seed, verdict)| Scored::of(*seed, verdict))
+                .collect(),
+            spent: evidence.seeds.spent,
+            seedless: evidence.seeds.seedless,
+        });
+        Ok(facts)
+    }
+
+    /// Whether the judge's newest judgement counts no axis, so that it can lead nowhere.
+    async fn blind(
+        &self,
+        session: &Session,
+        judge: &JudgeHash,
+        facts: &mut Facts,
+    ) -> Result<Option<Blind>, ServiceError> {
+        let Some(newest) = self.store.newest_judgement(&session.id, judge, None).await? else {
+            return Ok(None);
+        };
+        match JudgementRecord::read(&newest.content.verdict) {
+            Ok(record) => Ok(record.verdict().as_ref().and_then(Blind::of)),
+            Err(error) => {
+                facts.unreadable.add(RecordId::Judgement(newest.id), error);
+                Ok(None)
+            }
+        }
+    }
+}

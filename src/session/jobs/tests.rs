@@ -1,0 +1,194 @@
+use super::*;
+
+const LONG: Duration = Duration::from_secs(10);
+
+type Work = futures::future::BoxFuture<'static, Result<u32, ServiceError>>;
+
+/// Ends when `gate` opens, or as cancelled.
+fn gated(gate: &CancellationToken) -> impl FnOnce(Teller, CancellationToken) -> Work {
+    let gate = gate.clone();
+    move |teller, cancel| {
+        Box::pin(async move {
+            teller.tell(Progress::words("half way"));
+            tokio::select! {
+                () = gate.cancelled() => Ok(7),
+                () = cancel.cancelled() => Err(ServiceError::Cancelled(": half way".into())),
+            }
+        })
+    }
+}
+
+fn never() -> CancellationToken {
+    CancellationToken::new()
+}
+
+async fn joined(jobs: &Jobs<u32>, caller: Caller, gate: &CancellationToken) -> Waiter<u32> {
+    match jobs.join("a", caller, LONG, &never(), gated(gate)).await {
+        Joined::Waiter(waiter) => waiter,
+        Joined::BeingStopped => panic!("nothing is being stopped"),
+    }
+}
+
+/// What a wait comes to that may last.
+async fn waited(waiter: Waiter<u32>) -> Waited<u32> {
+    waiter.wait(LONG, &Teller::silent(), &never()).await
+}
+
+/// What a wait comes to that is given up at once.
+async fn given_up(waiter: Waiter<u32>) -> Waited<u32> {
+    let cancel = never();
+    cancel.cancel();
+    waiter.wait(LONG, &Teller::silent(), &cancel).await
+}
+
+/// What a wait comes to whose time is up at once.
+async fn glanced(waiter: Waiter<u32>) -> Waited<u32> {
+    waiter.wait(Duration::ZERO, &Teller::silent(), &never()).await
+}
+
+fn is_cancelled(waited: &Waited<u32>) -> bool {
+    matches!(waited, Waited::Ended(Err(ServiceError::Cancelled(_))))
+}
+
+fn is_done(waited: &Waited<u32>) -> bool {
+    matches!(waited, Waited::Ended(Ok(seven)) if **seven == 7)
+}
+
+async fn is_over(jobs: &Jobs<u32>, handle: &str) {
+    let mut ended = jobs.lock()[handle].ended.clone();
+    ended.wait_for(Option::is_some).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_outlives_the_call_and_is_found_by_its_handle() {
+    let (jobs, gate, caller) = (Jobs::default(), never(), Caller::new());
+    let first = joined(&jobs, caller, &gate).await;
+    assert!(first.began() && matches!(glanced(first).await, Waited::GoesOn(_)));
+    assert!(jobs.running("a").is_some() && jobs.running("b").is_none());
+    gate.cancel();
+    for _ in ["asked", "asked again"] {
+        assert!(is_done(&waited(jobs.attach("a", caller).unwrap()).await));
+    }
+    assert!(jobs.attach("b", caller).is_none());
+}
+
+#[tokio::test]
+async fn a_second_call_joins_the_running_job_and_gets_what_nobody_was_told() {
+    let (jobs, gate) = (Jobs::default(), never());
+    let first = joined(&jobs, Caller::new(), &gate).await;
+    let second = joined(&jobs, Caller::new(), &gate).await;
+    assert!(!second.began());
+    gate.cancel();
+    assert!(is_done(&waited(first).await) && is_done(&waited(second).await));
+
+    let third = joined(&jobs, Caller::new(), &gate).await;
+    assert!(third.began(), "an ended job is replaced");
+    is_over(&jobs, "a").await;
+    drop(third);
+    let fourth = joined(&jobs, Caller::new(), &never()).await;
+    assert!(!fourth.began(), "nobody was told how the third one ended");
+    assert!(is_done(&waited(fourth).await));
+    jobs.start("a", gated(&gate));
+    assert!(!joined(&jobs, Caller::new(), &gate).await.began());
+}
+
+#[tokio::test]
+async fn one_who_gives_up_ends_its_own_wait_and_the_last_one_the_work() {
+    let (jobs, gate) = (Jobs::default(), never());
+    let [a, b] = [
+        joined(&jobs, Caller::new(), &gate).await,
+        joined(&jobs, Caller::new(), &gate).await,
+    ];
+    // At once, although the work goes on.
+    assert!(matches!(given_up(b).await, Waited::Left { goes_on: true }));
+    assert!(jobs.running("a").is_some());
+    gate.cancel();
+    assert!(is_done(&waited(a).await));
+
+    let [a, b] = [
+        joined(&jobs, Caller::new(), &never()).await,
+        joined(&jobs, Caller::new(), &never()).await,
+    ];
+    assert!(matches!(given_up(a).await, Waited::Left { goes_on: true }));
+    assert!(is_cancelled(&given_up(b).await), "its end is awaited");
+    assert!(jobs.running("a").is_none());
+}
+
+#[tokio::test]
+async fn a_call_whose_client_is_gone_wants_nothing_any_more() {
+    let jobs = Jobs::default();
+    let [a, b] = [
+        joined(&jobs, Caller::new(), &never()).await,
+        joined(&jobs, Caller::new(), &never()).await,
+    ];
+    drop(a);
+    assert!(!jobs.lock()["a"].cancel.is_cancelled());
+    drop(b);
+    assert!(jobs.lock()["a"].cancel.is_cancelled());
+    is_over(&jobs, "a").await;
+}
+
+#[tokio::test]
+async fn who_left_with_a_handle_keeps_the_work_from_others() {
+    let (jobs, gate) = (Jobs::default(), never());
+    let [a, b] = [Caller::new(), Caller::new()];
+    assert!(matches!(
+        glanced(joined(&jobs, a, &gate).await).await,
+        Waited::GoesOn(_)
+    ));
+    let cancelled = given_up(joined(&jobs, b, &gate).await).await;
+    assert!(matches!(cancelled, Waited::Left { goes_on: true }));
+    // The one who was promised it may stop it: alone, that is the whole of a client's cancelling.
+    assert!(is_cancelled(&given_up(joined(&jobs, a, &gate).await).await));
+}
+
+#[tokio::test]
+async fn asking_for_it_stops_the_work_for_all_and_says_so() {
+    let jobs = Jobs::default();
+    let [a, b] = [Caller::new(), Caller::new()];
+    let waiters = [joined(&jobs, a, &never()).await, joined(&jobs, b, &never()).await];
+    assert!(jobs.stop("a", b) && !jobs.stop("b", b));
+    for (waiter, connection) in waiters.into_iter().zip(["another connection", "this connection"]) {
+        let Waited::Ended(Err(error)) = waited(waiter).await else {
+            panic!("it was stopped");
+        };
+        let told = error.to_string();
+        assert!(
+            told.contains("`cancel: true`") && told.contains(connection) && told.ends_with(": half way"),
+            "{told}"
+        );
+        assert!(!error.is_cancellation(), "this call was not cancelled");
+    }
+    assert!(!jobs.stop("a", b), "it is over");
+}
+
+#[tokio::test]
+async fn what_is_being_stopped_is_not_joined() {
+    let jobs = Jobs::default();
+    let gate = never();
+    let open = gate.clone();
+    // It takes its time to stop.
+    jobs.start("a", |_, _| async move {
+        open.cancelled().await;
+        Err(ServiceError::Cancelled(String::new()))
+    });
+    jobs.stop("a", Caller::new());
+    let joining = |limit| {
+        let (jobs, gate) = (&jobs, gate.clone());
+        async move { jobs.join("a", Caller::new(), limit, &never(), gated(&gate)).await }
+    };
+    assert!(matches!(joining(Duration::ZERO).await, Joined::BeingStopped));
+    let (joined, ()) = tokio::join!(joining(LONG), async { gate.cancel() });
+    assert!(matches!(joined, Joined::Waiter(waiter) if waiter.began()));
+}
+
+#[tokio::test]
+async fn a_panic_in_the_work_is_an_answer() {
+    let jobs = Jobs::<u32>::default();
+    jobs.start("p", |_, _| async { panic!("on purpose") });
+    let waiter = jobs.attach("p", Caller::new()).unwrap();
+    assert!(matches!(
+        waited(waiter).await,
+        Waited::Ended(Err(ServiceError::Internal(_)))
+    ));
+}

@@ -60,9 +60,11 @@ class Leaning:
 
     def _values(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         part = name.split(".")[-2]
-        if part in ("ssm_a", "ssm_dt") or name.endswith("ssm_a"):
-            # A state fades to half in a few hundred tokens.
-            return np.full(shape, 0.5 if part == "ssm_dt" else -0.003, np.float32)
+        # By these two a state fades to half in a few hundred tokens.
+        if name.endswith("ssm_a"):
+            return np.full(shape, -0.003, np.float32)
+        if part == "ssm_dt":
+            return np.full(shape, 0.5, np.float32)
         if name.endswith(".bias"):
             values = np.zeros(shape, np.float32)
             if name == "mm.2.bias":

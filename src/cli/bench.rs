@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::ArgPredicate;
 use tokio_util::sync::CancellationToken;
 
 use super::setup;
@@ -21,11 +22,11 @@ pub struct Args {
     /// The picture to compare with it
     #[arg(value_name = "GENERATED")]
     generated: Option<PathBuf>,
-    /// Numbers of axes
-    #[arg(long, value_delimiter = ',', default_values_t = [5, 20, 40], value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=120))]
+    /// Numbers of axes; 20 with --busy
+    #[arg(long, value_delimiter = ',', default_values_t = [5, 20, 40], default_value_if("busy", ArgPredicate::IsPresent, "20"), value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=120))]
     axes: Vec<usize>,
-    /// Tokens a picture
-    #[arg(long, value_delimiter = ',', default_values_t = [256, 1024], value_parser = clap::value_parser!(u32).range(16..=4096))]
+    /// Tokens a picture; 256 with --busy
+    #[arg(long, value_delimiter = ',', default_values_t = [256, 1024], default_value_if("busy", ArgPredicate::IsPresent, "256"), value_parser = clap::value_parser!(u32).range(16..=4096))]
     tokens: Vec<u32>,
     /// How the judge answers
     #[arg(long, value_delimiter = ',', default_values = ["digit", "json"])]

@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::{
-    DENSE, IMAGE_TOKENS, LIMIT, RANDOM_JUDGES, Record, bits, blue, builtin, compare, config, gguf, green, here, judge,
-    red, small_rubric, target,
+    IMAGE_TOKENS, LIMIT, RANDOM_JUDGES, Record, bits, blue, builtin, compare, config, gguf, green, here, judge, red,
+    small_rubric, target,
 };
 
 fn untrusted<T: std::fmt::Debug>(result: Result<T, JudgeError>) {

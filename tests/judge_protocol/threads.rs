@@ -5,28 +5,16 @@ use std::path::PathBuf;
 use prompt_calibrator::judge::Judge;
 use prompt_calibrator::judge::protocol::Evidence;
 
-use crate::bench::{Record, bits, blue, compare, config, gguf, red, small_rubric};
+use crate::bench::{RANDOM_JUDGES, Record, bits, blue, compare, config, gguf, red, small_rubric};
 
 /// The judges that lie in the repository, each with its projector.
-fn judges() -> Vec<(PathBuf, PathBuf)> {
-    let mut found = vec![(
-        gguf("bundled-judge/bundled-qwen3vl.gguf"),
-        gguf("bundled-judge/bundled-mmproj.gguf"),
-    )];
-    for entry in std::fs::read_dir(gguf("")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let Some(stem) = name.strip_suffix(".gguf") else {
-            continue;
-        };
-        if stem.ends_with("mmproj") || stem.ends_with("lora") {
-            continue;
-        }
-        let own = gguf(&format!("{stem}-mmproj.gguf"));
-        let mmproj = if own.exists() { own } else { gguf("random-mmproj.gguf") };
-        found.push((gguf(&name), mmproj));
-    }
-    assert!(found.len() >= 4, "{found:?}");
-    found
+fn judges() -> impl Iterator<Item = [PathBuf; 2]> {
+    const BUNDLED: [&str; 2] = [
+        "bundled-judge/bundled-qwen3vl.gguf",
+        "bundled-judge/bundled-mmproj.gguf",
+    ];
+    let random = RANDOM_JUDGES.iter().map(|files| [files.model, files.mmproj]);
+    random.chain([BUNDLED]).map(|files| files.map(gguf))
 }
 
 #[tokio::test]
@@ -34,7 +22,7 @@ async fn any_number_of_threads_gives_the_same_bits() {
     // So many cells are in use that a token which is decoded alone attends to more than llama.cpp gives one thread.
     const IMAGE_TOKENS: u32 = 256;
     let rubric = small_rubric();
-    for (model, mmproj) in judges() {
+    for [model, mmproj] in judges() {
         let mut first = None;
         for threads in 1..=4 {
             let mut worker = config(model.clone(), mmproj.clone(), IMAGE_TOKENS);

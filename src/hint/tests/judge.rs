@@ -98,6 +98,10 @@ fn engines() -> Vec<Sample> {
         EngineError::Encode(1),
         EngineError::Decode(1),
         EngineError::NotFinite(s()),
+        EngineError::Leaks {
+            difference: 1.0,
+            range: 9.0,
+        },
         EngineError::Cancelled,
         EngineError::Protocol(s()),
     ]

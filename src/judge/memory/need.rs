@@ -125,16 +125,32 @@ impl TextShape {
         u64::from(layout.sequences(self.keeps_states())) * self.vocabulary * FLOAT
     }
 
-    /// The buffer of one micro batch: what every cell may look at (16 bits each), the pictures' vectors and a copy of
-    /// them, two feed-forward parts, and ten vectors; a mixture holds one vector for each expert used beside. Or the probabilities, where
-    /// they are more.
+    /// The buffer of one micro batch: what every cell may look at (16 bits each), and the largest of what the attending layers,
+    /// the recurrent layers and the probabilities take, one after the other.
     fn computing(&self, layout: &Layout) -> u64 {
         let tokens = u64::from(MICRO_BATCH.min(layout.cells()));
         let mask = 2 * tokens * u64::from(layout.cells());
+        let parts = [
+            self.attending(tokens),
+            self.remembering(tokens, layout),
+            self.probabilities(layout),
+        ];
+        mask + parts.into_iter().max().unwrap_or(0)
+    }
+
+    /// The pictures' vectors and a copy of them, two feed-forward parts, and ten vectors; a mixture holds one vector for each
+    /// expert used beside.
+    fn attending(&self, tokens: u64) -> u64 {
         // A mixture keeps what its experts make of a gate beside gate and product.
         let parts = if self.experts_used > 0 { 3 } else { 2 };
         let numbers = (2 * self.inputs + self.experts_used + 10) * self.width + parts * self.feed_forward;
-        mask + (tokens * numbers * FLOAT).max(self.probabilities(layout))
+        tokens * numbers * FLOAT
+    }
+
+    /// The states of all sequences before and after, and ten vectors of a recurrent layer's width.
+    fn remembering(&self, tokens: u64, layout: &Layout) -> u64 {
+        let state = self.layers.iter().map(|layer| layer.state).max().unwrap_or(0);
+        2 * state * u64::from(layout.sequences(true)) + 10 * tokens * self.recurrent * FLOAT
     }
 }
 

@@ -44,6 +44,8 @@ pub struct TextShape {
     pub feed_forward: u64,
     /// Experts that are used for a token; 0 in a dense model.
     pub experts_used: u64,
+    /// Width of what a recurrent layer works on; 0 in a model without such layers.
+    pub recurrent: u64,
     /// The largest single tensor of a layer.
     pub largest: u64,
     /// Tokens of the vocabulary.
@@ -233,6 +235,7 @@ impl TextShape {
             inputs: 1 + optional("n_deepstack_layers").unwrap_or(0).min(MOST_LAYERS),
             feed_forward,
             experts_used,
+            recurrent: recurrent.inner,
             largest,
             vocabulary,
         })
@@ -255,6 +258,8 @@ impl TextShape {
 /// What a recurrent layer remembers of a sequence.
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
+    /// The width of what it works on.
+    inner: u64,
     /// Numbers of the state itself.
     numbers: u64,
     /// Vectors that its convolution looks back at.
@@ -268,6 +273,7 @@ impl State {
         let of = |key: &str| number(&format!("ssm.{key}")).unwrap_or(0).min(MOST_HEADS * 4);
         let (inner, size) = (of("inner_size"), of("state_size"));
         Self {
+            inner,
             numbers: inner * size,
             back: of("conv_kernel").saturating_sub(1).min(64),
             width: inner + 2 * of("group_count").min(MOST_LAYERS) * size,

@@ -45,6 +45,7 @@ fn dense(layers: usize, width: u64, feed_forward: u64, bytes: u64) -> Shape {
             inputs: 4,
             feed_forward,
             experts_used: 0,
+            recurrent: 0,
             largest: width * feed_forward * 9 / 16,
             vocabulary: 151_936,
         },
@@ -117,7 +118,11 @@ fn the_bundled_files_are_read() {
 
     let gemma = Shape::read(&file("random-gemma3.gguf"), &file("random-gemma3-mmproj.gguf"), []).unwrap();
     assert_eq!((gemma.vision.patches_a_token, gemma.text.tied), (16, true));
-    assert!([&shape, &mixture, &gemma].iter().all(|shape| !shape.text.keeps_states()));
+    assert!(
+        [&shape, &mixture, &gemma]
+            .iter()
+            .all(|shape| !shape.text.keeps_states())
+    );
     for shape in [&shape, &mixture, &gemma] {
         assert_eq!(shape.mismatch(), None);
     }
@@ -139,7 +144,10 @@ fn layers_that_keep_a_state_are_counted_by_sequences() {
         assert_eq!(shape.mismatch(), None);
         let of = |layer: usize| (shape.text.layers[layer].cache, shape.text.layers[layer].state);
         // The last of four attends: two heads of 32, keys and values, two bytes each.
-        assert_eq!([of(0), of(1), of(2), of(3)], [(0, state), (0, state), (0, state), (2 * 2 * 2 * 32, 0)]);
+        assert_eq!(
+            [of(0), of(1), of(2), of(3)],
+            [(0, state), (0, state), (0, state), (2 * 2 * 2 * 32, 0)]
+        );
         let layout = layout();
         let context = need(shape, &layout, &Placement::PROCESSOR, 0).processor.context;
         let sequences = u64::from(layout.sequences(true));
@@ -149,7 +157,10 @@ fn layers_that_keep_a_state_are_counted_by_sequences() {
     assert!(layout().sequences(true) < layout().sequences(false));
     // The layer that guesses further tokens is there and takes nothing, because it is not loaded.
     let guesses = &dense.text.layers[4];
-    assert_eq!((dense.text.layers.len(), guesses.cache, guesses.state, guesses.dense), (5, 0, 0, 0));
+    assert_eq!(
+        (dense.text.layers.len(), guesses.cache, guesses.state, guesses.dense),
+        (5, 0, 0, 0)
+    );
     let head = Head::read(&file("random-qwen35.gguf")).unwrap();
     assert!(dense.text.weights() < head.bytes());
     assert_eq!((mixture.text.layers.len(), mixture.text.experts_used), (4, 2));

@@ -141,7 +141,7 @@ impl ComfyError {
             Self::Http { status: 404, .. } => "Check the address and its path prefix: this server does not have that ComfyUI route.".into(),
             Self::Http { status: 413, .. } => "The request is larger than ComfyUI's limit of 100 MB: use a smaller image.".into(),
             Self::Http { status: 500, .. } => {
-                "Send the graph in API format (menu: Export (API)); ComfyUI's own console has the reason of an internal error.".into()
+                "Send the graph in API format (File > Export (API)); ComfyUI's own console has the reason of an internal error.".into()
             }
             Self::Http { .. } => "ComfyUI's console, or the proxy in front of it, has the reason.".into(),
             Self::Validation { problems } => {

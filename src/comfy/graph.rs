@@ -120,6 +120,14 @@ impl<'g> Node<'g> {
             .map(|(name, value)| (name.as_str(), InputValue::of(value)))
     }
 
+    /// How many inputs the node has.
+    pub fn input_count(&self) -> usize {
+        self.body
+            .get("inputs")
+            .and_then(Value::as_object)
+            .map_or(0, Map::len)
+    }
+
     /// One input by name.
     pub fn input(&self, name: &str) -> Option<InputValue<'g>> {
         self.body.get("inputs")?.get(name).map(InputValue::of)
@@ -383,17 +391,17 @@ impl GraphError {
     /// What to do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::UiFormat => "Open the workflow in ComfyUI, choose Workflow > Export (API), and use that file; a PNG \
-                               that ComfyUI saved from this workflow works as well."
+            Self::UiFormat => "Open the workflow in ComfyUI, choose File > Export (API) (or Export (API) in the arrow menu \
+                               beside \"Graph\"), and use that file; a PNG that ComfyUI saved from this workflow works as well."
                 .to_owned(),
             Self::NoPromptChunk | Self::UnreadableChunk(_) | Self::DamagedPng(_) => {
                 "Use a PNG straight from ComfyUI's output folder (editors and chat programs strip the workflow), or a \
-                 file from Workflow > Export (API)."
+                 file from File > Export (API)."
                     .to_owned()
             }
             Self::TooLarge { .. } => "Check that this is the right file: workflows are rarely over 1 MB.".to_owned(),
-            _ => "Export the workflow from ComfyUI with Workflow > Export (API): a JSON object that maps each node id \
-                  to {\"class_type\", \"inputs\"}."
+            _ => "Export the workflow from ComfyUI with File > Export (API), or Export (API) in the arrow menu beside \
+                  \"Graph\": a JSON object that maps each node id to {\"class_type\", \"inputs\"}."
                 .to_owned(),
         }
     }

@@ -58,7 +58,7 @@ impl Service {
             let graph = self.client.last_graph().await?.ok_or_else(|| {
                 ServiceError::usage(
                     "ComfyUI's history is empty, so there is no last workflow",
-                    "Run the workflow once in ComfyUI, or give its file (menu: Export (API)).",
+                    "Run the workflow once in ComfyUI, or give its file (File > Export (API)).",
                 )
             })?;
             return Ok((Graph::from_json(graph)?, WorkflowSource::Last));

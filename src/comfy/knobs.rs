@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::graph::{Graph, NodeId};
 use super::inject::{Finding, Place, Role, Roles};
 use super::object_info::{InputKind, ObjectInfo};
+use crate::text::shortened;
 pub use error::InjectError;
 use target::{Target, check};
 
@@ -23,7 +24,8 @@ pub struct Edits {
     /// The noise seed, 0 to 2^64-1.
     pub seed: Option<u64>,
     /// Other values by `node.input`, where the node is an id, a title or a class that only one node has; a role's
-    /// name (`steps`, `cfg`, `width` …) stands for wherever that role was found.
+    /// name (`steps`, `cfg`, `width` …) stands for wherever that role was found, and the name of an input that one node
+    /// has (`denoise`) for that input.
     pub knobs: Map<String, Value>,
 }
 
@@ -68,9 +70,19 @@ pub fn apply(graph: &Graph, roles: &Roles, info: &ObjectInfo, edits: &Edits) -> 
         info,
         changes: Vec::new(),
     };
+    let mut notes = Vec::new();
     for (knob, value) in &edits.knobs {
         for target in target::resolve(graph, roles, info, knob)? {
             writer.write(&target, value)?;
+            if target::is_bare(graph, knob) {
+                let node = graph.node(target.node.as_str());
+                let title = shortened(node.map(|node| node.title()).unwrap_or_default(), 60);
+                notes.push(format!(
+                    "`{knob}` is an input of {} ({title}): it was written to {}.",
+                    target.node,
+                    target.key()
+                ));
+            }
         }
     }
     let roles = if edits.knobs.is_empty() {
@@ -79,7 +91,6 @@ pub fn apply(graph: &Graph, roles: &Roles, info: &ObjectInfo, edits: &Edits) -> 
         roles.refind(&writer.graph, info)
     };
 
-    let mut notes = Vec::new();
     for (role, text) in [(Role::Positive, &edits.positive), (Role::Negative, &edits.negative)] {
         let Some(text) = text else { continue };
         writer.write_role(&roles, role, &Value::from(text.as_str()))?;
@@ -172,6 +183,19 @@ pub fn pictures(
 /// # Errors
 /// [`InjectError`] when it is not settled where the seed goes, or the seed is larger than its input takes.
 pub fn with_seed(graph: &Graph, roles: &Roles, seed: u64) -> Result<Graph, InjectError> {
+    let places = check_seed(roles, seed)?;
+    let mut graph = graph.clone();
+    for place in places {
+        graph.set_input(place.node.as_str(), &place.input, Value::from(seed));
+    }
+    Ok(graph)
+}
+
+/// Where a seed goes, if it fits there.
+///
+/// # Errors
+/// [`InjectError`] when it is not settled where the seed goes, or the seed is larger than its input takes.
+pub fn check_seed(roles: &Roles, seed: u64) -> Result<&[Place], InjectError> {
     let places = settled(roles, Role::Seed)?;
     if seed > roles.seed_limit() {
         let place = places.first().map(Place::key).unwrap_or_default();
@@ -182,11 +206,7 @@ pub fn with_seed(graph: &Graph, roles: &Roles, seed: u64) -> Result<Graph, Injec
             problem,
         });
     }
-    let mut graph = graph.clone();
-    for place in places {
-        graph.set_input(place.node.as_str(), &place.input, Value::from(seed));
-    }
-    Ok(graph)
+    Ok(places)
 }
 
 /// The places of a role that is found; anything else is an error that explains.

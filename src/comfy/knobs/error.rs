@@ -117,7 +117,7 @@ impl InjectError {
                 )
             }
             Self::UnknownNode { near, .. } => format!("Closest: {}.", near.join(", ")),
-            Self::Ambiguous { .. } => "Name the node by its id.".to_owned(),
+            Self::Ambiguous { .. } => "Name the node by its id, as node.input.".to_owned(),
             Self::UnknownInput { near, .. } => format!("Its inputs, closest first: {}.", near.join(", ")),
             Self::IsLink { sources, from, .. } if sources.is_empty() => {
                 format!("Set an input of node {from} or of a node before it.")

@@ -8,6 +8,9 @@ use super::super::object_info::{Lookup, ObjectInfo, preview};
 use super::{InjectError, settled};
 use crate::near::nearest;
 
+/// Dots of a knob's name that may be the one between node and input; titles hold few.
+const DOTS: usize = 16;
+
 /// The longest part of a bad value that a message repeats, in characters.
 const SHOWN: usize = 80;
 
@@ -33,9 +36,12 @@ pub(super) fn resolve(graph: &Graph, roles: &Roles, info: &ObjectInfo, knob: &st
         });
         return Ok(targets.collect());
     }
+    if let Some(target) = only_input(graph, knob)? {
+        return Ok(vec![target]);
+    }
     let mut no_input = None;
     // Titles and dynamic inputs may hold dots themselves, so every dot is tried.
-    for (dot, _) in knob.match_indices('.') {
+    for (dot, _) in knob.match_indices('.').take(DOTS) {
         let (name, input) = (&knob[..dot], &knob[dot + 1..]);
         let nodes = named(graph, name);
         let fitting: Vec<Node<'_>> = nodes
@@ -54,31 +60,75 @@ pub(super) fn resolve(graph: &Graph, roles: &Roles, info: &ObjectInfo, knob: &st
             ([], [node, ..]) => {
                 no_input.get_or_insert((*node, input));
             }
-            (several, _) => {
-                let candidates = several
-                    .iter()
-                    .map(|node| format!("{}.{input} ('{}')", node.id(), node.title()))
-                    .collect();
-                return Err(InjectError::Ambiguous {
-                    knob: knob.to_owned(),
-                    candidates,
-                });
-            }
+            (several, _) => return Err(ambiguous(knob, several, input)),
         }
     }
     if let Some((node, input)) = no_input {
         return Err(unknown_input(&node, info, input));
     }
-    let name = knob.split('.').next().unwrap_or(knob);
-    let names: Vec<String> = graph
-        .nodes()
-        .flat_map(|node| [node.id().to_owned(), node.title().to_owned(), node.class().to_owned()])
-        .collect();
+    let (name, dotted) = match knob.split_once('.') {
+        Some((name, _)) => (name, true),
+        None => (knob, false),
+    };
+    let names: Vec<String> = if dotted {
+        let names = |node: Node<'_>| [node.id().to_owned(), node.title().to_owned(), node.class().to_owned()];
+        graph.nodes().flat_map(names).collect()
+    } else {
+        let literals = |node: Node<'_>| {
+            let named = node.inputs().map(move |(name, _)| (node, name));
+            let named = named.filter(|(node, name)| node.literal(name).is_some());
+            named
+                .map(|(node, name)| format!("{}.{name}", node.id()))
+                .collect::<Vec<_>>()
+        };
+        graph.nodes().flat_map(literals).collect()
+    };
     Err(InjectError::UnknownNode {
         knob: knob.to_owned(),
-        dotted: knob.contains('.'),
+        dotted,
         near: nearest(name, names.iter().map(String::as_str), 5),
     })
+}
+
+/// The one input of that name, where the knob names an input without its node. A value that stands in a node goes before
+/// wires of that name.
+fn only_input(graph: &Graph, knob: &str) -> Result<Option<Target>, InjectError> {
+    let having = |wanted: &dyn Fn(&Node<'_>) -> bool| graph.nodes().filter(|node| wanted(node)).collect::<Vec<_>>();
+    let literal = having(&|node| node.literal(knob).is_some());
+    let nodes = match literal.is_empty() {
+        true => having(&|node| node.input(knob).is_some()),
+        false => literal,
+    };
+    match nodes.as_slice() {
+        [] => Ok(None),
+        [node] => Ok(Some(Target {
+            node: node.id().into(),
+            input: knob.to_owned(),
+        })),
+        several => Err(ambiguous(knob, several, knob)),
+    }
+}
+
+/// Whether a knob names an input without its node.
+pub(super) fn is_bare(graph: &Graph, knob: &str) -> bool {
+    Role::from_name(knob).is_none() && graph.nodes().any(|node| node.input(knob).is_some())
+}
+
+fn ambiguous(knob: &str, nodes: &[Node<'_>], input: &str) -> InjectError {
+    /// Nodes that a message names.
+    const NAMED: usize = 8;
+    let mut candidates: Vec<String> = nodes
+        .iter()
+        .take(NAMED)
+        .map(|node| format!("{}.{input} ('{}')", node.id(), node.title()))
+        .collect();
+    if nodes.len() > NAMED {
+        candidates.push(format!("and {} more", nodes.len() - NAMED));
+    }
+    InjectError::Ambiguous {
+        knob: knob.to_owned(),
+        candidates,
+    }
 }
 
 /// The node of that id, else all nodes of that title or class.

@@ -103,8 +103,55 @@ fn refusals_say_what_would_fit() {
     let (message, hint) = refusal("KSamplr.cfg", json!(1));
     assert_eq!(message, "the knob \"KSamplr.cfg\" names no node of this workflow");
     assert!(hint.starts_with("Closest: KSampler"), "{hint}");
-    let (_, hint) = refusal("denoise", json!(1));
-    assert!(hint.starts_with("Write knobs as node.input"), "{hint}");
+    let (_, hint) = refusal("denoize", json!(1));
+    assert!(
+        hint.starts_with("Write knobs as node.input") && hint.contains("Closest: 5.denoise"),
+        "{hint}"
+    );
+}
+
+#[test]
+fn an_input_that_one_node_has_needs_no_node() {
+    for (knob, value) in [
+        ("denoise", json!(0.5)),
+        ("scheduler", json!("karras")),
+        ("batch_size", json!(2)),
+    ] {
+        let applied = with_knob(knob, value.clone()).unwrap();
+        let node = if knob == "batch_size" { "4" } else { "5" };
+        assert_eq!(
+            (
+                applied.changes[0].node.as_str(),
+                &*applied.changes[0].input,
+                &applied.changes[0].to
+            ),
+            (node, knob, &value)
+        );
+        let said = format!("it was written to {node}.{knob}.");
+        assert!(
+            applied.notes.iter().any(|note| note.ends_with(&said)),
+            "{:?}",
+            applied.notes
+        );
+    }
+    // One that several have is asked about, and a wire of that name says where it comes from.
+    let (message, hint) = refusal("text", json!("x"));
+    assert_eq!(
+        message,
+        "the knob \"text\" fits more than one node: 2.text ('Prompt v1.0'), 3.text ('CLIPTextEncode')"
+    );
+    assert_eq!(hint, "Name the node by its id, as node.input.");
+    let (message, _) = refusal("latent_image", json!("x"));
+    assert!(message.starts_with("5.latent_image is wired"), "{message}");
+    // Without the definitions too, and never by a role's name.
+    assert!(with_knob("2.text", json!("x")).unwrap().notes.is_empty());
+    assert!(with_knob("cfg", json!(5)).unwrap().notes.is_empty());
+}
+
+#[test]
+fn a_knob_of_many_dots_is_looked_at_but_a_few_times() {
+    let (message, _) = refusal(&".".repeat(100_000), json!(1));
+    assert!(message.ends_with("names no node of this workflow"));
 }
 
 #[test]
@@ -125,7 +172,7 @@ fn several_nodes_of_a_class_are_named() {
         error.to_string(),
         "the knob \"CLIPTextEncode.text\" fits more than one node: 2.text ('Prompt v1.0'), 3.text ('CLIPTextEncode')"
     );
-    assert_eq!(error.hint(), "Name the node by its id.");
+    assert_eq!(error.hint(), "Name the node by its id, as node.input.");
 }
 
 #[test]

@@ -79,6 +79,10 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Problems after which values that no output needs are not looked at, and after which nothing more is where one of them
+/// is fatal: a person reads no further.
+const MOST_PROBLEMS: usize = 100;
+
 /// Every problem of a graph, fatal ones first. With an empty `info` only what needs no definitions is checked.
 pub fn check(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
     let mut lint = Lint {
@@ -90,6 +94,9 @@ pub fn check(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
     lint.whole_graph();
     for node in graph.nodes() {
         lint.node(&node);
+        if lint.problems.len() >= MOST_PROBLEMS && is_fatal(&lint.problems) {
+            break;
+        }
     }
     for cycle in cycles::find(graph) {
         lint.cycle(&cycle);
@@ -230,7 +237,15 @@ impl<'a> Lint<'a> {
         }
     }
 
+    /// Whether a node that no output needs is one too many to be told of.
+    fn has_enough_of(&self, node: &Node<'a>) -> bool {
+        self.problems.len() >= MOST_PROBLEMS && !self.live.contains(node.id())
+    }
+
     fn against(&mut self, node: &Node<'a>, spec: &NodeSpec) {
+        if self.has_enough_of(node) {
+            return;
+        }
         for (name, _) in spec.required(node) {
             if node.input(&name).is_none() {
                 let message = format!("the required input {name:?} is missing");
@@ -247,6 +262,9 @@ impl<'a> Lint<'a> {
     }
 
     fn inputs(&mut self, node: &Node<'a>, spec: Option<&NodeSpec>) {
+        if self.has_enough_of(node) {
+            return;
+        }
         for (name, value) in node.inputs() {
             let input = spec.and_then(|spec| spec.input(node, name));
             match value {
@@ -331,7 +349,11 @@ impl<'a> Lint<'a> {
         let Some(node) = cycle.first().and_then(|id| self.graph.node(id)) else {
             return;
         };
-        let path: Vec<&str> = cycle.iter().chain(cycle.first()).copied().collect();
+        /// Nodes that are named of a long cycle.
+        const NAMED: usize = 12;
+        let mut path: Vec<&str> = cycle.iter().take(NAMED).copied().collect();
+        path.extend((cycle.len() > NAMED).then_some("…"));
+        path.extend(cycle.first());
         let message = format!("it waits for itself: {}", path.join(" ← "));
         self.add(
             &node,

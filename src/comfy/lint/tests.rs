@@ -153,3 +153,50 @@ fn a_long_chain_does_not_exhaust_the_stack() {
     let problems = check(&graph, &ObjectInfo::default());
     assert_eq!(problems.len(), 1, "only the last link dangles");
 }
+
+#[test]
+fn of_many_problems_some_are_told_and_none_that_is_fatal_is_missed() {
+    let mut many = json!({});
+    for n in 0..5_000 {
+        many[format!("d{n}")] =
+            json!({"class_type": "LoadImage", "inputs": {"image": format!("missing {n}.png"), "other": [1, 2]}});
+        many[format!("u{n}")] = json!({"class_type": "ImageInvert", "inputs": {"image": ["99", 0]}});
+    }
+    let warned = check(&good_and(&many), &info());
+    assert!(
+        !is_fatal(&warned) && warned.len() >= MOST_PROBLEMS && warned.len() < 2 * MOST_PROBLEMS,
+        "{}",
+        warned.len()
+    );
+    many["last"] = json!({"class_type": "ImageInvert"});
+    assert_eq!(check(&good_and(&many), &info())[0].kind, ProblemKind::NoInputs);
+
+    let mut fatal = json!({});
+    for n in 0..5_000 {
+        fatal[format!("p{n}")] = json!({"class_type": "PreviewImage", "inputs": {"images": ["99", 0]}});
+    }
+    let told = check(&good_and(&fatal), &info());
+    assert!(is_fatal(&told) && told.len() < 2 * MOST_PROBLEMS, "{}", told.len());
+}
+
+#[test]
+fn many_long_circles_are_told_in_short() {
+    let mut nodes = json!({});
+    for n in 0..3_000 {
+        // On along the row, and back to its beginning.
+        nodes[format!("c{n}")] = json!({"class_type": "ImageBlend",
+            "inputs": {"image1": [format!("c{}", (n + 1) % 3_000), 0], "image2": ["c0", 0], "blend_factor": 0.5, "blend_mode": "normal"}});
+    }
+    nodes["2"] = json!({"class_type": "PreviewImage", "inputs": {"images": ["c0", 0]}});
+    let problems = check(&good_and(&nodes), &info());
+    let circles: Vec<&Problem> = problems
+        .iter()
+        .filter(|problem| problem.kind == ProblemKind::Cycle)
+        .collect();
+    assert!((1..=16).contains(&circles.len()), "{}", circles.len());
+    assert!(
+        circles.iter().all(|circle| circle.message.len() < 200),
+        "{:?}",
+        circles[0]
+    );
+}

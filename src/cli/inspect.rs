@@ -10,7 +10,7 @@ use super::setup::comfy;
 use super::show;
 use crate::comfy::error::ComfyError;
 use crate::comfy::graph::Graph;
-use crate::comfy::inject::{Finding, Place, Roles, find, report};
+use crate::comfy::inject::{Finding, Pictures, Place, Roles, ShownBy, find, kept_seeds, pictures, report};
 use crate::comfy::object_info::ObjectInfo;
 use crate::config::Config;
 use crate::text::shortened;
@@ -34,10 +34,17 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     let graph = Graph::parse(&bytes).with_context(|| args.workflow.display().to_string())?;
     let info = definitions(&args, &config, &graph).await?;
     let roles = find(&graph, &info);
+    let pictures = pictures(&graph, &info, &roles);
     if args.json {
-        show::line(&serde_json::to_string_pretty(&report(&graph, &roles))?);
+        let mut report = report(&graph, &roles);
+        report["picture"] = match (pictures.result(), pictures.unclear()) {
+            (Some(result), _) => serde_json::to_value(result)?,
+            (None, []) => Value::Null,
+            (None, unclear) => serde_json::json!({ "candidates": unclear }),
+        };
+        show::line(&serde_json::to_string_pretty(&report)?);
     } else {
-        show::line(&table(&roles));
+        show::line(&table(&roles, &pictures));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -83,7 +90,7 @@ async fn definitions(args: &Args, config: &Config, graph: &Graph) -> Result<Obje
     }
 }
 
-fn table(roles: &Roles) -> String {
+fn table(roles: &Roles, pictures: &Pictures) -> String {
     let mut table = show::table(["role", "place", "node", "value"]);
     let mut questions = String::new();
     for (role, finding) in roles.iter() {
@@ -114,6 +121,28 @@ fn table(roles: &Roles) -> String {
             };
             table.add_row([role.name(), &format!("{mark}{}", place.key()), &place.title, &value]);
         }
+    }
+    if let Some(kept) = kept_seeds(roles) {
+        questions.push_str(&format!("\n{kept}"));
+    }
+    let named = |shown: &ShownBy| format!("{} ({})", shown.node, on_a_line(&shown.title));
+    match (pictures.result(), pictures.unclear()) {
+        (Some(result), _) if pictures.ranked().len() > 1 => {
+            questions.push_str(&format!(
+                "\nOf the pictures shown, that of {} is judged.",
+                named(result)
+            ));
+        }
+        (None, [first, ..]) => {
+            let all: Vec<String> = pictures.unclear().iter().map(named).collect();
+            questions.push_str(&format!(
+                "\nWhich picture is judged is not unique: {}. queue_generation asks, and is answered with place: \
+                 {{\"picture\": \"{}\"}}, say.",
+                all.join(", "),
+                first.node
+            ));
+        }
+        _ => {}
     }
     format!("{table}{questions}")
 }

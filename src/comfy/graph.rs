@@ -122,10 +122,7 @@ impl<'g> Node<'g> {
 
     /// How many inputs the node has.
     pub fn input_count(&self) -> usize {
-        self.body
-            .get("inputs")
-            .and_then(Value::as_object)
-            .map_or(0, Map::len)
+        self.body.get("inputs").and_then(Value::as_object).map_or(0, Map::len)
     }
 
     /// One input by name.

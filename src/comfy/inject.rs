@@ -3,17 +3,20 @@
 //! [`find`] starts at the samplers that feed an output node and follows the wires back: through conditioning nodes
 //! to text encoders, through switches, string nodes and primitives to the literals. What it cannot decide it
 //! hands back as [`Finding::Candidates`], a question that [`Roles::choose`] answers; it never picks one of
-//! several different texts. Pure: nothing here does I/O.
+//! several different texts. Its work is linear in the size of the graph, whatever its shape. Pure: nothing here does I/O.
 
+mod chain;
 mod choice;
 mod conditioning;
 mod encoder;
 mod names;
+mod picture;
 mod proof;
 mod report;
 mod sampler;
 mod scalars;
 mod size;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -29,8 +32,9 @@ use serde_json::Value;
 use super::graph::{Graph, InputValue, NodeId};
 use super::object_info::ObjectInfo;
 pub use choice::ChoiceError;
-pub use proof::{Proof, ProofError, prove, sampled_outputs};
-pub use report::report;
+pub use picture::{Pictures, ShownBy, pictures};
+pub use proof::{Proof, ProofError, prove};
+pub use report::{kept_seeds, report};
 
 /// The class of the companion node that marks where prompt and seed go.
 pub const RECEPTOR_CLASS: &str = "CalibratorPromptReceptor";
@@ -183,6 +187,12 @@ pub enum Why {
     BothSides,
     /// No wire from a sampler leads to text; these inputs look like prompts.
     NotTraced,
+    /// The value is made of more literals than a person could choose among.
+    TooMany,
+    /// There are more samplers than are looked at.
+    TooManySamplers,
+    /// The graph is so interwoven that looking around was given up.
+    TooTangled,
 }
 
 impl fmt::Display for Why {
@@ -205,6 +215,20 @@ impl fmt::Display for Why {
             Self::NotTraced => write!(
                 f,
                 "no wire from a sampler leads to text; these inputs look like prompts"
+            ),
+            Self::TooMany => write!(
+                f,
+                "the value is made of more than {} inputs; these are among them",
+                values::MOST_PLACES
+            ),
+            Self::TooManySamplers => write!(
+                f,
+                "the workflow has more than {} samplers; these inputs steer some of them",
+                sampler::MOST_SAMPLERS
+            ),
+            Self::TooTangled => write!(
+                f,
+                "the workflow is too interwoven to be followed to its end; these inputs were found so far"
             ),
         }
     }
@@ -258,6 +282,8 @@ pub struct Roles {
     samplers: Vec<NodeId>,
     outputs: Vec<NodeId>,
     seed_limit: u64,
+    /// Seeds of samplers that only go over what another one made.
+    kept_seeds: Vec<Place>,
     /// Answers to questions; they lie over `findings`, which keep the question so that it can be answered anew.
     chosen: BTreeMap<Role, Finding>,
 }
@@ -296,10 +322,28 @@ impl Roles {
         self.seed_limit
     }
 
+    /// Seeds that are not written with the seed: those of samplers that only go over what another sampler made. Empty
+    /// where it was chosen what the seed is.
+    pub fn kept_seeds(&self) -> &[Place] {
+        match self.chosen.contains_key(&Role::Seed) {
+            true => &[],
+            false => &self.kept_seeds,
+        }
+    }
+
+    /// Settles that a role's value is not to be written anywhere.
+    pub fn leave_out(&mut self, role: Role) {
+        self.chosen.insert(role, Finding::Absent);
+    }
+
     /// Finds the roles of a changed graph anew and keeps the choices that still name a literal input.
     pub fn refind(&self, graph: &Graph, info: &ObjectInfo) -> Self {
         let mut roles = find(graph, info);
         for (role, answer) in &self.chosen {
+            if *answer == Finding::Absent {
+                roles.leave_out(*role);
+                continue;
+            }
             let again = answer
                 .places()
                 .iter()

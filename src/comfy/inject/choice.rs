@@ -133,6 +133,14 @@ pub enum ChoiceError {
         /// What was picked.
         pick: String,
     },
+    /// No node of that name shows a picture, or several do.
+    #[error("cannot choose {pick:?} for the picture: not exactly one node of that name saves or shows one")]
+    NoPicture {
+        /// What was picked.
+        pick: String,
+        /// Nodes that do.
+        options: Vec<String>,
+    },
 }
 
 impl ChoiceError {
@@ -142,6 +150,10 @@ impl ChoiceError {
             Self::Unknown { options, .. } | Self::Ambiguous { options, .. } if !options.is_empty() => {
                 format!("Choose one as node.input: {}.", options.join(", "))
             }
+            Self::NoPicture { options, .. } if options.is_empty() => {
+                "Add a SaveImage node to the workflow, export it again, and open a session with it.".to_owned()
+            }
+            Self::NoPicture { options, .. } => format!("Name a node by its id: {}.", options.join(", ")),
             _ => "Name a literal input as node.input, for example \"6.text\".".to_owned(),
         }
     }

@@ -1,140 +1,131 @@
 //! From conditioning back to the texts it is made of.
 
-use std::collections::HashSet;
-
 use super::super::graph::{InputValue, Node};
 use super::Why;
 use super::encoder::{of_side, text_inputs};
 use super::names::{self, Side, side_of};
 use super::sampler::guider;
+use super::sweep::{Leads, Opened, Sweep};
 use super::values::{self, Traced};
 use super::walk::{Walk, Wire};
 
-/// What was found for one side of the guidance.
-#[derive(Default)]
-pub(super) struct Texts {
-    pub(super) traced: Traced,
+/// An output of a node, and the side that it is followed for.
+type Stop<'a> = (&'a str, usize, Side);
+
+/// Follows the conditioning of all samplers back to text.
+pub(super) struct Conditionings<'w, 'a> {
+    pub(super) walk: &'w Walk<'a>,
+    sweep: Sweep<Stop<'a>>,
+    /// Whether a negative conditioning is zeroed.
     pub(super) zeroed: bool,
 }
 
-/// Follows conditioning back to text for one side.
-pub(super) struct Conditioning<'w, 'a> {
-    walk: &'w Walk<'a>,
-    side: Side,
-    seen: HashSet<(&'a str, usize)>,
-    depth: usize,
-    texts: &'w mut Texts,
-}
-
-impl<'w, 'a> Conditioning<'w, 'a> {
-    pub(super) fn new(walk: &'w Walk<'a>, side: Side, texts: &'w mut Texts) -> Self {
+impl<'w, 'a> Conditionings<'w, 'a> {
+    pub(super) fn new(walk: &'w Walk<'a>) -> Self {
         Self {
             walk,
-            side,
-            seen: HashSet::new(),
-            depth: 0,
-            texts,
+            sweep: Sweep::default(),
+            zeroed: false,
         }
     }
 
-    pub(super) fn follow(&mut self, value: InputValue<'a>) {
+    /// Adds the texts behind a conditioning to `found`, as far as no sampler before led to them, and says what it leads to.
+    pub(super) fn follow(&mut self, value: InputValue<'a>, side: Side, found: &mut Traced) -> Leads {
         let InputValue::Link { node, output } = value else {
-            return;
+            return Leads::default();
         };
-        let Some(node) = self.walk.graph.node(node) else {
-            self.texts.traced.doubt = Some(Why::Unresolved {
-                by: node.into(),
-                title: "missing".to_owned(),
-            });
-            return;
-        };
-        if self.depth >= values::MAX_DEPTH {
-            self.texts.traced.doubt = Some(values::unresolved(&node));
-            return;
-        }
-        if !self.seen.insert((node.id(), output)) {
-            return;
-        }
-        if names::is_zero_out(node.class()) {
-            self.texts.zeroed = true;
-            return;
-        }
-        // Where the outputs are named by side, the slot says which inputs matter; else the side asked for does.
-        let slot = self.walk.spec(&node).and_then(|spec| spec.outputs.get(output));
-        let side = slot.and_then(|slot| side_of(&slot.name)).unwrap_or(self.side);
+        let (walk, zeroed) = (self.walk, &mut self.zeroed);
+        let start = (Traced::default(), vec![(node, output, side)]);
+        self.sweep.follow(start, found, |stop| opened(walk, stop, zeroed))
+    }
+}
 
-        let texts = of_side(text_inputs(self.walk, &node), side);
-        let holds_text = !texts.is_empty();
-        let undescribed = self.walk.spec(&node).is_none();
-        let blank = texts.iter().all(|(_, value)| is_blank(value));
-        let mut found = encoder(self.walk, side, &node, texts);
-        if undescribed && holds_text && blank {
-            // Its own text is blank: perhaps the prompt comes in by a wire of another name.
-            let wired = values::of_node(self.walk, &node, output, side);
-            if wired.places.iter().any(|place| place.node.as_str() != node.id()) {
-                found.doubt = wired.doubt.clone().or(Some(Why::Composed));
-                found.extend(wired);
-            }
-        }
-        self.texts.traced.extend(found);
-
-        // Of a class nobody described, wires that are called conditioning are; without any such, whatever is nothing else.
-        let called = node
-            .inputs()
-            .any(|(name, value)| names::is_conditioning(name) && matches!(value, InputValue::Link { .. }));
-        let by_name: fn(&str) -> bool = if called || holds_text {
-            |name| names::is_conditioning(name) || names::is_bundle(name)
-        } else {
-            |name| !names::is_other_wire(name) && !names::is_text(name) || names::is_conditioning(name)
+/// The texts in one node, and the conditioning that it is made from.
+fn opened<'a>(walk: &Walk<'a>, (id, output, wanted): Stop<'a>, zeroed: &mut bool) -> Opened<Stop<'a>> {
+    let Some(node) = walk.graph.node(id) else {
+        let missing = Why::Unresolved {
+            by: id.into(),
+            title: "missing".to_owned(),
         };
-        let wires: Vec<(&str, InputValue<'_>)> = self
-            .walk
-            .live_inputs(&node)
-            .into_iter()
-            .filter(|(name, value)| match value {
-                InputValue::Link { node: source, output } => {
-                    self.walk
-                        .carries(&node, name, (source, *output), "CONDITIONING", by_name)
-                }
-                InputValue::Literal(_) => false,
-            })
-            .collect();
-        let wires = of_side(wires, side);
-        if undescribed && !holds_text && wires.is_empty() && names::encodes(&node) {
-            // An encoder of a class nobody described, whose text goes by another name.
-            self.texts
-                .traced
-                .extend(values::of_node(self.walk, &node, output, side));
+        return (Traced::doubtful(missing), Vec::new());
+    };
+    if !walk.enter(&node) {
+        return (Traced::doubtful(values::unresolved(&node)), Vec::new());
+    }
+    if names::is_zero_out(node.class()) {
+        *zeroed |= wanted == Side::Negative;
+        return (Traced::default(), Vec::new());
+    }
+    // Where the outputs are named by side, the slot says which inputs matter; else the side asked for does.
+    let slot = walk.spec(&node).and_then(|spec| spec.outputs.get(output));
+    let side = slot.and_then(|slot| side_of(&slot.name)).unwrap_or(wanted);
+
+    let texts = of_side(text_inputs(walk, &node), side);
+    let holds_text = !texts.is_empty();
+    let undescribed = walk.spec(&node).is_none();
+    let blank = texts.iter().all(|(_, value)| is_blank(value));
+    let mut found = encoder(walk, side, &node, texts);
+    if undescribed && holds_text && blank {
+        // Its own text is blank: perhaps the prompt comes in by a wire of another name.
+        let wired = values::of_node(walk, &node, output, side);
+        if wired.places.iter().any(|place| place.node.as_str() != node.id()) {
+            found.doubt = wired.doubt.clone().or(Some(Why::Composed));
+            found.extend(wired);
         }
-        // Out of a bundle, such as a pipe: what is in it was put in before.
-        let bundled = wires.is_empty() && !holds_text;
-        let wires = if bundled { self.bundles(&node, side) } else { wires };
-        self.depth += 1;
-        for (_, value) in wires {
-            self.follow(value);
-        }
-        self.depth -= 1;
     }
 
-    /// The conditioning that was put into the bundle a node takes things out of.
-    fn bundles(&self, node: &Node<'a>, side: Side) -> Vec<(&'a str, InputValue<'a>)> {
-        let named = |name: &str, value: &InputValue<'a>| match value {
+    // Of a class nobody described, wires that are called conditioning are; without any such, whatever is nothing else.
+    let called = node
+        .inputs()
+        .any(|(name, value)| names::is_conditioning(name) && matches!(value, InputValue::Link { .. }));
+    let by_name: fn(&str) -> bool = if called || holds_text {
+        |name| names::is_conditioning(name) || names::is_bundle(name)
+    } else {
+        |name| !names::is_other_wire(name) && !names::is_text(name) || names::is_conditioning(name)
+    };
+    let wires: Vec<(&str, InputValue<'_>)> = walk
+        .live_inputs(&node)
+        .into_iter()
+        .filter(|(name, value)| match value {
             InputValue::Link { node: source, output } => {
-                names::is_bundle(name)
-                    || matches!(self.walk.output_wire(source, *output), Wire::Of(kind) if names::is_bundle(kind))
+                walk.carries(&node, name, (source, *output), "CONDITIONING", by_name)
             }
             InputValue::Literal(_) => false,
-        };
-        let inputs = self.walk.live_inputs(node).into_iter();
-        inputs
-            .filter(|(name, value)| named(name, value))
-            .flat_map(|(name, value)| {
-                guider(self.walk, value, &[side])
-                    .into_iter()
-                    .map(move |(_, value)| (name, value))
-            })
-            .collect()
+        })
+        .collect();
+    let wires = of_side(wires, side);
+    if undescribed && !holds_text && wires.is_empty() && names::encodes(&node) {
+        // An encoder of a class nobody described, whose text goes by another name.
+        found.extend(values::of_node(walk, &node, output, side));
     }
+    // Out of a bundle, such as a pipe: what is in it was put in before.
+    let bundled = wires.is_empty() && !holds_text;
+    let wires = if bundled { bundles(walk, &node, side) } else { wires };
+    let behind = wires.into_iter().filter_map(|(_, value)| match value {
+        InputValue::Link { node, output } => Some((node, output, wanted)),
+        InputValue::Literal(_) => None,
+    });
+    (found, behind.collect())
+}
+
+/// The conditioning that was put into the bundle a node takes things out of.
+fn bundles<'a>(walk: &Walk<'a>, node: &Node<'a>, side: Side) -> Vec<(&'a str, InputValue<'a>)> {
+    let named = |name: &str, value: &InputValue<'a>| match value {
+        InputValue::Link { node: source, output } => {
+            names::is_bundle(name)
+                || matches!(walk.output_wire(source, *output), Wire::Of(kind) if names::is_bundle(kind))
+        }
+        InputValue::Literal(_) => false,
+    };
+    let inputs = walk.live_inputs(node).into_iter();
+    inputs
+        .filter(|(name, value)| named(name, value))
+        .flat_map(|(name, value)| {
+            guider(walk, value, &[side])
+                .into_iter()
+                .map(move |(_, value)| (name, value))
+        })
+        .collect()
 }
 
 pub(super) fn is_blank(value: &InputValue<'_>) -> bool {

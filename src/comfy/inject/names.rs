@@ -276,6 +276,12 @@ pub(super) fn is_output(class: &str) -> bool {
     ["Save", "Preview"].iter().any(|stem| class.starts_with(stem)) || class == "VHS_VideoCombine"
 }
 
+/// Whether a class shows a picture without keeping it, judged by its name.
+pub(super) fn only_shows(class: &str) -> bool {
+    let class = class.to_lowercase();
+    ["preview", "compare"].iter().any(|word| class.contains(word))
+}
+
 /// Whether a class is the receptor, in either style.
 pub(super) fn is_receptor(class: &str) -> bool {
     class.starts_with(super::RECEPTOR_CLASS)

@@ -20,21 +20,6 @@ pub struct Proof {
     pub samplers: Vec<NodeId>,
 }
 
-/// The output nodes whose pictures a sampler made, in the order of the roles: others show what was loaded, or a depth map.
-pub fn sampled_outputs(graph: &Graph, roles: &Roles) -> Vec<NodeId> {
-    let info = ObjectInfo::default();
-    let walk = Walk::new(graph, &info);
-    let samplers = ids(graph, roles.samplers());
-    ids(graph, roles.outputs())
-        .into_iter()
-        .filter(|output| {
-            let feeding = walk.upstream(&[output], |_| false);
-            samplers.iter().any(|sampler| feeding.contains(sampler))
-        })
-        .map(NodeId::from)
-        .collect()
-}
-
 /// Shows that `read_back` (the graph from the server's history or queue; a whole `[number, id, graph, …]` entry is
 /// taken as well) is `submitted`, and that `positive` reaches a sampler that feeds one of `pictures`, the nodes whose
 /// pictures came.
@@ -74,13 +59,11 @@ pub fn prove(
     let walk = Walk::new(&read_back, &info);
     let outputs: Vec<&str> = ids(&read_back, pictures);
     let feeding = walk.upstream(&outputs, |_| false);
+    let prompts: Vec<NodeId> = places.iter().map(|place| place.node.clone()).collect();
+    let steered = walk.downstream(&ids(&read_back, &prompts), |node| names::is_zero_out(node.class()));
     let samplers: Vec<NodeId> = ids(&read_back, roles.samplers())
         .into_iter()
-        .filter(|sampler| feeding.contains(sampler))
-        .filter(|sampler| {
-            let reached = walk.upstream(&[sampler], |node| names::is_zero_out(node.class()));
-            places.iter().any(|place| reached.contains(place.node.as_str()))
-        })
+        .filter(|sampler| feeding.contains(sampler) && steered.contains(sampler))
         .map(NodeId::from)
         .collect();
     if samplers.is_empty() {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::graph::Graph;
 use super::{Finding, FoundBy, Place, Role, Roles, Why};
+use crate::text::shortened;
 
 /// What was found, as JSON: `{"roles": {role: place | {"candidates": [place], "why"} | null}, "notes": [text]}`.
 ///
@@ -22,7 +23,30 @@ pub fn report(graph: &Graph, roles: &Roles) -> Value {
             (role.name().to_owned(), entry(graph, role, finding))
         })
         .collect();
+    notes.extend(kept_seeds(roles));
     json!({ "roles": entries, "notes": notes })
+}
+
+/// Which samplers keep their seed, and how to have it otherwise.
+pub fn kept_seeds(roles: &Roles) -> Option<String> {
+    let kept = roles.kept_seeds();
+    let found = roles.get(Role::Seed).found();
+    if kept.is_empty() || found.is_empty() {
+        return None;
+    }
+    let keys = |places: &[Place]| places.iter().map(Place::key).collect::<Vec<_>>().join(", ");
+    let names: Vec<String> = kept
+        .iter()
+        .map(|place| format!("{} ({}, now {})", place.key(), shortened(&place.title, 60), place.value))
+        .collect();
+    Some(format!(
+        "The seed is {}, which decides the picture; samplers that only go over it keep theirs: {}. To write all: place \
+         {{\"seed\": \"{}, {}\"}}.",
+        keys(found),
+        names.join(", "),
+        keys(found),
+        keys(kept),
+    ))
 }
 
 fn entry(graph: &Graph, role: Role, finding: &Finding) -> Value {

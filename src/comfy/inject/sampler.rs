@@ -3,16 +3,42 @@
 use std::collections::HashSet;
 
 use super::super::graph::{InputValue, Node};
-use super::conditioning::{Conditioning, Texts, encoder, is_blank};
+use super::conditioning::{Conditionings, encoder, is_blank};
 use super::encoder::{of_side, text_inputs};
 use super::names::{self, Side, side_of};
+use super::sweep::Leads;
+use super::values::Traced;
 use super::walk::{Walk, Wire};
 
-/// A sampler with the two sides it is guided by.
+/// Samplers that are looked at; a workflow of more is a question.
+pub(super) const MOST_SAMPLERS: usize = 256;
+
+/// A sampler with what it is guided by.
 pub(super) struct Sampler<'a> {
     pub(super) node: Node<'a>,
-    pub(super) positive: Texts,
-    pub(super) negative: Texts,
+    /// The conditioning of each side.
+    guides: Vec<(Side, InputValue<'a>)>,
+    /// The inputs that are text of its own.
+    words: Vec<(Side, &'a str, InputValue<'a>)>,
+}
+
+impl<'a> Sampler<'a> {
+    /// Adds the texts of one side to `found`, as far as no sampler before had them, and says whether there are any.
+    pub(super) fn texts(&self, side: Side, guided: &mut Conditionings<'_, 'a>, found: &mut Traced) -> Leads {
+        let mut leads = Leads::default();
+        for (_, value) in self.guides.iter().filter(|(own, _)| *own == side) {
+            leads |= guided.follow(*value, side, found);
+        }
+        let words = self.words.iter().filter(|(own, ..)| *own == side);
+        let words = words.map(|(_, name, value)| (*name, *value)).collect();
+        let own = encoder(guided.walk, side, &self.node, words);
+        // Beside conditioning, words that cannot be followed may be none.
+        if self.guides.is_empty() || !own.places.is_empty() {
+            leads |= Leads::of(&own);
+            found.extend(own);
+        }
+        leads
+    }
 }
 
 /// Reads a node as a sampler: it makes a latent or a picture and is guided by conditioning, its own or a guider's.
@@ -51,11 +77,6 @@ pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>
             }
         }
     }
-    let mut sampler = Sampler {
-        node,
-        positive: Texts::default(),
-        negative: Texts::default(),
-    };
     if guides.is_empty() {
         // One node that does it all: it takes its prompt as text.
         let seeded = ["seed", "noise_seed"].iter().any(|name| node.input(name).is_some());
@@ -65,40 +86,28 @@ pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>
         if !seeded || texts.is_empty() || shows || !gives_pictures(walk, &node) || names::describes(&node) {
             return None;
         }
-        for (side, own) in [
-            (Side::Positive, &mut sampler.positive),
-            (Side::Negative, &mut sampler.negative),
-        ] {
-            let texts = match side {
-                Side::Positive => of_side(texts.clone(), side),
-                // Its only text is the prompt.
-                Side::Negative => texts
-                    .iter()
-                    .copied()
-                    .filter(|(name, _)| side_of(name) == Some(side))
-                    .collect(),
-            };
-            own.traced.extend(encoder(walk, side, &node, texts));
-        }
-        return Some(sampler);
-    }
-    for (side, value) in guides {
-        let texts = match side {
-            Side::Positive => &mut sampler.positive,
-            Side::Negative => &mut sampler.negative,
-        };
-        Conditioning::new(walk, side, texts).follow(value);
+        // Its only text is the prompt.
+        let negative: Vec<_> = texts
+            .iter()
+            .copied()
+            .filter(|(name, _)| side_of(name) == Some(Side::Negative))
+            .collect();
+        let positive = of_side(texts, Side::Positive).into_iter();
+        let positive = positive.map(|(name, value)| (Side::Positive, name, value));
+        let negative = negative.into_iter().map(|(name, value)| (Side::Negative, name, value));
+        return Some(Sampler {
+            node,
+            guides,
+            words: positive.chain(negative).collect(),
+        });
     }
     // Its own words beside the conditioning, such as a detailer's.
-    let words: Vec<_> = text_inputs(walk, &node)
+    let words = text_inputs(walk, &node)
         .into_iter()
         .filter(|(name, value)| !is_blank(value) && !names::is_conditioning(name))
+        .map(|(name, value)| (Side::Positive, name, value))
         .collect();
-    let own = encoder(walk, Side::Positive, &node, words);
-    if !own.places.is_empty() {
-        sampler.positive.traced.extend(own);
-    }
-    Some(sampler)
+    Some(Sampler { node, guides, words })
 }
 
 /// The conditioning a node itself is guided by, with the side of each.
@@ -140,6 +149,9 @@ pub(super) fn guider<'a>(walk: &Walk<'a>, value: InputValue<'a>, wanted: &[Side]
         let Some(node) = walk.graph.node(node).filter(|node| seen.insert(node.id())) else {
             continue;
         };
+        if !walk.enter(&node) {
+            break;
+        }
         let mut own = guides(walk, &node);
         // A loader that takes the prompts itself and hands out a bundle.
         if own.is_empty() && !text_inputs(walk, &node).is_empty() {
@@ -172,31 +184,18 @@ pub(super) fn guider<'a>(walk: &Walk<'a>, value: InputValue<'a>, wanted: &[Side]
 
 /// Whether what a node gives out is taken as a picture or a latent, or by nobody.
 fn gives_pictures<'a>(walk: &Walk<'a>, node: &Node<'a>) -> bool {
-    let mut read = false;
-    for reader in walk.graph.nodes() {
-        for (name, value) in reader.inputs() {
-            let InputValue::Link { node: source, .. } = value else {
-                continue;
-            };
-            if source != node.id() {
-                continue;
-            }
-            read = true;
-            let picture = match walk.input_wire(&reader, name) {
-                Wire::Of(kind) => matches!(kind, "IMAGE" | "LATENT"),
-                Wire::Unknown => {
-                    names::is_bundle(name)
-                        || ["image", "pixels", "samples", "latent", "any", "input", "on_"]
-                            .iter()
-                            .any(|stem| name.starts_with(stem))
-                }
-            };
-            if picture {
-                return true;
-            }
+    let readers = walk.readers(node.id());
+    walk.step(readers.len() as u64);
+    let picture = |(reader, name): &(Node<'a>, &'a str)| match walk.input_wire(reader, name) {
+        Wire::Of(kind) => matches!(kind, "IMAGE" | "LATENT"),
+        Wire::Unknown => {
+            names::is_bundle(name)
+                || ["image", "pixels", "samples", "latent", "any", "input", "on_"]
+                    .iter()
+                    .any(|stem| name.starts_with(stem))
         }
-    }
-    !read
+    };
+    readers.is_empty() || readers.iter().any(picture)
 }
 
 /// Whether a node of a class nobody described saves pictures, with the settings they were made with.

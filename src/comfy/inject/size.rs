@@ -1,65 +1,78 @@
 //! Width and height: of the latent that is sampled, or of the picture it is made from.
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 
 use super::super::graph::{InputValue, Node};
 use super::Role;
-use super::scalars::over_wires;
+use super::scalars::{Names, Search};
+use super::sweep::{Opened, Sweep};
 use super::values::{self, Traced, computed};
 use super::walk::{Walk, Wire};
 
 /// The size of the picture: that of its latent. Schedulers and patches that hold the same size are written with it.
-pub(super) fn of<'a>(walk: &Walk<'a>, sampler: Node<'a>, role: Role, wanted: &[&str]) -> Traced {
-    let mut traced = over_wires(walk, sampler, role, wanted, &["LATENT"]);
-    if traced.places.is_empty() {
-        return size_of_pictures(walk, sampler, role);
+pub(super) fn of<'a>(walk: &Walk<'a>, samplers: &[Node<'a>], role: Role, wanted: Names) -> Traced {
+    let mut found = Traced::default();
+    let mut latents = Search::new(walk, role, wanted, &["LATENT"]);
+    let mut steering = Search::new(walk, role, wanted, &["SIGMAS", "MODEL", "GUIDER"]);
+    let mut pictures = Sweep::default();
+    // What is doubtful about latents without a size counts only for a sampler that has another latent with one.
+    let mut doubt = None;
+    for sampler in samplers {
+        let mut own = Traced::default();
+        let leads = latents.follow(*sampler, &mut own);
+        if leads.places {
+            if leads.doubt && own.doubt.is_none() {
+                own.doubt = doubt.clone();
+            }
+            found.extend(own);
+            steering.follow(*sampler, &mut found);
+        } else {
+            doubt = doubt.or(own.doubt);
+            let start = pictures_behind(walk, *sampler, true, role);
+            pictures.follow(start, &mut found, |id| match walk.graph.node(id) {
+                Some(node) => pictures_behind(walk, node, false, role),
+                None => Opened::default(),
+            });
+        }
     }
-    traced.extend(over_wires(walk, sampler, role, wanted, &["SIGMAS", "MODEL", "GUIDER"]));
-    traced
+    found
 }
 
-/// The size of a latent that is made from a picture: what the picture was brought to, if anything.
-fn size_of_pictures<'a>(walk: &Walk<'a>, sampler: Node<'a>, role: Role) -> Traced {
-    let stem = role.name();
-    let mut traced = Traced::default();
-    let mut seen = HashSet::new();
-    let mut open = vec![sampler];
-    while let Some(node) = open.pop() {
-        if !seen.insert(node.id()) {
-            continue;
-        }
-        if node.id() != sampler.id() {
-            let found = size_set_by(walk, &node, role);
-            if !found.places.is_empty() {
-                traced.extend(found);
-                continue;
-            }
-        }
-        open.extend(walk.live_inputs(&node).into_iter().filter_map(|(name, value)| {
-            let InputValue::Link { node: source, output } = value else {
-                return None;
-            };
-            let carries = match (walk.input_wire(&node, name), walk.output_wire(source, output)) {
-                (_, Wire::Of(kind)) | (Wire::Of(kind), _) => match kind {
-                    "LATENT" => true,
-                    // A sampler's other wires steer it.
-                    _ if node.id() == sampler.id() => false,
-                    "IMAGE" | "VIDEO" => true,
-                    // Read off a picture.
-                    "INT" => name.ends_with(stem),
-                    // What a picture is drawn from, such as a depth map's geometry.
-                    kind => draws(walk, &node) && !kind.ends_with("MODEL"),
-                },
-                (Wire::Unknown, Wire::Unknown) => ["latent", "samples", "image", "pixels", "video", stem]
-                    .iter()
-                    .any(|known| name.starts_with(known)),
-            };
-            carries.then(|| walk.graph.node(source)).flatten()
-        }));
+/// The size of a picture that a latent is made from: what the picture was brought to in this node, or else the nodes
+/// before it; `first` is the sampler.
+fn pictures_behind<'a>(walk: &Walk<'a>, node: Node<'a>, first: bool, role: Role) -> Opened<&'a str> {
+    if !walk.enter(&node) {
+        return Opened::default();
     }
-    traced
+    if !first {
+        let found = size_set_by(walk, &node, role);
+        if !found.places.is_empty() {
+            return (found, Vec::new());
+        }
+    }
+    let stem = role.name();
+    let behind = walk.live_inputs(&node).into_iter().rev().filter_map(|(name, value)| {
+        let InputValue::Link { node: source, output } = value else {
+            return None;
+        };
+        let carries = match (walk.input_wire(&node, name), walk.output_wire(source, output)) {
+            (_, Wire::Of(kind)) | (Wire::Of(kind), _) => match kind {
+                "LATENT" => true,
+                // A sampler's other wires steer it.
+                _ if first => false,
+                "IMAGE" | "VIDEO" => true,
+                // Read off a picture.
+                "INT" => name.ends_with(stem),
+                // What a picture is drawn from, such as a depth map's geometry.
+                kind => draws(walk, &node) && !kind.ends_with("MODEL"),
+            },
+            (Wire::Unknown, Wire::Unknown) => ["latent", "samples", "image", "pixels", "video", stem]
+                .iter()
+                .any(|known| name.starts_with(known)),
+        };
+        carries.then_some(source)
+    });
+    (Traced::default(), behind.collect())
 }
 
 /// Whether a node keeps a picture's proportions, so that it does not come out as wide and high as is said.

@@ -1,66 +1,119 @@
 //! From the samplers back to what steers them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use super::super::graph::{Graph, InputValue, NodeId};
+use super::super::graph::{Graph, InputValue, Node, NodeId};
 use super::super::object_info::ObjectInfo;
+use super::chain::Chain;
+use super::conditioning::Conditionings;
 use super::encoder::text_inputs;
 use super::names::{self, Side};
-use super::sampler::{Sampler, sampler};
+use super::sampler::{MOST_SAMPLERS, Sampler, sampler};
 use super::scalars;
-use super::values::{self, Traced};
+use super::values::{self, MOST_PLACES, Traced};
 use super::walk::Walk;
 use super::{Finding, FoundBy, Place, Role, Roles, Why};
 
 pub(super) fn find(graph: &Graph, info: &ObjectInfo) -> Roles {
-    let walk = Walk::new(graph, info);
+    find_in(&Walk::new(graph, info))
+}
+
+/// Finds every role by way of a walk that nobody has used yet.
+pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
+    let graph = walk.graph;
     let outputs = walk.outputs();
     let live = walk.upstream(&outputs, |_| false);
-    let all: Vec<Sampler<'_>> = graph
+    let mut all: Vec<Sampler<'_>> = graph
         .nodes()
         .filter(|node| live.contains(node.id()))
-        .filter_map(|node| sampler(&walk, node))
+        .filter_map(|node| sampler(walk, node))
+        .take(MOST_SAMPLERS + 1)
         .collect();
+    let too_many = all.len() > MOST_SAMPLERS;
+    all.truncate(MOST_SAMPLERS);
+    let mut guided = Conditionings::new(walk);
+    let mut positive = Traced::default();
     // A helper such as a depth estimator samples too, but takes no text: it does not decide the picture.
     let (texts, bare): (Vec<_>, Vec<_>) = all
         .into_iter()
         // One whose text could not be read is steered all the same.
-        .partition(|sampler| !sampler.positive.traced.is_empty());
+        .partition(|sampler| sampler.texts(Side::Positive, &mut guided, &mut positive).anything);
     let main = if texts.is_empty() { bare } else { texts };
-    let ids: Vec<&str> = main.iter().map(|sampler| sampler.node.id()).collect();
+    let mut negative = Traced::default();
+    for sampler in &main {
+        sampler.texts(Side::Negative, &mut guided, &mut negative);
+    }
+    let samplers: Vec<Node<'_>> = main.iter().map(|sampler| sampler.node).collect();
+    let ids: Vec<&str> = samplers.iter().map(|node| node.id()).collect();
 
     let mut findings = BTreeMap::new();
     for (role, wanted) in scalars::SCALARS {
-        let mut traced = Traced::default();
-        for sampler in &main {
-            let own = scalars::of(&walk, sampler.node, role, wanted);
-            // Every sampler has a model; where it is not found, what the others have is not all.
-            if role == Role::Model && own.is_empty() {
-                traced.doubt.get_or_insert(Why::Unresolved {
-                    by: sampler.node.id().into(),
-                    title: sampler.node.title().to_owned(),
-                });
-            }
-            traced.extend(own);
-        }
+        let traced = scalars::of(walk, &samplers, role, wanted);
         findings.insert(role, settle(traced, FoundBy::Traced));
     }
+    let kept_seeds = seed_of_a_chain(walk, &samplers, &mut findings);
     one_for_both_sides(&mut findings);
-    let (positive, negative) = prompts(&walk, main, &ids, &outputs);
+    let starts = if ids.is_empty() { &outputs } else { &ids };
+    let (positive, negative) = prompts(walk, positive, (negative, guided.zeroed), starts);
     findings.insert(Role::Positive, positive);
     findings.insert(Role::Negative, negative);
-    for (role, finding) in receptor(&walk, &ids) {
+    if too_many {
+        doubt_all(&mut findings, &Why::TooManySamplers);
+    }
+    for (role, finding) in receptor(walk, &ids) {
         findings.insert(role, finding);
+    }
+    if walk.is_spent() {
+        doubt_all(&mut findings, &Why::TooTangled);
     }
     let seed_limit = findings
         .get(&Role::Seed)
-        .map_or(u64::MAX, |finding| scalars::seed_limit(&walk, finding));
+        .map_or(u64::MAX, |finding| scalars::seed_limit(walk, finding));
     Roles {
         findings,
         samplers: ids.into_iter().map(NodeId::from).collect(),
         outputs: outputs.into_iter().map(NodeId::from).collect(),
         seed_limit,
+        kept_seeds,
         chosen: BTreeMap::new(),
+    }
+}
+
+/// Where samplers in a row have different seeds, the seed is that of those that decide the picture; a sampler that only
+/// goes over what another one made keeps its own. Returns the kept ones.
+///
+/// So a seed means the same picture whoever asks for it: a workflow that stands at 3 and 99 is the one that is rendered
+/// for seed 3. Where two samplers decide, or it is not known how much one of them leaves, it stays a question.
+fn seed_of_a_chain<'a>(walk: &Walk<'a>, samplers: &[Node<'a>], findings: &mut BTreeMap<Role, Finding>) -> Vec<Place> {
+    if !matches!(findings.get(&Role::Seed), Some(Finding::Candidates { .. })) {
+        return Vec::new();
+    }
+    let Some((_, wanted)) = scalars::SCALARS.into_iter().find(|(role, _)| *role == Role::Seed) else {
+        return Vec::new();
+    };
+    let chain = Chain::of(walk, samplers);
+    if chain.refining.is_empty() {
+        return Vec::new();
+    }
+    let decides = settle(scalars::of(walk, &chain.deciding, Role::Seed, wanted), FoundBy::Traced);
+    if decides.found().is_empty() {
+        return Vec::new();
+    }
+    let mut kept = scalars::of(walk, &chain.refining, Role::Seed, wanted).places;
+    kept.retain(|place| !decides.found().iter().any(|own| own.is(place)));
+    findings.insert(Role::Seed, decides);
+    kept
+}
+
+/// Makes a question of everything that was found.
+fn doubt_all(findings: &mut BTreeMap<Role, Finding>, why: &Why) {
+    for finding in findings.values_mut() {
+        if let Finding::Found { places, .. } = finding {
+            *finding = Finding::Candidates {
+                places: std::mem::take(places),
+                why: why.clone(),
+            };
+        }
     }
 }
 
@@ -98,13 +151,12 @@ fn settle(traced: Traced, found_by: FoundBy) -> Finding {
     }
 }
 
-fn prompts<'a>(walk: &Walk<'a>, main: Vec<Sampler<'a>>, ids: &[&'a str], outputs: &[&'a str]) -> (Finding, Finding) {
-    let (mut positive, mut negative, mut zeroed) = (Traced::default(), Traced::default(), false);
-    for sampler in main {
-        positive.extend(sampler.positive.traced);
-        negative.extend(sampler.negative.traced);
-        zeroed |= sampler.negative.zeroed;
-    }
+fn prompts<'a>(
+    walk: &Walk<'a>,
+    positive: Traced,
+    (mut negative, zeroed): (Traced, bool),
+    starts: &[&'a str],
+) -> (Finding, Finding) {
     let positive = settle(positive, FoundBy::Traced);
     // Text that steers both sides is the prompt; writing a negative prompt there would overwrite it.
     negative
@@ -127,7 +179,7 @@ fn prompts<'a>(walk: &Walk<'a>, main: Vec<Sampler<'a>>, ids: &[&'a str], outputs
     };
     let positive = match positive {
         Finding::Absent => {
-            let mut guess = loose_texts(walk, if ids.is_empty() { outputs } else { ids });
+            let mut guess = loose_texts(walk, starts);
             guess.retain(|place| !negative.places().iter().any(|known| known.is(place)));
             if guess.is_empty() {
                 Finding::Absent
@@ -144,14 +196,9 @@ fn prompts<'a>(walk: &Walk<'a>, main: Vec<Sampler<'a>>, ids: &[&'a str], outputs
 }
 
 /// What receptors say about the roles they are wired for.
-fn receptor(walk: &Walk<'_>, samplers: &[&str]) -> Vec<(Role, Finding)> {
-    let starts: Vec<&str> = walk
-        .graph
-        .nodes()
-        .map(|node| node.id())
-        .filter(|id| samplers.contains(id))
-        .collect();
-    let live = walk.upstream(&starts, |node| names::is_zero_out(node.class()));
+fn receptor<'a>(walk: &Walk<'a>, samplers: &[&'a str]) -> Vec<(Role, Finding)> {
+    let live = walk.upstream(samplers, |node| names::is_zero_out(node.class()));
+    let mut seen = HashSet::new();
     let mut used: BTreeMap<usize, Traced> = BTreeMap::new();
     for node in walk.graph.nodes().filter(|node| live.contains(node.id())) {
         for (_, value) in walk.live_inputs(&node) {
@@ -165,7 +212,7 @@ fn receptor(walk: &Walk<'_>, samplers: &[&str]) -> Vec<(Role, Finding)> {
             else {
                 continue;
             };
-            let Some(input) = names::receptor_input(output) else {
+            let Some(input) = names::receptor_input(output).filter(|_| seen.insert((source.id(), output))) else {
                 continue;
             };
             let Some((input, value)) = source.inputs().find(|(name, _)| *name == input) else {
@@ -206,7 +253,8 @@ fn loose_texts<'a>(walk: &Walk<'a>, starts: &[&'a str]) -> Vec<Place> {
         .filter(|(node, name)| names::is_string_part(name) && !node.class().contains("Math"))
         .filter(|(_, name)| names::side_of(name) != Some(Side::Negative))
         .map(|(node, name)| (node.id(), name))
-        .filter_map(|(node, input)| Place::at(walk.graph, node, input))
+        .filter_map(|(node, input)| walk.place(node, input))
         .filter(|place| place.value.is_string())
+        .take(MOST_PLACES)
         .collect()
 }

@@ -20,16 +20,32 @@ pub(super) struct Traced {
 }
 
 impl Traced {
-    pub(super) fn add(&mut self, place: Option<Place>) {
-        if let Some(place) = place
-            && !self.places.iter().any(|known| known.is(&place))
-        {
-            self.places.push(place);
+    /// Nothing but a reason to ask.
+    pub(super) fn doubtful(why: Why) -> Self {
+        Self {
+            doubt: Some(why),
+            ..Self::default()
         }
     }
 
+    pub(super) fn add(&mut self, place: Option<Place>) {
+        let Some(place) = place else { return };
+        if self.places.iter().any(|known| known.is(&place)) {
+            return;
+        }
+        if self.places.len() == MOST_PLACES {
+            self.doubt.get_or_insert(Why::TooMany);
+            return;
+        }
+        self.places.push(place);
+    }
+
     pub(super) fn extend(&mut self, other: Self) {
-        other.places.into_iter().for_each(|place| self.add(Some(place)));
+        if self.places.is_empty() {
+            self.places = other.places;
+        } else {
+            other.places.into_iter().for_each(|place| self.add(Some(place)));
+        }
         if let Some(doubt) = other.doubt {
             self.doubt.get_or_insert(doubt);
         }
@@ -50,8 +66,11 @@ impl Traced {
     }
 }
 
+/// Places of one value that are told apart; of more, a person could not choose.
+pub(super) const MOST_PLACES: usize = 256;
+
 /// How many nodes deep a value is followed; real chains are a few nodes long, and the stack has to hold it.
-pub(super) const MAX_DEPTH: usize = 200;
+const MAX_DEPTH: usize = 200;
 
 /// One trace through a graph; it visits every output once, so cycles end.
 struct Tracer<'w, 'a> {
@@ -134,11 +153,18 @@ pub(super) fn sources<'a>(walk: &Walk<'a>, value: InputValue<'a>, at: (&'a str, 
 }
 
 impl<'a> Tracer<'_, 'a> {
+    /// Adds a part; comparing places with places takes steps too.
+    fn join(&self, traced: &mut Traced, part: Traced) {
+        let (known, new) = (traced.places.len(), part.places.len());
+        self.walk.step(((known + new + known * new) / 16) as u64);
+        traced.extend(part);
+    }
+
     fn text(&mut self, value: InputValue<'a>, at: (&'a str, &'a str)) -> Traced {
         let mut traced = Traced::default();
         match value {
             InputValue::Literal(literal) if literal.is_string() => {
-                traced.add(Place::at(self.walk.graph, at.0, at.1));
+                traced.add(self.walk.place(at.0, at.1));
             }
             InputValue::Literal(_) => {}
             InputValue::Link { node, output } => {
@@ -151,7 +177,7 @@ impl<'a> Tracer<'_, 'a> {
                 };
                 if !self.seen.insert((node.id(), output)) {
                     traced.visited = true;
-                } else if self.depth < MAX_DEPTH {
+                } else if self.depth < MAX_DEPTH && self.walk.enter(&node) {
                     self.depth += 1;
                     traced = self.string_node(&node, output);
                     self.depth -= 1;
@@ -226,7 +252,7 @@ impl<'a> Tracer<'_, 'a> {
             if let (Some((name, InputValue::Literal(Value::String(text)))), None) = (inputs.next(), inputs.next())
                 && !names::is_weights(text)
             {
-                traced.add(Place::at(self.walk.graph, node.id(), name));
+                traced.add(self.walk.place(node.id(), name));
             }
         }
         traced.drop_blanks();
@@ -259,7 +285,8 @@ impl<'a> Tracer<'_, 'a> {
                 .and_then(|value| value.as_str())
                 .is_some_and(str::is_empty);
             if !(linked && blank) {
-                traced.extend(self.text_at(node, input));
+                let part = self.text_at(node, input);
+                self.join(&mut traced, part);
             }
         }
         if traced.places.len() > 1 {
@@ -289,7 +316,8 @@ impl<'a> Tracer<'_, 'a> {
                 InputValue::Literal(_) => true,
             };
             if wanted(name) && carries_text {
-                traced.extend(self.text(value, (node.id(), name)));
+                let part = self.text(value, (node.id(), name));
+                self.join(&mut traced, part);
             }
         }
         traced
@@ -299,7 +327,7 @@ impl<'a> Tracer<'_, 'a> {
         let mut traced = Traced::default();
         match value {
             InputValue::Literal(literal) if literal.is_number() || literal.is_string() => {
-                traced.add(Place::at(self.walk.graph, at.0, at.1));
+                traced.add(self.walk.place(at.0, at.1));
             }
             InputValue::Literal(_) => {}
             InputValue::Link { node, output } => {
@@ -308,7 +336,7 @@ impl<'a> Tracer<'_, 'a> {
                 };
                 if !self.seen.insert((node.id(), output)) {
                     traced.visited = true;
-                } else if self.depth < MAX_DEPTH {
+                } else if self.depth < MAX_DEPTH && self.walk.enter(&node) {
                     self.depth += 1;
                     traced = self.scalar_node(&node, output);
                     self.depth -= 1;
@@ -377,7 +405,7 @@ impl<'a> Tracer<'_, 'a> {
             |(name, value)| matches!(value, InputValue::Literal(Value::String(chosen)) if names::is_preset(name, chosen)),
         );
         for (name, _) in presets {
-            traced.add(Place::at(self.walk.graph, node.id(), name));
+            traced.add(self.walk.place(node.id(), name));
             traced.doubt = Some(overruled.clone());
         }
     }
@@ -413,7 +441,8 @@ impl<'a> Tracer<'_, 'a> {
                 InputValue::Literal(_) => true,
             };
             if wanted(name) && carries {
-                traced.extend(self.scalar(value, (node.id(), name)));
+                let part = self.scalar(value, (node.id(), name));
+                self.join(&mut traced, part);
             }
         }
         traced

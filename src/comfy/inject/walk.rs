@@ -1,20 +1,36 @@
 //! Moving through a graph: types of wires, live branches of switches, what feeds what.
 
-use std::collections::HashSet;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
 use super::super::graph::{Graph, InputValue, Node};
 use super::super::object_info::{InputKind, NodeSpec, ObjectInfo};
-use super::names;
+use super::{Place, names};
+
+/// Steps for each unit of a graph's size (a node, an input, 256 bytes of text). Real graphs take fewer than twenty.
+const STEPS: u64 = 200;
+
+/// Bytes of a text that count as one step.
+const TEXT_STEP: usize = 256;
 
 /// How many nodes are looked at for one constant; real graphs stay far below, and nested switches could multiply.
 const MAX_VISITS: usize = 256;
 
-/// A graph with what is known about its classes.
+/// A graph with what is known about its classes, and what was found out about it on the way.
+///
+/// Looking around costs steps, and a graph has so many for each of its nodes: whatever its shape, the work is linear in
+/// its size. Where they run out, nothing more is seen ([`Walk::is_spent`]).
 pub(super) struct Walk<'a> {
     pub(super) graph: &'a Graph,
     pub(super) info: &'a ObjectInfo,
+    /// What takes something from each node, and by which input.
+    readers: HashMap<&'a str, Vec<(Node<'a>, &'a str)>>,
+    /// The branch that each switch takes, of those that were looked at.
+    branches: RefCell<HashMap<&'a str, Option<&'a str>>>,
+    steps: Cell<u64>,
+    most_steps: u64,
 }
 
 /// What an input takes, or an output gives, as far as can be told.
@@ -38,7 +54,61 @@ impl Wire<'_> {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(graph: &'a Graph, info: &'a ObjectInfo) -> Self {
-        Self { graph, info }
+        let mut readers: HashMap<&str, Vec<(Node<'_>, &str)>> = HashMap::new();
+        let mut size = 0;
+        for node in graph.nodes() {
+            size += 1 + node.input_count() as u64;
+            for (name, value) in node.inputs() {
+                match value {
+                    InputValue::Link { node: source, .. } => readers.entry(source).or_default().push((node, name)),
+                    InputValue::Literal(value) => size += text_steps(value),
+                }
+            }
+        }
+        Self {
+            graph,
+            info,
+            readers,
+            branches: RefCell::default(),
+            steps: Cell::new(0),
+            most_steps: STEPS * (size + 100),
+        }
+    }
+
+    /// Takes some steps; false when there are none left.
+    pub(super) fn step(&self, count: u64) -> bool {
+        self.steps.set(self.steps.get() + count);
+        !self.is_spent()
+    }
+
+    /// Takes the steps of looking into a node; false when there are none left.
+    pub(super) fn enter(&self, node: &Node<'a>) -> bool {
+        self.step(1 + node.input_count() as u64)
+    }
+
+    /// Whether all steps are taken: what was found then is not all there is.
+    pub(super) fn is_spent(&self) -> bool {
+        self.steps.get() > self.most_steps
+    }
+
+    /// The steps that were taken.
+    #[cfg(test)]
+    pub(super) fn steps(&self) -> u64 {
+        self.steps.get()
+    }
+
+    /// A literal as a place.
+    pub(super) fn place(&self, node: &str, input: &str) -> Option<Place> {
+        let value = self.graph.node(node)?.literal(input)?;
+        if !self.step(1 + text_steps(value)) {
+            return None;
+        }
+        Place::at(self.graph, node, input)
+    }
+
+    /// What takes something from a node, and by which input.
+    pub(super) fn readers(&self, id: &str) -> &[(Node<'a>, &'a str)] {
+        self.readers.get(id).map(Vec::as_slice).unwrap_or_default()
     }
 
     pub(super) fn spec(&self, node: &Node<'a>) -> Option<&'a NodeSpec> {
@@ -98,6 +168,15 @@ impl<'a> Walk<'a> {
 
     /// Whether the node is a switch of two or more branches, and the name of the branch it takes if that is fixed.
     pub(super) fn taken_branch(&self, node: &Node<'a>) -> Option<&'a str> {
+        if let Some(known) = self.branches.borrow().get(node.id()) {
+            return *known;
+        }
+        let taken = self.find_branch(node);
+        self.branches.borrow_mut().insert(node.id(), taken);
+        taken
+    }
+
+    fn find_branch(&self, node: &Node<'a>) -> Option<&'a str> {
         let control = |names: &[&str]| {
             names
                 .iter()
@@ -126,6 +205,9 @@ impl<'a> Walk<'a> {
             InputValue::Literal(value) => Some(value),
             InputValue::Link { node, .. } => {
                 *visits = visits.checked_sub(1)?;
+                if !self.step(1) {
+                    return None;
+                }
                 let node = self.graph.node(node)?;
                 if names::is_primitive(&node) {
                     return self.constant_within(node.input("value")?, visits);
@@ -145,22 +227,12 @@ impl<'a> Walk<'a> {
 
     /// Whether any node takes something from this one.
     pub(super) fn is_read(&self, id: &str) -> bool {
-        let mut values = self.graph.nodes().flat_map(|node| node.inputs());
-        values.any(|(_, value)| matches!(value, InputValue::Link { node, .. } if node == id))
+        !self.readers(id).is_empty()
     }
 
     /// The nodes for whose sake the server runs the graph. Without a description: those named like one, and those that
     /// take a picture and that nothing is linked to; where there are none of all these, those that nothing is linked to.
     pub(super) fn outputs(&self) -> Vec<&'a str> {
-        let used: HashSet<&str> = self
-            .graph
-            .nodes()
-            .flat_map(|node| node.inputs())
-            .filter_map(|(_, value)| match value {
-                InputValue::Link { node, .. } => Some(node),
-                InputValue::Literal(_) => None,
-            })
-            .collect();
         let takes_picture = |node: &Node<'a>| {
             node.inputs().any(|(name, value)| {
                 let picture = ["image", "pixels", "samples", "video"]
@@ -169,7 +241,7 @@ impl<'a> Walk<'a> {
                 picture && matches!(value, InputValue::Link { .. })
             })
         };
-        let unused = |node: &Node<'a>| self.spec(node).is_none() && !used.contains(node.id());
+        let unused = |node: &Node<'a>| self.spec(node).is_none() && !self.is_read(node.id());
         let ids = |wanted: &dyn Fn(&Node<'a>) -> bool| -> Vec<&'a str> {
             self.graph.nodes().filter(wanted).map(|node| node.id()).collect()
         };
@@ -189,17 +261,68 @@ impl<'a> Walk<'a> {
             if !seen.insert(node.id()) || stop(&node) {
                 continue;
             }
-            open.extend(
-                self.live_inputs(&node)
-                    .into_iter()
-                    .filter_map(|(_, value)| match value {
-                        InputValue::Link { node, .. } => Some(node),
-                        InputValue::Literal(_) => None,
-                    }),
-            );
+            open.extend(self.sources(&node));
         }
         seen
     }
+
+    /// Every node that something of `starts` arrives at over live wires, the starts included. `stop` lets nothing in.
+    pub(super) fn downstream(&self, starts: &[&'a str], stop: impl Fn(&Node<'a>) -> bool) -> HashSet<&'a str> {
+        let mut seen = HashSet::new();
+        let mut open: Vec<&str> = starts.to_vec();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let arrives = |(reader, input): &&(Node<'a>, &'a str)| {
+                !stop(reader) && self.taken_branch(reader).is_none_or(|branch| branch == *input)
+            };
+            open.extend(self.readers(id).iter().filter(arrives).map(|(reader, _)| reader.id()));
+        }
+        seen
+    }
+
+    /// The nodes upstream of `starts` over live wires, the starts included, each after those it takes something from.
+    pub(super) fn in_order(&self, starts: &[&'a str]) -> Vec<Node<'a>> {
+        let mut order = Vec::new();
+        let mut seen = HashSet::new();
+        for start in starts {
+            let mut path: Vec<(Node<'a>, Vec<&'a str>)> = Vec::new();
+            let mut next = Some(*start);
+            loop {
+                if let Some(node) = next
+                    .and_then(|id| self.graph.node(id))
+                    .filter(|node| seen.insert(node.id()))
+                {
+                    path.push((node, self.sources(&node)));
+                }
+                let Some((node, left)) = path.last_mut() else { break };
+                let node = *node;
+                next = left.pop();
+                if next.is_none() {
+                    order.push(node);
+                    path.pop();
+                }
+            }
+        }
+        order
+    }
+
+    /// The nodes that a node takes something from over live wires.
+    pub(super) fn sources(&self, node: &Node<'a>) -> Vec<&'a str> {
+        self.live_inputs(node)
+            .into_iter()
+            .filter_map(|(_, value)| match value {
+                InputValue::Link { node, .. } => Some(node),
+                InputValue::Literal(_) => None,
+            })
+            .collect()
+    }
+}
+
+/// The steps that a literal counts for its length.
+fn text_steps(value: &Value) -> u64 {
+    value.as_str().map_or(0, |text| (text.len() / TEXT_STEP) as u64)
 }
 
 fn is_any(kind: &str) -> bool {

@@ -110,6 +110,14 @@ fn edits() -> Vec<Sample> {
             options: vec![s()]
         },
         ChoiceError::WrongType { role, pick: s() },
+        ChoiceError::NoPicture {
+            pick: s(),
+            options: vec![]
+        },
+        ChoiceError::NoPicture {
+            pick: s(),
+            options: vec![s()]
+        },
         InjectError::Question {
             role,
             why: s(),

@@ -1,5 +1,8 @@
 use serde_json::json;
 
+mod large;
+mod pictures;
+mod seeds;
 mod undescribed;
 
 use std::collections::BTreeMap;
@@ -442,13 +445,12 @@ fn a_prompt_behind_a_switch_that_is_off_is_not_proven() {
 }
 
 #[test]
-fn a_picture_that_no_sampler_made_proves_nothing_and_comes_last() {
+fn a_picture_that_no_sampler_made_proves_nothing() {
     let graph = graph(json!({
         "20": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
         "21": {"class_type": "PreviewImage", "inputs": {"images": ["20", 0]}},
     }));
     let roles = find(&graph, &info());
-    assert_eq!(sampled_outputs(&graph, &roles), [NodeId::from("7")]);
     let with = |node: &str| prove(&graph, &graph.to_json(), "a castle", &roles, &[NodeId::from(node)]);
     assert!(with("7").is_ok());
     assert!(matches!(with("21"), Err(ProofError::NotReached { .. })));

@@ -34,7 +34,7 @@ fn a_sampler_whose_text_cannot_be_read_still_counts() {
         "33": save("32"),
     }));
     assert_eq!(roles["positive"], "? 30.text", "part of the prompt is not a literal");
-    assert_eq!(roles["seed"], "? 5.seed 31.seed");
+    assert_eq!(roles["seed"], "5.seed", "the other one goes over its picture");
     assert_eq!(roles["steps"], "? 5.steps 31.steps");
 }
 

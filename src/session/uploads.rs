@@ -45,21 +45,21 @@ impl Service {
         picture: &PictureKnob,
         reference: &Reference<'_>,
     ) -> Result<Option<String>, ServiceError> {
-        let bytes = if picture.value == REFERENCE {
-            self.reference_bytes(reference, &picture.place).await?
+        let (bytes, called) = if picture.value == REFERENCE {
+            (self.reference_bytes(reference, &picture.place).await?, "reference")
         } else if picture.options.contains(&picture.value) {
             return Ok(None);
         } else if self.roots.allow(&picture.value).is_ok_and(|path| path.is_file()) || leads_out(&picture.value) {
             // Decoded, so that what is no picture is told here and not by a node. What lies outside the folders that may
             // be read is refused, rather than left to a server that reads any file.
-            self.picture(&picture.value).await?.bytes
+            (self.picture(&picture.value).await?.bytes, picture.value.as_str())
         } else if picture.value.contains(['/', '[']) {
             // Below a folder of the server, or in its output: only the server knows.
             return Ok(None);
         } else {
             return self.checked_anew(picture).await.map(|()| None);
         };
-        let name = upload_name(&bytes);
+        let name = upload_name(&bytes, called);
         Ok(Some(self.client.upload_image(&name, bytes).await?))
     }
 
@@ -121,11 +121,45 @@ fn mentions(value: &Value, text: &str) -> bool {
     }
 }
 
-/// A name that tells the content, so that the same picture is uploaded to the same file.
-fn upload_name(bytes: &[u8]) -> String {
+/// Characters of a file's own name that an upload keeps.
+const KEPT: usize = 40;
+
+/// A name that tells the content, so that the same picture is uploaded to the same file, and what the user calls it.
+fn upload_name(bytes: &[u8], called: &str) -> String {
     let ending = match image::guess_format(bytes) {
         Ok(format) => format.extensions_str().first().copied().unwrap_or("png"),
         Err(_) => "png",
     };
-    format!("prompt-calibrator-{}.{ending}", &ImageHash::of(bytes).as_str()[..16])
+    let file = called.rsplit(['/', '\\']).next().unwrap_or(called);
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    // Plain letters only: the name goes through a form, a file system and a URL.
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let stem: String = stem.chars().take(KEPT).map(plain).collect();
+    let hash = ImageHash::of(bytes);
+    format!("prompt-calibrator-{}-{stem}.{ending}", &hash.as_str()[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::upload_name;
+
+    #[test]
+    fn an_upload_keeps_the_name_that_its_user_gave() {
+        let named = |called: &str| upload_name(b"\x89PNG\r\n\x1a\n", called);
+        let (before, after) = ("prompt-calibrator-", ".png");
+        for (called, kept) in [
+            ("/home/me/Pictures/red coat.v2.jpeg", "-red_coat_v2"),
+            ("reference", "-reference"),
+            ("C:\\pictures\\F\u{fc}chse.png", "-F_chse"),
+            ("a/../b", "-b"),
+        ] {
+            let name = named(called);
+            assert!(
+                name.starts_with(before) && name.ends_with(&format!("{kept}{after}")),
+                "{name}"
+            );
+        }
+        assert!(named(&"x".repeat(500)).len() < 100);
+        assert_eq!(named("a.png"), named("folder/a.gif"), "the content decides the rest");
+    }
 }

@@ -45,13 +45,21 @@ async fn the_reference_and_files_reach_the_workflow() {
     let other = json!({"session": session, "knobs": {"Style.image": bench.file("generated.png")}});
     let made = server.tool("queue_generation", other).await;
     assert!(loaded(&made).contains(&pixels(&bench.file("generated.png"))), "{made}");
+    let n = made["iteration"].clone();
+    let seen = server
+        .tool("get_history", json!({"session": session, "iteration": n}))
+        .await;
+    assert!(
+        seen.to_string().contains("-generated.png"),
+        "the history knows the picture by its name: {seen}"
+    );
 
     // The same picture again is the same file on the server, which is known by its name from then on.
     let again = json!({"session": session, "knobs": {"20.image": "@reference"}});
     let draft = server.tool("inject_prompt", again).await;
     let name = draft["changes"][0]["to"].as_str().unwrap().to_owned();
     assert!(
-        name.starts_with("prompt-calibrator-") && name.ends_with(".png"),
+        name.starts_with("prompt-calibrator-") && name.ends_with("-reference.png"),
         "{draft}"
     );
     let by_name = json!({"session": session, "knobs": {"20.image": name}});

@@ -131,7 +131,7 @@ async fn injected(program: &Program, data: &Path, prompt: &str) -> (SessionId, u
     };
     let service = program.service.clone();
     match program
-        .does(async move { service.inject(request).await })
+        .does(async move { service.inject(request, &CancellationToken::new()).await })
         .await
         .unwrap()
     {

@@ -28,6 +28,8 @@ mod in_flight;
 mod knobs;
 #[path = "mcp_binary/notebook.rs"]
 mod notebook;
+#[path = "mcp_binary/pictures.rs"]
+mod pictures;
 #[path = "mcp_binary/places.rs"]
 mod places;
 #[path = "mcp_binary/reading.rs"]
@@ -40,6 +42,8 @@ mod resources;
 mod restart;
 #[path = "mcp_binary/secured.rs"]
 mod secured;
+#[path = "mcp_binary/seeds.rs"]
+mod seeds;
 #[path = "mcp_binary/shape.rs"]
 mod shape;
 #[path = "mcp_binary/sharing.rs"]

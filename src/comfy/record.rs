@@ -17,6 +17,8 @@ pub struct Finished {
     /// Its images in the server's order: the saved ones, or the previews when nothing was saved. Empty when a node
     /// blocked the rest (see `blocked`) or the workflow puts out no image.
     pub images: Vec<OutputImage>,
+    /// The previews beside saved images.
+    pub previews: Vec<OutputImage>,
     /// All of it was served from the cache: no new file was written, and the names are those of an earlier run.
     pub cached: bool,
     /// The graph that the server ran, read back from its history.
@@ -105,7 +107,7 @@ pub(super) fn verdict(prompt_id: Uuid, record: &Value) -> Result<Finished, Comfy
         .flatten()
         .filter_map(Value::as_str)
         .collect();
-    let images = preferred_images(record.get("outputs").unwrap_or(&Value::Null), &cached);
+    let (images, previews) = preferred_images(record.get("outputs").unwrap_or(&Value::Null), &cached);
     Ok(Finished {
         prompt_id,
         cached: if images.is_empty() {
@@ -114,31 +116,26 @@ pub(super) fn verdict(prompt_id: Uuid, record: &Value) -> Result<Finished, Comfy
             images.iter().all(|image| image.cached)
         },
         images,
+        previews,
         seconds: messages.seconds(),
         graph,
         blocked: Vec::new(),
     })
 }
 
-/// The saved images; the previews when nothing was saved.
-fn preferred_images(outputs: &Value, cached: &HashSet<&str>) -> Vec<OutputImage> {
-    let all: Vec<OutputImage> = outputs
+/// The saved images, or the previews when nothing was saved; and the previews beside saved images.
+fn preferred_images(outputs: &Value, cached: &HashSet<&str>) -> (Vec<OutputImage>, Vec<OutputImage>) {
+    let all = outputs
         .as_object()
         .into_iter()
         .flatten()
-        .flat_map(|(node, output)| images_of(node, output, cached.contains(node.as_str())))
-        .collect();
-    let of_kind = |kind| {
-        all.iter()
-            .filter(|image| image.kind == kind)
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    let saved = of_kind(ImageKind::Output);
+        .flat_map(|(node, output)| images_of(node, output, cached.contains(node.as_str())));
+    let shown = all.filter(|image| image.kind != ImageKind::Input);
+    let (saved, previews): (Vec<_>, Vec<_>) = shown.partition(|image| image.kind == ImageKind::Output);
     if saved.is_empty() {
-        of_kind(ImageKind::Temp)
+        (previews, Vec::new())
     } else {
-        saved
+        (saved, previews)
     }
 }
 

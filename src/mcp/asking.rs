@@ -16,7 +16,6 @@ use rmcp::service::{ElicitationMode, PeerRequestOptions, RequestContext};
 use serde_json::Value;
 
 use super::call::{Call, Waiting};
-use super::tools::in_words;
 use crate::session::Question;
 use crate::text::{capitalised, shortened};
 
@@ -27,8 +26,8 @@ const THINKING: Duration = Duration::from_secs(45);
 /// How long a task stays open for the answer.
 const OPEN: Duration = Duration::from_secs(30 * 60);
 
-/// Candidates that a form shows; whoever wants another one says so in the call.
-const SHOWN: usize = 40;
+/// Candidates that are shown; whoever wants another one says so in the call.
+pub const SHOWN: usize = 40;
 
 /// The answer's only field.
 const FIELD: &str = "place";
@@ -104,7 +103,7 @@ impl<'a> Asker<'a> {
 
     /// Asks the user, unless they were asked this before; waits for the answer at most `at_most`.
     pub async fn ask(&mut self, question: &Question, at_most: Duration) -> Reply {
-        let role = question.role.to_string();
+        let role = question.about.to_string();
         if let Some(silence) = self.asked.get(&role) {
             return Reply::Unanswered(*silence);
         }
@@ -205,33 +204,25 @@ fn chosen(response: &Value) -> Result<String, Silence> {
 }
 
 fn form(question: &Question) -> ElicitRequest {
-    let keys: Vec<String> = question
-        .candidates
-        .iter()
-        .take(SHOWN)
-        .map(|place| place.key())
-        .collect();
-    let mut lines: Vec<String> = question
-        .candidates
-        .iter()
-        .take(SHOWN)
-        .map(|place| {
-            let value = match &place.value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
+    let shown = || question.candidates.iter().take(SHOWN);
+    let keys: Vec<String> = shown().map(|candidate| candidate.key.clone()).collect();
+    let mut lines: Vec<String> = shown()
+        .map(|candidate| {
+            let value = match &candidate.value {
+                Some(Value::String(text)) => format!(": {}", shortened(text, 100)),
+                Some(other) => format!(": {}", shortened(&other.to_string(), 100)),
+                None => String::new(),
             };
-            format!("{} ({}): {}", place.key(), place.title, shortened(&value, 100))
+            format!("{} ({}){value}", candidate.key, candidate.title)
         })
         .collect();
     if question.candidates.len() > SHOWN {
         let more = question.candidates.len() - SHOWN;
-        lines.push(format!(
-            "{more} more are not shown: decline, and name the place to the agent."
-        ));
+        lines.push(format!("{more} more are not shown: decline, and name it to the agent."));
     }
     let message = format!(
-        "Where in the workflow does {} go? {}.\n{}",
-        in_words(&question.role.to_string()),
+        "{} {}.\n{}",
+        question.about.in_words(),
         capitalised(&question.why),
         lines.join("\n")
     );

@@ -245,8 +245,8 @@ impl Service {
         };
         let candidates = pairs(&made.log.newest(), n.get(), incumbent);
         for (candidate, against) in candidates {
-            let new = self.evidence(id, judge, candidate).await?;
-            let old = self.evidence(id, judge, against).await?;
+            let new = self.evidence(session, judge, candidate).await?;
+            let old = self.evidence(session, judge, against).await?;
             let mut pair = Pair {
                 candidate: new.seeds,
                 against: old.seeds,
@@ -267,7 +267,7 @@ impl Service {
             unreadable.join(&new.unreadable);
             unreadable.join(&old.unreadable);
             for n in kept {
-                let evidence = self.evidence(id, judge, n).await?;
+                let evidence = self.evidence(session, judge, n).await?;
                 unreadable.join(&evidence.unreadable);
                 pair.kept.push((n, evidence.seeds.samples));
             }

@@ -6,10 +6,11 @@ use super::decided::{JudgedSeeds, Pair};
 use super::deciding::Deciding;
 use super::decision_log::{RecordId, UnreadableRecords};
 use super::judging::rubric_of;
+use super::question::is_seedless;
 use super::records::{DirectAnswer, JudgementRecord};
 use super::stats::Sample;
 use super::{Service, ServiceError};
-use crate::history::{ImageHash, JudgeHash, NewComparison, Session, SessionId, Span};
+use crate::history::{ImageHash, JudgeHash, NewComparison, Session, Span};
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{Verdict, Versus};
 use crate::judge::{Call, guard};
@@ -30,18 +31,24 @@ impl Service {
     /// The judged seeds of an iteration by one judge.
     pub(super) async fn evidence(
         &self,
-        session: &SessionId,
+        session: &Session,
         judge: &JudgeHash,
         n: u32,
     ) -> Result<Evidence, ServiceError> {
         let number = self.iteration_no(n)?;
         let runs = self
             .store
-            .judged_runs(session, judge, Span::Between(number, number))
+            .judged_runs(&session.id, judge, Span::Between(number, number))
             .await?;
         let mut found = Evidence::default();
         found.seeds.n = n;
-        found.seeds.spent = self.store.refused_seeds(session, number).await?.into_iter().collect();
+        found.seeds.seedless = is_seedless(&session.opened.choices);
+        found.seeds.spent = self
+            .store
+            .refused_seeds(&session.id, number)
+            .await?
+            .into_iter()
+            .collect();
         let mut pictures = BTreeSet::new();
         for run in runs {
             let verdict = match JudgementRecord::read(&run.judgement.content.verdict) {
@@ -120,8 +127,8 @@ impl Service {
             cancel: deciding.cancel,
         };
         let reference = self.stored_picture(reference).await?;
-        let new = self.evidence(&session.id, judge, pair.candidate.n).await?.pictures;
-        let old = self.evidence(&session.id, judge, pair.against.n).await?.pictures;
+        let new = self.evidence(session, judge, pair.candidate.n).await?.pictures;
+        let old = self.evidence(session, judge, pair.against.n).await?.pictures;
         for seed in seeds {
             let (Some(candidate_image), Some(incumbent_image)) = (new.get(seed), old.get(seed)) else {
                 continue;

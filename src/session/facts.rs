@@ -40,14 +40,14 @@ impl Service {
         // The best by another judge, or against another target, has to be scored by this one before it can be beaten.
         let other = facts.decisions.iter().find_map(|d| d.detail.best_by_another);
         if let Some(other) = other
-            && self.evidence(id, judge, other).await?.seeds.samples.is_empty()
+            && self.evidence(session, judge, other).await?.seeds.samples.is_empty()
         {
             facts.unjudged = Some(other);
         }
         let Some(n) = incumbent else {
             return Ok(facts);
         };
-        let evidence = self.evidence(id, judge, n).await?;
+        let evidence = self.evidence(session, judge, n).await?;
         facts.unreadable.join(&evidence.unreadable);
         facts.best = averaged(&evidence.verdicts.iter().map(|(_, v)| v).collect::<Vec<_>>()).map(|verdict| Standing {
             n,

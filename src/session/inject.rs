@@ -1,18 +1,22 @@
 //! `inject_prompt`: write a prompt and knobs into a workflow, as a draft iteration.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
+use super::files::blocking;
 use super::opening::{Base, graph_hash};
+use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
 use super::{Service, ServiceError};
 use crate::comfy::graph::Graph;
-use crate::comfy::inject::{Finding, Place, Role, Roles, find};
-use crate::comfy::knobs::{Applied, Change, Edits, apply};
-use crate::comfy::lint;
+use crate::comfy::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures};
+use crate::comfy::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
+use crate::comfy::lint::{self, Problem};
 use crate::comfy::object_info::ObjectInfo;
-use crate::history::{self, IterationNo, NewIteration, Session, SessionId};
+use crate::history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
 use crate::judge::guard::{self, Refusal};
 
 /// What to write where. Without a session a new one is opened.
@@ -46,7 +50,12 @@ pub struct InjectRequest {
     pub place: BTreeMap<String, String>,
     /// Why, in the agent's words.
     pub note: Option<String>,
+    /// What it is written for: what that needs is settled before anything is recorded.
+    pub planned: Planned,
 }
+
+/// Most knobs of one call; a workflow has far fewer that are worth turning at once.
+const MOST_KNOBS: usize = 256;
 
 /// A draft that was recorded.
 #[derive(Clone, Debug)]
@@ -63,17 +72,6 @@ pub struct Draft {
     pub notes: Vec<String>,
 }
 
-/// A place that is not unique. Nothing was written or recorded.
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// The role.
-    pub role: Role,
-    /// Why it is a question.
-    pub why: String,
-    /// The candidates.
-    pub candidates: Vec<Place>,
-}
-
 /// What an injection came to.
 #[derive(Clone, Debug)]
 pub enum Injected {
@@ -83,12 +81,24 @@ pub enum Injected {
     Question(Question),
 }
 
-/// A graph with its roles, choices applied.
+/// A graph with its roles and pictures, choices applied.
 pub(super) struct Located {
     pub graph: Graph,
     pub roles: Roles,
+    pub pictures: Pictures,
     pub info: ObjectInfo,
     pub notes: Vec<String>,
+}
+
+/// A graph that was written into.
+struct Written {
+    applied: Applied,
+    pictures: Pictures,
+    problems: Vec<Problem>,
+    graph_hash: GraphHash,
+    /// Whether the nodes' definitions were known.
+    described: bool,
+    notes: Vec<String>,
 }
 
 impl Service {
@@ -96,7 +106,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`]; nothing was recorded then.
-    pub async fn inject(&self, request: InjectRequest) -> Result<Injected, ServiceError> {
+    pub async fn inject(&self, request: InjectRequest, cancel: &CancellationToken) -> Result<Injected, ServiceError> {
         check_numbers(&request)?;
         let session = match &request.session {
             Some(id) => Some(self.open_session(id).await?),
@@ -111,14 +121,14 @@ impl Service {
 
         let mut choices = session.as_ref().map(|s| s.opened.choices.clone()).unwrap_or_default();
         choices.extend(request.place.clone());
-        let located = self.locate(&original, &graph, &choices).await?;
+        let located = self.locate(original, graph, &choices, cancel).await?;
         let edits = Edits {
             positive: request.positive.clone(),
             negative: request.negative.clone(),
             seed: request.seed,
             knobs: request.knobs.clone(),
         };
-        if let Some(question) = question(&located.roles, &edits) {
+        if let Some(question) = question::before_writing(&located.roles, &edits) {
             return Ok(Injected::Question(question));
         }
         let kept = session.as_ref().and_then(|session| session.opened.reference.as_ref());
@@ -131,7 +141,25 @@ impl Service {
             knobs: self.uploaded(&located, &edits.knobs, given).await?,
             ..edits.clone()
         };
-        let applied = apply(&located.graph, &located.roles, &located.info, &uploaded)?;
+        let Written {
+            applied,
+            pictures,
+            problems,
+            graph_hash,
+            described,
+            mut notes,
+        } = self.written(located, uploaded, &choices, cancel).await?;
+        if let Some(question) = question::before_running(&applied.roles, &pictures, &request.planned) {
+            return Ok(Injected::Question(question));
+        }
+        let seedless = *applied.roles.get(Role::Seed) == Finding::Absent;
+        for seed in request.planned.seeds.iter().filter(|_| !seedless) {
+            check_seed(&applied.roles, *seed)?;
+        }
+        // That seeds make no difference is known to the session from now on; without definitions it is not sure.
+        if seedless && described && !request.planned.seeds.is_empty() {
+            choices.insert(Role::Seed.to_string(), NO_SEED.to_owned());
+        }
         let explicit = match (&session, &opening) {
             (Some(session), _) => session.opened.rubric.explicit,
             (None, Some(opening)) => opening.rubric.explicit,
@@ -142,13 +170,14 @@ impl Service {
             self.store.record_refusal(session, &refusal.to_string()).await?;
             return Err(refusal.into());
         }
-        let problems = lint::check(&applied.graph, &located.info);
         if lint::is_fatal(&problems) {
             return Err(ServiceError::Lint(problems));
         }
 
-        let mut notes = located.notes;
         notes.extend(applied.notes.iter().cloned());
+        if edits.seed.is_some() {
+            notes.extend(kept_seeds(&applied.roles));
+        }
         notes.extend(problems.iter().map(|p| format!("{} {}", p.message, p.remedy)));
         let session = match (session, opening) {
             (Some(session), _) => self.keep_choices(session, choices, &request).await?,
@@ -164,7 +193,7 @@ impl Service {
                 negative: text_at(&applied.roles, Role::Negative),
                 knobs: edits.knobs,
                 graph: applied.graph.to_json(),
-                graph_hash: graph_hash(&applied.graph)?,
+                graph_hash,
                 changes: applied.changes.iter().map(recorded).collect(),
                 note: request.note,
             })
@@ -189,14 +218,17 @@ impl Service {
     }
 
     /// Finds the roles of a graph made from `original`, with the session's choices.
+    ///
+    /// Large graphs take a while, so this is done off the runtime's threads, few at a time; who cancels does not wait for it.
     pub(super) async fn locate(
         &self,
-        original: &Graph,
-        graph: &Graph,
+        original: Graph,
+        graph: Graph,
         choices: &BTreeMap<String, String>,
+        cancel: &CancellationToken,
     ) -> Result<Located, ServiceError> {
         let mut notes = Vec::new();
-        let info = match self.definitions(graph).await {
+        let info = match self.definitions(&graph).await {
             Ok(info) => info,
             Err(error) => {
                 notes.push(format!(
@@ -205,23 +237,69 @@ impl Service {
                 ObjectInfo::default()
             }
         };
-        let mut roles = find(original, &info);
-        for (role, picks) in choices {
-            let role = Role::from_name(role).ok_or_else(|| {
-                ServiceError::usage(
-                    format!("\"{role}\" is no role"),
-                    format!("Roles are {}.", Role::ALL.map(Role::name).join(", ")),
-                )
-            })?;
-            let picks: Vec<&str> = picks.split(',').map(str::trim).collect();
-            roles.choose(original, role, &picks)?;
-        }
-        Ok(Located {
-            roles: roles.refind(graph, &info),
-            graph: graph.clone(),
-            info,
-            notes,
+        let choices = choices.clone();
+        self.aside(cancel, move || {
+            let mut roles = find(&original, &info);
+            question::choose_roles(&mut roles, &original, &choices)?;
+            let roles = roles.refind(&graph, &info);
+            let mut pictures = pictures(&graph, &info, &roles);
+            question::choose_picture(&mut pictures, &choices)?;
+            Ok(Located {
+                roles,
+                pictures,
+                graph,
+                info,
+                notes,
+            })
         })
+        .await
+    }
+
+    /// Writes edits into a graph and looks at the result.
+    async fn written(
+        &self,
+        located: Located,
+        edits: Edits,
+        choices: &BTreeMap<String, String>,
+        cancel: &CancellationToken,
+    ) -> Result<Written, ServiceError> {
+        let choices = choices.clone();
+        self.aside(cancel, move || {
+            let applied = apply(&located.graph, &located.roles, &located.info, &edits)?;
+            let mut pictures = pictures(&applied.graph, &located.info, &applied.roles);
+            question::choose_picture(&mut pictures, &choices)?;
+            Ok(Written {
+                problems: problems(&applied.graph, &applied.roles, &located.info),
+                graph_hash: graph_hash(&applied.graph)?,
+                described: located.notes.is_empty(),
+                notes: located.notes,
+                applied,
+                pictures,
+            })
+        })
+        .await
+    }
+
+    /// Runs work on a graph off the runtime's threads, when it is its turn. Its time is bounded, so that it is left to
+    /// itself by who cancels.
+    pub(super) async fn aside<T: Send + 'static>(
+        &self,
+        cancel: &CancellationToken,
+        work: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let turn = async {
+            let turn = Arc::clone(&self.graphs).acquire_owned().await;
+            let turn = turn.map_err(|error| ServiceError::Internal(error.to_string()))?;
+            blocking(move || {
+                let _turn = turn;
+                work()
+            })
+            .await
+        };
+        tokio::select! {
+            done = turn => done,
+            () = cancel.cancelled() => Err(ServiceError::Cancelled(String::new())),
+        }
     }
 
     /// The definitions of the classes a graph uses, from ComfyUI.
@@ -249,30 +327,38 @@ fn check_numbers(request: &InjectRequest) -> Result<(), ServiceError> {
             "Give a score to reach, such as 0.85.",
         ));
     }
+    if request.knobs.len() > MOST_KNOBS {
+        return Err(ServiceError::usage(
+            format!(
+                "{} knobs are more than {MOST_KNOBS}; nothing was written",
+                request.knobs.len()
+            ),
+            "Set the inputs that matter for this change.",
+        ));
+    }
     if request.max_iterations == Some(0) {
         return Err(ServiceError::usage("max_iterations is 0", "Give at least 1."));
     }
     Ok(())
 }
 
-/// The first role that is to be written and is not unique.
-fn question(roles: &Roles, edits: &Edits) -> Option<Question> {
-    let wanted = [
-        (Role::Positive, edits.positive.is_some()),
-        (Role::Negative, edits.negative.is_some()),
-        (Role::Seed, edits.seed.is_some()),
-    ];
-    wanted
-        .into_iter()
-        .filter(|(_, wanted)| *wanted)
-        .find_map(|(role, _)| match roles.get(role) {
-            Finding::Candidates { places, why } => Some(Question {
-                role,
-                why: why.to_string(),
-                candidates: places.clone(),
-            }),
-            _ => None,
-        })
+/// What is wrong with a graph as it would be run. A negative seed stands for a random one and is replaced before.
+pub(super) fn problems(graph: &Graph, roles: &Roles, info: &ObjectInfo) -> Vec<Problem> {
+    match random_seed(roles).map(|_| with_seed(graph, roles, 0)) {
+        Some(Ok(seeded)) => lint::check(&seeded, info),
+        _ => lint::check(graph, info),
+    }
+}
+
+/// A seed for a workflow whose own says that a random one is meant: a negative number. It is one that all seed inputs take.
+pub(super) fn random_seed(roles: &Roles) -> Option<u64> {
+    /// Nodes of which no maximum is known take at least this much.
+    const TAKEN: u64 = 1 << 50;
+    let places = roles.get(Role::Seed).found();
+    let random = places
+        .iter()
+        .any(|place| place.value.as_f64().is_some_and(|value| value < 0.0));
+    random.then(|| rand::random_range(0..=roles.seed_limit().min(TAKEN)))
 }
 
 /// The adults-only guard on what would be generated. A negative prompt names what to avoid, so it

@@ -445,9 +445,16 @@ impl Service {
                 target,
             })));
         }
-        let mut verdicts = Vec::new();
+        let (mut judged, mut verdicts): (Vec<&Subject>, Vec<Judgement>) = Default::default();
         for subject in &plan.subjects {
+            let same = judged.iter().zip(&verdicts).find(|(other, _)| other.shows_as(subject));
+            if let Some((other, judgement)) = same {
+                self.record_same(&plan, subject, other.picture.clone(), judgement)
+                    .await?;
+                continue;
+            }
             verdicts.push(self.judge_subject(&plan, subject, teller, cancel).await?);
+            judged.push(subject);
         }
         Ok(Judged::Verdicts(verdicts))
     }
@@ -464,16 +471,78 @@ impl Service {
         let (Some((image, _)), Some(reference)) = (report.images.first(), &session.opened.reference) else {
             return Ok(None);
         };
+        let subject = self.subject_of(session, iteration, report, &image.hash).await?;
+        let plan = self.plan_of_run(session, iteration, reference).await?;
+        self.judge_subject(&plan, &subject, teller, cancel).await.map(Some)
+    }
+
+    /// Records for a run what was judged of the same picture, which another seed made, so that the two count as one.
+    pub(super) async fn judged_already(
+        &self,
+        session: &Session,
+        iteration: &Iteration,
+        report: &RunReport,
+        same: &Judgement,
+    ) -> Result<(), ServiceError> {
+        let judged = self.store.runs_of(&session.id, Some(iteration.n)).await?;
+        let judged = judged.iter().find(|run| Some(run.seed) == same.of.seed());
+        let (Some(judged), Some(reference)) = (judged, &session.opened.reference) else {
+            return Ok(());
+        };
+        let Some(image) = self.store.images_of(judged.prompt_id).await?.into_iter().next() else {
+            return Ok(());
+        };
+        let subject = self.subject_of(session, iteration, report, &image.hash).await?;
+        let plan = self.plan_of_run(session, iteration, reference).await?;
+        self.record_same(&plan, &subject, subject.picture.clone(), same).await
+    }
+
+    /// Records what was judged of a picture for another run that made the same one: as of that one picture, so that the
+    /// seeds count as one.
+    async fn record_same(
+        &self,
+        plan: &Plan,
+        subject: &Subject,
+        picture: Picture,
+        same: &Judgement,
+    ) -> Result<(), ServiceError> {
         let subject = Subject {
+            of: subject.of.clone(),
+            picture,
+            run: subject.run,
+        };
+        let record = JudgementRecord::Made {
+            verdict: Box::new(same.verdict.clone()),
+            versus: same.versus.clone(),
+        };
+        self.record(plan, &subject, &same.verdict.judge, &record).await
+    }
+
+    async fn subject_of(
+        &self,
+        session: &Session,
+        iteration: &Iteration,
+        report: &RunReport,
+        image: &ImageHash,
+    ) -> Result<Subject, ServiceError> {
+        Ok(Subject {
             of: JudgementOf::Run {
                 session: session.id.clone(),
                 n: iteration.n,
                 seed: report.run.seed,
             },
-            picture: self.stored_picture(&image.hash).await?,
+            picture: self.stored_picture(image).await?,
             run: Some(report.run.prompt_id),
-        };
-        let plan = Plan {
+        })
+    }
+
+    async fn plan_of_run(
+        &self,
+        session: &Session,
+        iteration: &Iteration,
+        reference: &ImageHash,
+    ) -> Result<Plan, ServiceError> {
+        Ok(Plan {
             rubric: rubric_of(session)?,
             reference: self.stored_picture(reference).await?,
             subjects: Vec::new(),
@@ -481,8 +550,7 @@ impl Service {
             session: Some(session.clone()),
             incumbent: None,
             edits: BTreeMap::new(),
-        };
-        self.judge_subject(&plan, &subject, teller, cancel).await.map(Some)
+        })
     }
 
     async fn judge_subject(
@@ -582,6 +650,15 @@ pub(super) struct Subject {
     pub of: JudgementOf,
     pub picture: Picture,
     pub run: Option<PromptId>,
+}
+
+impl Subject {
+    /// Whether two runs made the same picture, pixel for pixel.
+    fn shows_as(&self, other: &Self) -> bool {
+        let runs = self.run.is_some() && other.run.is_some();
+        let size = |picture: &Picture| (picture.width(), picture.height());
+        runs && size(&self.picture) == size(&other.picture) && self.picture.rgb() == other.picture.rgb()
+    }
 }
 
 /// A judging call, read and checked.

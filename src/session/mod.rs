@@ -17,10 +17,12 @@ mod memory;
 mod notebook;
 mod opening;
 mod overview;
+mod question;
 mod queue;
 mod record;
 pub mod records;
 mod run;
+mod seeds;
 mod sharing;
 mod show;
 pub mod stats;
@@ -30,6 +32,7 @@ mod uploads;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::comfy::client::Client;
@@ -44,11 +47,12 @@ use crate::judge::worker::WorkerConfig;
 
 pub use error::ServiceError;
 pub use files::Loaded;
-pub use inject::{Draft, InjectRequest, Injected, Question};
+pub use inject::{Draft, InjectRequest, Injected};
 pub use jobs::Caller;
 pub use judging::{BestSoFar, JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Judging, TargetTable};
 pub use notebook::{Notebook, Noted, NotedRun, Thumbnail};
 pub use overview::{AdviceView, AxisView, IterationView, Overview, OverviewRequest, PAGE, SessionView};
+pub use question::{Asked, Candidate, Planned, Question};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 
 pub use decided::{Decided, Detail};
@@ -104,7 +108,12 @@ pub struct Service {
     judgings: Arc<Jobs<Judging>>,
     at_work: AtWork,
     resumed: Arc<AtomicBool>,
+    /// Turns at working through graphs: of large ones each takes a processor for a while.
+    graphs: Arc<Semaphore>,
 }
+
+/// How many graphs are worked through at a time.
+const GRAPHS_AT_ONCE: usize = 2;
 
 impl Service {
     /// Puts the parts together. Takes no lock, port or GPU: the history opens and the judge loads
@@ -124,6 +133,7 @@ impl Service {
             judgings: Arc::default(),
             at_work: AtWork::default(),
             resumed: Arc::default(),
+            graphs: Arc::new(Semaphore::new(GRAPHS_AT_ONCE)),
         }
     }
 

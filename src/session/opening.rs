@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
+
+use super::question::{self, NO_SEED, Question};
 use super::records;
-use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, Service, ServiceError};
+use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, QueueRequest, Service, ServiceError};
 use crate::comfy::graph::Graph;
+use crate::comfy::inject::{Finding, Role};
+use crate::comfy::knobs::check_seed;
 use crate::history::{
-    self, GraphHash, IterationNo, NewSession, Session, SessionChange, SessionId, SessionRubric, WorkflowSource,
+    self, GraphHash, IterationNo, NewSession, RunState, Session, SessionChange, SessionId, SessionRubric,
+    WorkflowSource,
 };
 use crate::judge::rubric::Rubric;
 
@@ -156,6 +162,48 @@ impl Service {
             return Ok(session);
         }
         Ok(self.store.change_session(&session.id, change).await?)
+    }
+
+    /// Takes in what a call says about a recorded iteration's seeds and pictures, and settles what its runs need, before any
+    /// of them starts.
+    pub(super) async fn settled(
+        &self,
+        session: Session,
+        n: IterationNo,
+        request: &QueueRequest,
+        cancel: &CancellationToken,
+    ) -> Result<Result<Session, Question>, ServiceError> {
+        let mut needed = request.planned();
+        let given = &request.edits.place;
+        // What is rendered already is not asked about again.
+        let runs = self.store.runs_of(&session.id, Some(n)).await?;
+        let finished = runs.iter().filter(|run| run.state == RunState::Finished);
+        let rendered: Vec<u64> = finished.map(|run| run.seed).collect();
+        needed.seeds.retain(|seed| !rendered.contains(seed));
+        needed.judged &= rendered.is_empty();
+        let begun = self.queued.knows(&format!("{}/{n}", session.id));
+        let nothing = begun || needed.seeds.is_empty() && !needed.judged;
+        if request.stop || given.is_empty() && nothing {
+            return Ok(Ok(session));
+        }
+        let mut choices = session.opened.choices.clone();
+        choices.extend(given.clone());
+        let iteration = self.store.iteration(&session.id, n).await?;
+        let original = Graph::from_json(session.opened.workflow.clone())?;
+        let graph = Graph::from_json(iteration.content.graph)?;
+        let located = self.locate(original, graph, &choices, cancel).await?;
+        if let Some(question) = question::before_running(&located.roles, &located.pictures, &needed) {
+            return Ok(Err(question));
+        }
+        if *located.roles.get(Role::Seed) != Finding::Absent {
+            for seed in &needed.seeds {
+                check_seed(&located.roles, *seed)?;
+            }
+        } else if located.notes.is_empty() && !needed.seeds.is_empty() {
+            choices.insert(Role::Seed.to_string(), NO_SEED.to_owned());
+        }
+        let nothing_else = InjectRequest::default();
+        Ok(Ok(self.keep_choices(session, choices, &nothing_else).await?))
     }
 }
 

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::deciding::{Deciding, Outcome};
-use super::inject::{Located, text_at};
+use super::inject::{Located, problems, text_at};
 use super::jobs::{Joined, Waited};
 use super::judging::Judgement;
+use super::question::{self, Planned};
 use super::run::RunPlan;
+use super::seeds::Seeds;
 use super::sharing::Lease;
 use super::{Caller, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use crate::comfy::graph::Graph;
@@ -57,6 +59,8 @@ pub struct RunReport {
     pub remark: Option<String>,
     /// What the judge made of its first picture.
     pub judgement: Option<Judgement>,
+    /// The seed before it that made the same picture, pixel for pixel: this one had no effect, and counts for nothing.
+    pub same_as: Option<u64>,
 }
 
 /// An iteration that was run.
@@ -72,6 +76,10 @@ pub struct Queued {
     pub seeds: Vec<u64>,
     /// A report for each seed that has a result.
     pub runs: Vec<RunReport>,
+    /// Whether the workflow takes no seed, so that one run is all there is.
+    pub seedless: bool,
+    /// What the reader should know of seeds and pictures.
+    pub notes: Vec<String>,
     /// How the GPU's memory changed hands, in order.
     pub hand_overs: Vec<HandOver>,
     /// What the judgements decided.
@@ -82,8 +90,10 @@ impl Queued {
     /// Whether this is what is asked for now, although it was begun for a caller who asked for
     /// something else.
     fn meets(&self, seeds: &[u64], judge: bool) -> bool {
-        let judged = |report: &RunReport| report.judgement.is_some() || report.images.is_empty();
-        seeds.iter().all(|seed| self.seeds.contains(seed)) && (!judge || self.runs.iter().all(judged))
+        let judged =
+            |report: &RunReport| report.judgement.is_some() || report.same_as.is_some() || report.images.is_empty();
+        (self.seedless || seeds.iter().all(|seed| self.seeds.contains(seed)))
+            && (!judge || self.runs.iter().all(judged))
     }
 }
 
@@ -103,7 +113,7 @@ pub enum QueueAnswer {
         /// The seeds that are rendered already, without their judgements.
         rendered: Vec<RunReport>,
     },
-    /// Where the prompt goes is not unique. Nothing was written or run.
+    /// Where the prompt or the seeds go, or which picture counts, is not unique. Nothing was written or run.
     Question(Question),
     /// The run was told to stop.
     Stopped {
@@ -150,12 +160,18 @@ impl Service {
                     "Leave `iteration` out to write a new one (start it from an earlier one with `parent`).",
                 ));
             }
-            match self.inject(request.edits.clone()).await? {
+            let mut edits = request.edits.clone();
+            edits.planned = request.planned();
+            match self.inject(edits, cancel).await? {
                 Injected::Draft(draft) => (draft.session, draft.n),
                 Injected::Question(question) => return Ok(QueueAnswer::Question(question)),
             }
         } else {
-            self.existing(&request).await?
+            let (session, n) = self.existing(&request).await?;
+            match self.settled(session, n, &request, cancel).await? {
+                Ok(session) => (session, n),
+                Err(question) => return Ok(QueueAnswer::Question(question)),
+            }
         };
         let handle = format!("{}/{n}", session.id);
         if request.stop {
@@ -317,6 +333,7 @@ impl Service {
                     run,
                     remark: None,
                     judgement: None,
+                    same_as: None,
                 });
             }
         }
@@ -335,6 +352,15 @@ impl Service {
             pictures.push((image, path));
         }
         Ok(pictures)
+    }
+}
+
+impl QueueRequest {
+    pub(super) fn planned(&self) -> Planned {
+        Planned {
+            seeds: self.seeds.clone(),
+            judged: self.judge,
+        }
     }
 }
 
@@ -386,12 +412,22 @@ impl Work {
         let iteration = service.store.iteration(&self.session.id, self.n).await?;
         let original = Graph::from_json(self.session.opened.workflow.clone())?;
         let graph = Graph::from_json(iteration.content.graph.clone())?;
-        let located = service.locate(&original, &graph, &self.session.opened.choices).await?;
-        let problems = lint::check(&located.graph, &located.info);
+        let choices = &self.session.opened.choices;
+        let located = service.locate(original, graph, choices, &cancel).await?;
+        let (located, problems) = service
+            .aside(&cancel, move || {
+                let problems = problems(&located.graph, &located.roles, &located.info);
+                Ok((located, problems))
+            })
+            .await?;
         if lint::is_fatal(&problems) {
             return Err(ServiceError::Lint(problems));
         }
-        let seeds = self.seeds(&located).await?;
+        let Seeds {
+            seeds,
+            seedless,
+            mut notes,
+        } = service.seeds(&self.session.id, self.n, &self.seeds, &located).await?;
         let parts = seeds.len() * if self.judge { 2 } else { 1 };
         let part = |i: usize| teller.part(i as f64 / parts as f64, (i + 1) as f64 / parts as f64);
         let mut reports = Vec::new();
@@ -415,6 +451,9 @@ impl Work {
         }
         let RenderTurn { lease, mut hand_overs } = turn;
         drop(lease);
+        service.compare(&mut reports).await?;
+        let most = reports.iter().map(|report| report.images.len()).max();
+        notes.extend(question::pictures_told(&located.pictures, most.unwrap_or(0)));
         let mut outcome = Outcome::default();
         // All are rendered before any is judged, so that the GPU changes hands once.
         if self.judge && !reports.is_empty() {
@@ -423,11 +462,25 @@ impl Work {
                 .for_judging(&*service.judge, &part(seeds.len()), &cancel)
                 .await?;
             hand_overs.extend(lease.hand_over);
-            for (i, report) in reports.iter_mut().enumerate() {
-                let judged = service
-                    .judge_run(&self.session, &iteration, report, &part(seeds.len() + i), &cancel)
-                    .await?;
-                report.judgement = judged;
+            for i in 0..reports.len() {
+                let teller = part(seeds.len() + i);
+                let same = reports[i].same_as.and_then(|seed| {
+                    let judged = |other: &&RunReport| other.run.seed == seed;
+                    reports.iter().find(judged)?.judgement.clone()
+                });
+                match same {
+                    Some(same) => {
+                        service
+                            .judged_already(&self.session, &iteration, &reports[i], &same)
+                            .await?
+                    }
+                    None => {
+                        let judged = service
+                            .judge_run(&self.session, &iteration, &reports[i], &teller, &cancel)
+                            .await?;
+                        reports[i].judgement = judged;
+                    }
+                }
             }
             let judge = reports
                 .iter()
@@ -454,29 +507,13 @@ impl Work {
                     parent: iteration.content.parent,
                     seeds,
                     runs: reports,
+                    seedless,
+                    notes,
                     hand_overs,
                     outcome,
                 })
             }
         }
-    }
-
-    /// The seeds asked for; else those that were run before, so that asking again runs nothing
-    /// new; else the graph's own.
-    async fn seeds(&self, located: &Located) -> Result<Vec<u64>, ServiceError> {
-        if !self.seeds.is_empty() {
-            return Ok(self.seeds.clone());
-        }
-        let mut seeds = Vec::new();
-        for run in self.service.store.runs_of(&self.session.id, Some(self.n)).await? {
-            if !seeds.contains(&run.seed) {
-                seeds.push(run.seed);
-            }
-        }
-        if seeds.is_empty() {
-            seeds.push(own_seed(located));
-        }
-        Ok(seeds)
     }
 
     async fn one(
@@ -500,12 +537,14 @@ impl Work {
                 run,
                 remark: None,
                 judgement: None,
+                same_as: None,
             });
         }
         let positive = text_at(&located.roles, Role::Positive);
         let plan = RunPlan {
             graph: &graph,
             roles: &located.roles,
+            pictures: &located.pictures,
             positive: positive.as_deref().filter(|_| iteration.content.positive.is_some()),
         };
         // Written down only now: what waits for the GPU has not begun.
@@ -528,6 +567,7 @@ impl Work {
             run,
             remark,
             judgement: None,
+            same_as: None,
         })
     }
 
@@ -569,15 +609,4 @@ impl Work {
         }
         service.complete(&run, plan, teller, cancel).await
     }
-}
-
-/// The seed that stands in the graph, or zero where it has none.
-fn own_seed(located: &Located) -> u64 {
-    located
-        .roles
-        .get(Role::Seed)
-        .found()
-        .first()
-        .and_then(|p| p.value.as_u64())
-        .unwrap_or(0)
 }

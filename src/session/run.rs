@@ -5,14 +5,15 @@ use tokio_util::sync::CancellationToken;
 use super::{Service, ServiceError};
 use crate::comfy::error::ComfyError;
 use crate::comfy::graph::{Graph, NodeId};
-use crate::comfy::images::{ImageKind, OutputImage};
-use crate::comfy::inject::{Roles, prove, sampled_outputs};
+use crate::comfy::images::OutputImage;
+use crate::comfy::inject::{Pictures, Roles, ShownBy, prove};
 use crate::comfy::record::Finished;
 use crate::comfy::runs::{Run as Following, Submission};
 use crate::hint;
 use crate::history::{HistoryError, PromptId, Run, RunImage, RunState, RunUpdate};
 use crate::picture::Limits;
 use crate::progress::{Done, Progress, Teller};
+use crate::text::shortened;
 
 /// How often a picture is asked for whose answer is cut short.
 const FETCHES: u32 = 3;
@@ -23,6 +24,8 @@ pub(super) struct RunPlan<'a> {
     pub graph: &'a Graph,
     /// Where the prompt stands in it.
     pub roles: &'a Roles,
+    /// Which of its pictures is the result.
+    pub pictures: &'a Pictures,
     /// The prompt, where the workflow has one.
     pub positive: Option<&'a str>,
 }
@@ -62,12 +65,7 @@ impl Service {
             Ok(finished) => finished,
             Err(error) => return Err(self.ended_badly(run.prompt_id, error).await),
         };
-        // The first picture is the one that is judged: a sampled one, and a saved one rather than a preview.
-        let sampled = sampled_outputs(plan.graph, plan.roles);
-        finished.images.sort_by_key(|image| {
-            let other = !sampled.iter().any(|node| node.as_str() == image.node_id);
-            (other, image.kind != ImageKind::Output)
-        });
+        let told = result_first(&mut finished, plan.pictures);
         if let Err(error) = self.fetch(run.prompt_id, &finished).await {
             // Otherwise the pictures are still there: the run stays open, and asking again fetches them.
             if has_no_picture(&error) {
@@ -83,7 +81,8 @@ impl Service {
             seconds: finished.seconds,
         };
         let run = self.advance(run.prompt_id, update).await?;
-        Ok((run, remark(plan, &finished)))
+        let remarks: Vec<String> = told.into_iter().chain(remark(plan, &finished)).collect();
+        Ok((run, (!remarks.is_empty()).then(|| remarks.join(" "))))
     }
 
     /// Fetches a run's pictures; each is on disk and recorded before the run counts as finished.
@@ -189,6 +188,37 @@ impl Service {
             error.into()
         }
     }
+}
+
+/// Puts the pictures of the result's node first, the one that is judged; of a batch the first stays first. Says so where
+/// that node showed none.
+fn result_first(finished: &mut Finished, pictures: &Pictures) -> Option<String> {
+    let result = pictures.ranked().first()?;
+    if !finished.images.iter().any(|image| shows(result, image)) {
+        // A preview that was chosen although others are saved.
+        let previews = std::mem::take(&mut finished.previews).into_iter();
+        let chosen: Vec<OutputImage> = previews.filter(|image| shows(result, image)).collect();
+        let saved = std::mem::replace(&mut finished.images, chosen);
+        finished.images.extend(saved);
+    }
+    finished.images.sort_by_key(|image| {
+        let rank = pictures.ranked().iter().position(|shown| shows(shown, image));
+        rank.unwrap_or(usize::MAX)
+    });
+    let first = finished.images.first()?;
+    if shows(result, first) {
+        return None;
+    }
+    Some(format!(
+        "Node {} ({}) showed no picture this time; the first one here is that of node {}.",
+        result.node,
+        shortened(&result.title, 60),
+        first.node_id
+    ))
+}
+
+fn shows(shown: &ShownBy, image: &OutputImage) -> bool {
+    image.node_id == shown.node.as_str()
 }
 
 /// Whether asking again would find no picture either.

@@ -47,6 +47,13 @@ impl LivingStudio {
         waiting.iter().sum::<usize>() + ended
     }
 
+    /// The graphs of the runs that ended, in order.
+    pub async fn graphs(&self) -> Vec<Value> {
+        let history = self.get("/history").await;
+        let runs = history.as_object().unwrap().values();
+        runs.map(|run| run["prompt"][2].clone()).collect()
+    }
+
     /// Waits until a run is executing.
     pub async fn busy(&self) {
         self.until("a run", async || {
@@ -111,6 +118,18 @@ pub fn workflow(steps: u32) -> Value {
         "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
         "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "calibration"}},
     })
+}
+
+/// One with a second pass over what its sampler made, as a hires fix has it; the seeds are 7 and 99.
+pub fn hires_workflow(denoise: f64) -> Value {
+    let mut graph = workflow(1);
+    let mut second = graph["5"].clone();
+    second["inputs"]["latent_image"] = json!(["5", 0]);
+    second["inputs"]["seed"] = json!(99);
+    second["inputs"]["denoise"] = json!(denoise);
+    graph["8"] = second;
+    graph["6"]["inputs"]["samples"] = json!(["8", 0]);
+    graph
 }
 
 /// One whose prompt is made of two texts, so that nobody can tell where a prompt belongs.

@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::{Promise, tool};
-use crate::mcp::asking::{Asker, Reply, Silence};
+use crate::mcp::asking::{Asker, Reply, SHOWN, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, success};
 use crate::progress::Teller;
-use crate::session::{Draft, InjectRequest, Injected, Question, Service, ServiceError};
+use crate::session::{Asked, Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError};
 use crate::text::{capitalised, shortened};
 
 pub const NAME: &str = "inject_prompt";
@@ -79,6 +79,7 @@ impl From<Input> for InjectRequest {
             knobs: input.knobs,
             place: input.place,
             note: input.note,
+            planned: Planned::default(),
         }
     }
 }
@@ -128,10 +129,10 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
     let mut request = InjectRequest::from(input);
     let until = Instant::now() + call.wait(None);
     let mut asker = Asker::new(&call);
-    let work = async |_: Teller, _: CancellationToken| {
+    let work = async |_: Teller, cancel: CancellationToken| {
         loop {
             asker.fill(&mut request.place);
-            let question = match service.inject(request.clone()).await {
+            let question = match service.inject(request.clone(), &cancel).await {
                 Ok(Injected::Draft(draft)) => return success(&drafted(&draft), Beside::default()),
                 Ok(Injected::Question(question)) => question,
                 Err(error) => return call.failed(&error),
@@ -215,36 +216,39 @@ fn asked(question: Question, silence: Silence) -> Output {
 
 /// The question in words.
 pub fn asking(question: &Question, silence: Silence) -> String {
-    let places: Vec<String> = question.candidates.iter().map(|p| p.key()).collect();
-    let role = question.role.to_string();
+    let shown = question.candidates.iter().take(SHOWN);
+    let mut candidates: Vec<String> = shown.map(|candidate| candidate.key.clone()).collect();
+    if question.candidates.len() > SHOWN {
+        candidates.push(format!("and {} more", question.candidates.len() - SHOWN));
+    }
+    let several = match question.about {
+        Asked::Role(_) => "; several with commas",
+        Asked::Picture => "",
+    };
     format!(
-        "Where does {} go? {why}. Nothing was written.{asked} Make the same call again with place: {{\"{role}\": \"NODE.INPUT\"}} added \
-         (candidates: {all}; several with commas).",
-        in_words(&role),
+        "{asks} {why}. Nothing was written.{asked} Make the same call again with place: {{\"{about}\": \"{answer}\"}} added \
+         (candidates: {all}{several}).",
+        asks = question.about.in_words(),
+        about = question.about,
+        answer = question.about.answer(),
         why = capitalised(&question.why),
         asked = silence.in_words(),
-        all = places.join(", "),
+        all = candidates.join(", "),
     )
-}
-
-/// A role as people say it.
-pub fn in_words(role: &str) -> String {
-    match role {
-        "positive" => "the prompt".to_owned(),
-        "negative" => "the negative prompt".to_owned(),
-        other => format!("the {other}"),
-    }
 }
 
 impl From<Question> for QuestionOut {
     fn from(question: Question) -> Self {
+        let answer = |candidate: Candidate| {
+            let holds = match candidate.value {
+                Some(value) => format!("{}: {}", candidate.title, echo(&value)),
+                None => candidate.title,
+            };
+            (candidate.key, holds)
+        };
         Self {
-            role: question.role.to_string(),
-            candidates: question
-                .candidates
-                .into_iter()
-                .map(|place| (place.key(), format!("{}: {}", place.title, echo(&place.value))))
-                .collect(),
+            role: question.about.to_string(),
+            candidates: question.candidates.into_iter().take(SHOWN).map(answer).collect(),
         }
     }
 }

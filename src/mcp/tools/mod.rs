@@ -70,8 +70,6 @@ pub fn list() -> Vec<Tool> {
     ]
 }
 
-pub use inject_prompt::in_words;
-
 /// Whether a call may take long.
 pub fn is_long(tool: &str) -> bool {
     [queue_generation::NAME, judge_pair::NAME].contains(&tool)

@@ -288,6 +288,7 @@ fn done(queued: &Queued) -> Output {
         }
         sentences.extend(report.remark.clone());
     }
+    sentences.extend(queued.notes.iter().cloned());
     sentences.extend(queued.hand_overs.iter().map(ToString::to_string));
     let mut summary = sentences.join(" ");
     let judgements: Vec<&Judgement> = queued
@@ -304,8 +305,12 @@ fn done(queued: &Queued) -> Output {
             .filter_map(|j| j.of.seed())
             .map(|seed| seed.to_string())
             .collect();
-        let s = if seeds.len() == 1 { "" } else { "s" };
-        summary.push_str(&format!(" Seed{s} {}: {}", seeds.join(", "), in_words(verdict, best)));
+        let of = match seeds.as_slice() {
+            _ if queued.seedless => String::new(),
+            [seed] => format!("Seed {seed}: "),
+            seeds => format!("Seeds {}: ", seeds.join(", ")),
+        };
+        summary.push_str(&format!(" {of}{}", in_words(verdict, best)));
         summary.push_str(&decided(&queued.outcome));
         summary.push_str(&warnings(&verdict.flags));
     }
@@ -399,6 +404,7 @@ mod tests {
                 path.clone(),
             )],
             remark: None,
+            same_as: None,
             judgement: Some(Judgement {
                 of: JudgementOf::Run {
                     session: session.clone(),
@@ -429,6 +435,8 @@ mod tests {
             parent: None,
             seeds: vec![1, 2],
             runs: vec![report(&session, n, 1), report(&session, n, 2)],
+            seedless: false,
+            notes: Vec::new(),
             hand_overs: Vec::new(),
             outcome: Outcome {
                 decisions: vec![Decided {

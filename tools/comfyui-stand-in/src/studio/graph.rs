@@ -298,10 +298,15 @@ pub fn compute(graph: &Value, id: &str, made: &HashMap<String, Vec<Item>>, adher
             }]
         }
         "KSampler" => {
-            let Item::Latent { width, height, .. } = input("latent_image")? else {
+            let Item::Latent { width, height, scene } = input("latent_image")? else {
                 bail!("latent_image: not a latent")
             };
-            let scene = imagined(&text("positive")?, &text("negative")?, whole("seed")?, adherence);
+            let whole_picture = graph[id]["inputs"]["denoise"].as_f64().is_none_or(|part| part >= 1.0);
+            let scene = match scene {
+                // A second pass that denoises a part changes what is there too little to see.
+                Some(scene) if !whole_picture => scene,
+                _ => imagined(&text("positive")?, &text("negative")?, whole("seed")?, adherence),
+            };
             vec![Item::Latent {
                 width,
                 height,

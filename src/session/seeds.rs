@@ -1,0 +1,115 @@
+//! The seeds that an iteration is run with, and which of them made a difference.
+
+use super::inject::{Located, random_seed};
+use super::{RunReport, Service, ServiceError};
+use crate::comfy::inject::{Finding, Role, kept_seeds};
+use crate::comfy::knobs::check_seed;
+use crate::history::{ImageHash, IterationNo, SessionId};
+
+/// The seeds of a piece of work.
+pub(super) struct Seeds {
+    pub(super) seeds: Vec<u64>,
+    /// Whether the workflow takes none; the one seed then is only a name for its run.
+    pub(super) seedless: bool,
+    /// What the reader should know of them.
+    pub(super) notes: Vec<String>,
+}
+
+impl Service {
+    /// The seeds asked for; else those that were run before, so that asking again runs nothing
+    /// new; else the graph's own. A workflow without a seed is run once, whatever was asked for.
+    pub(super) async fn seeds(
+        &self,
+        session: &SessionId,
+        n: IterationNo,
+        asked: &[u64],
+        located: &Located,
+    ) -> Result<Seeds, ServiceError> {
+        let mut run = Vec::new();
+        for earlier in self.store.runs_of(session, Some(n)).await? {
+            if !run.contains(&earlier.seed) {
+                run.push(earlier.seed);
+            }
+        }
+        let seedless = *located.roles.get(Role::Seed) == Finding::Absent;
+        if seedless {
+            let mut notes = Vec::new();
+            if !asked.is_empty() {
+                notes.push(
+                    "This workflow has no seed that is written: every run makes the same picture, so it is run once and the \
+                     seeds asked for count as one. Where there is a seed after all, name it with place: {\"seed\": \
+                     \"NODE.INPUT\"}."
+                        .to_owned(),
+                );
+            }
+            run.truncate(1);
+            if run.is_empty() {
+                run.push(0);
+            }
+            return Ok(Seeds {
+                seeds: run,
+                seedless,
+                notes,
+            });
+        }
+        // What began before the place was settled is brought to its end.
+        for seed in asked.iter().filter(|seed| !run.contains(seed)) {
+            check_seed(&located.roles, *seed)?;
+        }
+        let mut notes = Vec::new();
+        let seeds = if !asked.is_empty() {
+            notes.extend(kept_seeds(&located.roles));
+            asked.to_vec()
+        } else if !run.is_empty() {
+            run
+        } else if let Some(random) = random_seed(&located.roles) {
+            notes.push(format!(
+                "The workflow's own seed stands for a random one: {random} was chosen."
+            ));
+            vec![random]
+        } else {
+            vec![own_seed(located)]
+        };
+        Ok(Seeds { seeds, seedless, notes })
+    }
+
+    /// Finds reports whose pictures are the same, whatever else their files hold.
+    pub(super) async fn compare(&self, reports: &mut [RunReport]) -> Result<(), ServiceError> {
+        if reports.len() < 2 {
+            return Ok(());
+        }
+        let mut known: Vec<(u64, (u32, u32), ImageHash)> = Vec::new();
+        for report in reports {
+            let Some((image, _)) = report.images.first() else {
+                continue;
+            };
+            // A picture that cannot be read is told where it is needed.
+            let Ok(picture) = self.stored_picture(&image.hash).await else {
+                continue;
+            };
+            let seed = report.run.seed;
+            let (size, pixels) = ((picture.width(), picture.height()), ImageHash::of(picture.rgb()));
+            let same = known.iter().find(|(_, s, p)| *s == size && *p == pixels);
+            match same {
+                Some((other, ..)) => {
+                    report.same_as = Some(*other);
+                    let told = format!(
+                        "Seed {seed} made the same picture as seed {other}: the seed has no effect here, and the two count as one."
+                    );
+                    report.remark = Some(match report.remark.take() {
+                        Some(remark) => format!("{remark} {told}"),
+                        None => told,
+                    });
+                }
+                None => known.push((seed, size, pixels)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The seed that stands in the graph: where several do, the first sampler's.
+fn own_seed(located: &Located) -> u64 {
+    let places = located.roles.get(Role::Seed).places();
+    places.first().and_then(|place| place.value.as_u64()).unwrap_or(0)
+}

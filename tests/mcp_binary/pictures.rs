@@ -1,0 +1,144 @@
+//! Which picture counts is decided by the workflow, is told, and can be chosen.
+
+use serde_json::{Value, json};
+
+use crate::ERA;
+use crate::bench::{Bench, Via};
+use crate::studio::{hires_workflow, workflow};
+
+/// A picture of the first pass is saved beside that of the second, by a node that ComfyUI executes first.
+fn two_saves() -> Value {
+    let mut graph = hires_workflow(1.0);
+    graph["8"]["inputs"]["seed"] = json!(7);
+    graph["8"]["inputs"]["positive"] = json!(["3", 0]);
+    graph["9"] = json!({"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}});
+    let mut reordered = json!({"0": {"class_type": "SaveImage", "_meta": {"title": "Base"},
+        "inputs": {"images": ["9", 0], "filename_prefix": "base"}}});
+    reordered
+        .as_object_mut()
+        .unwrap()
+        .extend(graph.as_object().unwrap().clone());
+    reordered["7"]["_meta"] = json!({"title": "Final"});
+    reordered
+}
+
+/// Two samplers beside each other, each with a picture of its own.
+fn side_by_side() -> Value {
+    let mut graph = workflow(1);
+    let mut other = graph["5"].clone();
+    other["inputs"]["negative"] = json!(["2", 0]);
+    other["inputs"]["positive"] = json!(["3", 0]);
+    graph["11"] = other;
+    graph["12"] = json!({"class_type": "VAEDecode", "inputs": {"samples": ["11", 0], "vae": ["1", 2]}});
+    graph["13"] = json!({"class_type": "SaveImage", "_meta": {"title": "Other"}, "inputs": {"images": ["12", 0], "filename_prefix": "other"}});
+    graph
+}
+
+fn pixels(made: &Value) -> Vec<Vec<u8>> {
+    let pictures = made["runs"][0]["pictures"].as_array().unwrap().iter();
+    let read = |path: &Value| image::open(path.as_str().unwrap()).unwrap().to_rgb8().into_raw();
+    pictures.map(read).collect()
+}
+
+fn said(made: &Value) -> &str {
+    made["summary"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn the_last_samplers_picture_counts_whatever_is_executed_first() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let workflow = bench.write("two.json", two_saves().to_string());
+    let server = bench.open().await;
+    let asked = json!({"workflow": workflow, "reference": bench.file("reference.png"), "place": {"positive": "2.text"},
+        "positive": "a red circle"});
+    let made = server.tool("queue_generation", asked.clone()).await;
+    let shown = pixels(&made);
+    assert_eq!(shown.len(), 2);
+    assert_ne!(shown[0], shown[1]);
+    assert!(
+        said(&made).contains("the one that counts is that of node 7 (Final)"),
+        "{made}"
+    );
+
+    let mut alone = two_saves();
+    alone.as_object_mut().unwrap().remove("0");
+    let mut only = asked.clone();
+    only["workflow"] = json!(bench.write("one.json", alone.to_string()));
+    let only = server.tool("queue_generation", only).await;
+    assert_eq!(pixels(&only), [shown[0].clone()], "it is the second pass");
+    assert!(
+        !said(&only).contains("counts"),
+        "of one picture nothing is said: {only}"
+    );
+
+    // By id or title, and for all iterations that follow.
+    let session = made["session"].clone();
+    let other = json!({"session": session, "positive": "a red circle", "place": {"picture": "Base"}});
+    let other = server.tool("queue_generation", other).await;
+    assert_eq!(pixels(&other), [shown[1].clone(), shown[0].clone()]);
+    assert!(said(&other).contains("that of node 0 (Base)"), "{other}");
+    let next = json!({"session": session, "positive": "a red circle", "seeds": [8]});
+    assert!(said(&server.tool("queue_generation", next).await).contains("that of node 0 (Base)"));
+    let wrong = json!({"session": session, "positive": "x", "place": {"picture": "5"}});
+    let refused = server.refused("queue_generation", wrong).await;
+    assert!(refused.contains("Name a node by its id: 7, 0."), "{refused}");
+}
+
+#[tokio::test]
+async fn pictures_beside_each_other_are_a_question_when_one_is_to_be_judged() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let workflow = bench.write("beside.json", side_by_side().to_string());
+    let server = bench.open().await;
+    let mut asked = json!({"workflow": workflow, "reference": bench.file("reference.png"), "place": {"positive": "2.text"},
+        "positive": "a red circle", "judge": true});
+    let question = server.tool("queue_generation", asked.clone()).await;
+    assert_eq!(
+        question["question"],
+        json!({"role": "picture", "candidates": {"7": "SaveImage", "13": "Other"}})
+    );
+    assert!(said(&question).contains("place: {\"picture\": \"NODE\"}"), "{question}");
+    assert_eq!(bench.studio.submissions().await, 0);
+
+    // Nothing is judged: nothing has to be known.
+    let mut unjudged = asked.clone();
+    unjudged.as_object_mut().unwrap().remove("judge");
+    let made = server.tool("queue_generation", unjudged).await;
+    assert!(said(&made).contains("is not clear"), "{made}");
+
+    asked["place"]["picture"] = json!("13");
+    let judged = server.tool("queue_generation", asked).await;
+    assert_eq!(judged["state"], "done");
+    assert!(said(&judged).contains("that of node 13 (Other)"), "{judged}");
+}
+
+#[tokio::test]
+async fn a_workflow_of_thousands_of_samplers_is_a_question_and_holds_nobody_up() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let mut graph = workflow(1);
+    for n in 0..2_000 {
+        let mut next = graph["5"].clone();
+        let before = if n == 0 { "5".to_owned() } else { format!("s{}", n - 1) };
+        next["inputs"]["latent_image"] = json!([before, 0]);
+        graph[format!("s{n}")] = next;
+    }
+    graph["6"]["inputs"]["samples"] = json!(["s1999", 0]);
+    let workflow = bench.write("many.json", graph.to_string());
+    let server = bench.open().await;
+    let call = server.start_tool(
+        "inject_prompt",
+        json!({"workflow": workflow, "positive": "a red circle"}),
+    );
+    server.result("ping", json!({})).await;
+    let question = server.answer("inject_prompt", &call).await;
+    assert!(said(&question).contains("more than 256 samplers"), "{question}");
+    assert_eq!(
+        question["question"]["candidates"],
+        json!({"2.text": "Prompt: \"a red circle\""})
+    );
+    // What a person says is taken.
+    let placed = json!({"workflow": workflow, "positive": "a blue circle", "place": {"positive": "2.text"}});
+    assert_eq!(
+        server.tool("inject_prompt", placed).await["changes"][0]["place"],
+        "2.text"
+    );
+}

@@ -19,6 +19,13 @@ impl Store {
         self.write(move |transaction| prepare(transaction, new)).await
     }
 
+    /// Takes a prepared run for sending it now, so that of all that would send it only one does. Nothing where another took it since
+    /// `seen` was read, or where it is no longer to be sent. What it returns counts as prepared now.
+    pub async fn claim_run(&self, seen: &Run) -> Result<Option<Run>> {
+        let (id, seen) = (seen.prompt_id, seen.prepared_at);
+        self.write(move |transaction| claim(transaction, id, seen)).await
+    }
+
     /// Writes down what became of a run. Going back is an error; the state that a run has already is accepted and
     /// changes nothing. Returns the run as it then is.
     pub async fn update_run_state(&self, id: PromptId, update: RunUpdate) -> Result<Run> {
@@ -184,6 +191,28 @@ fn prepare(transaction: &Transaction<'_>, new: NewRun) -> Result<Run> {
             ":prepared_at": run.prepared_at,
         })?;
     Ok(run)
+}
+
+fn claim(transaction: &Transaction<'_>, id: PromptId, seen: Timestamp) -> Result<Option<Run>> {
+    let now = match Timestamp::now() {
+        // Two claims never look alike, also within a millisecond.
+        now if now == seen => Timestamp::from_millis(now.millis().saturating_add(1)),
+        now => now,
+    };
+    let claimed = transaction
+        .prepare_cached(
+            "UPDATE runs SET prepared_at = :now WHERE prompt_id = :prompt_id AND state = :state AND prepared_at = :seen",
+        )?
+        .execute(named_params! {
+            ":now": now,
+            ":prompt_id": id,
+            ":state": RunState::Prepared,
+            ":seen": seen,
+        })?;
+    match claimed {
+        0 => Ok(None),
+        _ => find(transaction, id).map(Some),
+    }
 }
 
 fn advance(transaction: &Transaction<'_>, id: PromptId, update: RunUpdate) -> Result<Run> {

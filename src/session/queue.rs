@@ -306,10 +306,13 @@ impl Service {
     /// its way: it is looked for until that is over, so that it is never sent twice.
     async fn found_again(&self, mut run: Run) -> Result<Run, ServiceError> {
         while run.state == RunState::Prepared {
+            let age = Timestamp::now().seconds_since(run.prepared_at);
+            // Only a look that begins after the last moment says that it will never arrive.
+            let over = age > self.runner.longest_start().as_secs_f64();
             if self.runner.is_there(run.prompt_id.0).await? {
                 return self.advance(run.prompt_id, RunUpdate::Submitted).await;
             }
-            if Timestamp::now().seconds_since(run.prepared_at) > self.runner.longest_start().as_secs_f64() {
+            if over {
                 return Ok(run);
             }
             // Whoever wrote it down may be at it still.
@@ -597,12 +600,24 @@ impl Work {
             server: service.client.url_for_people(),
         };
         let mut run = service.store.prepare_run(new).await?;
-        if run.prompt_id != prompt_id {
-            teller.tell(Progress::words("looking whether an earlier request has arrived"));
-            run = tokio::select! {
-                run = service.found_again(run) => run?,
-                () = cancel.cancelled() => return Err(ServiceError::Cancelled(String::new())),
-            };
+        let mut new = run.prompt_id == prompt_id;
+        while run.state == RunState::Prepared {
+            if !new {
+                teller.tell(Progress::words("looking whether an earlier request has arrived"));
+                run = tokio::select! {
+                    run = service.found_again(run) => run?,
+                    () = cancel.cancelled() => return Err(ServiceError::Cancelled(String::new())),
+                };
+            }
+            // Right before it is sent: others that found nothing of it may be about to send it, too.
+            match service.store.claim_run(&run).await? {
+                Some(claimed) => {
+                    run = claimed;
+                    break;
+                }
+                None => run = service.store.run(run.prompt_id).await?,
+            }
+            new = false;
         }
         if run.state == RunState::Finished {
             return Ok((run, None));

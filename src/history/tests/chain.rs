@@ -192,6 +192,30 @@ async fn what_does_not_exist_is_named() {
     ));
 }
 
+#[tokio::test]
+async fn of_those_that_would_send_a_run_one_does() {
+    let (folder, store) = store();
+    let id = store.create_session(new_session()).await.unwrap().id;
+    let n = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
+    let beside = Store::open(folder.path());
+    let seen = store.prepare_run(new_run(&id, n)).await.unwrap();
+    let (one, other) = tokio::join!(store.claim_run(&seen), beside.claim_run(&seen));
+    let claims = [one.unwrap(), other.unwrap()];
+    let claimed: Vec<&Run> = claims.iter().flatten().collect();
+    assert_eq!(claimed.len(), 1, "{claims:?}");
+    assert_ne!(claimed[0].prepared_at, seen.prepared_at);
+    // Whoever looks now sees a run that was prepared just now, and may take it over later.
+    let seen = beside.run(seen.prompt_id).await.unwrap();
+    assert_eq!(&seen, claimed[0]);
+    assert!(beside.claim_run(&seen).await.unwrap().is_some());
+    store
+        .update_run_state(seen.prompt_id, RunUpdate::Submitted)
+        .await
+        .unwrap();
+    let seen = store.run(seen.prompt_id).await.unwrap();
+    assert_eq!(store.claim_run(&seen).await.unwrap(), None);
+}
+
 /// Whoever asks, and from whichever program: one run of an iteration and a seed, until it ends without a result.
 #[tokio::test]
 async fn an_iteration_and_a_seed_have_one_run() {

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::replace::replace;
+
 /// The language model.
 const MODEL: &[u8] = include_bytes!("../gguf/bundled-judge/bundled-qwen3vl.gguf");
 /// Its projector.
@@ -25,10 +27,8 @@ pub fn install(folder: &Path) -> io::Result<(PathBuf, PathBuf)> {
         if std::fs::read(&path).is_ok_and(|there| there == bytes) {
             return Ok(path);
         }
-        // Several processes may do this at once: each writes its own file and renames it.
-        let partial = folder.join(format!("{name}-{}.partial", std::process::id()));
-        std::fs::write(&partial, bytes)?;
-        std::fs::rename(&partial, &path)?;
+        // Several processes may do this at once: each writes a file of its own and renames it.
+        replace(&path, bytes)?;
         Ok(path)
     };
     Ok((put("bundled-judge", MODEL)?, put("bundled-mmproj", MMPROJ)?))

@@ -22,5 +22,6 @@ pub mod progress;
 mod replace;
 pub mod report;
 pub mod session;
+mod signals;
 pub mod telemetry;
 mod text;

@@ -7,7 +7,7 @@ use tempfile::Builder;
 
 /// Replaces a file's content at once, or makes the file and its folders. A link stays a link to what is replaced; the
 /// rights of a file that was there stay.
-pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
     let path = real(path);
     // A name alone lies in the working folder.
     let folder = match path.parent() {
@@ -27,7 +27,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     if let Some(old) = old {
         file.as_file().set_permissions(old.permissions())?;
     }
-    file.write_all(text.as_bytes())?;
+    file.write_all(content.as_ref())?;
     file.as_file().sync_all()?;
     file.persist(&path)?;
     Ok(())

@@ -16,8 +16,12 @@ mod bench;
 mod connections;
 #[path = "hostile/dropped.rs"]
 mod dropped;
+#[path = "hostile/files.rs"]
+mod files;
 #[path = "hostile/floods.rs"]
 mod floods;
+#[path = "hostile/judging.rs"]
+mod judging;
 #[path = "hostile/messages.rs"]
 mod messages;
 #[path = "hostile/methods.rs"]

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Context, Result};
+use super::error::Result;
+use super::output;
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
@@ -135,12 +136,14 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
 
 fn write_files(args: &Args, done: &Evaluated) -> Result<()> {
     if let Some(path) = &args.json {
-        std::fs::write(path, serde_json::to_string_pretty(&done.report)?)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        output::write(
+            path,
+            &serde_json::to_string_pretty(&done.report)?,
+            output::Kind::Numbers,
+        )?;
     }
     if let Some(path) = &args.page {
-        std::fs::write(path, eval::page::html(&done.report, &done.worst))
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        output::write(path, &eval::page::html(&done.report, &done.worst), output::Kind::Page)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ pub(crate) mod init;
 mod inspect;
 mod judge;
 mod models;
+mod output;
 mod report;
 mod serve;
 mod sessions;
@@ -22,7 +23,7 @@ use clap::{Parser, Subcommand};
 use self::error::Context;
 use crate::config::{Config, Environment, Settings};
 use crate::judge::worker::child;
-use crate::{processor, telemetry};
+use crate::{processor, signals, telemetry};
 
 /// Calibrate an image prompt against a reference picture, with an agent, on your own machine.
 #[derive(Debug, Parser)]
@@ -88,6 +89,8 @@ pub fn main() -> ExitCode {
 fn run(mut cli: Cli) -> error::Result<ExitCode> {
     if matches!(cli.command, Command::JudgeWorker) {
         telemetry::init_worker();
+        signals::outlive_full_files();
+        signals::end_with_parent();
         child::run();
         return Ok(ExitCode::SUCCESS);
     }
@@ -105,6 +108,7 @@ fn run(mut cli: Cli) -> error::Result<ExitCode> {
         _ => Config::resolve(cli.settings, &environment)?,
     };
     telemetry::init(&config).context("logging could not be started")?;
+    signals::outlive_full_files();
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
     let result = runtime.block_on(async {
         match cli.command {

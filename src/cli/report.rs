@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::error::{Context, Result};
+use super::error::Result;
+use super::output;
 use super::sessions::named;
 use super::setup::{Reach, service};
 use super::show;
@@ -27,9 +28,7 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     let (teller, updates) = Teller::new();
     let notebook = show::progress(updates, service.notebook(&session, &teller)).await?;
     let page = report::html(&report::page(&notebook))?;
-    tokio::fs::write(&to, &page)
-        .await
-        .with_context(|| format!("{} cannot be written", to.display()))?;
+    output::write(&to, &page, output::Kind::Page)?;
     show::line(&format!(
         "{}: {} iterations, {:.1} MB",
         to.display(),

@@ -10,6 +10,7 @@ use super::error::Result;
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::{Config, Transport};
+use crate::history::Store;
 use crate::mcp::server::CalibratorServer;
 use crate::mcp::transport::http::{self, HttpOptions};
 use crate::mcp::transport::stdio::{self, StdioOptions};
@@ -19,7 +20,7 @@ pub struct Args {
     /// Serve over HTTP at this address (/mcp, and the deprecated /sse) instead of stdin and stdout; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
-    /// A web page's origin that may connect over HTTP, besides this machine's; may be repeated
+    /// A web page's origin that may connect over HTTP, such as http://localhost:6274; may be repeated
     #[arg(long, value_name = "ORIGIN", requires = "http")]
     allow_origin: Vec<String>,
 }
@@ -30,6 +31,12 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     }
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone()));
+    let store = Store::open(config.data_dir.value.clone());
+    tokio::spawn(async move {
+        if let Err(error) = store.tidy().await {
+            tracing::warn!(%error, "what a killed process left was not removed");
+        }
+    });
     let Some(addr) = args.http else {
         if std::io::stdin().is_terminal() {
             show::note(

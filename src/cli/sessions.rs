@@ -1,9 +1,11 @@
 //! `sessions`: what is in the history, in and out of it.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use tempfile::TempDir;
 
 use super::error::{CliError, Context, Result};
 use super::setup::{Reach, service};
@@ -204,19 +206,16 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()>
         let failed = format!("{} is there already", folder.display());
         return Err(CliError::new(failed, "Name another folder with --to."));
     }
-    // Whole or not at all: one that was broken off is not taken for an export.
-    let partial = folder.with_extension("partial");
-    let failed = || format!("{} cannot be written", partial.display());
-    if partial.exists() {
-        fs::remove_dir_all(&partial).with_context(failed)?;
-    }
-    fs::create_dir_all(partial.join(IMAGES)).with_context(failed)?;
+    // Whole or not at all: one that was broken off is not taken for an export. What is removed then is this call's own.
+    let failed = || format!("{} cannot be written", folder.display());
+    let partial = beside(folder).with_context(failed)?;
+    fs::create_dir(partial.path().join(IMAGES)).with_context(failed)?;
     let mut missing = 0;
     for hash in &images {
         match store.read_image(hash, Verify::Hash).await {
             Ok((stored, bytes)) => {
                 let name = format!("{hash}.{}", stored.format.extension());
-                fs::write(partial.join(IMAGES).join(name), bytes).with_context(failed)?;
+                fs::write(partial.path().join(IMAGES).join(name), bytes).with_context(failed)?;
             }
             Err(error) => {
                 show::note(&hint::in_words(&error));
@@ -224,13 +223,15 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()>
             }
         }
     }
-    let mut file = BufWriter::new(File::create_new(partial.join(ROWS)).with_context(failed)?);
+    let mut file = BufWriter::new(File::create_new(partial.path().join(ROWS)).with_context(failed)?);
     for line in &lines {
         serde_json::to_writer(&mut file, line)?;
         file.write_all(b"\n").with_context(failed)?;
     }
     file.flush().with_context(failed)?;
-    fs::rename(&partial, folder).with_context(|| format!("{} cannot be written", folder.display()))?;
+    fs::rename(partial.path(), folder).with_context(failed)?;
+    // It has its name, so that nothing is left to remove.
+    let _ = partial.keep();
     show::line(&format!(
         "{}: {} rows and {} pictures of session {session}{}",
         folder.display(),
@@ -243,6 +244,24 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()>
         }
     ));
     Ok(())
+}
+
+/// A new folder beside another one, with a name that nothing has. Dropping it removes it.
+fn beside(folder: &Path) -> io::Result<TempDir> {
+    let parent = match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".prompt-calibrator-export-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As any program makes a folder: what the user's mask leaves of it.
+        builder.permissions(fs::Permissions::from_mode(0o777));
+    }
+    builder.tempdir_in(parent)
 }
 
 async fn import(store: &Store, folder: &Path) -> Result<()> {

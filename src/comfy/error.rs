@@ -163,7 +163,8 @@ impl ComfyError {
                 "ComfyUI was restarted (its queue and history live in memory only), or the run was removed from its queue: call again with the same session and iteration to render anew.".into()
             }
             Self::Timeout { .. } => "The server may be busy loading a model: look the run up again later, or raise the time limit.".into(),
-            Self::TooLarge { .. } => "Make the image smaller; the limit cannot be changed.".into(),
+            Self::TooLarge { what, .. } if what.contains("/view") => "Make the image smaller; the limit cannot be changed.".into(),
+            Self::TooLarge { .. } => "Check that the address is a ComfyUI server: its answers are smaller. If it is one, restart it, which empties its history; the limit cannot be changed.".into(),
             Self::BadAnswer { .. } => "Check that the address is a ComfyUI server and not another program or a login page.".into(),
             Self::ImageGone { cached: true, .. } => {
                 "Change the seed (or any input) so that ComfyUI renders afresh, or free its memory with free_memory to empty the cache; then queue again.".into()
@@ -319,5 +320,25 @@ fn gone(filename: &str, cached: bool) -> String {
         )
     } else {
         format!("ComfyUI no longer has the image {filename}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_picture_is_to_be_made_smaller() {
+        let hint = |what: &str| {
+            let (what, limit) = (what.to_owned(), 1);
+            ComfyError::TooLarge { what, limit }.hint()
+        };
+        assert!(hint("the answer to GET /view").contains("image smaller"));
+        for other in ["the answer to GET /history", "the answer to GET /queue"] {
+            assert!(
+                !hint(other).contains("image") && hint(other).contains("history"),
+                "{other}"
+            );
+        }
     }
 }

@@ -45,6 +45,21 @@ pub(super) fn open(data_dir: &Path, patience: Duration) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Which file a path leads to: SQLite goes on writing to one that was removed or moved away, and nothing of that is kept. Only
+/// Unix says it; nothing where no file is there.
+#[cfg(unix)]
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let there = fs::metadata(path).ok()?;
+    Some((there.dev(), there.ino()))
+}
+
+/// Elsewhere an open file cannot be removed.
+#[cfg(not(unix))]
+pub(super) fn identity(_path: &Path) -> Option<(u64, u64)> {
+    None
+}
+
 fn connect(path: &Path, patience: Duration) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

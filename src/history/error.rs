@@ -22,6 +22,12 @@ pub enum HistoryError {
         /// What the system said.
         source: io::Error,
     },
+    /// The database that was open is no longer where it was opened.
+    #[error("the history {} was removed, moved or replaced while this program used it; nothing was recorded", path.display())]
+    Gone {
+        /// The database file.
+        path: PathBuf,
+    },
     /// SQLite refused.
     #[error("the history {} {}: {source}", path.display(), trouble.words())]
     Database {
@@ -174,6 +180,9 @@ pub enum HistoryError {
     BrokenOff(String),
 }
 
+/// A finished run is not rendered again when it is asked for; a new iteration from its iteration is.
+const RENDER_AGAIN: &str = "render it again as a new iteration: queue_generation with `session`, its iteration as `parent` and its seed in `seeds`. A reference is kept anew when its file is given again.";
+
 /// Kinds of refusal by SQLite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -298,8 +307,15 @@ impl HistoryError {
                     "Make room on the disk of {}, or move the data folder with --data-dir.",
                     path.display()
                 ),
+                io::ErrorKind::FileTooLarge => {
+                    "This process may not write files of that size: raise its limit (`ulimit -f`) and start it again.".into()
+                }
                 _ => "Give this user the right to write there, or name another folder with --data-dir.".into(),
             },
+            Self::Gone { path } => format!(
+                "Put the data folder back in its place ({}) and call again. Without it the next call begins a new, empty history there, in which earlier sessions are unknown.",
+                path.parent().unwrap_or(path).display()
+            ),
             Self::Database { path, trouble, .. } => match trouble {
                 Trouble::Locked => {
                     "Try again; if it stays so, end the other process that uses this data folder.".into()
@@ -315,7 +331,7 @@ impl HistoryError {
                     "Move {} and its -wal and -shm files aside and start anew, or restore a copy; the images beside it are whole.",
                     path.display()
                 ),
-                Trouble::Disk => "Check the disk; the data folder can be moved with --data-dir.".into(),
+                Trouble::Disk => "Check the disk and the limit on the size of files (`ulimit -f`); the data folder can be moved with --data-dir.".into(),
                 Trouble::Other => {
                     "Run `prompt-calibrator doctor`; if it finds nothing, this is a bug worth reporting.".into()
                 }
@@ -345,11 +361,10 @@ impl HistoryError {
             Self::Id(id) => id.hint(),
             Self::Json(_) => "Pass plain JSON: finite numbers, text keys and paths that are valid Unicode.".into(),
             Self::NoImage { .. } => "Pass an image file of one of these formats.".into(),
-            Self::ImageMissing { .. } => "Restore the file, or generate the image again with queue_generation.".into(),
-            Self::ImageDamaged { path, .. } => format!(
-                "Remove {} and generate the image again with queue_generation.",
-                path.display()
-            ),
+            Self::ImageMissing { .. } => format!("Restore the file from a copy, or {RENDER_AGAIN}"),
+            Self::ImageDamaged { path, .. } => {
+                format!("Put a whole copy in the place of {}, or {RENDER_AGAIN}", path.display())
+            }
             Self::UnreadableRow { session, .. } => format!(
                 "The other sessions are not affected. Use the newest prompt-calibrator; if it cannot read the row either, remove the session with `prompt-calibrator sessions prune {session} --yes`, or restore a copy of the file."
             ),

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -14,6 +14,11 @@ use uuid::Uuid;
 use super::error::{HistoryError, Result};
 use super::ids::ImageHash;
 use super::store::{Store, blocking};
+
+/// What a file is called while it is written, behind a UUID.
+const PARTIAL: &str = "partial";
+/// A file that was not written to for so long is not being written any more.
+const LEFT: Duration = Duration::from_secs(3_600);
 
 /// The formats that are kept, told by the first bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -187,6 +192,20 @@ impl ImageStore {
             .collect()
     }
 
+    /// Removes what processes that were killed left half-written: files of our own naming, and only old ones, since another
+    /// process may be writing.
+    pub fn remove_leftovers(&self) {
+        let folders = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let files = folders.flat_map(|shelf| fs::read_dir(shelf.path()).into_iter().flatten().flatten());
+        for file in files.map(|entry| entry.path()).filter(|path| is_partial(path)) {
+            let age = fs::symlink_metadata(&file).and_then(|data| data.modified());
+            let old = age.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= LEFT));
+            if old && let Err(error) = fs::remove_file(&file) {
+                tracing::warn!(%error, path = %file.display(), "what a killed process left stays");
+            }
+        }
+    }
+
     /// A folder for each of the first two digits, so that none grows too long to list.
     fn shelf(&self, hash: &ImageHash) -> PathBuf {
         self.folder.join(&hash.as_str()[..2])
@@ -197,9 +216,15 @@ impl ImageStore {
     }
 }
 
+fn is_partial(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    path.extension().is_some_and(|extension| extension == PARTIAL)
+        && Uuid::try_parse(stem).is_ok_and(|id| id.get_version_num() == 4 && id.to_string() == stem)
+}
+
 /// Writes `bytes` to `path` such that it is there whole or not at all.
 fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let partial = folder.join(format!("{}.partial", Uuid::new_v4()));
+    let partial = folder.join(format!("{}.{PARTIAL}", Uuid::new_v4()));
     let written = (|| {
         let mut file = File::create_new(&partial)?;
         file.write_all(bytes)?;

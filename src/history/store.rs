@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde::Serialize;
@@ -30,7 +31,51 @@ struct Inner {
     images: ImageStore,
     patience: Duration,
     /// Opened by the first call that needs it.
-    connection: Mutex<Option<Connection>>,
+    open: Mutex<Option<Open>>,
+}
+
+/// The database that is open.
+struct Open {
+    connection: Connection,
+    path: PathBuf,
+    /// Which file it is.
+    identity: Option<(u64, u64)>,
+}
+
+impl Open {
+    fn new(data_dir: &Path, patience: Duration) -> Result<Self> {
+        let connection = db::open(data_dir, patience)?;
+        let path = db::database_path(data_dir);
+        Ok(Self {
+            connection,
+            identity: db::identity(&path),
+            path,
+        })
+    }
+
+    /// Fails where the file is no longer the one that lies there: what SQLite writes to it then is kept nowhere.
+    fn is_there(&self) -> Result<()> {
+        if db::identity(&self.path) == self.identity {
+            return Ok(());
+        }
+        Err(HistoryError::Gone {
+            path: self.path.clone(),
+        })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Closing removes the journal by its name, which would be that of another database.
+        if self.is_there().is_err() {
+            let kept = self
+                .connection
+                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            if let Err(error) = kept {
+                tracing::warn!(%error, "the journal of the history may be removed");
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Store {
@@ -56,7 +101,7 @@ impl Store {
                 images: ImageStore::new(&data_dir),
                 data_dir,
                 patience,
-                connection: Mutex::new(None),
+                open: Mutex::new(None),
             }),
         }
     }
@@ -74,6 +119,16 @@ impl Store {
     /// The folder of images; its calls block. The handle's own image calls do not.
     pub fn images(&self) -> &ImageStore {
         &self.inner.images
+    }
+
+    /// Removes what a process that was killed while it kept an image left behind.
+    pub async fn tidy(&self) -> Result<()> {
+        let images = self.images().clone();
+        blocking(move || {
+            images.remove_leftovers();
+            Ok(())
+        })
+        .await
     }
 
     /// Opens the database if it is not open yet and checks that it is whole and can be written. For `doctor`.
@@ -137,12 +192,18 @@ impl Inner {
     ) -> Result<T> {
         let at = |error: HistoryError| error.at(&db::database_path(&self.data_dir));
         // A panic in `work` rolled its transaction back; the connection itself is still good.
-        let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = match slot.as_mut() {
-            Some(connection) => connection,
-            None => slot.insert(db::open(&self.data_dir, self.patience).map_err(at)?),
+        let mut slot = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = match slot.as_mut() {
+            Some(open) => open,
+            None => slot.insert(Open::new(&self.data_dir, self.patience).map_err(at)?),
         };
-        let outcome = connection
+        if let Err(gone) = open.is_there() {
+            // The next call opens what lies there then.
+            *slot = None;
+            return Err(gone);
+        }
+        let outcome = open
+            .connection
             .transaction_with_behavior(behavior)
             .map_err(HistoryError::from)
             .and_then(|transaction| {
@@ -150,7 +211,12 @@ impl Inner {
                 transaction.commit()?;
                 Ok(answer)
             });
-        outcome.map_err(at)
+        let answer = outcome.map_err(at)?;
+        if let Err(gone) = open.is_there() {
+            *slot = None;
+            return Err(gone);
+        }
+        Ok(answer)
     }
 }
 

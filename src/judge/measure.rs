@@ -62,8 +62,8 @@ impl Judge {
         given: Given<'_>,
         call: Call<'_>,
     ) -> Result<Observation, JudgeError> {
-        let _turn = self.take_turn(&call).await?;
-        let generated = self.fitted(pair.generated)?;
+        let _turn = self.turn(call.teller, call.cancel).await?;
+        let generated = self.fitted(pair.generated).await?;
         let (prepared, mut cost) = self.admitted(pair.reference, &[&generated], &call).await?;
         let meter = Meter::new(&part(call.teller, COMPARING), "reading a pair", 6);
         let mut steps = Steps {
@@ -107,25 +107,20 @@ impl Judge {
     /// # Errors
     /// [`JudgeError`].
     pub async fn look(&self, picture: &Picture, call: Call<'_>) -> Result<Vec<AxisValue>, JudgeError> {
-        let _turn = self.take_turn(&call).await?;
+        let _turn = self.turn(call.teller, call.cancel).await?;
         let (prepared, _) = self.admitted(picture, &[], &call).await?;
         let meter = Meter::new(&part(call.teller, COMPARING), "reading a picture", 1);
         Ok(self.steps(&prepared, &call, &meter).values(&prepared.reference).await?)
     }
 
-    /// Which of two pictures is closer to the reference, per group of axes
-    /// ([`super::protocol::groups`]).
-    ///
-    /// # Errors
-    /// [`JudgeError`].
-    pub async fn closer(
+    /// Which of two pictures is closer to the reference, within a turn.
+    pub(super) async fn closer_now(
         &self,
         reference: &Picture,
         (first, second): (&Picture, &Picture),
         call: Call<'_>,
     ) -> Result<Vec<Closer>, JudgeError> {
-        let _turn = self.take_turn(&call).await?;
-        let (first, second) = (self.fitted(first)?, self.fitted(second)?);
+        let (first, second) = (self.fitted(first).await?, self.fitted(second).await?);
         let (prepared, _) = self.admitted(reference, &[&first, &second], &call).await?;
         let meter = Meter::new(&part(call.teller, COMPARING), "comparing two with the reference", 2);
         Ok(self
@@ -139,8 +134,8 @@ impl Judge {
     /// # Errors
     /// [`JudgeError`].
     pub async fn documents(&self, pair: Pair<'_>, call: Call<'_>) -> Result<Documents, JudgeError> {
-        let _turn = self.take_turn(&call).await?;
-        let generated = self.fitted(pair.generated)?;
+        let _turn = self.turn(call.teller, call.cancel).await?;
+        let generated = self.fitted(pair.generated).await?;
         let (prepared, mut cost) = self.admitted(pair.reference, &[&generated], &call).await?;
         let meter = Meter::new(&part(call.teller, COMPARING), "writing JSON", 2);
         let mut steps = self.steps(&prepared, &call, &meter);

@@ -25,17 +25,18 @@ pub mod score;
 mod selfcheck;
 mod steps;
 mod stored;
+mod turn;
 pub mod verdict;
 mod warnings;
 pub mod worker;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use tokio::sync::{Mutex, SemaphorePermit};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use error::JudgeError;
@@ -43,9 +44,10 @@ pub use identity::Identity;
 pub use measure::{Documents, Given, Observation};
 pub use selfcheck::SelfCheck;
 pub use stored::{Stored, Unreadable};
+pub use turn::{MAX_WAITING, Turn};
 
 use crate::picture::{Picture, Signals, TokenBudget, fit, shape_mismatch};
-use crate::progress::{Meter, Progress, Teller};
+use crate::progress::{Meter, Teller};
 use cache::{Kind, Memory, MemoryKey};
 use engine::llama::Pixels;
 use engine::{Cost, EngineError, EngineInfo, GpuMemory, PixelKey};
@@ -58,9 +60,6 @@ use score::Scale;
 use steps::{Seen, Steps};
 use verdict::{Flag, Observed, Verdict};
 use worker::{KeyedPixels, Worker, WorkerConfig, WorkerState};
-
-/// Judgements that may wait for their turn; more are told to come back.
-pub const MAX_WAITING: usize = 32;
 
 /// Which part of a judgement each step is. What is remembered is skipped, and progress jumps.
 type PartOf = (f64, f64);
@@ -201,15 +200,11 @@ impl Judge {
         }
     }
 
-    /// Compares a pair and scores it.
-    ///
-    /// # Errors
-    /// [`JudgeError`]; a refusal of the guard among them.
-    pub async fn compare(&self, pair: Pair<'_>, call: Call<'_>) -> Result<Verdict, JudgeError> {
+    /// Compares a pair and scores it, within a turn.
+    async fn compare_now(&self, pair: Pair<'_>, call: Call<'_>) -> Result<Verdict, JudgeError> {
         let started = Instant::now();
-        let _turn = self.take_turn(&call).await?;
         let prepared = self.prepare(pair.reference, &call).await?;
-        let generated = self.fitted(pair.generated)?;
+        let generated = self.fitted(pair.generated).await?;
         let mut cost = Cost::default();
         self.guard(&prepared, &[&generated], &call, &mut cost).await?;
         let target = self.target_values(&prepared, &call, &mut cost).await?;
@@ -262,7 +257,7 @@ impl Judge {
             overall_ci: scored.overall_ci,
             overall_raw: scored.overall_raw,
             axes: scored.axes,
-            signals: Signals::between(pair.reference, pair.generated)?,
+            signals: signals(pair).await?,
             flags,
             judge: target.judge,
             cost,
@@ -270,12 +265,8 @@ impl Judge {
         })
     }
 
-    /// What a reference shows; computed once for a reference and a judge, then frozen.
-    ///
-    /// # Errors
-    /// [`JudgeError`]; a refusal of the guard among them.
-    pub async fn target(&self, reference: &Picture, call: Call<'_>) -> Result<Target, JudgeError> {
-        let _turn = self.take_turn(&call).await?;
+    /// What a reference shows; computed once for a reference and a judge, then frozen. Within a turn.
+    async fn target_now(&self, reference: &Picture, call: Call<'_>) -> Result<Target, JudgeError> {
         let prepared = self.prepare(reference, &call).await?;
         let mut cost = Cost::default();
         self.guard(&prepared, &[], &call, &mut cost).await?;
@@ -288,17 +279,14 @@ impl Judge {
     }
 
     /// Writes what a reference shows on some axes by hand, for all judgements to come, and gives the whole table. An axis
-    /// that is `None` counts as not visible.
-    ///
-    /// # Errors
-    /// [`JudgeError`]; a refusal of the guard among them.
-    pub async fn edit_target(
+    /// that is `None` counts as not visible. Within a turn.
+    async fn edit_target_now(
         &self,
         reference: &Picture,
         edits: &BTreeMap<AxisId, Option<String>>,
         call: Call<'_>,
     ) -> Result<Target, JudgeError> {
-        let before = self.target(reference, call).await?;
+        let before = self.target_now(reference, call).await?;
         let values: Vec<AxisValue> = call
             .rubric
             .axes
@@ -313,13 +301,10 @@ impl Judge {
                 None => value,
             })
             .collect();
-        {
-            let _turn = self.take_turn(&call).await?;
-            let prepared = self.prepare(reference, &call).await?;
-            let key = prepared.key(Kind::ReferenceValues, call.rubric);
-            self.memory.edit(&key, values.to_stored()).await?;
-        }
-        self.target(reference, call).await
+        let prepared = self.prepare(reference, &call).await?;
+        let key = prepared.key(Kind::ReferenceValues, call.rubric);
+        self.memory.edit(&key, values.to_stored()).await?;
+        self.target_now(reference, call).await
     }
 
     /// The self-check of this judge with a rubric, computed once and stored.
@@ -327,7 +312,7 @@ impl Judge {
     /// # Errors
     /// [`JudgeError`].
     pub async fn self_check(&self, call: Call<'_>) -> Result<SelfCheck, JudgeError> {
-        let _turn = self.take_turn(&call).await?;
+        let _turn = self.turn(call.teller, call.cancel).await?;
         let identity = self.identity(call.rubric, call.cancel).await?;
         self.checked(&identity.hash(), identity.evidence, &call).await
     }
@@ -354,19 +339,6 @@ impl Judge {
     /// Ends the judge process; all its memory is free afterwards.
     pub async fn unload(&self) {
         self.worker.unload().await;
-    }
-
-    async fn take_turn(&self, call: &Call<'_>) -> Result<SemaphorePermit<'_>, JudgeError> {
-        if let Ok(turn) = self.turn.try_acquire() {
-            return Ok(turn);
-        }
-        let line = Line::join(&self.waiting)?;
-        call.teller
-            .tell(Progress::words(format!("waiting for the judge, {} ahead", line.ahead)));
-        tokio::select! {
-            turn = self.turn.acquire() => turn.map_err(|_| JudgeError::Busy { waiting: 0 }),
-            () = call.cancel.cancelled() => Err(EngineError::Cancelled.into()),
-        }
     }
 
     /// Loads the model, tells its progress, and fits the reference.
@@ -397,7 +369,7 @@ impl Judge {
             flags.push(Flag::TinyReference);
         }
         Ok(Prepared {
-            reference: self.fitted(reference)?,
+            reference: self.fitted(reference).await?,
             reference_hash: reference.hash().to_string(),
             judge,
             way,
@@ -408,8 +380,9 @@ impl Judge {
         })
     }
 
-    fn fitted(&self, picture: &Picture) -> Result<KeyedPixels, JudgeError> {
-        keyed(picture, self.config.spec.image_tokens)
+    async fn fitted(&self, picture: &Picture) -> Result<KeyedPixels, JudgeError> {
+        let (picture, tokens) = (picture.clone(), self.config.spec.image_tokens);
+        apart(move || keyed(&picture, tokens)).await
     }
 
     fn steps<'a>(&'a self, prepared: &'a Prepared, call: &Call<'a>, meter: &'a Meter) -> Steps<'a> {
@@ -577,32 +550,6 @@ impl Prepared {
     }
 }
 
-/// A place in the line of those who wait; left when dropped.
-struct Line<'a> {
-    waiting: &'a AtomicUsize,
-    ahead: usize,
-}
-
-impl<'a> Line<'a> {
-    fn join(waiting: &'a AtomicUsize) -> Result<Self, JudgeError> {
-        let ahead = waiting.fetch_add(1, Ordering::SeqCst);
-        let line = Self {
-            waiting,
-            ahead: ahead + 1,
-        };
-        if ahead >= MAX_WAITING {
-            return Err(JudgeError::Busy { waiting: ahead });
-        }
-        Ok(line)
-    }
-}
-
-impl Drop for Line<'_> {
-    fn drop(&mut self) {
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 /// Fits a picture to the budget and names its pixels.
 fn keyed(picture: &Picture, image_tokens: u32) -> Result<KeyedPixels, JudgeError> {
     use sha2::{Digest, Sha256};
@@ -635,6 +582,22 @@ where
         read.len(),
         rubric.axes.len()
     )))
+}
+
+/// Measures a pair without a model.
+async fn signals(pair: Pair<'_>) -> Result<Signals, JudgeError> {
+    let (reference, generated) = (pair.reference.clone(), pair.generated.clone());
+    apart(move || Ok(Signals::between(&reference, &generated)?)).await
+}
+
+/// Runs work on pixels off the async threads, on which others are answered.
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, JudgeError> + Send + 'static,
+) -> Result<T, JudgeError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(EngineError::Protocol(format!("a picture could not be prepared: {error}")).into()),
+    }
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value, JudgeError> {

@@ -103,6 +103,7 @@ struct Place {
     repo: PathBuf,
     snapshots: PathBuf,
     blobs: PathBuf,
+    commit: String,
 }
 
 impl Place {
@@ -113,14 +114,17 @@ impl Place {
             name.is_some_and(|name| name.starts_with("models--")) && path.starts_with(folder.join("snapshots"))
         };
         let repo = path.ancestors().skip(2).find(is_repo)?.to_owned();
+        let snapshots = repo.join("snapshots");
+        let commit = path.strip_prefix(&snapshots).ok()?.components().next()?;
         Some(Self {
-            snapshots: repo.join("snapshots"),
+            commit: commit.as_os_str().to_str()?.to_owned(),
+            snapshots,
             blobs: repo.join("blobs"),
             repo,
         })
     }
 
-    /// Removes folders that became empty, and references to snapshots that are gone: other programs call these damage.
+    /// Removes folders that became empty, and references to this snapshot where it is gone: other programs call these damage.
     fn tidy(&self, path: &Path) {
         for folder in path
             .ancestors()
@@ -141,7 +145,9 @@ impl Place {
             let path = entry.path();
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 self.tidy_refs(&path);
-            } else if fs::read_to_string(&path).is_ok_and(|commit| !self.snapshots.join(commit.trim()).is_dir()) {
+            } else if fs::read_to_string(&path).is_ok_and(|commit| commit.trim() == self.commit)
+                && !self.snapshots.join(&self.commit).is_dir()
+            {
                 let _ = fs::remove_file(path);
             }
         }

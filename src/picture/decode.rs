@@ -78,7 +78,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
     let (width, height) = (image.width(), image.height());
     let rgb = flatten(image, &mut flags);
     Ok(Picture {
-        rgb,
+        rgb: rgb.into(),
         width,
         height,
         hash: ImageHash::of(bytes),

@@ -19,6 +19,8 @@ mod sheet;
 mod signals;
 mod sniff;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 pub use decode::{Limits, decode};
@@ -31,10 +33,10 @@ pub use signals::Signals;
 /// The longest side of a [`preview`], in pixels, that suits what is sent to an agent.
 pub const PREVIEW_SIDE: u32 = 768;
 
-/// A decoded picture: 8-bit sRGB, upright, opaque, at least one pixel.
+/// A decoded picture: 8-bit sRGB, upright, opaque, at least one pixel. Clones share the pixels.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
-    rgb: Vec<u8>,
+    rgb: Arc<Vec<u8>>,
     width: u32,
     height: u32,
     hash: ImageHash,
@@ -163,7 +165,7 @@ impl Picture {
         let header = format!("rgb8:{width}x{height}:");
         let hash = ImageHash::of_parts(&[header.as_bytes(), &rgb]);
         Ok(Self {
-            rgb,
+            rgb: Arc::new(rgb),
             width,
             height,
             hash,

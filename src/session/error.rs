@@ -1,5 +1,6 @@
 //! What can go wrong above the modules: one error for the tools and the command line.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::records::Unreadable;
@@ -9,7 +10,7 @@ use crate::comfy::inject::ChoiceError;
 use crate::comfy::knobs::InjectError;
 use crate::comfy::lint::Problem;
 use crate::config::RootError;
-use crate::history::{HistoryError, IterationNo, SessionId};
+use crate::history::{HistoryError, ImageHash, IterationNo, SessionId};
 use crate::judge::JudgeError;
 use crate::judge::guard::Refusal;
 use crate::judge::rubric::RubricError;
@@ -93,6 +94,26 @@ pub enum ServiceError {
         n: IterationNo,
         /// What went wrong.
         error: Box<ServiceError>,
+    },
+    /// A recorded picture whose file is gone.
+    #[error("{what} is gone: {hash} is no longer in {}", folder.display())]
+    PictureGone {
+        /// Which picture, in words.
+        what: String,
+        /// Its hash, which is its file's name.
+        hash: ImageHash,
+        /// The folder of images.
+        folder: PathBuf,
+        /// How it can be had again.
+        what_to_do: String,
+    },
+    /// As much goes on as may.
+    #[error("{running} {what} go on or wait already, which is the most; this one was not begun")]
+    Busy {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        running: usize,
     },
     /// The caller cancelled.
     #[error("cancelled{}", .0)]
@@ -259,6 +280,8 @@ impl ServiceError {
             Self::Unreadable { .. } => "Nothing was changed, and other sessions are not affected. Use the prompt-calibrator that wrote it (probably a newer one).".into(),
             Self::File { .. } => "Check that the file is still there and that this user may read it.".into(),
             Self::Usage { hint, .. } => hint.clone(),
+            Self::PictureGone { what_to_do, .. } => what_to_do.clone(),
+            Self::Busy { .. } => "Wait for those that go on (each has its handle, or its session and iteration), or stop some (queue_generation with `cancel: true`); then call again.".into(),
             Self::Cancelled(_) => "Call again if the result is still wanted.".into(),
             Self::Stopped { .. } => "Somebody wanted it stopped: ask before calling again. A new call keeps what was finished and runs the rest anew.".into(),
             Self::Internal(_) => "Call again; if it happens twice, report the message.".into(),

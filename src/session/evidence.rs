@@ -6,6 +6,7 @@ use super::decided::{JudgedSeeds, Pair};
 use super::deciding::Deciding;
 use super::decision_log::{RecordId, UnreadableRecords};
 use super::judging::rubric_of;
+use super::pictured::Pictured;
 use super::question::is_seedless;
 use super::records::{DirectAnswer, JudgementRecord};
 use super::stats::Sample;
@@ -126,18 +127,19 @@ impl Service {
             teller: deciding.teller,
             cancel: deciding.cancel,
         };
-        let reference = self.stored_picture(reference).await?;
         let new = self.evidence(session, judge, pair.candidate.n).await?.pictures;
         let old = self.evidence(session, judge, pair.against.n).await?.pictures;
         for seed in seeds {
             let (Some(candidate_image), Some(incumbent_image)) = (new.get(seed), old.get(seed)) else {
                 continue;
             };
-            let pictures = (
-                self.stored_picture(incumbent_image).await?,
-                self.stored_picture(candidate_image).await?,
-            );
-            let read = self.judge.closer(&reference, (&pictures.0, &pictures.1), call).await?;
+            // Decoded only now: whoever waits for its turn holds no pictures.
+            let turn = self.judge.turn(call.teller, call.cancel).await?;
+            let reference = self.pictured(reference, &Pictured::Reference).await?;
+            let incumbent = self.pictured(incumbent_image, &Pictured::Other).await?;
+            let candidate = self.pictured(candidate_image, &Pictured::Other).await?;
+            let read = turn.closer(&reference, (&incumbent, &candidate), call).await?;
+            drop((turn, reference, incumbent, candidate));
             let answer = DirectAnswer::from(Versus::of(String::new(), &rubric, &read));
             self.store
                 .record_comparison(NewComparison {

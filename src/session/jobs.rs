@@ -21,6 +21,16 @@ use interest::{Interest, Stop};
 /// How many finished jobs stay known; older ones are found in the history.
 const KEPT: usize = 64;
 
+/// Jobs of one kind that go on at once, those included that wait for their turn. More are refused.
+pub const MOST: usize = 32;
+
+/// As many jobs go on as may; nothing was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// How many.
+    pub running: usize,
+}
+
 /// How a job ended.
 pub type Ended<T> = Result<Arc<T>, ServiceError>;
 
@@ -82,6 +92,8 @@ pub enum Joined<T> {
     Waiter(Waiter<T>),
     /// The job of this handle is still being stopped, and nothing new was started.
     BeingStopped,
+    /// Too many others go on.
+    Full(Full),
 }
 
 /// The jobs of one kind, by handle.
@@ -116,15 +128,28 @@ impl<T: Send + Sync + 'static> Jobs<T> {
         job.runs().then(|| job.progress.borrow().clone())
     }
 
+    /// Whether another job may begin now.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn room(&self) -> Result<(), Full> {
+        room(&self.lock())
+    }
+
     /// Starts work for which nobody waits, unless there is a job of this handle that would be joined.
-    pub fn start<F>(&self, handle: &str, work: impl FnOnce(Teller, CancellationToken) -> F)
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn start<F>(&self, handle: &str, work: impl FnOnce(Teller, CancellationToken) -> F) -> Result<(), Full>
     where
         F: Future<Output = Result<T, ServiceError>> + Send + 'static,
     {
         let mut jobs = self.lock();
         if !jobs.get(handle).is_some_and(Job::stays) {
+            room(&jobs)?;
             self.begin(&mut jobs, handle, work);
         }
+        Ok(())
     }
 
     fn begin<F>(
@@ -181,6 +206,9 @@ impl<T: Send + Sync + 'static> Jobs<T> {
                 let mut jobs = self.lock();
                 let there = jobs.get(handle).filter(|job| job.stays()).cloned();
                 let Some(job) = there else {
+                    if let Err(full) = room(&jobs) {
+                        return Joined::Full(full);
+                    }
                     let job = self.begin(&mut jobs, handle, work);
                     return Joined::Waiter(Waiter::new(job, caller, true));
                 };
@@ -318,6 +346,11 @@ impl<T> Drop for Waiter<T> {
             self.give_up();
         }
     }
+}
+
+fn room<T>(jobs: &HashMap<String, Job<T>>) -> Result<(), Full> {
+    let running = jobs.values().filter(|job| job.runs()).count();
+    if running < MOST { Ok(()) } else { Err(Full { running }) }
 }
 
 fn forget_oldest<T>(jobs: &mut HashMap<String, Job<T>>) {

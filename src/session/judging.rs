@@ -7,18 +7,17 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::deciding::{Deciding, Outcome};
-use super::jobs::Waited;
+use super::jobs::{Full, Waited};
+use super::pictured::{Look, Pictured};
 use super::queue::RunReport;
-use super::record::file_hash;
 use super::records::{self, JudgementRecord};
 use super::target;
 use super::{Caller, HandOver, Service, ServiceError};
-use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify};
+use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId};
 use crate::judge::guard;
 use crate::judge::rubric::{AxisId, Rubric};
 use crate::judge::verdict::{Verdict, Versus};
 use crate::judge::{Call, JudgeError, Pair, Target};
-use crate::picture::Picture;
 use crate::progress::{Progress, Teller};
 
 /// What to judge: two files, a session's iteration, or a reference alone.
@@ -171,7 +170,10 @@ impl Service {
         let handle = match &request.handle {
             Some(handle) => handle.clone(),
             None if request.unload && request.names_nothing() => {
-                self.judge.unload().await;
+                tokio::select! {
+                    () = self.judge.unload() => {}
+                    () = cancel.cancelled() => return Err(ServiceError::left(true)),
+                }
                 return Ok(JudgeAnswer::Done(Arc::new(Judging {
                     judged: Judged::Unloaded,
                     hand_over: None,
@@ -179,13 +181,13 @@ impl Service {
                 })));
             }
             None => {
+                self.judgings.room().map_err(busy)?;
                 let handle = format!("judge-{}", SessionId::random());
                 let work = self.plan(&request).await?;
                 let service = self.clone();
                 let unload = request.unload;
-                self.judgings.start(&handle, |teller, cancel| async move {
-                    service.run_plan(work, unload, &teller, &cancel).await
-                });
+                let begin = |teller, cancel| async move { service.run_plan(work, unload, &teller, &cancel).await };
+                self.judgings.start(&handle, begin).map_err(busy)?;
                 handle
             }
         };
@@ -202,7 +204,7 @@ impl Service {
         }
     }
 
-    /// Checks a request and reads what it names, before anything long starts.
+    /// Checks a request and keeps what it names, before anything long starts.
     async fn plan(&self, request: &JudgeRequest) -> Result<Plan, ServiceError> {
         let mut plan = self.plan_pictures(request).await?;
         if !request.reference_values.is_empty() {
@@ -221,7 +223,7 @@ impl Service {
     }
 
     /// The picture or pictures that others are compared with.
-    async fn incumbent(&self, against: &str, session: Option<&Session>) -> Result<Incumbent, ServiceError> {
+    async fn incumbent(&self, against: &str, session: Option<&SessionId>) -> Result<Incumbent, ServiceError> {
         let pictures = match (against.trim().parse::<u32>(), session) {
             (Ok(n), Some(session)) => {
                 let subjects = self.subjects(session, self.iteration_no(n)?).await?;
@@ -235,8 +237,7 @@ impl Service {
             }
             (Err(_), _) => {
                 let loaded = self.picture(against).await?;
-                self.store.put_image(loaded.bytes).await?;
-                vec![(None, loaded.picture)]
+                vec![(None, self.store.put_image(loaded.bytes).await?.hash)]
             }
         };
         Ok(Incumbent {
@@ -245,7 +246,7 @@ impl Service {
         })
     }
 
-    /// Reads the pictures that a request names.
+    /// Keeps the pictures that a request names.
     async fn plan_pictures(&self, request: &JudgeRequest) -> Result<Plan, ServiceError> {
         let Some(id) = &request.session else {
             if request.iteration.is_some() {
@@ -261,29 +262,26 @@ impl Service {
                 )
             })?;
             let rubric = self.rubric(request.rubric.as_deref()).await?;
-            let reference = self.picture(path).await?;
+            // Decoded to see that they can be used, and kept only when both can; the judge decodes them when it is their turn.
+            let reference = self.picture(path).await?.bytes;
             let generated = match &request.generated {
-                Some(path) => Some((path, self.picture(path).await?)),
+                Some(path) => Some((path, self.picture(path).await?.bytes)),
                 None => None,
             };
-            // Kept only when both can be used.
-            self.store.put_image(reference.bytes).await?;
+            let reference = self.store.put_image(reference).await?.hash;
             let generated = match generated {
-                Some((path, loaded)) => {
-                    self.store.put_image(loaded.bytes).await?;
-                    Some(Subject {
-                        of: JudgementOf::Files {
-                            generated: path.clone(),
-                        },
-                        picture: loaded.picture,
-                        run: None,
-                    })
-                }
+                Some((path, bytes)) => Some(Subject {
+                    of: JudgementOf::Files {
+                        generated: path.clone(),
+                    },
+                    picture: self.store.put_image(bytes).await?.hash,
+                    run: None,
+                }),
                 None => None,
             };
             return Ok(Plan {
                 rubric,
-                reference: reference.picture,
+                reference,
                 subjects: generated.into_iter().collect(),
                 prompt: None,
                 session: None,
@@ -298,34 +296,30 @@ impl Service {
             ));
         }
         let session = self.open_session(id).await?;
-        let hash = session.opened.reference.clone().ok_or_else(|| {
+        let reference = session.opened.reference.clone().ok_or_else(|| {
             ServiceError::usage(
                 format!("session {} has no reference picture", session.id),
                 "Give one with inject_prompt: `session` and `reference`.",
             )
         })?;
-        let reference = self.stored_picture(&hash).await?;
+        self.is_there(&reference, &Pictured::Reference).await?;
         let rubric = rubric_of(&session)?;
         let (subjects, prompt) = match (request.iteration, &request.generated) {
             (Some(n), None) => {
                 let n = self.iteration_no(n)?;
                 let iteration = self.store.iteration(&session.id, n).await?;
-                (self.subjects(&session, n).await?, iteration.content.positive)
+                (self.subjects(&session.id, n).await?, iteration.content.positive)
             }
             (None, Some(path)) => {
-                let loaded = self.picture(path).await?;
-                self.store.put_image(loaded.bytes).await?;
-                let of = JudgementOf::Files {
-                    generated: path.clone(),
+                let bytes = self.picture(path).await?.bytes;
+                let subject = Subject {
+                    of: JudgementOf::Files {
+                        generated: path.clone(),
+                    },
+                    picture: self.store.put_image(bytes).await?.hash,
+                    run: None,
                 };
-                (
-                    vec![Subject {
-                        of,
-                        picture: loaded.picture,
-                        run: None,
-                    }],
-                    None,
-                )
+                (vec![subject], None)
             }
             (None, None) => (Vec::new(), None),
             (Some(_), Some(_)) => {
@@ -340,34 +334,36 @@ impl Service {
             reference,
             subjects,
             prompt,
-            session: Some(session),
+            session: Some(session.id),
             incumbent: None,
             edits: BTreeMap::new(),
         })
     }
 
     /// The first picture of every finished run of an iteration.
-    async fn subjects(&self, session: &Session, n: IterationNo) -> Result<Vec<Subject>, ServiceError> {
+    async fn subjects(&self, session: &SessionId, n: IterationNo) -> Result<Vec<Subject>, ServiceError> {
         let mut subjects = Vec::new();
-        for run in self.store.runs_of(&session.id, Some(n)).await? {
+        for run in self.store.runs_of(session, Some(n)).await? {
             if run.state != RunState::Finished {
                 continue;
             }
             if let Some(image) = self.store.images_of(run.prompt_id).await?.first() {
+                let of = JudgementOf::Run {
+                    session: session.clone(),
+                    n,
+                    seed: run.seed,
+                };
+                self.is_there(&image.hash, &Pictured::Judged(&of)).await?;
                 subjects.push(Subject {
-                    of: JudgementOf::Run {
-                        session: session.id.clone(),
-                        n,
-                        seed: run.seed,
-                    },
-                    picture: self.stored_picture(&image.hash).await?,
+                    of,
+                    picture: image.hash.clone(),
                     run: Some(run.prompt_id),
                 });
             }
         }
         if subjects.is_empty() {
             return Err(ServiceError::usage(
-                format!("iteration {n} of session {} has no picture yet", session.id),
+                format!("iteration {n} of session {session} has no picture yet"),
                 "Run it with queue_generation first (`judge: true` judges it in the same call).",
             ));
         }
@@ -404,7 +400,7 @@ impl Service {
 
     async fn outcome_of(
         &self,
-        session: &Session,
+        session: &SessionId,
         verdicts: &[Judgement],
         (teller, cancel): (&Teller, &CancellationToken),
     ) -> Result<Outcome, ServiceError> {
@@ -416,7 +412,8 @@ impl Service {
             return Ok(Outcome::default());
         };
         let call = Deciding { about, teller, cancel };
-        self.outcome(session, judge, &call).await
+        let session = self.store.session(session).await?;
+        self.outcome(&session, judge, &call).await
     }
 
     async fn judged(&self, plan: Plan, teller: &Teller, cancel: &CancellationToken) -> Result<Judged, ServiceError> {
@@ -427,10 +424,13 @@ impl Service {
                 teller,
                 cancel,
             };
+            let turn = self.judge.turn(teller, cancel).await?;
+            let reference = self.pictured(&plan.reference, &Pictured::Reference).await?;
             let target = match plan.edits.is_empty() {
-                true => self.judge.target(&plan.reference, call).await,
-                false => self.judge.edit_target(&plan.reference, &plan.edits, call).await,
+                true => turn.target(&reference, call).await,
+                false => turn.edit_target(&reference, &plan.edits, call).await,
             };
+            drop(turn);
             let target = match target {
                 Ok(target) => target,
                 Err(JudgeError::Refused(refusal)) => {
@@ -440,21 +440,29 @@ impl Service {
                 Err(error) => return Err(error.into()),
             };
             return Ok(Judged::Target(Box::new(TargetTable {
-                reference: file_hash(&plan.reference)?,
+                reference: plan.reference,
                 rubric: plan.rubric,
                 target,
             })));
         }
-        let (mut judged, mut verdicts): (Vec<&Subject>, Vec<Judgement>) = Default::default();
+        let (mut judged, mut verdicts): (Vec<(&Subject, Option<Look>)>, Vec<Judgement>) = Default::default();
         for subject in &plan.subjects {
-            let same = judged.iter().zip(&verdicts).find(|(other, _)| other.shows_as(subject));
-            if let Some((other, judgement)) = same {
+            // A picture that cannot be read is told where it is judged.
+            let look = match subject.run {
+                Some(_) if plan.subjects.len() > 1 => self.look(&subject.picture).await.ok(),
+                _ => None,
+            };
+            let same = judged
+                .iter()
+                .zip(&verdicts)
+                .find(|((_, other), _)| look.is_some() && *other == look);
+            if let Some(((other, _), judgement)) = same {
                 self.record_same(&plan, subject, other.picture.clone(), judgement)
                     .await?;
                 continue;
             }
             verdicts.push(self.judge_subject(&plan, subject, teller, cancel).await?);
-            judged.push(subject);
+            judged.push((subject, look));
         }
         Ok(Judged::Verdicts(verdicts))
     }
@@ -471,8 +479,8 @@ impl Service {
         let (Some((image, _)), Some(reference)) = (report.images.first(), &session.opened.reference) else {
             return Ok(None);
         };
-        let subject = self.subject_of(session, iteration, report, &image.hash).await?;
-        let plan = self.plan_of_run(session, iteration, reference).await?;
+        let subject = subject_of(session, iteration, report, image.hash.clone());
+        let plan = plan_of_run(session, iteration, reference)?;
         self.judge_subject(&plan, &subject, teller, cancel).await.map(Some)
     }
 
@@ -492,8 +500,8 @@ impl Service {
         let Some(image) = self.store.images_of(judged.prompt_id).await?.into_iter().next() else {
             return Ok(());
         };
-        let subject = self.subject_of(session, iteration, report, &image.hash).await?;
-        let plan = self.plan_of_run(session, iteration, reference).await?;
+        let subject = subject_of(session, iteration, report, image.hash);
+        let plan = plan_of_run(session, iteration, reference)?;
         self.record_same(&plan, &subject, subject.picture.clone(), same).await
     }
 
@@ -503,7 +511,7 @@ impl Service {
         &self,
         plan: &Plan,
         subject: &Subject,
-        picture: Picture,
+        picture: ImageHash,
         same: &Judgement,
     ) -> Result<(), ServiceError> {
         let subject = Subject {
@@ -516,41 +524,6 @@ impl Service {
             versus: same.versus.clone(),
         };
         self.record(plan, &subject, &same.verdict.judge, &record).await
-    }
-
-    async fn subject_of(
-        &self,
-        session: &Session,
-        iteration: &Iteration,
-        report: &RunReport,
-        image: &ImageHash,
-    ) -> Result<Subject, ServiceError> {
-        Ok(Subject {
-            of: JudgementOf::Run {
-                session: session.id.clone(),
-                n: iteration.n,
-                seed: report.run.seed,
-            },
-            picture: self.stored_picture(image).await?,
-            run: Some(report.run.prompt_id),
-        })
-    }
-
-    async fn plan_of_run(
-        &self,
-        session: &Session,
-        iteration: &Iteration,
-        reference: &ImageHash,
-    ) -> Result<Plan, ServiceError> {
-        Ok(Plan {
-            rubric: rubric_of(session)?,
-            reference: self.stored_picture(reference).await?,
-            subjects: Vec::new(),
-            prompt: iteration.content.positive.clone(),
-            session: Some(session.clone()),
-            incumbent: None,
-            edits: BTreeMap::new(),
-        })
     }
 
     async fn judge_subject(
@@ -566,15 +539,19 @@ impl Service {
             teller,
             cancel,
         };
+        // Decoded only now: whoever waits for its turn holds no pictures.
+        let turn = self.judge.turn(teller, cancel).await?;
+        let reference = self.pictured(&plan.reference, &Pictured::Reference).await?;
+        let generated = self.pictured(&subject.picture, &Pictured::Judged(&subject.of)).await?;
         let pair = Pair {
-            reference: &plan.reference,
-            generated: &subject.picture,
+            reference: &reference,
+            generated: &generated,
         };
-        let compared = match self.judge.compare(pair, call).await {
+        let compared = match turn.compare(pair, call).await {
             // The context is made with the first question, so memory may run out only now.
             Err(error) if error.is_out_of_memory() && self.sharing.make_way(&*self.judge, teller, cancel).await? => {
                 tracing::warn!(%error, "the judge ran out of memory beside ComfyUI and is asked once more");
-                self.judge.compare(pair, call).await
+                turn.compare(pair, call).await
             }
             compared => compared,
         };
@@ -592,13 +569,14 @@ impl Service {
             .as_ref()
             .and_then(|i| Some((i, i.picture(subject.of.seed())?)))
         {
-            Some((incumbent, picture)) => {
-                let pictures = (picture, &subject.picture);
-                let read = self.judge.closer(&plan.reference, pictures, call).await?;
+            Some((incumbent, hash)) => {
+                let other = self.pictured(hash, &Pictured::Other).await?;
+                let read = turn.closer(&reference, (&other, &generated), call).await?;
                 Some(Versus::of(incumbent.name.clone(), &plan.rubric, &read))
             }
             None => None,
         };
+        drop((turn, reference, generated));
         let record = JudgementRecord::Made {
             verdict: Box::new(verdict.clone()),
             versus: versus.clone(),
@@ -606,13 +584,7 @@ impl Service {
         self.record(plan, subject, &verdict.judge, &record).await?;
         let mut pictures = [const { String::new() }; 2];
         for (slot, picture) in pictures.iter_mut().zip([&plan.reference, &subject.picture]) {
-            *slot = self
-                .store
-                .find_image(&file_hash(picture)?)
-                .await?
-                .path
-                .display()
-                .to_string();
+            *slot = self.store.find_image(picture).await?.path.display().to_string();
         }
         Ok(Judgement {
             of: subject.of.clone(),
@@ -622,53 +594,63 @@ impl Service {
             pictures,
         })
     }
+}
 
-    /// A picture from the image store, its content checked against its name.
-    pub(super) async fn stored_picture(&self, hash: &ImageHash) -> Result<Picture, ServiceError> {
-        let (_, bytes) = self.store.read_image(hash, Verify::Hash).await?;
-        Ok(self.decoded(bytes).await?.picture)
+fn subject_of(session: &Session, iteration: &Iteration, report: &RunReport, picture: ImageHash) -> Subject {
+    Subject {
+        of: JudgementOf::Run {
+            session: session.id.clone(),
+            n: iteration.n,
+            seed: report.run.seed,
+        },
+        picture,
+        run: Some(report.run.prompt_id),
     }
+}
+
+fn plan_of_run(session: &Session, iteration: &Iteration, reference: &ImageHash) -> Result<Plan, ServiceError> {
+    Ok(Plan {
+        rubric: rubric_of(session)?,
+        reference: reference.clone(),
+        subjects: Vec::new(),
+        prompt: iteration.content.positive.clone(),
+        session: Some(session.id.clone()),
+        incumbent: None,
+        edits: BTreeMap::new(),
+    })
 }
 
 /// The pictures that the judged ones are compared with directly.
 pub(super) struct Incumbent {
     name: String,
     /// With their seeds, where they are runs.
-    pictures: Vec<(Option<u64>, Picture)>,
+    pictures: Vec<(Option<u64>, ImageHash)>,
 }
 
 impl Incumbent {
     /// The picture of the same seed, else the first.
-    fn picture(&self, seed: Option<u64>) -> Option<&Picture> {
+    fn picture(&self, seed: Option<u64>) -> Option<&ImageHash> {
         let same = self.pictures.iter().find(|(s, _)| seed.is_some() && *s == seed);
         same.or(self.pictures.first()).map(|(_, picture)| picture)
     }
 }
 
-/// One picture to judge.
+/// One picture to judge, in the image store.
 pub(super) struct Subject {
     pub of: JudgementOf,
-    pub picture: Picture,
+    pub picture: ImageHash,
     pub run: Option<PromptId>,
 }
 
-impl Subject {
-    /// Whether two runs made the same picture, pixel for pixel.
-    fn shows_as(&self, other: &Self) -> bool {
-        let runs = self.run.is_some() && other.run.is_some();
-        let size = |picture: &Picture| (picture.width(), picture.height());
-        runs && size(&self.picture) == size(&other.picture) && self.picture.rgb() == other.picture.rgb()
-    }
-}
-
-/// A judging call, read and checked.
+/// A judging call, checked. It holds no pixels and no workflow: many may wait.
 pub(super) struct Plan {
     pub rubric: Rubric,
-    pub reference: Picture,
+    /// In the image store.
+    pub reference: ImageHash,
     /// Empty: the reference alone.
     pub subjects: Vec<Subject>,
     pub prompt: Option<String>,
-    pub session: Option<Session>,
+    pub session: Option<SessionId>,
     /// What is compared with directly.
     pub incumbent: Option<Incumbent>,
     /// What the reference shows, written by hand.
@@ -682,6 +664,13 @@ impl Plan {
             JudgementOf::Run { session, n, .. } => Some((session, *n)),
             JudgementOf::Files { .. } => None,
         })
+    }
+}
+
+fn busy(full: Full) -> ServiceError {
+    ServiceError::Busy {
+        what: "judgements",
+        running: full.running,
     }
 }
 

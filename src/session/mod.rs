@@ -17,6 +17,7 @@ mod memory;
 mod notebook;
 mod opening;
 mod overview;
+mod pictured;
 mod question;
 mod queue;
 mod record;

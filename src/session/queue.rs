@@ -26,6 +26,9 @@ use crate::history::{
 };
 use crate::progress::{Progress, Teller};
 
+/// What stands in the place of the path of a picture whose file is gone.
+const MISSING: &str = "missing: ";
+
 /// Most seeds of one call.
 pub const MAX_SEEDS: usize = 16;
 
@@ -207,6 +210,13 @@ impl Service {
                 Joined::BeingStopped if cancel.is_cancelled() => {
                     return Err(ServiceError::left(false).at(&session.id, n));
                 }
+                Joined::Full(full) => {
+                    let busy = ServiceError::Busy {
+                        what: "iterations",
+                        running: full.running,
+                    };
+                    return Err(busy.at(&session.id, n));
+                }
                 Joined::BeingStopped => {
                     let told = ServiceError::usage(
                         "it is still being stopped; nothing new was started",
@@ -296,8 +306,15 @@ impl Service {
                 seeds,
                 judge: false,
             };
-            self.queued
+            let begun = self
+                .queued
                 .start(&format!("{id}/{n}"), |teller, cancel| work.run(teller, cancel));
+            if begun.is_err() {
+                tracing::warn!(
+                    "more runs were left open than are followed at once; asking for an iteration finds its run"
+                );
+                break;
+            }
         }
         Ok(())
     }
@@ -349,7 +366,7 @@ impl Service {
         for image in self.store.images_of(id).await? {
             let path = match self.store.find_image(&image.hash).await {
                 Ok(stored) => stored.path.display().to_string(),
-                Err(HistoryError::ImageMissing { hash, .. }) => format!("missing: {hash}"),
+                Err(HistoryError::ImageMissing { hash, .. }) => format!("{MISSING}{hash}"),
                 Err(error) => return Err(error.into()),
             };
             pictures.push((image, path));
@@ -535,10 +552,11 @@ impl Work {
             with_seed(&located.graph, &located.roles, seed)?
         };
         if let Some(run) = self.finished(seed).await? {
+            let images = service.pictures_of(run.prompt_id).await?;
             return Ok(RunReport {
-                images: service.pictures_of(run.prompt_id).await?,
+                remark: gone(&images, self.n, seed),
+                images,
                 run,
-                remark: None,
                 judgement: None,
                 same_as: None,
             });
@@ -624,4 +642,15 @@ impl Work {
         }
         service.complete(&run, plan, teller, cancel).await
     }
+}
+
+/// What to say of a run whose pictures' files are gone: asking for it again renders nothing.
+fn gone(images: &[(RunImage, String)], n: IterationNo, seed: u64) -> Option<String> {
+    let gone = images.iter().filter(|(_, path)| path.starts_with(MISSING)).count();
+    (gone > 0).then(|| {
+        format!(
+            "{gone} of its {} picture(s) are gone from the data folder; `parent`: {n} with `seeds`: [{seed}] renders it again as a new iteration",
+            images.len()
+        )
+    })
 }

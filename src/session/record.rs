@@ -5,9 +5,8 @@ use tokio_util::sync::CancellationToken;
 use super::judging::{BestSoFar, JudgementOf, Plan, Subject};
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
-use crate::history::{ImageHash, JudgeHash, NewJudgement, RubricHash, Span};
+use crate::history::{JudgeHash, NewJudgement, RubricHash, Span};
 use crate::judge::guard::Refusal;
-use crate::picture::Picture;
 
 impl Service {
     pub(super) async fn record(
@@ -25,15 +24,15 @@ impl Service {
         let internal = |e: crate::history::InvalidId| ServiceError::Internal(e.to_string());
         let (session, iteration) = match &subject.of {
             JudgementOf::Run { session, n, .. } => (Some(session.clone()), Some(*n)),
-            JudgementOf::Files { .. } => (plan.session.as_ref().map(|s| s.id.clone()), None),
+            JudgementOf::Files { .. } => (plan.session.clone(), None),
         };
         self.store
             .record_judgement(NewJudgement {
                 session,
                 iteration,
                 run: subject.run,
-                reference: file_hash(&plan.reference)?,
-                image: file_hash(&subject.picture)?,
+                reference: plan.reference.clone(),
+                image: subject.picture.clone(),
                 judge: JudgeHash::parse(judge).map_err(internal)?,
                 rubric: RubricHash::parse(&plan.rubric.hash().to_string()).map_err(internal)?,
                 overall_score,
@@ -84,19 +83,15 @@ impl Service {
             return Ok(None);
         };
         let judge = JudgeHash::parse(judge).map_err(|e| ServiceError::Internal(e.to_string()))?;
-        let Some(n) = self.store.incumbent(&session.id, &judge).await? else {
+        let Some(n) = self.store.incumbent(session, &judge).await? else {
             return Ok(None);
         };
         if matches!(of, JudgementOf::Run { n: own, .. } if *own == n) {
             return Ok(None);
         }
-        let rows = self.store.trend(&session.id, Span::Between(n, n)).await?;
+        let rows = self.store.trend(session, Span::Between(n, n)).await?;
         let scores = rows.iter().flat_map(|row| &row.scores);
         let overall = scores.filter(|s| s.judge == judge).find_map(|s| s.overall);
         Ok(overall.map(|overall| BestSoFar { n, overall }))
     }
-}
-
-pub(super) fn file_hash(picture: &Picture) -> Result<ImageHash, ServiceError> {
-    ImageHash::parse(&picture.hash().to_string()).map_err(|e| ServiceError::Internal(e.to_string()))
 }

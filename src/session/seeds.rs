@@ -1,10 +1,11 @@
 //! The seeds that an iteration is run with, and which of them made a difference.
 
 use super::inject::{Located, random_seed};
+use super::pictured::Look;
 use super::{RunReport, Service, ServiceError};
 use crate::comfy::inject::{Finding, Role, kept_seeds};
 use crate::comfy::knobs::check_seed;
-use crate::history::{ImageHash, IterationNo, SessionId};
+use crate::history::{IterationNo, SessionId};
 
 /// The seeds of a piece of work.
 pub(super) struct Seeds {
@@ -78,20 +79,19 @@ impl Service {
         if reports.len() < 2 {
             return Ok(());
         }
-        let mut known: Vec<(u64, (u32, u32), ImageHash)> = Vec::new();
+        let mut known: Vec<(u64, Look)> = Vec::new();
         for report in reports {
             let Some((image, _)) = report.images.first() else {
                 continue;
             };
             // A picture that cannot be read is told where it is needed.
-            let Ok(picture) = self.stored_picture(&image.hash).await else {
+            let Ok(look) = self.look(&image.hash).await else {
                 continue;
             };
             let seed = report.run.seed;
-            let (size, pixels) = ((picture.width(), picture.height()), ImageHash::of(picture.rgb()));
-            let same = known.iter().find(|(_, s, p)| *s == size && *p == pixels);
+            let same = known.iter().find(|(_, other)| *other == look);
             match same {
-                Some((other, ..)) => {
+                Some((other, _)) => {
                     report.same_as = Some(*other);
                     let told = format!(
                         "Seed {seed} made the same picture as seed {other}: the seed has no effect here, and the two count as one."
@@ -101,7 +101,7 @@ impl Service {
                         None => told,
                     });
                 }
-                None => known.push((seed, size, pixels)),
+                None => known.push((seed, look)),
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::files::blocking;
 use super::inject::Located;
 use super::{Service, ServiceError};
 use crate::comfy::knobs::{self, InjectError, PictureKnob, REFERENCE};
@@ -59,7 +60,8 @@ impl Service {
         } else {
             return self.checked_anew(picture).await.map(|()| None);
         };
-        let name = upload_name(&bytes, called);
+        let called = called.to_owned();
+        let (name, bytes) = blocking(move || Ok((upload_name(&bytes, &called), bytes))).await?;
         Ok(Some(self.client.upload_image(&name, bytes).await?))
     }
 

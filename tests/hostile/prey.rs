@@ -89,12 +89,11 @@ impl Prey {
     }
 
     pub fn over_pipes_in(data: &Path, comfyui: &str, arguments: &[&str]) -> (Self, ChildStdin, BufReader<ChildStdout>) {
-        let mut process = command(data, comfyui)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn_over_pipes(command(data, comfyui).args(arguments))
+    }
+
+    fn spawn_over_pipes(command: &mut Command) -> (Self, ChildStdin, BufReader<ChildStdout>) {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
         tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
         let (input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
@@ -105,6 +104,28 @@ impl Prey {
             _folder: None,
         };
         (prey, input, BufReader::new(output))
+    }
+
+    /// The same over pipes, where no file may grow beyond so many blocks of the shell's `ulimit -f`.
+    pub fn over_pipes_with_small_files(data: &Path, blocks: u32) -> (Self, ChildStdin, BufReader<ChildStdout>) {
+        let mut limited = Command::new("/bin/sh");
+        limited.args(["-c", &format!("ulimit -f {blocks} && exec \"$0\" \"$@\""), BINARY]);
+        let root = data.display().to_string();
+        Self::spawn_over_pipes(serving(limited, data, &nowhere()).args(["--root", &root]))
+    }
+
+    /// The judge processes that it started.
+    pub fn judges(&self) -> Vec<u32> {
+        let numbers = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<u32>().ok());
+        numbers
+            .filter(|pid| {
+                let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+                let parent = format!("PPid:\t{}\n", self.pid);
+                read("status").contains(&parent) && read("cmdline").contains("judge-worker")
+            })
+            .collect()
     }
 
     pub fn url(&self) -> String {
@@ -201,8 +222,7 @@ impl Prey {
 
     /// Ends it as a person or a supervisor does.
     pub fn terminate(&self) {
-        let sent = std::process::Command::new("kill").arg(self.pid.to_string()).status();
-        assert!(sent.unwrap().success());
+        signal("-TERM", self.pid);
     }
 
     /// Waits until it has ended; its exit code.
@@ -212,7 +232,10 @@ impl Prey {
 }
 
 fn command(data: &Path, comfyui: &str) -> Command {
-    let mut command = Command::new(BINARY);
+    serving(Command::new(BINARY), data, comfyui)
+}
+
+fn serving(mut command: Command, data: &Path, comfyui: &str) -> Command {
     command
         .args(["serve", "--comfyui", comfyui, "--data-dir"])
         .arg(data)
@@ -222,6 +245,14 @@ fn command(data: &Path, comfyui: &str) -> Command {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+/// Sends a process a signal.
+pub fn signal(which: &str, pid: u32) {
+    let sent = std::process::Command::new("kill")
+        .args([which, &pid.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
 }
 
 /// An address at which nothing listens.

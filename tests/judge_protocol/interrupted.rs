@@ -12,6 +12,7 @@ use prompt_calibrator::judge::worker::frame::{self, Request};
 use prompt_calibrator::judge::worker::{SUBCOMMAND, WorkerError, WorkerState};
 use prompt_calibrator::judge::{Call, Judge, JudgeError, MAX_WAITING, Pair};
 use prompt_calibrator::progress::{Progress, Teller};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -197,7 +198,7 @@ async fn a_judge_process_ends_with_its_input() {
             .unwrap();
         let mut input = child.stdin.take().unwrap();
         if loads {
-            frame::send(&mut input, &load, &[]).await.unwrap();
+            input.write_all(&frame::head(&load, &[]).unwrap()).await.unwrap();
         }
         // Both at once, as when the server is killed.
         drop((input, child.stdout.take()));

@@ -3,14 +3,15 @@
 #![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use prompt_calibrator::judge::engine::EngineError;
-use prompt_calibrator::judge::worker::{Cause, Worker, WorkerConfig, WorkerError, WorkerState};
+use prompt_calibrator::judge::worker::{Cause, KeyedPixels, Worker, WorkerConfig, WorkerError, WorkerState};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::setting::{answer, ask, config, gguf, picture};
+use crate::setting::{LIMIT, answer, ask, config, gguf, picture};
 
 fn dense_with(change: impl FnOnce(&mut WorkerConfig)) -> Worker {
     let mut config = config(gguf("random-qwen3vl.gguf"), gguf("random-mmproj.gguf"));
@@ -141,19 +142,115 @@ async fn an_idle_process_is_ended_and_comes_back() {
     answer(&worker, &ask(&a, &[&a, &b]), &[&a, &b]).await.unwrap();
 }
 
+/// What a process says, as a frame: its head says how long it is.
+fn frame(json: &str) -> Vec<u8> {
+    let mut bytes = (json.len() as u32).to_le_bytes().to_vec();
+    bytes.extend([0; 4]);
+    bytes.extend(json.as_bytes());
+    bytes
+}
+
+/// That the model is loaded.
+fn loaded_frame() -> Vec<u8> {
+    let info = r#"{"architecture":"x","name":null,"parameters":1,"bytes":1,"backend":"CPU","instructions":"","engine":"x","trained":true,"domain":null,"closes_thinking":false,"known_architecture":true}"#;
+    frame(&format!(r#"{{"Loaded":{{"id":1,"info":{info}}}}}"#))
+}
+
+/// A program that says these words and then does as the script says.
+fn program(folder: &Path, name: &str, words: &[u8], script: &str) -> PathBuf {
+    let (said, program) = (folder.join(format!("{name}.bin")), folder.join(format!("{name}.sh")));
+    std::fs::write(&said, words).unwrap();
+    std::fs::write(&program, format!("#!/bin/sh\ncat {} && {script}\n", said.display())).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+/// A process that stands still in the middle of the pixels that it asked for.
+struct HalfWay {
+    folder: tempfile::TempDir,
+    worker: Worker,
+    pictures: [KeyedPixels; 2],
+}
+
+impl HalfWay {
+    fn with_patience(patience: Duration) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let needs = r#"{"Failed":{"id":2,"error":{"NeedPixels":["a","b"]}}}"#;
+        let words = [loaded_frame(), frame(needs)].concat();
+        // More than it is asked in words, and less than the pixels by more than a pipe holds.
+        let pid = folder.path().join("pid");
+        let script = format!(
+            "head -c 100000 >/dev/null && echo $$ >{pid}.new && mv {pid}.new {pid} && exec sleep 1000",
+            pid = pid.display()
+        );
+        let program = program(folder.path(), "half", &words, &script);
+        Self {
+            folder,
+            worker: dense_with(|c| {
+                c.program = program;
+                c.patience = patience;
+            }),
+            pictures: [picture("a", [200, 30, 30]), picture("b", [20, 40, 220])],
+        }
+    }
+
+    async fn asked(&self, cancel: &CancellationToken) -> WorkerError {
+        let [a, b] = &self.pictures;
+        let asked = self.worker.ask(ask(a, &[a, b]), vec![a.clone(), b.clone()], cancel);
+        timeout(LIMIT, asked).await.expect("it ends").unwrap_err()
+    }
+
+    /// Waits until it stands still; its process id. The system has no bell for that.
+    async fn stands_still(&self) -> u32 {
+        let pid = self.folder.path().join("pid");
+        let there = async {
+            loop {
+                match std::fs::read_to_string(&pid) {
+                    Ok(pid) => return pid.trim().parse().unwrap(),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        timeout(LIMIT, there).await.expect("it stands still")
+    }
+}
+
+fn is_gone(pid: u32) -> bool {
+    !Path::new(&format!("/proc/{pid}")).exists()
+}
+
+#[tokio::test]
+async fn a_process_that_takes_no_more_pixels_is_ended_and_told() {
+    let process = HalfWay::with_patience(Duration::from_millis(1500));
+    let never = CancellationToken::new();
+    let (error, pid) = tokio::join!(process.asked(&never), process.stands_still());
+    assert!(matches!(error, WorkerError::Hung { .. }), "{error}");
+    assert!(
+        error.to_string().contains("was ended") && !error.hint().is_empty(),
+        "{error}"
+    );
+    assert!(is_gone(pid));
+}
+
+#[tokio::test]
+async fn a_cancel_is_heard_while_pixels_are_written_and_unloading_works() {
+    let process = HalfWay::with_patience(Duration::from_secs(3600));
+    let cancel = CancellationToken::new();
+    let (error, pid) = tokio::join!(process.asked(&cancel), async {
+        let pid = process.stands_still().await;
+        cancel.cancel();
+        pid
+    });
+    assert!(error.is_cancelled(), "{error}");
+    assert!(is_gone(pid));
+    timeout(LIMIT, process.worker.unload()).await.expect("it is unloaded");
+    assert_eq!(*process.worker.state().borrow(), WorkerState::Idle);
+}
+
 /// A program that is no judge: it says something else, nothing, or too much.
 #[tokio::test]
 async fn a_lying_process_is_an_error_and_never_a_score() {
     let folder = tempfile::tempdir().unwrap();
-    // A frame's head says how long it is.
-    let frame = |json: &str| {
-        let mut bytes = (json.len() as u32).to_le_bytes().to_vec();
-        bytes.extend([0; 4]);
-        bytes.extend(json.as_bytes());
-        bytes
-    };
-    let info = r#"{"architecture":"x","name":null,"parameters":1,"bytes":1,"backend":"CPU","instructions":"","engine":"x","trained":true,"domain":null,"closes_thinking":false,"known_architecture":true}"#;
-    let loaded = format!(r#"{{"Loaded":{{"id":1,"info":{info}}}}}"#);
     let cost = r#"{"encode_s":0,"prefill_s":0,"branch_s":0,"decode_s":0,"images_encoded":0,"images_kept":0,"prefill_tokens":0,"reused_tokens":0,"branch_tokens":0}"#;
     let answered = |id: u64, answers: &str| {
         frame(&format!(
@@ -167,20 +264,13 @@ async fn a_lying_process_is_an_error_and_never_a_score() {
         ("no frame", b"I am a judge, believe me\n".to_vec()),
         ("a frame without end", u32::MAX.to_le_bytes().repeat(2)),
         ("an answer to nothing", answered(7, "")),
-        ("too few answers", [frame(&loaded), answered(2, sure)].concat()),
-        ("sure of every digit", [frame(&loaded), answered(2, &four)].concat()),
+        ("too few answers", [loaded_frame(), answered(2, sure)].concat()),
+        ("sure of every digit", [loaded_frame(), answered(2, &four)].concat()),
     ];
     let (a, b) = (picture("a", [200, 30, 30]), picture("b", [20, 40, 220]));
     for (n, (name, said)) in cases.iter().enumerate() {
-        let (words, program) = (
-            folder.path().join(format!("{n}.bin")),
-            folder.path().join(format!("{n}.sh")),
-        );
-        std::fs::write(&words, said).unwrap();
         // What it is asked is read, so that nobody waits for it to.
-        let script = format!("#!/bin/sh\ncat {} && exec cat >/dev/null\n", words.display());
-        std::fs::write(&program, script).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let program = program(folder.path(), &n.to_string(), said, "exec cat >/dev/null");
         let worker = dense_with(|c| {
             c.program = program;
             c.patience = Duration::from_millis(500);

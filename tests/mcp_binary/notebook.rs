@@ -1,5 +1,6 @@
 //! A session as a notebook: what is decided, what the views cost, what a person gets out of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -332,10 +333,22 @@ async fn sessions_are_listed_shown_taken_out_and_in_and_removed() {
     );
     assert!(shown.contains("* the best: iteration 2, "), "{shown}");
 
-    let folder = PathBuf::from(bench.file("export"));
+    let folder = PathBuf::from(bench.file("export.v1"));
     let to = folder.display().to_string();
+    // What lies beside it is somebody else's.
+    let beside = folder.with_extension("partial");
+    fs::create_dir(&beside).unwrap();
+    fs::write(beside.join("thesis"), "mine").unwrap();
+    let names = || {
+        let all = fs::read_dir(folder.parent().unwrap()).unwrap();
+        all.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
+    };
+    let mut before = names();
     let (ok, told, _) = command(&bench, &["sessions", "export", &session, "--to", &to]);
     assert!(ok && told.contains("7 pictures"), "{told}");
+    assert_eq!(fs::read_to_string(beside.join("thesis")).unwrap(), "mine");
+    before.insert("export.v1".into());
+    assert_eq!(names(), before, "nothing else is there, and nothing is gone");
     let (ok, _, error) = command(&bench, &["sessions", "export", &session, "--to", &to]);
     assert!(!ok && error.contains("is there already"), "{error}");
     let (ok, _, error) = command(&bench, &["sessions", "import", &to]);

@@ -65,3 +65,75 @@ async fn two_servers_share_a_data_folder() {
     assert_eq!(again["runs"][0]["pictures"], made["runs"][0]["pictures"]);
     assert_eq!(bench.studio.submissions().await, 1);
 }
+
+/// SQLite would go on writing to a file that has no name any more, and all that was answered would be gone with it.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_data_folder_that_is_removed_or_moved_while_serving_is_told_of() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let session = server.session(&bench).await;
+    let more = || json!({"session": session, "positive": "a blue square"});
+    let aside = bench.data().with_extension("aside");
+    std::fs::rename(bench.data(), &aside).unwrap();
+    let told = server.refused("inject_prompt", more()).await;
+    assert!(
+        told.contains("removed, moved or replaced") && told.contains(&bench.data().display().to_string()),
+        "{told}"
+    );
+    assert!(
+        told.contains("nothing was recorded") && !bench.data().exists(),
+        "{told}"
+    );
+    // Put back, all of it is there, and it goes on.
+    std::fs::rename(&aside, bench.data()).unwrap();
+    assert_eq!(server.tool("inject_prompt", more()).await["iteration"], 2);
+    std::fs::remove_dir_all(bench.data()).unwrap();
+    server.refused("get_history", json!({"session": session})).await;
+    let told = server.refused("inject_prompt", more()).await;
+    assert!(told.contains("there is no session"), "{told}");
+}
+
+/// Asking for the same run again renders nothing, so that is not what an agent is told to do.
+#[tokio::test]
+async fn a_picture_that_is_gone_is_named_and_can_be_rendered_again() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let session = server.session(&bench).await;
+    let asked = json!({"session": session, "iteration": 1, "seeds": [5]});
+    let made = server.tool("queue_generation", asked.clone()).await;
+    let picture = made["runs"][0]["pictures"][0].as_str().unwrap().to_owned();
+    std::fs::remove_file(&picture).unwrap();
+    let hash = Path::new(&picture).file_stem().unwrap().to_str().unwrap();
+    let again = server.tool("queue_generation", asked).await;
+    assert!(again.to_string().contains("gone from the data folder"), "{again}");
+    let told = server
+        .refused("judge_pair", json!({"session": session, "iteration": 1}))
+        .await;
+    for part in ["iteration 1, seed 5", hash, "`parent`: 1", "`seeds`: [5]"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    // What it says works.
+    let anew = json!({"session": session, "parent": 1, "seeds": [5], "judge": true});
+    let made = server.tool("queue_generation", anew).await;
+    assert_eq!(
+        (&made["state"], &made["iteration"]),
+        (&json!("done"), &json!(2)),
+        "{made}"
+    );
+    assert!(
+        Path::new(made["runs"][0]["pictures"][0].as_str().unwrap()).is_file(),
+        "{made}"
+    );
+
+    std::fs::remove_dir_all(bench.data().join("images")).unwrap();
+    let told = server.refused("judge_pair", json!({"session": session})).await;
+    assert!(
+        told.contains("the reference is gone") && told.contains("`reference`"),
+        "{told}"
+    );
+    let given =
+        json!({"session": session, "reference": bench.file("reference.png"), "positive": "a red circle, evening"});
+    server.tool("inject_prompt", given).await;
+    server.tool("judge_pair", json!({"session": session})).await;
+}

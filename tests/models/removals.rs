@@ -74,6 +74,9 @@ async fn rm_removes_what_nothing_else_needs() {
     std::fs::create_dir(&old).unwrap();
     #[cfg(unix)]
     std::os::unix::fs::symlink(format!("../../blobs/{}", sha256(&gguf(1_000, 8))), old.join("old.gguf")).unwrap();
+    // And it has written down what it is about to fetch.
+    let coming = cached.join("refs").join("coming");
+    std::fs::write(&coming, "e".repeat(40)).unwrap();
 
     person
         .types(&["rm", NAME])
@@ -100,7 +103,12 @@ async fn rm_removes_what_nothing_else_needs() {
     assert!(said.out.contains("The judge is the bundled one now"), "{said:?}");
     assert!(person.config().is_empty());
     assert_eq!(person.blobs(REPO), [sha256(&gguf(1_000, 8))]);
-    assert!(!cached.join("snapshots").join(COMMIT).exists() && !cached.join("refs").exists());
+    assert!(!cached.join("snapshots").join(COMMIT).exists());
+    let refs: Vec<_> = std::fs::read_dir(cached.join("refs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(refs, [coming], "its own is gone, and no other");
     let rows = person.reads(&["list", "--json"]).await;
     assert!(rows.as_array().unwrap().iter().all(|row| row["installed"] == false));
     person

@@ -78,14 +78,17 @@ async fn strange_hosts_and_origins_are_forbidden_on_every_route() {
             ("Origin", "http://evil.example"),
             ("Origin", "null"),
             ("Origin", "http://app.example"),
+            ("Origin", "http://127.0.0.1:9"),
+            ("Origin", "http://localhost"),
         ] {
             let request = server.ask(method.clone(), path).header(name, value);
             assert_eq!(status(request).await, 403, "{method} {path} with {name}: {value}");
         }
     }
+    let own = format!("http://localhost:{}", server.bound.addr.port());
     for (name, value) in [
         ("Host", "localhost:1"),
-        ("Origin", "http://127.0.0.1:9"),
+        ("Origin", own.as_str()),
         ("Origin", "https://app.example"),
     ] {
         let request = discover(server.ask(Method::POST, "/mcp")).header(name, value);

@@ -46,6 +46,14 @@ pub fn samples() -> Vec<Sample> {
             session: session.to_string(),
             source: rusqlite::Error::InvalidQuery
         },
+        HistoryError::Folder {
+            doing: "make",
+            path: "data".into(),
+            source: std::io::ErrorKind::FileTooLarge.into()
+        },
+        HistoryError::Gone {
+            path: "data/history.sqlite".into()
+        },
         refused(Trouble::Locked),
         refused(Trouble::ReadOnly),
         refused(Trouble::Full),

@@ -5,7 +5,7 @@ use crate::comfy::inject::{ChoiceError, Role};
 use crate::comfy::knobs::InjectError;
 use crate::comfy::lint::{Problem, ProblemKind, Severity};
 use crate::config::RootError;
-use crate::history::{HistoryError, IterationNo, SessionId};
+use crate::history::{HistoryError, ImageHash, IterationNo, SessionId};
 use crate::judge::JudgeError;
 use crate::judge::guard::Refusal;
 use crate::judge::rubric::{RubricError, RubricProblem};
@@ -63,6 +63,16 @@ pub fn samples() -> Vec<Sample> {
         ServiceError::usage("no picture", "Give a picture.").at(&SessionId::random(), IterationNo::FIRST),
         ServiceError::left(true),
         ServiceError::left(false).stopped_by_a_call(true),
+        ServiceError::PictureGone {
+            what: "the reference".to_owned(),
+            hash: ImageHash::of(b"x"),
+            folder: "images".into(),
+            what_to_do: "Give it again.".to_owned()
+        },
+        ServiceError::Busy {
+            what: "judgements",
+            running: 32
+        },
         ServiceError::Internal(s()),
     ]
 }

@@ -90,3 +90,32 @@ fn formats_are_told_by_their_first_bytes() {
     }
     assert_eq!(FileFormat::of(b"RIFF\x10\0\0\0WAVE"), None);
 }
+
+#[tokio::test]
+async fn what_a_killed_process_left_goes_and_nothing_else() {
+    let (_folder, store) = store();
+    let stored = store.put_image(PNG.to_vec()).await.unwrap();
+    let shelf = stored.path.parent().unwrap();
+    let put = |name: &str, hours: u64| {
+        let path = shelf.join(name);
+        let file = fs::File::create_new(&path).unwrap();
+        let at = std::time::SystemTime::now() - std::time::Duration::from_secs(hours * 3_600);
+        file.set_modified(at).unwrap();
+        path
+    };
+    let id = "6b1c0e1a-0000-4000-8000-000000000000";
+    let left = put(&format!("{id}.partial"), 2);
+    let others = [
+        put("6b1c0e1a-0000-4000-8000-000000000001.partial", 0),
+        put("holiday.partial", 2),
+        put("6b1c0e1a-0000-1000-8000-000000000000.partial", 2),
+        put(&format!("{id}.png"), 2),
+        put("notes.txt", 2),
+    ];
+    store.tidy().await.unwrap();
+    assert!(!left.exists());
+    for other in others.iter().chain([&stored.path]) {
+        assert!(other.exists(), "{}", other.display());
+    }
+    assert!(!store.database_path().exists(), "start-up does not open the history");
+}

@@ -210,3 +210,46 @@ async fn foreign_keys_are_on() {
         .await;
     assert!(outcome.unwrap_err().to_string().contains("FOREIGN KEY"));
 }
+
+/// SQLite goes on with a file that has no name any more: what it takes is gone with it.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_history_that_is_removed_moved_or_replaced_is_told_of_and_keeps_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, aside) = (folder.path().join("data"), folder.path().join("aside"));
+    let store = Store::open(&data);
+    let id = store.create_session(new_session()).await.unwrap().id;
+    let gone = |error: HistoryError| {
+        let told = error.to_string();
+        assert!(matches!(error, HistoryError::Gone { .. }), "{error:?}");
+        assert!(
+            told.contains("history.sqlite") && told.contains("nothing was recorded"),
+            "{told}"
+        );
+        assert!(error.hint().contains(&data.display().to_string()), "{}", error.hint());
+    };
+    // Moved away: neither written nor read, and there again when it is back.
+    fs::rename(&data, &aside).unwrap();
+    gone(store.add_iteration(new_iteration(&id, "a barn")).await.unwrap_err());
+    assert!(!data.exists(), "nothing was made in its place");
+    fs::rename(&aside, &data).unwrap();
+    assert_eq!(store.iterations(&id, Span::All).await.unwrap(), []);
+    // Another one in its place: that one is not written to by mistake, nor harmed.
+    let other = Store::open(folder.path().join("other"));
+    let others = other.create_session(new_session()).await.unwrap().id;
+    fs::rename(&data, &aside).unwrap();
+    fs::rename(other.data_dir(), &data).unwrap();
+    gone(store.session(&id).await.unwrap_err());
+    store.session(&others).await.unwrap();
+    drop(other);
+    // Removed for good: the call after the one that was told begins anew.
+    fs::remove_dir_all(&data).unwrap();
+    gone(store.create_session(new_session()).await.unwrap_err());
+    store.create_session(new_session()).await.unwrap();
+    assert!(matches!(
+        store.session(&others).await.unwrap_err(),
+        HistoryError::UnknownSession(_)
+    ));
+    // What was moved away is whole.
+    Store::open(&aside).session(&id).await.unwrap();
+}

@@ -1,6 +1,6 @@
 //! The judge process: reads requests from its standard input, answers on its standard output.
 //!
-//! It ends when its input ends, so that it never outlives the server.
+//! It ends when its input ends, and on Linux with its parent even while it is stopped: it never outlives the server.
 
 use std::io::{self, Stdout};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

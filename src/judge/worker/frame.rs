@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::judge::engine::llama::{Backends, Pixels};
 use crate::judge::engine::{Answers, Ask, Buffer, EngineError, EngineInfo, GpuMemory, ModelSpec, PixelKey};
@@ -126,7 +126,18 @@ pub enum Reply {
     },
 }
 
-fn header(json: &[u8], blob: &[u8]) -> io::Result<[u8; 8]> {
+/// All of a frame but its blob.
+///
+/// # Errors
+/// When the frame is over the limits.
+pub fn head(message: &impl Serialize, blob: &[u8]) -> io::Result<Vec<u8>> {
+    let json = serde_json::to_vec(message)?;
+    let mut head = lengths_of(&json, blob)?.to_vec();
+    head.extend(json);
+    Ok(head)
+}
+
+fn lengths_of(json: &[u8], blob: &[u8]) -> io::Result<[u8; 8]> {
     let too_large = || io::Error::new(io::ErrorKind::InvalidInput, "frame too large");
     let json = u32::try_from(json.len()).map_err(|_| too_large())?;
     let blob = u32::try_from(blob.len()).map_err(|_| too_large())?;
@@ -158,9 +169,7 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> io::Result<T> {
 /// # Errors
 /// When the pipe is closed or the frame is over the limits.
 pub fn write(out: &mut impl Write, message: &impl Serialize, blob: &[u8]) -> io::Result<()> {
-    let json = serde_json::to_vec(message)?;
-    out.write_all(&header(&json, blob)?)?;
-    out.write_all(&json)?;
+    out.write_all(&head(message, blob)?)?;
     out.write_all(blob)?;
     out.flush()
 }
@@ -181,18 +190,6 @@ pub fn read<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<(T,
     input.read_exact(&mut buffer)?;
     let rest = buffer.split_off(json);
     Ok(Some((parse(&buffer)?, rest)))
-}
-
-/// [`write()`] for the server's side.
-///
-/// # Errors
-/// As [`write()`].
-pub async fn send(out: &mut (impl AsyncWrite + Unpin), message: &impl Serialize, blob: &[u8]) -> io::Result<()> {
-    let json = serde_json::to_vec(message)?;
-    out.write_all(&header(&json, blob)?).await?;
-    out.write_all(&json).await?;
-    out.write_all(blob).await?;
-    out.flush().await
 }
 
 /// [`read()`] for the server's side.

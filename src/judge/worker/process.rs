@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,8 @@ use crate::judge::memory::{Placement, Shape, choose};
 /// How long a cancelled process may take to stop before it is killed. The engine looks at the flag
 /// every few milliseconds on a CPU and between decodes on a GPU.
 const GRACE: Duration = Duration::from_millis(800);
+/// How long the end of a killed process is awaited.
+const LAST: Duration = Duration::from_secs(20);
 /// Lines of the process's log that are kept for an error message.
 const LAST_LINES: usize = 4;
 
@@ -63,7 +65,7 @@ impl Process {
             spec: config.spec.clone(),
             placement,
         };
-        self.link.send(&load, &[]).await?;
+        self.link.send(&load, &[], cancel).await?;
         loop {
             match self.link.reply(id, cancel).await? {
                 Reply::Loading { fraction, .. } => loading(fraction),
@@ -80,7 +82,7 @@ impl Process {
     /// The GPUs of this machine and their free memory now.
     pub async fn gpus(&mut self, cancel: &CancellationToken) -> Result<Vec<GpuMemory>, WorkerError> {
         let id = self.link.take_id();
-        self.link.send(&Request::Gpus { id }, &[]).await?;
+        self.link.send(&Request::Gpus { id }, &[], cancel).await?;
         match self.link.reply(id, cancel).await? {
             Reply::Gpus { gpus, .. } => Ok(gpus),
             Reply::Failed { error, .. } => Err(error.into()),
@@ -120,7 +122,7 @@ impl Process {
     /// The buffers that the loaded model takes.
     pub async fn buffers(&mut self, cancel: &CancellationToken) -> Result<Vec<Buffer>, WorkerError> {
         let id = self.link.take_id();
-        self.link.send(&Request::Buffers { id }, &[]).await?;
+        self.link.send(&Request::Buffers { id }, &[], cancel).await?;
         match self.link.reply(id, cancel).await? {
             Reply::Buffers { buffers, .. } => Ok(buffers),
             Reply::Failed { error, .. } => Err(error.into()),
@@ -131,7 +133,7 @@ impl Process {
     /// The parts of llama.cpp that the process found.
     pub async fn backends(&mut self, cancel: &CancellationToken) -> Result<Backends, WorkerError> {
         let id = self.link.take_id();
-        self.link.send(&Request::Backends { id }, &[]).await?;
+        self.link.send(&Request::Backends { id }, &[], cancel).await?;
         match self.link.reply(id, cancel).await? {
             Reply::Backends { backends, .. } => Ok(backends),
             Reply::Failed { error, .. } => Err(error.into()),
@@ -198,7 +200,7 @@ impl Process {
                 })
                 .collect(),
         };
-        self.link.send(&request, &blob).await?;
+        self.link.send(&request, &blob, cancel).await?;
         match self.link.reply(id, cancel).await? {
             Reply::Answered { answers, .. } => match check::check(ask, &answers) {
                 Ok(()) => Ok(answers),
@@ -256,10 +258,41 @@ impl Link {
         id
     }
 
-    async fn send(&mut self, request: &Request, blob: &[u8]) -> Result<(), WorkerError> {
-        match frame::send(&mut self.input, request, blob).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.died().await),
+    /// Writes a request, with the same watch on the process as while its reply is awaited: one that takes nothing is killed, and
+    /// on cancellation one that does not take the rest in time, because half a frame cannot be taken back.
+    async fn send(&mut self, request: &Request, blob: &[u8], cancel: &CancellationToken) -> Result<(), WorkerError> {
+        let head = frame::head(request, blob)
+            .map_err(|error| EngineError::Protocol(format!("a request cannot be written: {error}")))?;
+        for mut rest in [head.as_slice(), blob] {
+            while !rest.is_empty() {
+                let taken = self.take_some(rest, cancel).await?;
+                rest = rest.get(taken..).unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the process takes something of `bytes`; how many of them.
+    async fn take_some(&mut self, bytes: &[u8], cancel: &CancellationToken) -> Result<usize, WorkerError> {
+        let step = silence::step(self.patience);
+        let mut silent = Silence::begin(self.queued());
+        loop {
+            let taken = tokio::select! {
+                biased;
+                taken = timeout(step, self.input.write(bytes)) => taken,
+                () = cancel.cancelled() => match timeout(GRACE, self.input.write(bytes)).await {
+                    Err(_) => {
+                        self.kill().await;
+                        return Err(EngineError::Cancelled.into());
+                    }
+                    taken => taken,
+                },
+            };
+            match taken {
+                Ok(Ok(taken @ 1..)) => return Ok(taken),
+                Ok(Ok(0) | Err(_)) => return Err(self.died().await),
+                Err(_) => self.watch(&mut silent, step).await?,
+            }
         }
     }
 
@@ -273,10 +306,7 @@ impl Link {
                 biased;
                 reply = timeout(step, self.replies.recv()) => reply,
                 () = cancel.cancelled() => {
-                    let told = Request::Cancel { id };
-                    let stopped = frame::send(&mut self.input, &told, &[]).await.is_ok()
-                        && timeout(GRACE, self.final_reply(id)).await.is_ok_and(|got| got);
-                    if !stopped {
+                    if !timeout(GRACE, self.stopped(id)).await.is_ok_and(|stopped| stopped) {
                         self.kill().await;
                     }
                     return Err(EngineError::Cancelled.into());
@@ -291,16 +321,29 @@ impl Link {
                     return Err(unexpected());
                 }
                 Ok(None) => return Err(self.died().await),
-                Err(_) if silent.another(step, self.queued()) < self.patience => {}
-                Err(_) => {
-                    self.kill().await;
-                    return Err(WorkerError::Hung {
-                        silent: self.patience,
-                        log: self.last_lines(),
-                    });
-                }
+                Err(_) => self.watch(&mut silent, step).await?,
             }
         }
+    }
+
+    /// Another `step` without a sign of life: the process is killed when its patience is over.
+    async fn watch(&mut self, silent: &mut Silence, step: Duration) -> Result<(), WorkerError> {
+        if silent.another(step, self.queued()) < self.patience {
+            return Ok(());
+        }
+        self.kill().await;
+        Err(WorkerError::Hung {
+            silent: self.patience,
+            log: self.last_lines(),
+        })
+    }
+
+    /// Tells the process to stop request `id` and waits for its last reply; false when it ends instead.
+    async fn stopped(&mut self, id: u64) -> bool {
+        let Ok(told) = frame::head(&Request::Cancel { id }, &[]) else {
+            return false;
+        };
+        self.input.write_all(&told).await.is_ok() && self.final_reply(id).await
     }
 
     /// What the process's threads have stood in line for a processor.
@@ -310,8 +353,11 @@ impl Link {
 
     async fn kill(&mut self) {
         self.gone = true;
-        if let Err(error) = self.child.kill().await {
-            tracing::warn!(%error, "the judge process could not be ended");
+        match timeout(LAST, self.child.kill()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the judge process could not be ended"),
+            // Only a call into the system that does not return holds it up, such as one into a GPU's driver.
+            Err(_) => tracing::warn!("the judge process was ended and stays nevertheless; its memory is not free yet"),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Who may talk to the HTTP server: checks of `Host`, `Origin` and the bearer token, before any route sees a request.
 //!
 //! A web page can make a browser send requests to this machine. `Host` tells when it got here through a name of its own
-//! (DNS rebinding), `Origin` where the page comes from.
+//! (DNS rebinding), `Origin` where the page comes from. Programs that are no browsers send no `Origin`. A page of another
+//! program on this machine is a stranger too, unless it knows the token: any web server here could serve it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -49,8 +50,10 @@ pub enum Refusal {
     /// `Host` is missing, malformed, repeated or names another host.
     #[error("Forbidden: the Host header does not name this server. Use its address or localhost.")]
     Host,
-    /// `Origin` is neither on this machine nor in the list.
-    #[error("Forbidden: this Origin is not allowed. Add it to the allowed origins of the server.")]
+    /// `Origin` is neither the server's own nor in the list.
+    #[error(
+        "Forbidden: this Origin is not allowed. Start the server with --allow-origin and this origin, or with a token."
+    )]
     Origin,
     /// The token is missing or wrong.
     #[error("Unauthorized: send the server's token as \"Authorization: Bearer TOKEN\".")]
@@ -68,8 +71,9 @@ impl Refusal {
 }
 
 impl Guard {
-    /// A guard for a server bound to `bound`. Loopback names and origins are always allowed; `origins` and `hosts` add to
-    /// them. Without a `token` everybody who passes the other checks is let in.
+    /// A guard for a server bound to `bound`. Loopback names and the server's own origin are always allowed; `origins` and
+    /// `hosts` add to them. With a `token`, so are all origins on this machine; without one everybody who passes the other
+    /// checks is let in.
     ///
     /// # Errors
     /// [`BadOrigin`] for an origin that is not `http(s)://host[:port]`.
@@ -150,7 +154,8 @@ impl Guard {
                 Some(Host::Ipv6(address)) => address.is_loopback(),
                 None => false,
             };
-            local || self.origins.contains(&url.origin().ascii_serialization())
+            let own = url.port_or_known_default() == Some(self.bound.port());
+            local && (own || self.token.is_some()) || self.origins.contains(&url.origin().ascii_serialization())
         })
     }
 

@@ -41,7 +41,8 @@ pub struct HttpOptions {
     pub addr: SocketAddr,
     /// Token that every request must carry, except `/health`. Required when `addr` is not loopback.
     pub token: Option<String>,
-    /// Origins of web pages that may talk to the server, as `https://host[:port]`, besides those on this machine.
+    /// Origins of web pages that may talk to the server, as `https://host[:port]`, besides its own; with a token also besides all
+    /// on this machine.
     pub allowed_origins: Vec<String>,
     /// Names that `Host` may have, without port, besides `localhost` and the address listened on.
     pub allowed_hosts: Vec<String>,

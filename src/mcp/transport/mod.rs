@@ -11,6 +11,7 @@ pub mod fuzzing;
 pub mod guard;
 pub mod http;
 pub mod legacy_sse;
+mod places;
 pub mod sessions;
 pub mod stdio;
 mod wire;

@@ -25,7 +25,7 @@ fn never() -> CancellationToken {
 async fn joined(jobs: &Jobs<u32>, caller: Caller, gate: &CancellationToken) -> Waiter<u32> {
     match jobs.join("a", caller, LONG, &never(), gated(gate)).await {
         Joined::Waiter(waiter) => waiter,
-        Joined::BeingStopped => panic!("nothing is being stopped"),
+        Joined::BeingStopped | Joined::Full(_) => panic!("nothing is being stopped, and there is room"),
     }
 }
 
@@ -88,7 +88,7 @@ async fn a_second_call_joins_the_running_job_and_gets_what_nobody_was_told() {
     let fourth = joined(&jobs, Caller::new(), &never()).await;
     assert!(!fourth.began(), "nobody was told how the third one ended");
     assert!(is_done(&waited(fourth).await));
-    jobs.start("a", gated(&gate));
+    jobs.start("a", gated(&gate)).unwrap();
     assert!(!joined(&jobs, Caller::new(), &gate).await.began());
 }
 
@@ -171,7 +171,8 @@ async fn what_is_being_stopped_is_not_joined() {
     jobs.start("a", |_, _| async move {
         open.cancelled().await;
         Err(ServiceError::Cancelled(String::new()))
-    });
+    })
+    .unwrap();
     jobs.stop("a", Caller::new());
     let joining = |limit| {
         let (jobs, gate) = (&jobs, gate.clone());
@@ -185,10 +186,34 @@ async fn what_is_being_stopped_is_not_joined() {
 #[tokio::test]
 async fn a_panic_in_the_work_is_an_answer() {
     let jobs = Jobs::<u32>::default();
-    jobs.start("p", |_, _| async { panic!("on purpose") });
+    jobs.start("p", |_, _| async { panic!("on purpose") }).unwrap();
     let waiter = jobs.attach("p", Caller::new()).unwrap();
     assert!(matches!(
         waited(waiter).await,
         Waited::Ended(Err(ServiceError::Internal(_)))
     ));
+}
+
+#[tokio::test]
+async fn more_jobs_than_may_go_on_are_refused_and_counted() {
+    let (jobs, gate) = (Jobs::default(), never());
+    for n in 0..MOST {
+        jobs.room().unwrap();
+        jobs.start(&n.to_string(), gated(&gate)).unwrap();
+    }
+    let full = Full { running: MOST };
+    assert_eq!(jobs.room(), Err(full));
+    assert_eq!(jobs.start("one more", gated(&gate)), Err(full));
+    assert!(!jobs.knows("one more"));
+    let refused = jobs.join("one more", Caller::new(), LONG, &never(), gated(&gate)).await;
+    assert!(matches!(refused, Joined::Full(told) if told == full));
+    // Those that go on are joined still, and their ends make room.
+    jobs.start("0", gated(&gate)).unwrap();
+    let waiter = jobs.attach("0", Caller::new()).unwrap();
+    gate.cancel();
+    assert!(is_done(&waited(waiter).await));
+    for n in 0..MOST {
+        is_over(&jobs, &n.to_string()).await;
+    }
+    jobs.start("one more", gated(&never())).unwrap();
 }

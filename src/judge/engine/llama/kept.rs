@@ -170,8 +170,35 @@ impl Kept {
     }
 }
 
-/// Embeddings, and what a process that was killed while writing one left behind.
+/// Embeddings, and what a process that was killed while writing one left behind; told by their names, which are hashes.
 fn ours(path: &Path) -> bool {
-    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    ending == ENDING || ending.starts_with("partial-")
+    let (Some(stem), Some(ending)) = (
+        path.file_stem().and_then(|stem| stem.to_str()),
+        path.extension().and_then(|ending| ending.to_str()),
+    ) else {
+        return false;
+    };
+    let named = stem.len() == 2 * HASH && stem.bytes().all(|b| b.is_ascii_hexdigit());
+    named && (ending == ENDING || ending.starts_with("partial-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_removed_to_make_room_is_our_own() {
+        let hash = digest(&["x"]);
+        for name in [format!("{hash}.embedding"), format!("{hash}.partial-77")] {
+            assert!(ours(Path::new(&name)), "{name}");
+        }
+        for name in [
+            "thesis.embedding".to_owned(),
+            "a.partial-7".to_owned(),
+            format!("{hash}.txt"),
+            hash,
+        ] {
+            assert!(!ours(Path::new(&name)), "{name}");
+        }
+    }
 }

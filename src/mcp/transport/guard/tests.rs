@@ -66,31 +66,66 @@ fn a_server_on_other_interfaces_answers_to_its_addresses() {
     );
 }
 
+/// Whoever is no browser sends none.
 #[test]
-fn origins_are_loopback_or_listed() {
+fn origins_are_the_servers_own_or_listed() {
     let guard = guard("127.0.0.1:80", None);
     for origin in [
-        "http://localhost:6274",
-        "https://127.0.0.1",
-        "http://[::1]:1",
+        "http://localhost",
+        "http://127.0.0.1:80",
+        "http://[::1]",
         "https://app.example",
     ] {
         let asked = ask(&guard, &[("host", "localhost"), ("origin", origin)]);
         assert_eq!(asked, Ok(()), "{origin}");
     }
-    for origin in [
-        "null",
-        "",
-        "http://app.example",
-        "https://app.example:444",
-        "https://app.example.evil.example",
-        "http://localhost.evil.example",
-        "file://",
-        "http://localhost@evil.example",
-        "vscode-webview://localhost",
-    ] {
+    for origin in STRANGERS.iter().chain(&NEIGHBOURS) {
         let asked = ask(&guard, &[("host", "localhost"), ("origin", origin)]);
         assert_eq!(asked, Err(Refusal::Origin), "{origin}");
+    }
+    assert_eq!(ask(&guard, &[("host", "localhost")]), Ok(()));
+}
+
+/// Pages of other programs on this machine.
+const NEIGHBOURS: [&str; 4] = [
+    "http://localhost:6274",
+    "https://127.0.0.1",
+    "http://[::1]:1",
+    "http://127.0.0.1:8080",
+];
+const STRANGERS: [&str; 10] = [
+    "null",
+    "",
+    "http://app.example",
+    "https://app.example:444",
+    "https://app.example.evil.example",
+    "http://localhost.evil.example",
+    "http://evil.example",
+    "file://",
+    "http://localhost@evil.example",
+    "vscode-webview://localhost",
+];
+
+#[test]
+fn with_a_token_pages_of_this_machine_may_ask_and_need_it() {
+    let guard = guard("127.0.0.1:80", Some("s3cret"));
+    for origin in NEIGHBOURS {
+        let asked = |token| {
+            ask(
+                &guard,
+                &[("host", "localhost"), ("origin", origin), ("authorization", token)],
+            )
+        };
+        assert_eq!(asked("Bearer s3cret"), Ok(()), "{origin}");
+        assert_eq!(asked("Bearer secret"), Err(Refusal::Token), "{origin}");
+    }
+    for origin in STRANGERS {
+        let all = [
+            ("host", "localhost"),
+            ("origin", origin),
+            ("authorization", "Bearer s3cret"),
+        ];
+        assert_eq!(ask(&guard, &all), Err(Refusal::Origin), "{origin}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! `sessions`: what is in the history, in and out of it.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +12,10 @@ use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
 use crate::hint;
-use crate::history::{FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify};
+use crate::history::{
+    FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, rename_images,
+};
+use crate::picture::metadata;
 use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
 
 /// The file of rows in an exported folder.
@@ -42,6 +47,9 @@ enum What {
         /// A folder that is not there yet; named like the session unless given
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
+        /// Leave out what programs wrote into the PNGs, such as ComfyUI's workflow
+        #[arg(long)]
+        strip_metadata: bool,
     },
     /// Put an exported session into this history
     Import {
@@ -67,10 +75,14 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     match args.what {
         What::List => list(&store).await?,
         What::Show { session } => show_one(&config, &store, session).await?,
-        What::Export { session, to } => {
+        What::Export {
+            session,
+            to,
+            strip_metadata,
+        } => {
             let session = SessionId::parse(&session)?;
             let folder = to.unwrap_or_else(|| PathBuf::from(session.to_string()));
-            export(&store, &session, &folder).await?;
+            export(&store, &session, &folder, strip_metadata).await?;
         }
         What::Import { folder } => import(&store, &folder).await?,
         What::Prune {
@@ -198,8 +210,8 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
     Ok(())
 }
 
-async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()> {
-    let (lines, images) = store.export_session(session).await?;
+async fn export(store: &Store, session: &SessionId, folder: &Path, strip_metadata: bool) -> Result<()> {
+    let (mut lines, images) = store.export_session(session).await?;
     if folder.exists() {
         let failed = format!("{} is there already", folder.display());
         return Err(CliError::new(failed, "Name another folder with --to."));
@@ -212,11 +224,24 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()>
     }
     fs::create_dir_all(partial.join(IMAGES)).with_context(failed)?;
     let mut missing = 0;
+    let (mut renamed, mut telling) = (BTreeMap::new(), Telling::default());
     for hash in &images {
         match store.read_image(hash, Verify::Hash).await {
             Ok((stored, bytes)) => {
-                let name = format!("{hash}.{}", stored.format.extension());
-                fs::write(partial.join(IMAGES).join(name), bytes).with_context(failed)?;
+                let written = match strip_metadata {
+                    true => metadata::without_texts(&bytes),
+                    false => {
+                        telling.look(&bytes);
+                        Cow::Borrowed(bytes.as_slice())
+                    }
+                };
+                // A picture is named by its content.
+                let now = ImageHash::of(&written);
+                let name = format!("{now}.{}", stored.format.extension());
+                fs::write(partial.join(IMAGES).join(name), &written).with_context(failed)?;
+                if now != *hash {
+                    renamed.insert(hash.clone(), now);
+                }
             }
             Err(error) => {
                 show::note(&hint::in_words(&error));
@@ -224,6 +249,7 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()>
             }
         }
     }
+    rename_images(&mut lines, &renamed);
     let mut file = BufWriter::new(File::create_new(partial.join(ROWS)).with_context(failed)?);
     for line in &lines {
         serde_json::to_writer(&mut file, line)?;
@@ -242,7 +268,37 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()>
             String::new()
         }
     ));
+    if let Some(told) = telling.in_words() {
+        show::note(&told);
+    }
     Ok(())
+}
+
+/// Pictures that tell secrets.
+#[derive(Default)]
+struct Telling {
+    pictures: usize,
+    inputs: BTreeSet<String>,
+}
+
+impl Telling {
+    fn look(&mut self, picture: &[u8]) {
+        let found = metadata::secrets_in(picture);
+        self.pictures += usize::from(!found.is_empty());
+        self.inputs.extend(found);
+    }
+
+    fn in_words(&self) -> Option<String> {
+        let inputs: Vec<&str> = self.inputs.iter().map(String::as_str).collect();
+        (self.pictures > 0).then(|| {
+            format!(
+                "ComfyUI wrote its workflow into {} of the pictures, with what looks like a secret ({}): whoever gets the folder can read \
+                 it. Export again with --strip-metadata to leave it out. In {ROWS} it is masked.",
+                self.pictures,
+                inputs.join(", ")
+            )
+        })
+    }
 }
 
 async fn import(store: &Store, folder: &Path) -> Result<()> {

@@ -13,6 +13,7 @@ use crate::hint;
 use crate::history::{HistoryError, PromptId, Run, RunImage, RunState, RunUpdate};
 use crate::picture::Limits;
 use crate::progress::{Done, Progress, Teller};
+use crate::text::Foreign;
 
 /// How often a picture is asked for whose answer is cut short.
 const FETCHES: u32 = 3;
@@ -114,7 +115,7 @@ impl Service {
             let blocked: Vec<String> = finished
                 .blocked
                 .iter()
-                .map(|b| format!("node {}: {}", b.node_id, b.message))
+                .map(|b| format!("node {:#}: {}", Foreign(&b.node_id), Foreign(&b.message)))
                 .collect();
             let why = if blocked.is_empty() {
                 "the workflow saves or previews no image".to_owned()

@@ -7,6 +7,7 @@ use super::super::inject::{Place, Role, Roles, sources_of};
 use super::super::object_info::{Lookup, ObjectInfo, preview};
 use super::{InjectError, settled};
 use crate::near::nearest;
+use crate::text::Foreign;
 
 /// The longest part of a bad value that a message repeats, in characters.
 const SHOWN: usize = 80;
@@ -57,7 +58,7 @@ pub(super) fn resolve(graph: &Graph, roles: &Roles, info: &ObjectInfo, knob: &st
             (several, _) => {
                 let candidates = several
                     .iter()
-                    .map(|node| format!("{}.{input} ('{}')", node.id(), node.title()))
+                    .map(|node| format!("{}.{input} ({})", node.id(), Foreign(node.title())))
                     .collect();
                 return Err(InjectError::Ambiguous {
                     knob: knob.to_owned(),

@@ -35,7 +35,7 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     let info = definitions(&args, &config, &graph).await?;
     let roles = find(&graph, &info);
     if args.json {
-        show::line(&serde_json::to_string_pretty(&report(&graph, &roles))?);
+        show::json(&report(&graph, &roles))?;
     } else {
         show::line(&table(&roles));
     }

@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::call::{Call, Waiting};
 use super::tools::in_words;
 use crate::session::Question;
-use crate::text::{capitalised, shortened};
+use crate::text::{Foreign, capitalised, outgoing, shortened};
 
 /// How long a person may think before the call answers with the question, unless the call itself waits shorter. Below what clients
 /// give a call.
@@ -220,7 +220,8 @@ fn form(question: &Question) -> ElicitRequest {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            format!("{} ({}): {}", place.key(), place.title, shortened(&value, 100))
+            let (title, value) = (Foreign(&place.title), shortened(&value, 100));
+            format!("{} ({title:#}): {}", place.key(), Foreign(&value))
         })
         .collect();
     if question.candidates.len() > SHOWN {
@@ -240,7 +241,7 @@ fn form(question: &Question) -> ElicitRequest {
     let schema = ElicitationSchema::new(fields).with_required(vec![FIELD.to_owned()]);
     ElicitRequest::new(ElicitRequestParams::FormElicitationParams {
         meta: None,
-        message,
+        message: outgoing(&message),
         requested_schema: schema,
     })
 }

@@ -47,6 +47,13 @@ impl LivingStudio {
         waiting.iter().sum::<usize>() + ended
     }
 
+    /// The graphs of all runs that ended.
+    pub async fn graphs(&self) -> Vec<Value> {
+        let history = self.get("/history").await;
+        let runs = history.as_object().unwrap().values();
+        runs.map(|run| run["prompt"][2].clone()).collect()
+    }
+
     /// Waits until a run is executing.
     pub async fn busy(&self) {
         self.until("a run", async || {

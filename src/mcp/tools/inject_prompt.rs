@@ -14,8 +14,9 @@ use crate::mcp::asking::{Asker, Reply, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, success};
 use crate::progress::Teller;
+use crate::secrets;
 use crate::session::{Draft, InjectRequest, Injected, Question, Service, ServiceError};
-use crate::text::{capitalised, shortened};
+use crate::text::{Foreign, capitalised, shortened};
 
 pub const NAME: &str = "inject_prompt";
 
@@ -184,8 +185,8 @@ fn drafted(draft: &Draft) -> Output {
             .map(|c| ChangeOut {
                 place: format!("{}.{}", c.node, c.input),
                 title: c.title.clone(),
-                from: echo(&c.from),
-                to: echo(&c.to),
+                from: echo(&secrets::masked_input(&c.input, &c.from)),
+                to: echo(&secrets::masked_input(&c.input, &c.to)),
             })
             .collect(),
         notes: draft.notes.clone(),
@@ -243,7 +244,12 @@ impl From<Question> for QuestionOut {
             candidates: question
                 .candidates
                 .into_iter()
-                .map(|place| (place.key(), format!("{}: {}", place.title, echo(&place.value))))
+                .map(|place| {
+                    (
+                        place.key(),
+                        format!("{:#}: {}", Foreign(&place.title), echo(&place.value)),
+                    )
+                })
                 .collect(),
         }
     }

@@ -47,7 +47,7 @@ enum What {
         /// A folder that is not there yet; named like the session unless given
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
-        /// Leave out what programs wrote into the PNGs, such as ComfyUI's workflow
+        /// Leave out what ComfyUI wrote into the pictures: the workflow
         #[arg(long)]
         strip_metadata: bool,
     },

@@ -1,4 +1,6 @@
-//! Texts in picture files: ComfyUI writes the whole workflow into its PNGs, keys of services and all.
+//! Texts in picture files: ComfyUI writes the whole workflow into its PNGs and WebPs, keys of services and all.
+
+mod pieces;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -6,9 +8,8 @@ use std::io::Read;
 
 use flate2::read::ZlibDecoder;
 
+use self::pieces::{Format, Piece};
 use crate::secrets;
-
-const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// The longest text that is looked into, in bytes as it is read.
 const MAX_TEXT: u64 = 4 << 20;
@@ -16,94 +17,75 @@ const MAX_TEXT: u64 = 4 << 20;
 /// What stands for a text that cannot be looked into.
 const UNREAD: &str = "a text that cannot be read";
 
-/// The names of the inputs in which a PNG's texts hold secrets. A text that cannot be looked into counts as one that does.
+/// The names of the inputs in which a file's texts hold secrets. A text that cannot be looked into counts as one that does.
 pub fn secrets_in(file: &[u8]) -> BTreeSet<String> {
-    let texts = chunks(file).filter(Chunk::is_text);
+    let Some((format, begin)) = Format::of(file) else {
+        return BTreeSet::new();
+    };
+    let texts = format.pieces(&file[begin..]).filter(|piece| format.is_text(piece));
     texts
-        .flat_map(|chunk| match chunk.text() {
-            Some(text) => secrets::inputs_in(&text),
-            None => BTreeSet::from([UNREAD.to_owned()]),
+        .flat_map(|piece| {
+            match (format, piece.kind) {
+                (Format::Png, b"tEXt" | b"zTXt" | b"iTXt") => text_of(&piece).map(|text| secrets::inputs_in(&text)),
+                _ => loose(piece.data),
+            }
+            .unwrap_or_else(|| BTreeSet::from([UNREAD.to_owned()]))
         })
         .collect()
 }
 
 /// The file, without its texts where they hold secrets. The picture stays as it is.
 pub fn without_secrets(file: &[u8]) -> Cow<'_, [u8]> {
-    match secrets_in(file).is_empty() {
-        true => Cow::Borrowed(file),
-        false => without_texts(file),
+    match Format::of(file) {
+        Some((format, begin)) if !secrets_in(file).is_empty() => Cow::Owned(format.without_texts(file, begin)),
+        _ => Cow::Borrowed(file),
     }
 }
 
-/// The file without its texts, where it is a PNG that has some. The picture stays as it is.
+/// The file without its texts. Other files than PNGs keep those that tell no secret: a camera's say which side is up.
 pub fn without_texts(file: &[u8]) -> Cow<'_, [u8]> {
-    if !chunks(file).any(|chunk| chunk.is_text()) {
-        return Cow::Borrowed(file);
-    }
-    let mut kept = SIGNATURE.to_vec();
-    let mut end = SIGNATURE.len();
-    for chunk in chunks(file) {
-        if !chunk.is_text() {
-            kept.extend_from_slice(chunk.whole);
+    match Format::of(file) {
+        Some((format @ Format::Png, begin)) if format.pieces(&file[begin..]).any(|piece| format.is_text(&piece)) => {
+            Cow::Owned(format.without_texts(file, begin))
         }
-        end += chunk.whole.len();
+        _ => without_secrets(file),
     }
-    // What follows the last whole chunk is no text that anybody reads.
-    kept.extend_from_slice(file.get(end..).unwrap_or_default());
-    Cow::Owned(kept)
 }
 
-/// A piece of a PNG.
-struct Chunk<'a> {
-    kind: &'a [u8],
-    data: &'a [u8],
-    /// With its head and its checksum.
-    whole: &'a [u8],
-}
-
-/// The whole chunks of a PNG; none of any other file.
-fn chunks(file: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
-    let mut rest = file.strip_prefix(SIGNATURE).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let (head, tail) = rest.split_at_checked(8)?;
-        let (length, kind) = head.split_at_checked(4)?;
-        let length = usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?;
-        let data = tail.get(..length)?;
-        let (whole, after) = rest.split_at_checked(length.checked_add(12)?)?;
-        rest = after;
-        Some(Chunk { kind, data, whole })
-    })
-}
-
-impl Chunk<'_> {
-    fn is_text(&self) -> bool {
-        matches!(self.kind, b"tEXt" | b"iTXt" | b"zTXt" | b"eXIf")
-    }
-
-    /// What it says; `None` where that cannot be read, or is too long.
-    fn text(&self) -> Option<String> {
-        if self.kind == b"eXIf" {
-            return plain(self.data);
-        }
-        let end = self.data.iter().position(|byte| *byte == 0)?;
-        let body = &self.data[end + 1..];
-        match self.kind {
-            b"tEXt" => plain(body),
-            // The method of compression comes first; there is one.
-            b"zTXt" => inflated(body.get(1..)?),
-            _ => {
-                let [compressed, _method, rest @ ..] = body else {
-                    return None;
-                };
-                // The language, and the keyword in it.
-                let text = rest.splitn(3, |byte| *byte == 0).nth(2)?;
-                match compressed {
-                    0 => plain(text),
-                    _ => inflated(text),
-                }
+/// What a PNG's text says; `None` where that cannot be read, or is too long.
+fn text_of(piece: &Piece<'_>) -> Option<String> {
+    let end = piece.data.iter().position(|byte| *byte == 0)?;
+    let body = &piece.data[end + 1..];
+    match piece.kind {
+        b"tEXt" => plain(body),
+        // The method of compression comes first; there is one.
+        b"zTXt" => inflated(body.get(1..)?),
+        _ => {
+            let [compressed, _method, rest @ ..] = body else {
+                return None;
+            };
+            // The language, and the keyword in it.
+            let text = rest.splitn(3, |byte| *byte == 0).nth(2)?;
+            match compressed {
+                0 => plain(text),
+                _ => inflated(text),
             }
         }
     }
+}
+
+/// The secrets of EXIF and the like, where texts stand among other things: ComfyUI's as `prompt:{…}`, others' in UTF-16.
+fn loose(data: &[u8]) -> Option<BTreeSet<String>> {
+    let text: Vec<u8> = data.iter().copied().filter(|byte| *byte != 0).collect();
+    let text = plain(&text)?;
+    let parts = text.split("workflow:").flat_map(|part| part.split("prompt:"));
+    Some(
+        parts
+            .map(|part| part.split_at(part.find('{').unwrap_or(part.len())))
+            .flat_map(|(before, json)| [secrets::inputs_in(before), secrets::inputs_in(json)])
+            .flatten()
+            .collect(),
+    )
 }
 
 fn plain(text: &[u8]) -> Option<String> {
@@ -137,7 +119,7 @@ mod tests {
         pixels.write_to(&mut plain, image::ImageFormat::Png).unwrap();
         let plain = plain.into_inner();
         // After the signature and the head, which is 25 bytes long.
-        let (before, after) = plain.split_at(SIGNATURE.len() + 25);
+        let (before, after) = plain.split_at(8 + 25);
         let mut file = before.to_vec();
         for (kind, data) in texts {
             file.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
@@ -180,6 +162,68 @@ mod tests {
         }
         let exif = png(&[(b"eXIf", b"MM\0*prompt: token=0a1b2c3d4e5f".to_vec())]);
         assert_eq!(secrets_in(&exif).len(), 1);
+    }
+
+    /// A file of this format with a piece more, before its pixels.
+    fn with(format: image::ImageFormat, piece: &[u8]) -> Vec<u8> {
+        let mut plain = std::io::Cursor::new(Vec::new());
+        let pixels = image::RgbImage::from_pixel(8, 8, image::Rgb([200, 30, 7]));
+        pixels.write_to(&mut plain, format).unwrap();
+        let plain = plain.into_inner();
+        match format {
+            image::ImageFormat::Jpeg => {
+                let length = u16::try_from(piece.len() + 2).unwrap().to_be_bytes();
+                [&plain[..2], b"\xff\xe1", &length, piece, &plain[2..]].concat()
+            }
+            // A WebP says what it holds, and how long it is.
+            _ => {
+                let mut file = plain[..12].to_vec();
+                file.extend(b"VP8X\x0a\0\0\0\x08\0\0\0\x07\0\0\x07\0\0");
+                file.extend(&plain[12..]);
+                file.extend(b"EXIF");
+                file.extend(u32::try_from(piece.len()).unwrap().to_le_bytes());
+                file.extend(piece);
+                file.extend(vec![0; piece.len() % 2]);
+                let size = u32::try_from(file.len() - 8).unwrap().to_le_bytes();
+                file[4..8].copy_from_slice(&size);
+                file
+            }
+        }
+    }
+
+    #[test]
+    fn other_files_are_looked_into_too() {
+        let as_comfyui = format!("MM\0*prompt:{GRAPH}\0workflow:{{\"nodes\": []}}");
+        let wide: Vec<u8> = GRAPH.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let in_utf16 = [b"Exif\0\0MM\0*UNICODE\0".as_slice(), &wide].concat();
+        for format in [image::ImageFormat::Jpeg, image::ImageFormat::WebP] {
+            for piece in [as_comfyui.as_bytes(), &in_utf16] {
+                let file = with(format, piece);
+                let pixels = decode(&file, &Limits::default()).unwrap();
+                assert_eq!(secrets_in(&file), BTreeSet::from(["api_key".to_owned()]), "{format:?}");
+                let bare = without_texts(&file);
+                assert_eq!(
+                    bare.len(),
+                    file.len()
+                        - piece.len()
+                        - piece.len() % 2 * usize::from(format == image::ImageFormat::WebP)
+                        - match format {
+                            image::ImageFormat::Jpeg => 4,
+                            _ => 8,
+                        }
+                );
+                assert!(secrets_in(&bare).is_empty());
+                let after = decode(&bare, &Limits::default()).unwrap();
+                assert_eq!(
+                    (after.width(), after.height(), after.rgb()),
+                    (8, 8, pixels.rgb()),
+                    "{format:?}"
+                );
+            }
+            // A camera's own notes stay.
+            let photo = with(format, b"Exif\0\0MM\0*a camera");
+            assert!(matches!(without_texts(&photo), Cow::Borrowed(_)), "{format:?}");
+        }
     }
 
     #[test]

@@ -25,11 +25,11 @@ pub fn secrets_in(file: &[u8]) -> BTreeSet<String> {
     let texts = format.pieces(&file[begin..]).filter(|piece| format.is_text(piece));
     texts
         .flat_map(|piece| {
-            match (format, piece.kind) {
+            let found = match (format, piece.kind) {
                 (Format::Png, b"tEXt" | b"zTXt" | b"iTXt") => text_of(&piece).map(|text| secrets::inputs_in(&text)),
                 _ => loose(piece.data),
-            }
-            .unwrap_or_else(|| BTreeSet::from([UNREAD.to_owned()]))
+            };
+            found.unwrap_or_else(|| BTreeSet::from([UNREAD.to_owned()]))
         })
         .collect()
 }

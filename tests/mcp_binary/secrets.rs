@@ -167,7 +167,7 @@ async fn what_leaves_this_machine_holds_none_of_them() {
         "{said}"
     );
     assert_eq!(elsewhere.studio.submissions().await, 0);
-    let again = json!({"session": session, "positive": "a circle", "seeds": [1], "judge": true,
+    let again = json!({"session": session, "positive": "a circle", "seeds": [1],
         "knobs": {"5.api_key": KEY, "5.password": PASSWORD}});
     let made = there.tool("queue_generation", again).await;
     assert_eq!(made["state"], "done", "{made}");

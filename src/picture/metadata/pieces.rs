@@ -48,12 +48,12 @@ impl Format {
         let (kind, data, length) = match self {
             Self::Png => {
                 let (head, tail) = rest.split_at_checked(8)?;
-                let length = number(head[..4].try_into().ok().map(u32::from_be_bytes)?)?;
+                let length = number(u32::from_be_bytes(head[..4].try_into().ok()?))?;
                 (&head[4..], tail.get(..length)?, length.checked_add(12)?)
             }
             Self::Webp => {
                 let (head, tail) = rest.split_at_checked(8)?;
-                let length = number(head[4..].try_into().ok().map(u32::from_le_bytes)?)?;
+                let length = number(u32::from_le_bytes(head[4..].try_into().ok()?))?;
                 let filled = length.checked_add(length % 2)?.checked_add(8)?;
                 // Writers forget to fill the last one up.
                 (&head[..4], tail.get(..length)?, filled.min(rest.len()))

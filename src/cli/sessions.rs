@@ -17,6 +17,7 @@ use crate::history::{
 };
 use crate::picture::metadata;
 use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
+use crate::text::Foreign;
 
 /// The file of rows in an exported folder.
 const ROWS: &str = "session.jsonl";
@@ -174,7 +175,7 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
         opened
             .title
             .as_ref()
-            .map(|title| format!(", \"{title}\""))
+            .map(|title| format!(", {}", Foreign(title)))
             .unwrap_or_default(),
         newest.count,
         opened.max_iterations,

@@ -5,6 +5,8 @@
 
 use std::io;
 
+use crate::text::outgoing;
+
 /// An error that says what to do about it.
 pub trait Hint: std::error::Error {
     /// What to do next, in one sentence or two; nothing where no advice would help.
@@ -23,12 +25,12 @@ macro_rules! hints {
 }
 pub(crate) use hints;
 
-/// An error and what to do about it as sentences, for an answer that has a single place for both.
+/// An error and what to do about it as sentences, for an answer that has a single place for both, as it may go out.
 pub fn in_words(error: &impl Hint) -> String {
-    match error.what_to_do() {
+    outgoing(&match error.what_to_do() {
         Some(hint) => format!("{error}. {hint}"),
         None => format!("{error}."),
-    }
+    })
 }
 
 impl<E: Hint + ?Sized> Hint for &E {

@@ -21,6 +21,7 @@ mod processor;
 pub mod progress;
 mod replace;
 pub mod report;
+mod secrets;
 pub mod session;
 mod signals;
 pub mod telemetry;

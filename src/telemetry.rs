@@ -17,6 +17,7 @@ use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, LogLevel};
+use crate::text::outgoing;
 
 /// Why there is no logging.
 #[derive(Debug, thiserror::Error)]
@@ -112,8 +113,38 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     // Colours would litter a client's log window.
-    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(Outgoing(writer));
     registry().with(filter(level)).with(lines).with(ForClients)
+}
+
+/// Writes lines as they may go out. Each is written at once, and stays one: what is logged cannot write another below it.
+struct Outgoing<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Outgoing<W> {
+    type Writer = Outgoing<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Outgoing(self.0.make_writer())
+    }
+
+    fn make_writer_for(&'a self, metadata: &tracing::Metadata<'_>) -> Self::Writer {
+        Outgoing(self.0.make_writer_for(metadata))
+    }
+}
+
+impl<W: io::Write> io::Write for Outgoing<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let shown = outgoing(text.trim_end_matches('\n')).replace('\n', "\\n");
+        self.0.write_all(format!("{shown}\n").as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// A line of our own log.
@@ -153,7 +184,7 @@ impl<S: Subscriber> Layer<S> for ForClients {
         let _ = LINES.send(Line {
             level: *metadata.level(),
             target: metadata.target(),
-            text: words.message + &words.fields,
+            text: outgoing(&(words.message + &words.fields)),
         });
     }
 }
@@ -211,6 +242,32 @@ mod tests {
         assert!(!info.contains("our detail") && info.contains("their warning"));
         assert_eq!(log(LogLevel::Error), "");
         assert_eq!(log(LogLevel::Off), "");
+    }
+
+    #[test]
+    fn a_line_is_one_line_and_says_nothing_that_is_not_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calibrator.log");
+        let subscriber = subscriber(LogLevel::Info, Mutex::new(open(&path).unwrap()));
+        let said = "it said \u{1b}[31m\nERROR all is lost \u{202e} hf_0123456789abcdefABCD";
+        let mut heard = lines();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(target: "prompt_calibrator::comfy", error = %said, "no answer");
+        });
+        let written = std::fs::read_to_string(path).unwrap();
+        assert_eq!(written.lines().count(), 1, "{written}");
+        let mut texts = vec![written];
+        while let Ok(line) = heard.try_recv() {
+            texts.push(line.text);
+        }
+        let ours: Vec<_> = texts.iter().filter(|text| text.contains("it said")).collect();
+        assert_eq!(ours.len(), 2, "in the file, and to clients: {texts:?}");
+        for text in ours {
+            assert!(
+                !text.contains(['\u{1b}', '\u{202e}']) && !text.contains("0123456789"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

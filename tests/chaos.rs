@@ -115,7 +115,7 @@ fn service(data: &Path, url: &str, policy: Policy) -> Service {
         ),
         evidence: None,
         roots: Roots::new(vec![data.to_owned()], None, data.to_owned()),
-        rubric: "scenes".to_owned(),
+        rubric: prompt_calibrator::config::RubricChoice::Name("scenes".into()),
         gpu_sharing: policy,
     })
 }

@@ -156,7 +156,7 @@ async fn a_refused_graph_names_nodes_inputs_and_remedies() {
         assert_eq!(found, expected);
         let error = ComfyError::Validation { problems };
         assert!(
-            error.to_string().contains("node 5 (KSampler) input `sampler_name`"),
+            error.to_string().contains("node 5 (KSampler) input sampler_name"),
             "{error}"
         );
         assert!(

@@ -351,7 +351,7 @@ fn a_turned_switch_moves_the_question() {
     };
     let error = apply(&graph, &roles, &info, &edits).unwrap_err();
     assert!(
-        error.to_string().contains("80:43 'Generate Text' changes the text"),
+        error.to_string().contains("80:43 \"Generate Text\" changes the text"),
         "{error}"
     );
 

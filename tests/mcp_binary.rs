@@ -20,6 +20,8 @@ mod comfyui_down;
 mod first_minute;
 #[path = "mcp_binary/following.rs"]
 mod following;
+#[path = "mcp_binary/foreign.rs"]
+mod foreign;
 #[path = "mcp_binary/handles.rs"]
 mod handles;
 #[path = "mcp_binary/in_flight.rs"]
@@ -40,6 +42,8 @@ mod refusals;
 mod resources;
 #[path = "mcp_binary/restart.rs"]
 mod restart;
+#[path = "mcp_binary/secrets.rs"]
+mod secrets;
 #[path = "mcp_binary/secured.rs"]
 mod secured;
 #[path = "mcp_binary/seeds.rs"]

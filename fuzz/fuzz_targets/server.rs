@@ -34,7 +34,7 @@ pub fn server() -> (CalibratorServer, TempDir) {
         worker: WorkerConfig::new(PathBuf::from("no-judge"), model),
         evidence: None,
         roots: Roots::new(vec![data.clone()], None, data),
-        rubric: "scenes".to_owned(),
+        rubric: prompt_calibrator::config::RubricChoice::Name("scenes".into()),
         gpu_sharing: Policy::Shared,
     });
     (CalibratorServer::new(service), folder)

@@ -63,14 +63,14 @@ pub async fn run(args: Args, config: Config) -> super::error::Result<ExitCode> {
     if let Some(busy) = args.busy {
         let races = show::progress(updates, until_stopped(bench::races(&plan, busy), &cancel)).await?;
         if args.json {
-            show::line(&serde_json::to_string_pretty(&races)?);
+            show::json(&races)?;
         } else {
             print_races(&races);
         }
     } else {
         let timings = show::progress(updates, until_stopped(bench::run(&plan), &cancel)).await?;
         if args.json {
-            show::line(&serde_json::to_string_pretty(&timings)?);
+            show::json(&timings)?;
         } else {
             print(&timings);
         }

@@ -13,7 +13,7 @@ use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Pictures, Place, Roles, ShownBy, find, kept_seeds, pictures, report};
 use crate::comfy::object_info::ObjectInfo;
 use crate::config::Config;
-use crate::text::shortened;
+use crate::text::{Foreign, shortened};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -42,7 +42,7 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
             (None, []) => Value::Null,
             (None, unclear) => serde_json::json!({ "candidates": unclear }),
         };
-        show::line(&serde_json::to_string_pretty(&report)?);
+        show::json(&report)?;
     } else {
         show::line(&table(&roles, &pictures));
     }
@@ -125,7 +125,7 @@ fn table(roles: &Roles, pictures: &Pictures) -> String {
     if let Some(kept) = kept_seeds(roles) {
         questions.push_str(&format!("\n{kept}"));
     }
-    let named = |shown: &ShownBy| format!("{} ({})", shown.node, on_a_line(&shown.title));
+    let named = |shown: &ShownBy| format!("{} ({:#})", shown.node, Foreign(&on_a_line(&shown.title)));
     match (pictures.result(), pictures.unclear()) {
         (Some(result), _) if pictures.ranked().len() > 1 => {
             questions.push_str(&format!(

@@ -48,7 +48,7 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     };
     for judgement in judgements {
         if args.json {
-            show::line(&serde_json::to_string_pretty(&judgement.verdict)?);
+            show::json(&judgement.verdict)?;
         } else {
             show::line(&table(judgement));
         }

@@ -1,5 +1,7 @@
 //! `sessions`: what is in the history, in and out of it.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,8 +14,12 @@ use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
 use crate::hint;
-use crate::history::{FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify};
+use crate::history::{
+    FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, rename_images,
+};
+use crate::picture::metadata;
 use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
+use crate::text::Foreign;
 
 /// The file of rows in an exported folder.
 const ROWS: &str = "session.jsonl";
@@ -44,6 +50,9 @@ enum What {
         /// A folder that is not there yet; named like the session unless given
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
+        /// Leave out what ComfyUI wrote into the pictures: the workflow
+        #[arg(long)]
+        strip_metadata: bool,
     },
     /// Put an exported session into this history
     Import {
@@ -69,10 +78,14 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     match args.what {
         What::List => list(&store).await?,
         What::Show { session } => show_one(&config, &store, session).await?,
-        What::Export { session, to } => {
+        What::Export {
+            session,
+            to,
+            strip_metadata,
+        } => {
             let session = SessionId::parse(&session)?;
             let folder = to.unwrap_or_else(|| PathBuf::from(session.to_string()));
-            export(&store, &session, &folder).await?;
+            export(&store, &session, &folder, strip_metadata).await?;
         }
         What::Import { folder } => import(&store, &folder).await?,
         What::Prune {
@@ -164,7 +177,7 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
         opened
             .title
             .as_ref()
-            .map(|title| format!(", \"{title}\""))
+            .map(|title| format!(", {}", Foreign(title)))
             .unwrap_or_default(),
         newest.count,
         opened.max_iterations,
@@ -200,8 +213,8 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
     Ok(())
 }
 
-async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()> {
-    let (lines, images) = store.export_session(session).await?;
+async fn export(store: &Store, session: &SessionId, folder: &Path, strip_metadata: bool) -> Result<()> {
+    let (mut lines, images) = store.export_session(session).await?;
     if folder.exists() {
         let failed = format!("{} is there already", folder.display());
         return Err(CliError::new(failed, "Name another folder with --to."));
@@ -211,11 +224,24 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()>
     let partial = beside(folder).with_context(failed)?;
     fs::create_dir(partial.path().join(IMAGES)).with_context(failed)?;
     let mut missing = 0;
+    let (mut renamed, mut telling) = (BTreeMap::new(), Telling::default());
     for hash in &images {
         match store.read_image(hash, Verify::Hash).await {
             Ok((stored, bytes)) => {
-                let name = format!("{hash}.{}", stored.format.extension());
-                fs::write(partial.path().join(IMAGES).join(name), bytes).with_context(failed)?;
+                let written = match strip_metadata {
+                    true => metadata::without_texts(&bytes),
+                    false => {
+                        telling.look(&bytes);
+                        Cow::Borrowed(bytes.as_slice())
+                    }
+                };
+                // A picture is named by its content.
+                let now = ImageHash::of(&written);
+                let name = format!("{now}.{}", stored.format.extension());
+                fs::write(partial.path().join(IMAGES).join(name), &written).with_context(failed)?;
+                if now != *hash {
+                    renamed.insert(hash.clone(), now);
+                }
             }
             Err(error) => {
                 show::note(&hint::in_words(&error));
@@ -223,6 +249,7 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()>
             }
         }
     }
+    rename_images(&mut lines, &renamed);
     let mut file = BufWriter::new(File::create_new(partial.path().join(ROWS)).with_context(failed)?);
     for line in &lines {
         serde_json::to_writer(&mut file, line)?;
@@ -243,6 +270,9 @@ async fn export(store: &Store, session: &SessionId, folder: &Path) -> Result<()>
             String::new()
         }
     ));
+    if let Some(told) = telling.in_words() {
+        show::note(&told);
+    }
     Ok(())
 }
 
@@ -262,6 +292,33 @@ fn beside(folder: &Path) -> io::Result<TempDir> {
         builder.permissions(fs::Permissions::from_mode(0o777));
     }
     builder.tempdir_in(parent)
+}
+
+/// Pictures that tell secrets.
+#[derive(Default)]
+struct Telling {
+    pictures: usize,
+    inputs: BTreeSet<String>,
+}
+
+impl Telling {
+    fn look(&mut self, picture: &[u8]) {
+        let found = metadata::secrets_in(picture);
+        self.pictures += usize::from(!found.is_empty());
+        self.inputs.extend(found);
+    }
+
+    fn in_words(&self) -> Option<String> {
+        let inputs: Vec<&str> = self.inputs.iter().map(String::as_str).collect();
+        (self.pictures > 0).then(|| {
+            format!(
+                "ComfyUI wrote its workflow into {} of the pictures, with what looks like a secret ({}): whoever gets the folder can read \
+                 it. Export again with --strip-metadata to leave it out. In {ROWS} it is masked.",
+                self.pictures,
+                inputs.join(", ")
+            )
+        })
+    }
 }
 
 async fn import(store: &Store, folder: &Path) -> Result<()> {

@@ -54,10 +54,9 @@ pub fn service(config: &Config, reach: Reach) -> Result<Service> {
         },
         rubric: match config.rubric.as_ref().map(|r| &r.value) {
             // The bundled judge knows one rubric.
-            None if config.model.is_none() => bundled::RUBRIC.into(),
-            None => "default".into(),
-            Some(RubricChoice::Name(name)) => name.clone(),
-            Some(RubricChoice::File(path)) => path.display().to_string(),
+            None if config.model.is_none() => RubricChoice::Name(bundled::RUBRIC.into()),
+            None => RubricChoice::Name("default".into()),
+            Some(chosen) => chosen.clone(),
         },
     }))
 }

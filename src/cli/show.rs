@@ -5,28 +5,38 @@ use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
 use super::error::CliError;
 use crate::models::telling::Event;
 use crate::progress::Progress;
+use crate::secrets;
+use crate::text::{outgoing, shown_json};
 
 /// A line below the header and nothing else, so that the table can be read in any font and cut out of a terminal.
 const TABLE_STYLE: &str = "     ──            ";
 
 /// Prints a result. A closed pipe (`| head`) is no error.
 pub fn line(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    let _ = writeln!(io::stdout().lock(), "{}", outgoing(text));
 }
 
-/// Prints a line beside the result, as it is.
+/// Prints a result as JSON, for programs: what is not seen is written out as JSON does it.
+pub fn json(result: &impl Serialize) -> serde_json::Result<()> {
+    let text = serde_json::to_string_pretty(result)?;
+    let _ = writeln!(io::stdout().lock(), "{}", shown_json(&secrets::masked(&text)));
+    Ok(())
+}
+
+/// Prints a line beside the result.
 pub fn remark(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", outgoing(text));
 }
 
 /// Prints a remark beside the result.
 pub fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "note: {text}");
+    remark(&format!("note: {text}"));
 }
 
 /// A table with this header, as wide as the terminal at most.
@@ -40,8 +50,7 @@ pub fn table<const N: usize>(header: [&str; N]) -> Table {
 
 /// Prints an error and what to do about it.
 pub fn error(error: &CliError) {
-    let mut out = io::stderr().lock();
-    let _ = writeln!(out, "{}", in_lines(error));
+    remark(&in_lines(error));
 }
 
 /// An error as it is printed: what failed, and what to do on a line of its own.
@@ -67,7 +76,7 @@ pub async fn progress<T>(mut updates: watch::Receiver<Progress>, work: impl Futu
             output = &mut work => break output,
             Ok(()) = updates.changed() => {
                 let now = updates.borrow_and_update().clone();
-                bar.set_message(now.message);
+                bar.set_message(outgoing(&now.message));
                 // A percentage: rounding down is right.
                 bar.set_position((now.done.fraction().unwrap_or(0.0) * 100.0) as u64);
             }
@@ -92,7 +101,7 @@ pub async fn transfers<T>(mut events: mpsc::UnboundedReceiver<Event>, work: impl
         (Event::Note(text), Some(bar)) => bar.suspend(|| note(&text)),
         (Event::Note(text), None) => note(&text),
         (Event::Begins { what, done, total }, Some(bar)) => {
-            bar.set_message(what);
+            bar.set_message(outgoing(&what));
             bar.set_length(total);
             bar.set_position(done);
             // What was there before says nothing of the rate.

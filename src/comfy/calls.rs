@@ -13,6 +13,7 @@ use super::client::Client;
 use super::error::{ComfyError, NodeProblem};
 use super::images::{ImageRef, OutputImage};
 use super::rejection;
+use crate::secrets::Secrets;
 
 /// How many node definitions are asked for at a time.
 const PARALLEL_DEFINITIONS: usize = 8;
@@ -218,7 +219,7 @@ impl Client {
             let told = serde_json::from_slice(&body).unwrap_or(Value::Null);
             let problems = rejection::problems(&told, graph);
             return Err(if problems.is_empty() {
-                let body = rejection::shorten(&String::from_utf8_lossy(&body));
+                let body = rejection::shorten(&Secrets::of(graph).masked(&String::from_utf8_lossy(&body)));
                 ComfyError::Http {
                     request: "POST /prompt".into(),
                     status,

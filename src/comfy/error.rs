@@ -6,6 +6,8 @@ use std::time::Duration;
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::text::Foreign;
+
 /// A failed exchange with ComfyUI, or a run that ended without a result.
 ///
 /// `Display` says what failed and what state things are in; [`ComfyError::hint`] says what to do next.
@@ -50,7 +52,7 @@ pub enum ComfyError {
         problems: Vec<NodeProblem>,
     },
     /// A node raised while the graph was running.
-    #[error("node {} failed while running: {exception_type}: {message}", name(.node_id, .class, .title))]
+    #[error("node {} failed while running: {:#}: {}", name(.node_id, .class, .title), Foreign(.exception_type), Foreign(.message))]
     NodeFailed {
         /// Id of the node in the graph.
         node_id: String,
@@ -189,9 +191,9 @@ impl ComfyError {
                 detail: format!("{detail} ({state})"),
             },
             Self::Http { request, status, body } => Self::Http {
-                request,
+                request: format!("{request} ({state})"),
                 status,
-                body: format!("{body} ({state})"),
+                body,
             },
             other => other,
         }
@@ -250,11 +252,11 @@ impl fmt::Display for NodeProblem {
                     name(id, class.as_deref().unwrap_or("unknown class"), &self.title)
                 )?;
                 if let Some(input) = &self.input {
-                    write!(f, " input `{input}`")?;
+                    write!(f, " input {:#}", Foreign(input))?;
                 }
-                write!(f, ": {}", self.message)
+                write!(f, ": {}", Foreign(&self.message))
             }
-            (None, _) => f.write_str(&self.message),
+            (None, _) => write!(f, "{}", Foreign(&self.message)),
         }
     }
 }
@@ -290,22 +292,25 @@ pub enum ProblemKind {
 
 /// `4 (KSampler "base pass")`.
 fn name(id: &str, class: &str, title: &Option<String>) -> String {
+    let (id, class) = (Foreign(id), Foreign(class));
     match title {
-        Some(title) if title != class => format!("{id} ({class} \"{title}\")"),
-        _ => format!("{id} ({class})"),
+        Some(title) if title != class.0 => format!("{id:#} ({class:#} {})", Foreign(title)),
+        _ => format!("{id:#} ({class:#})"),
     }
 }
 
 fn at_node(node: &Option<String>) -> String {
-    node.as_ref()
-        .map_or_else(|| " before it started".into(), |id| format!(" at node {id}"))
+    node.as_ref().map_or_else(
+        || " before it started".into(),
+        |id| format!(" at node {:#}", Foreign(id)),
+    )
 }
 
 fn detail_suffix(body: &str) -> String {
     if body.is_empty() {
         String::new()
     } else {
-        format!(": {body}")
+        format!(": {}", Foreign(body))
     }
 }
 
@@ -314,12 +319,13 @@ fn join(problems: &[NodeProblem]) -> String {
 }
 
 fn gone(filename: &str, cached: bool) -> String {
+    let filename = Foreign(filename);
     if cached {
         format!(
-            "the file of the cached result is gone: ComfyUI rendered nothing new and named {filename} of an earlier run, which no longer exists"
+            "the file of the cached result is gone: ComfyUI rendered nothing new and named {filename:#} of an earlier run, which no longer exists"
         )
     } else {
-        format!("ComfyUI no longer has the image {filename}")
+        format!("ComfyUI no longer has the image {filename:#}")
     }
 }
 

@@ -31,6 +31,7 @@ use serde_json::Value;
 
 use super::graph::{Graph, InputValue, NodeId};
 use super::object_info::ObjectInfo;
+use crate::text::Foreign;
 pub use choice::ChoiceError;
 pub use picture::{Pictures, ShownBy, pictures};
 pub use proof::{Proof, ProofError, prove};
@@ -203,13 +204,17 @@ impl fmt::Display for Why {
             Self::Rewritten { by, title } => {
                 write!(
                     f,
-                    "node {by} '{title}' changes the text before the sampler sees it; if a switch bypasses that node, set it as a knob"
+                    "node {by} {} changes the text before the sampler sees it; if a switch bypasses that node, set it as a knob",
+                    Foreign(title)
                 )
             }
-            Self::Computed { by, title } => write!(f, "node {by} '{title}' computes the value from these inputs"),
+            Self::Computed { by, title } => {
+                write!(f, "node {by} {} computes the value from these inputs", Foreign(title))
+            }
             Self::Unresolved { by, title } => write!(
                 f,
-                "part of it comes out of node {by} '{title}', and from which of these cannot be told"
+                "part of it comes out of node {by} {}, and from which of these cannot be told",
+                Foreign(title)
             ),
             Self::BothSides => write!(f, "one value sets both width and height"),
             Self::NotTraced => write!(

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::graph::{Graph, NodeId};
 use super::inject::{Finding, Place, Role, Roles};
 use super::object_info::{InputKind, ObjectInfo};
-use crate::text::shortened;
+use crate::text::{Foreign, shortened};
 pub use error::InjectError;
 use target::{Target, check};
 
@@ -77,8 +77,9 @@ pub fn apply(graph: &Graph, roles: &Roles, info: &ObjectInfo, edits: &Edits) -> 
             if target::is_bare(graph, knob) {
                 let node = graph.node(target.node.as_str());
                 let title = shortened(node.map(|node| node.title()).unwrap_or_default(), 60);
+                let title = Foreign(&title);
                 notes.push(format!(
-                    "`{knob}` is an input of {} ({title}): it was written to {}.",
+                    "`{knob}` is an input of {} ({title:#}): it was written to {}.",
                     target.node,
                     target.key()
                 ));

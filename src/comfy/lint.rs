@@ -12,6 +12,8 @@ use serde_json::Value;
 
 use super::graph::{Graph, InputValue, Node, NodeId};
 use super::object_info::{InputKind, InputSpec, Lookup, NodeSpec, ObjectInfo};
+use crate::secrets::{MASK, masked_input};
+use crate::text::Foreign;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -73,7 +75,7 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.node {
-            Some(node) => write!(f, "node {node} '{}': {}", self.title, self.message),
+            Some(node) => write!(f, "node {node} {}: {}", Foreign(&self.title), self.message),
             None => f.write_str(&self.message),
         }
     }
@@ -285,8 +287,8 @@ impl<'a> Lint<'a> {
         };
         let Some(slot) = spec.outputs.get(output) else {
             let message = format!(
-                "{name} is wired to output {output} of node {source} '{}', which has {}",
-                from.title(),
+                "{name} is wired to output {output} of node {source} {}, which has {}",
+                Foreign(from.title()),
                 spec.outputs.len()
             );
             return self.add(node, Some(name), ProblemKind::NoSuchOutput, message, remedy);
@@ -298,15 +300,28 @@ impl<'a> Lint<'a> {
             && !fits(&slot.kind, kind)
         {
             let message = format!(
-                "{name} takes {kind} but is wired to {} of node {source} '{}'",
+                "{name} takes {kind} but is wired to {} of node {source} {}",
                 slot.kind,
-                from.title()
+                Foreign(from.title())
             );
             self.add(node, Some(name), ProblemKind::TypeMismatch, message, remedy);
         }
     }
 
     fn literal(&mut self, node: &Node<'a>, name: &str, value: &Value, input: Option<&InputSpec>, described: bool) {
+        if value == MASK {
+            let message =
+                format!("{name} holds {MASK}, which stands for a key or a password that was not shown or exported");
+            let remedy = "Set it as a knob, or leave it out where the workflow holds the right one.";
+            return self.add_as(
+                Severity::Fatal,
+                node,
+                Some(name),
+                ProblemKind::BadValue,
+                message,
+                remedy,
+            );
+        }
         let many = matches!(
             input,
             Some(InputSpec {
@@ -326,7 +341,8 @@ impl<'a> Lint<'a> {
         }
         let Some(input) = input else { return };
         if let Err(fault) = input.check(value) {
-            let shown: String = super::object_info::preview(value).chars().take(80).collect();
+            let shown = super::object_info::preview(&masked_input(name, value));
+            let shown: String = shown.chars().take(80).collect();
             let message = format!("{name} is {shown:?}, but {fault}");
             let remedy = "Set it as a knob to a value that fits, or install the file it names.";
             // The server turns a number written as text into a number, so only the user can tell whether that was meant.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::error::ComfyError;
 use super::images::{ImageKind, OutputImage, images_of};
 use super::rejection::{shorten, title_of};
+use crate::secrets::Secrets;
 
 /// A run that ended with success.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,7 +159,8 @@ fn node_failed(failure: NodeFailure, graph: &Value) -> ComfyError {
         out_of_memory: failure.out_of_memory(),
         node_id: failure.node_id,
         class: failure.class,
-        message: failure.message,
+        // A node may repeat what it was given.
+        message: Secrets::of(graph).masked(&failure.message),
         exception_type: failure.exception_type,
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::error::{NodeProblem, ProblemKind};
+use crate::secrets::Secrets;
 
 /// Longest message kept of a server, in characters: a refused choice may list thousands of files.
 const MESSAGE_CHARS: usize = 400;
@@ -23,6 +24,11 @@ pub fn problems(answer: &Value, graph: &Value) -> Vec<NodeProblem> {
         && let Some(error) = answer.get("error")
     {
         found.extend(general_problem(error, graph));
+    }
+    // ComfyUI and its nodes repeat what they were given.
+    let secrets = Secrets::of(graph);
+    for problem in &mut found {
+        problem.message = secrets.masked(&problem.message);
     }
     found
 }

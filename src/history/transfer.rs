@@ -1,8 +1,8 @@
 //! Sessions as lines of JSON: taken out whole, and put in whole or not at all.
 //!
 //! Every line is a row of a table with the table's name; a row is kept as it is stored, so that what goes out and comes in
-//! again is the same to the last bit. Judgements get new numbers where they come in, and decisions follow them. The format
-//! is that of the schema: [`Line::Head`] says which.
+//! again is the same to the last bit, but for secrets, which do not go out. Judgements get new numbers where they come in, and
+//! decisions follow them. The format is that of the schema: [`Line::Head`] says which.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,7 @@ use super::schema::VERSION;
 use super::sessions;
 use super::store::Store;
 use super::time::Timestamp;
+use crate::secrets::{self, Secrets};
 
 /// What an exported file calls itself.
 const FORMAT: &str = "prompt-calibrator session";
@@ -99,6 +100,7 @@ impl Store {
                     });
                 }
             }
+            without_secrets(&mut lines);
             let images = images_of(&lines);
             Ok((lines, images))
         })
@@ -122,6 +124,57 @@ impl Store {
         })
         .await
     }
+}
+
+/// The columns that hold inputs of nodes by their names, as JSON.
+const INPUTS: [&str; 4] = ["workflow", "graph", "knobs", "changes"];
+
+/// Masks the secrets of graphs, and wherever rows repeat them. A row without any stays as it is stored.
+fn without_secrets(lines: &mut [Line]) {
+    let mut known = Secrets::default();
+    each_text(lines, |column, text| {
+        if INPUTS.contains(&column)
+            && let Ok(value) = serde_json::from_str(text)
+        {
+            known.learn(&value);
+        }
+    });
+    each_text(lines, |column, text| {
+        let Ok(value) = serde_json::from_str::<Value>(text) else {
+            *text = known.masked(text);
+            return;
+        };
+        let mut shown = value.clone();
+        if INPUTS.contains(&column) {
+            secrets::mask(&mut shown);
+        }
+        known.mask_texts(&mut shown);
+        if shown != value {
+            *text = shown.to_string();
+        }
+    });
+}
+
+fn each_text(lines: &mut [Line], mut work: impl FnMut(&str, &mut String)) {
+    for line in lines {
+        let Line::Row { row, .. } = line else { continue };
+        for (column, cell) in row {
+            if let Value::String(text) = cell {
+                work(column, text);
+            }
+        }
+    }
+}
+
+/// Names pictures anew, wherever a row names them.
+pub fn rename_images(lines: &mut [Line], names: &BTreeMap<ImageHash, ImageHash>) {
+    each_text(lines, |_, text| {
+        for (old, new) in names {
+            if text.contains(old.as_str()) {
+                *text = text.replace(old.as_str(), new.as_str());
+            }
+        }
+    });
 }
 
 /// The pictures that rows name.

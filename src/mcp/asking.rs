@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::call::{Call, Waiting};
 use crate::session::Question;
-use crate::text::{capitalised, shortened};
+use crate::text::{Foreign, capitalised, outgoing, shortened};
 
 /// How long a person may think before the call answers with the question, unless the call itself waits shorter. Below what clients
 /// give a call.
@@ -209,11 +209,11 @@ fn form(question: &Question) -> ElicitRequest {
     let mut lines: Vec<String> = shown()
         .map(|candidate| {
             let value = match &candidate.value {
-                Some(Value::String(text)) => format!(": {}", shortened(text, 100)),
-                Some(other) => format!(": {}", shortened(&other.to_string(), 100)),
+                Some(Value::String(text)) => format!(": {}", Foreign(&shortened(text, 100))),
+                Some(other) => format!(": {}", Foreign(&shortened(&other.to_string(), 100))),
                 None => String::new(),
             };
-            format!("{} ({}){value}", candidate.key, candidate.title)
+            format!("{} ({:#}){value}", candidate.key, Foreign(&candidate.title))
         })
         .collect();
     if question.candidates.len() > SHOWN {
@@ -231,7 +231,7 @@ fn form(question: &Question) -> ElicitRequest {
     let schema = ElicitationSchema::new(fields).with_required(vec![FIELD.to_owned()]);
     ElicitRequest::new(ElicitRequestParams::FormElicitationParams {
         meta: None,
-        message,
+        message: outgoing(&message),
         requested_schema: schema,
     })
 }

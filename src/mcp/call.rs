@@ -16,6 +16,7 @@ use super::convert::failed;
 use super::progress;
 use crate::progress::{Progress, Teller};
 use crate::session::{Caller, DEFAULT_WAIT_S, ServiceError};
+use crate::text::outgoing;
 
 /// Longest wait of one call, in seconds. Clients give up on silent calls, and a handle costs nothing.
 const MAX_WAIT_S: u32 = 600;
@@ -121,7 +122,7 @@ async fn tell(task: &TaskContext, mut updates: watch::Receiver<Progress>) {
     while updates.changed().await.is_ok() {
         let message = updates.borrow_and_update().message.clone();
         if !message.is_empty() {
-            task.set_status_message(message);
+            task.set_status_message(outgoing(&message));
         }
     }
 }

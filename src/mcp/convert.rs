@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::resources::Address;
 use crate::hint::Hint;
 use crate::session::hash_of;
-use crate::text::shortened;
+use crate::text::{outgoing, outgoing_json, shortened};
 
 /// Longer results become a file and a few lines of it in some clients. In characters.
 const MAX_RESULT: usize = 48_000;
@@ -46,7 +46,10 @@ const VIEW: &str = "prompt-calibrator/view";
 /// A result with structured content and, for clients that show text only, the same as text.
 pub fn success(result: &(impl Serialize + Summarised), beside: Beside) -> CallToolResponse {
     let value = match serde_json::to_value(result) {
-        Ok(value) => fitting(value),
+        Ok(mut value) => {
+            outgoing_json(&mut value);
+            fitting(value)
+        }
         Err(error) => return failure(&format!("the result cannot be written down: {error}"), "Call again."),
     };
     let mut content = vec![ContentBlock::text(value.to_string())];
@@ -132,7 +135,7 @@ pub trait Summarised {}
 
 /// An error that an agent can act on: what failed and what to do.
 pub fn failure(what: &str, hint: &str) -> CallToolResponse {
-    let mut text = what.to_owned();
+    let (mut text, hint) = (outgoing(what), outgoing(hint));
     // What failed may repeat what the client sent; what to do must stay.
     let most = MAX_ERROR.saturating_sub(hint.len());
     if text.len() > most {
@@ -142,7 +145,7 @@ pub fn failure(what: &str, hint: &str) -> CallToolResponse {
     }
     if !hint.is_empty() {
         text.push_str("\nWhat to do: ");
-        text.push_str(hint);
+        text.push_str(&hint);
     }
     CallToolResult::error(vec![ContentBlock::text(text)]).into()
 }
@@ -212,6 +215,27 @@ mod tests {
         }
         let short = json!({"summary": "As asked.", "runs": [1, 2]});
         assert_eq!(fitting(short.clone()), short);
+    }
+
+    #[test]
+    fn what_strangers_wrote_goes_out_clean_and_without_secrets() {
+        let CallToolResponse::Complete(error) =
+            failure("it said \u{1b}[2J hf_0123456789abcdefABCD", "look at \u{202e}it")
+        else {
+            panic!("not an answer");
+        };
+        let text = error.content[0].as_text().unwrap().text.clone();
+        assert_eq!(text, "it said \\u{1b}[2J [masked]\nWhat to do: look at \\u{202e}it");
+        #[derive(Serialize)]
+        struct Shown {
+            summary: &'static str,
+        }
+        impl Summarised for Shown {}
+        let CallToolResponse::Complete(result) = success(&Shown { summary: "a\u{2028}b" }, Beside::default()) else {
+            panic!("not an answer");
+        };
+        assert_eq!(result.structured_content, Some(json!({"summary": "a\\u{2028}b"})));
+        assert!(!result.content[0].as_text().unwrap().text.contains('\u{2028}'));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use rmcp::service::RequestContext;
 use tokio::sync::watch;
 
 pub use crate::progress::{Done, Progress};
+use crate::text::outgoing;
 
 /// The whole, on the wire.
 const WHOLE: f64 = 100.0;
@@ -140,7 +141,7 @@ impl Beat {
         if progress.message.is_empty() {
             notification
         } else {
-            notification.with_message(progress.message.clone())
+            notification.with_message(outgoing(&progress.message))
         }
     }
 

@@ -119,7 +119,7 @@ impl ServerHandler for CalibratorServer {
         }
         let tool = request.name.to_string();
         let call = Call::new(request, Waiting::Request(Box::new(context)), self.caller);
-        Ok(tools::call(&self.service, &tool, call).await)
+        tools::call(&self.service, &tool, call).await
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

@@ -99,14 +99,17 @@ impl Tasks {
                 let call = Call::new(request, waiting, caller);
                 let cancelled = call.cancelled();
                 let answered = catch(&format!("The tool {tool}"), tools::call(&service, &tool, call)).await;
-                let response = answered.unwrap_or_else(|panicked| failed(&panicked));
+                let response = answered.unwrap_or_else(|panicked| Ok(failed(&panicked)));
                 // What was told last was on the way.
                 let stopped = cancelled.load(Ordering::Acquire);
                 task.set_status_message(if stopped { "cancelled" } else { "done" });
                 match response {
                     _ if stopped => Err(TaskExit::Cancelled),
-                    CallToolResponse::Complete(result) => Ok(result),
-                    _ => Err(ErrorData::internal_error("a task gave no result; look into the history", None).into()),
+                    Ok(CallToolResponse::Complete(result)) => Ok(result),
+                    Err(error) => Err(error.into()),
+                    Ok(_) => {
+                        Err(ErrorData::internal_error("a task gave no result; look into the history", None).into())
+                    }
                 }
             })
         });

@@ -182,7 +182,6 @@ impl ModelsError {
             Self::Hub(error) => error.hint(),
             Self::Stopped { why, kept, .. } => match kept.bytes {
                 0 => why.hint(),
-                _ if matches!(**why, HubError::Broken(_)) => why.hint(),
                 _ => format!("{} It goes on where it stopped.", why.hint()),
             },
             Self::WrongHash { .. } => {
@@ -192,7 +191,10 @@ impl ModelsError {
                 "Make room there, or name a folder on another disk with HF_HUB_CACHE; smaller quantisations need less."
                     .into()
             }
-            Self::Full { .. } => "Make room there and repeat the command: it goes on where it stopped.".into(),
+            Self::Full { kept, .. } => match kept.bytes {
+                0 => "Make room there and repeat the command.".into(),
+                _ => "Make room there and repeat the command. It goes on where it stopped.".into(),
+            },
             Self::Io { source, path, .. } if source.kind() == io::ErrorKind::PermissionDenied => format!(
                 "Make {} accessible to this user, or name another folder with HF_HUB_CACHE (models) or --data-dir.",
                 path.display()
@@ -240,4 +242,30 @@ pub fn size(bytes: u64) -> String {
         _ => (1e9, "GB"),
     };
     format!("{:.1} {name}", bytes as f64 / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_goes_on_where_it_stopped_only_where_something_is_kept() {
+        let stopped = |bytes| ModelsError::Stopped {
+            file: "m.gguf".into(),
+            kept: Kept { bytes, total: 9 },
+            why: Box::new(HubError::Broken("reset".into())),
+        };
+        let full = |bytes| ModelsError::Full {
+            file: "m.gguf".into(),
+            path: "m.gguf".into(),
+            kept: Kept { bytes, total: 9 },
+            why: io::ErrorKind::StorageFull.into(),
+        };
+        for (nothing, some) in [(stopped(0), stopped(5)), (full(0), full(5))] {
+            assert!(nothing.to_string().contains("nothing is kept") && !nothing.hint().contains("goes on"));
+            assert!(
+                some.to_string().contains("5 bytes of 9 bytes are kept") && some.hint().contains("It goes on where")
+            );
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod fit;
 mod font;
 mod hash;
 mod jpeg;
+pub mod metadata;
 mod resample;
 mod sheet;
 mod signals;
@@ -29,6 +30,7 @@ pub use fit::{Fitted, ShapeMismatch, TOKEN_SIDE, TokenBudget, fit, shape_mismatc
 pub use hash::{ImageHash, ImageHashError};
 pub use sheet::{MAX_CELLS, SheetCell, preview, sheet};
 pub use signals::Signals;
+pub(crate) use sniff::looks_like;
 
 /// The longest side of a [`preview`], in pixels, that suits what is sent to an agent.
 pub const PREVIEW_SIDE: u32 = 768;

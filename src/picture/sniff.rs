@@ -14,7 +14,7 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<PictureFormat, PictureError> {
         return Err(PictureError::Unsupported { looks_like });
     }
     Err(PictureError::NotAPicture {
-        looks_like: other(bytes),
+        looks_like: looks_like(bytes),
     })
 }
 
@@ -64,7 +64,8 @@ fn other_picture(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn other(bytes: &[u8]) -> &'static str {
+/// What bytes that are no picture look like.
+pub(crate) fn looks_like(bytes: &[u8]) -> &'static str {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     if starts(b"GGUF") {
         return "a GGUF model file";
@@ -95,7 +96,7 @@ fn other(bytes: &[u8]) -> &'static str {
     };
     let lower = text.trim_start().to_ascii_lowercase();
     if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
-        "an HTML page (often an error or login page saved under a picture's name)"
+        "an HTML page (often an error or login page saved under this name)"
     } else if lower.starts_with("version https://git-lfs") {
         "a Git LFS pointer (the real file was not downloaded)"
     } else if lower.starts_with('{') || lower.starts_with('[') {

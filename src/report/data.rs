@@ -11,6 +11,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::history::{DecisionKind, RunState};
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{AxisResult, Flag};
+use crate::secrets::{Secrets, masked_input};
 use crate::session::stats::mean;
 use crate::session::{Decided, Notebook, Noted, NotedRun, Thumbnail};
 
@@ -35,7 +36,13 @@ pub struct Page {
     axes: Vec<Axis>,
     best: Option<u32>,
     iterations: Vec<Iteration>,
+    /// What is not to be shown, wherever it stands.
+    #[serde(skip)]
+    pub(super) secrets: Secrets,
 }
+
+/// The field of a picture's pixels, which are no text.
+pub(super) const PICTURE: &str = "src";
 
 #[derive(Debug, Clone, Serialize)]
 struct Axis {
@@ -143,7 +150,12 @@ pub fn page(notebook: &Notebook) -> Page {
         .flat_map(|verdict| &verdict.axes)
         .map(|axis| (axis.id.as_str(), axis.reference.as_str()))
         .collect();
+    let mut secrets = Secrets::of(&opened.workflow);
+    for noted in &notebook.iterations {
+        secrets.learn(&noted.iteration.content.graph);
+    }
     Page {
+        secrets,
         session: notebook.session.id.to_string(),
         // The tab's name is not veiled.
         title: opened.title.clone().filter(|_| !notebook.veiled),
@@ -208,8 +220,8 @@ fn iteration(noted: &Noted, notebook: &Notebook) -> Iteration {
             .filter(|change| change.to.as_str().is_none_or(|to| !texts.contains(&Some(to))))
             .map(|change| Change {
                 place: format!("{}.{}", change.node, change.input),
-                from: change.from.clone(),
-                to: change.to.clone(),
+                from: masked_input(&change.input, &change.from),
+                to: masked_input(&change.input, &change.to),
             })
             .collect(),
         state: state(&noted.runs),

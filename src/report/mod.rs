@@ -10,9 +10,11 @@ pub use data::{Page, page};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::text::{escaped, filled};
+use crate::secrets::Secrets;
+use crate::text::{escaped, filled, outgoing, outgoing_json};
 
 const TEMPLATE: &str = include_str!("page.html");
 /// The page's style, for whoever shows a calibration.
@@ -33,17 +35,41 @@ pub fn html(page: &Page) -> serde_json::Result<String> {
         STANDARD.encode(Sha256::digest(&script))
     );
     // Within a script element nothing but "</script" and "<!--" means anything.
-    let data = serde_json::to_string(page)?.replace('<', "\\u003c");
+    let mut data = serde_json::to_value(page)?;
+    shown(&mut data, &page.secrets);
+    let data = data.to_string().replace('<', "\\u003c");
     let class = if page.explicit { "veiled" } else { "" };
     let parts = [
         ("{{class}}", class),
         ("{{policy}}", &policy),
-        ("{{title}}", &escaped(page.title.as_deref().unwrap_or(&page.session))),
+        (
+            "{{title}}",
+            &escaped(&outgoing(page.title.as_deref().unwrap_or(&page.session))),
+        ),
         ("{{style}}", STYLE),
         ("{{data}}", &data),
         ("{{draw}}\n{{page}}", &script),
     ];
     Ok(filled(TEMPLATE, &parts))
+}
+
+/// Data as it may be shown, pictures apart.
+fn shown(value: &mut Value, secrets: &Secrets) {
+    match value {
+        Value::String(text) => {
+            *text = secrets.masked(text);
+            outgoing_json(value);
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| shown(item, secrets)),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                if name != data::PICTURE || !field.is_string() {
+                    shown(field, secrets);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! What is read from disk for a call: pictures, workflows, rubrics. Only below the roots.
+//! What is read from disk for a call: pictures, workflows, rubrics. What a caller names lies below the roots; what the user configured
+//! may lie anywhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Service, ServiceError};
 use crate::comfy::graph::Graph;
-use crate::config::Roots;
+use crate::config::{RootError, Roots, RubricChoice};
 use crate::history::WorkflowSource;
 use crate::judge::rubric::{BUILTIN_NAMES, Extends, Rubric, RubricError, RubricProblem, RubricSource, RubricText};
 use crate::picture::{Limits, Picture, PictureError, decode};
@@ -72,14 +73,21 @@ impl Service {
         .await
     }
 
-    /// A rubric by built-in name or file.
+    /// A rubric by built-in name or file; the configured one where none is named.
     ///
     /// # Errors
     /// [`ServiceError::Rubric`] with file, line and column; [`ServiceError::Root`].
     pub async fn rubric(&self, named: Option<&str>) -> Result<Rubric, ServiceError> {
-        let named = named.unwrap_or(&self.default_rubric).to_owned();
+        let chosen = named.map_or_else(
+            || self.default_rubric.clone(),
+            |name| RubricChoice::Name(name.to_owned()),
+        );
         let roots = self.roots.clone();
-        blocking(move || load_rubric(&named, &roots)).await
+        blocking(move || match chosen {
+            RubricChoice::Name(named) => load_rubric(&named, &roots),
+            RubricChoice::File(path) => read_rubric(&configured(&path)?, &path.display().to_string(), &configured),
+        })
+        .await
     }
 }
 
@@ -107,7 +115,25 @@ fn load_rubric(named: &str, roots: &Roots) -> Result<Rubric, ServiceError> {
         }
         Err(error) => return Err(error.into()),
     };
-    let bytes = read(&allowed, named, |size| text_size(named, size))?;
+    read_rubric(&allowed, named, &|path| roots.allow(path))
+}
+
+/// A file of the user's own, which they named in the configuration: roots limit what others name.
+fn configured(path: &Path) -> Result<PathBuf, RootError> {
+    // What is not there at all is told when it is read.
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(RootError::NotAFile { path: path.to_owned() }),
+        _ => Ok(path.to_owned()),
+    }
+}
+
+/// A rubric's file, and those that it extends, as far as they may be read.
+fn read_rubric(
+    allowed: &Path,
+    named: &str,
+    allow: &dyn Fn(&Path) -> Result<PathBuf, RootError>,
+) -> Result<Rubric, ServiceError> {
+    let bytes = read(allowed, named, |size| text_size(named, size))?;
     let RubricText { text, origin } = RubricText::of(bytes, allowed.display().to_string())?;
     let mut resolve = |parent: Extends<'_>| -> Result<RubricText, RubricError> {
         let beside = Path::new(parent.from).parent().unwrap_or(Path::new("."));
@@ -118,7 +144,7 @@ fn load_rubric(named: &str, roots: &Roots) -> Result<Rubric, ServiceError> {
                 reason,
             })
         };
-        let allowed = roots.allow(&path).map_err(|e| unknown(e.to_string()))?;
+        let allowed = allow(&path).map_err(|e| unknown(e.to_string()))?;
         let bytes =
             read(&allowed, parent.name, |size| text_size(parent.name, size)).map_err(|e| unknown(e.to_string()))?;
         RubricText::of(bytes, allowed.display().to_string())

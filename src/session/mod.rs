@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::comfy::client::Client;
 use crate::comfy::runs::{RunConfig, Runner};
-use crate::config::Roots;
+use crate::config::{Roots, RubricChoice};
 use crate::history::Store;
 use crate::judge::Judge;
 use crate::judge::cache::Memory;
@@ -89,8 +89,8 @@ pub struct Parts {
     pub evidence: Option<Evidence>,
     /// What may be read.
     pub roots: Roots,
-    /// The rubric of sessions that name none: built-in name or file.
-    pub rubric: String,
+    /// The rubric of sessions that name none.
+    pub rubric: RubricChoice,
     /// How the judge and ComfyUI share a GPU.
     pub gpu_sharing: Policy,
 }
@@ -103,7 +103,7 @@ pub struct Service {
     runner: Runner,
     judge: Arc<Judge>,
     roots: Roots,
-    default_rubric: String,
+    default_rubric: RubricChoice,
     sharing: Arc<Sharing>,
     queued: Arc<Jobs<Queued>>,
     judgings: Arc<Jobs<Judging>>,

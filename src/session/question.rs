@@ -9,7 +9,7 @@ use super::ServiceError;
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Pictures, Place, Role, Roles, ShownBy};
 use crate::comfy::knobs::Edits;
-use crate::text::shortened;
+use crate::text::{Foreign, shortened};
 
 /// What an iteration is written for.
 #[derive(Clone, Debug, Default)]
@@ -205,6 +205,7 @@ pub(super) fn pictures_told(pictures: &Pictures, most: usize) -> Option<String> 
     let ranked = pictures.ranked();
     let result = ranked.first()?;
     let title = shortened(&result.title, 60);
+    let title = Foreign(&title);
     let shown_by = ranked.iter().filter(|shown| shown.saved == result.saved).count();
     // A preview was chosen: the saved pictures stand beside it.
     let mixed = !result.saved && ranked.iter().any(|shown| shown.saved);
@@ -233,7 +234,7 @@ pub(super) fn pictures_told(pictures: &Pictures, most: usize) -> Option<String> 
         _ => " Which of them is the result is not clear.",
     };
     Some(format!(
-        "Of the pictures of a run the one that counts is that of node {} ({title}){batch}.{unclear}{otherwise}",
+        "Of the pictures of a run the one that counts is that of node {} ({title:#}){batch}.{unclear}{otherwise}",
         result.node
     ))
 }

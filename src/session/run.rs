@@ -13,7 +13,7 @@ use crate::hint;
 use crate::history::{HistoryError, PromptId, Run, RunImage, RunState, RunUpdate};
 use crate::picture::Limits;
 use crate::progress::{Done, Progress, Teller};
-use crate::text::shortened;
+use crate::text::{Foreign, shortened};
 
 /// How often a picture is asked for whose answer is cut short.
 const FETCHES: u32 = 3;
@@ -113,7 +113,7 @@ impl Service {
             let blocked: Vec<String> = finished
                 .blocked
                 .iter()
-                .map(|b| format!("node {}: {}", b.node_id, b.message))
+                .map(|b| format!("node {:#}: {}", Foreign(&b.node_id), Foreign(&b.message)))
                 .collect();
             let why = if blocked.is_empty() {
                 "the workflow saves or previews no image".to_owned()
@@ -210,9 +210,9 @@ fn result_first(finished: &mut Finished, pictures: &Pictures) -> Option<String> 
         return None;
     }
     Some(format!(
-        "Node {} ({}) showed no picture this time; the first one here is that of node {}.",
+        "Node {} ({:#}) showed no picture this time; the first one here is that of node {}.",
         result.node,
-        shortened(&result.title, 60),
+        Foreign(&shortened(&result.title, 60)),
         first.node_id
     ))
 }

@@ -39,7 +39,7 @@ async fn older_clients_are_asked_by_a_request_of_the_servers_own() {
             answered.push(form["id"].clone());
             let shown = form["params"]["message"].as_str().unwrap();
             assert!(
-                shown.contains("does the prompt go") && shown.contains("9.value (Subject): a red circle"),
+                shown.contains("does the prompt go") && shown.contains("9.value (Subject): \"a red circle\""),
                 "{shown}"
             );
             let places = &form["params"]["requestedSchema"]["properties"]["place"]["enum"];

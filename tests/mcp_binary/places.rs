@@ -28,6 +28,34 @@ async fn files_outside_the_allowed_folders_are_not_read() {
     }
 }
 
+#[tokio::test]
+async fn the_users_own_rubric_is_read_wherever_it_lies() {
+    for via in [Via::Stdio, Via::Http] {
+        let mut bench = Bench::new(via, ERA).await;
+        let (mine, base) = (bench.outside("mine.toml"), bench.outside("base.toml"));
+        std::fs::write(&base, "id = \"base\"\ntitle = \"Base\"\nextends = \"scenes\"\n").unwrap();
+        std::fs::write(
+            &mine,
+            "id = \"mine\"\ntitle = \"Mine\"\nextends = \"base.toml\"\ndrop = [\"mark\"]\n",
+        )
+        .unwrap();
+        bench.variables.push(("PROMPT_CALIBRATOR_RUBRIC", mine.clone()));
+        let server = bench.open().await;
+        let reference = bench.file("reference.png");
+        let told = server.tool("judge_pair", json!({"reference": reference})).await;
+        let summary = told["summary"].as_str().unwrap();
+        assert!(
+            summary.contains("of 9 axes") && told["target"].get("mark").is_none(),
+            "{told}"
+        );
+        // An agent still names only what lies below the roots.
+        let said = server
+            .refused("judge_pair", json!({"reference": reference, "rubric": base}))
+            .await;
+        assert!(said.contains("not lie below an allowed folder"), "{said}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_link_out_of_the_allowed_folders_is_not_followed() {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::ERA;
 use crate::bench::{Bench, Server, Via};
+use crate::support::mcp_client::{Era, Failure};
 
 /// What the history says of a session, as a fingerprint.
 async fn recorded(server: &Server, session: &str) -> [Value; 2] {
@@ -11,6 +12,23 @@ async fn recorded(server: &Server, session: &str) -> [Value; 2] {
         server.tool("get_history", json!({})).await,
         server.tool("get_history", json!({"session": session})).await,
     ]
+}
+
+#[tokio::test]
+async fn an_unknown_tool_is_an_error_of_the_protocol() {
+    for era in [ERA, Era::Modern] {
+        let bench = Bench::new(Via::Stdio, era).await;
+        let server = bench.open().await;
+        let asked = json!({"name": "draw", "arguments": {}});
+        let Err(Failure::Rpc { code, message, .. }) = server.request("tools/call", asked).await else {
+            panic!("it is no error: {}", server.log());
+        };
+        assert_eq!(code, -32602, "{message}");
+        assert!(
+            message.contains("no tool \"draw\"") && message.contains("judge_pair"),
+            "{message}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -27,7 +45,6 @@ async fn bad_arguments_are_refused_and_nothing_is_recorded() {
     let many: Vec<u64> = (0..17).collect();
 
     let cases = [
-        ("draw", json!({}), "no tool \"draw\""),
         ("judge_pair", json!({"picture": reference}), "unknown field `picture`"),
         ("judge_pair", json!({"session": 5}), "`session`"),
         ("inject_prompt", json!({"workflow": workflow, "seed": -1}), "`seed`"),

@@ -141,6 +141,11 @@ impl Person {
         ends(self.starts(arguments)).await
     }
 
+    /// Makes a model the judge that `pull` did not take for one: the tests' files only begin like models.
+    pub async fn uses(&self, name: &str) -> Said {
+        self.types(&["use", name]).await.fine()
+    }
+
     pub async fn pulls(&self) -> Said {
         self.types(&["pull", NAME]).await
     }

@@ -9,7 +9,23 @@ use super::person::{MODEL, NAME, PROJECTOR, Person, REPO, SIZE, hub};
 const QWEN: &str = "Qwen/Qwen3-VL-4B-Instruct-GGUF";
 
 #[tokio::test]
-async fn a_model_is_pulled_by_its_short_name_and_is_the_judge() {
+async fn the_first_judge_that_comes_is_the_judge() {
+    let real = |name: &str| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("gguf").join(name)).unwrap();
+    let hub = Hub::new().await.with(REPO, MODEL, real("random-qwen3vl.gguf")).with(
+        REPO,
+        PROJECTOR,
+        real("random-mmproj.gguf"),
+    );
+    let person = Person::new(&hub);
+    let said = person.pulls().await.fine();
+    assert!(said.out.contains(&format!("The judge is {NAME} now")), "{said:?}");
+    assert!(!said.err.contains("no judge"), "{said:?}");
+    assert!(person.config()["model"].as_str().unwrap().ends_with(MODEL));
+    assert!(person.config()["mmproj"].as_str().unwrap().ends_with(PROJECTOR));
+}
+
+#[tokio::test]
+async fn a_model_is_pulled_by_its_short_name_and_is_the_judge_once_it_is_chosen() {
     let (model, projector) = ("Qwen3VL-4B-Instruct-Q4_K_M.gguf", "mmproj-Qwen3VL-4B-Instruct-F16.gguf");
     let (content, eyes) = (gguf(SIZE, 1), gguf(9, 2));
     let hub = Hub::new()
@@ -19,7 +35,7 @@ async fn a_model_is_pulled_by_its_short_name_and_is_the_judge() {
     let person = Person::new(&hub);
     let said = person.types(&["pull", "4B"]).await.fine();
     assert!(
-        said.out.contains("4b is here") && said.out.contains("The judge is 4b now"),
+        said.out.contains("4b is here") && said.out.contains("It did not become the judge"),
         "{said:?}"
     );
     // Quiet where there is no terminal, but for what is wrong with these files: they only begin like models.
@@ -27,6 +43,12 @@ async fn a_model_is_pulled_by_its_short_name_and_is_the_judge() {
         said.err.starts_with("note: this is no judge that is known here: ") && said.err.lines().count() == 1,
         "{said:?}"
     );
+    assert!(
+        said.out.contains("models use 4b") && person.config().is_empty(),
+        "{said:?}"
+    );
+    let said = person.uses("4b").await;
+    assert!(said.out.contains("The judge is 4b now"), "{said:?}");
 
     // The layout is that of the hub's own programs, and nothing else is left.
     let cached = person.cached(QWEN);
@@ -107,6 +129,7 @@ async fn the_second_model_is_for_the_user_to_choose() {
             .with("Other/Two", "two.mmproj-f16.gguf", gguf(99, 6));
     let person = Person::new(&hub);
     person.pulls().await.fine();
+    person.uses(NAME).await;
     let first = person.config();
     let said = person.types(&["pull", "Other/Two/two.gguf"]).await.fine();
     assert!(said.out.contains("models use Other/Two/two.gguf"), "{said:?}");
@@ -115,7 +138,7 @@ async fn the_second_model_is_for_the_user_to_choose() {
 
     let said = person.types(&["use", "Other/Two/two.gguf"]).await.fine();
     assert!(
-        said.out.contains("The judge is Other/Two/two.gguf now") && said.err.is_empty(),
+        said.out.contains("The judge is Other/Two/two.gguf now") && said.err.starts_with("note: this is no judge"),
         "{said:?}"
     );
     assert!(person.config()["model"].as_str().unwrap().ends_with("two.gguf"));
@@ -206,10 +229,7 @@ async fn a_renamed_repository_is_followed_within_the_hub() {
         .types(&["pull", "Old/Name/vision-Q4_K_M.gguf", "--mmproj", PROJECTOR])
         .await
         .fine();
-    assert!(
-        said.out.contains("The judge is Old/Name/vision-Q4_K_M.gguf now"),
-        "{said:?}"
-    );
+    assert!(said.out.contains("Old/Name/vision-Q4_K_M.gguf is here"), "{said:?}");
     assert!(hub.asked().iter().all(|asked| asked.token.is_some() != asked.content));
     assert_eq!(person.blobs("Old/Name").len(), 2);
 }
@@ -231,6 +251,7 @@ async fn a_model_in_parts_comes_whole_and_its_projector_from_elsewhere() {
         .await
         .fine();
     assert!(said.out.contains("m-Q8_0-00001-of-00003.gguf is here"), "{said:?}");
+    person.uses(&format!("{REPO}/{}", part(1))).await;
     let config = person.config();
     let model = Path::new(config["model"].as_str().unwrap()).to_owned();
     assert!(model.ends_with("big/m-Q8_0-00001-of-00003.gguf"));
@@ -259,6 +280,7 @@ async fn several_projectors_are_a_question() {
         .types(&["pull", NAME, "--mmproj", "mmproj-two-F16.gguf"])
         .await
         .fine();
+    person.uses(NAME).await;
     assert!(
         person.config()["mmproj"]
             .as_str()

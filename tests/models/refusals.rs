@@ -54,7 +54,7 @@ async fn each_refusal_has_its_own_sentence() {
     person
         .pulls()
         .await
-        .refused(&["(Access to this is restricted)"], "HF_TOKEN");
+        .refused(&["(\"Access to this is restricted\")"], "HF_TOKEN");
     assert!(
         !person.at("hf").exists() && !person.at("data/models.json").exists(),
         "nothing was begun"

@@ -66,6 +66,7 @@ async fn rm_removes_what_nothing_else_needs() {
     let hub = hub().await.with(REPO, other, gguf(1_000, 8));
     let person = Person::new(&hub);
     person.pulls().await.fine();
+    person.uses(NAME).await;
     let second = format!("{REPO}/{other}");
     person.types(&["pull", &second]).await.fine();
     // Another program's snapshot has the second model as well.

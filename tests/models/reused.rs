@@ -81,6 +81,7 @@ async fn files_that_comfyui_keeps_are_used_where_they_lie() {
         "{said:?}"
     );
     assert!(hub.contents().iter().all(|asked| asked.path.ends_with(PROJECTOR)));
+    person.uses(NAME).await;
     assert_eq!(person.config()["model"].as_str(), model.to_str());
     assert_eq!(person.blobs(REPO), [sha256(&gguf(70_000, 2))]);
 
@@ -118,6 +119,7 @@ async fn a_folder_may_be_named_and_parts_have_to_lie_together() {
     let said = person.types(&looks).await.fine();
     assert_eq!(hub.contents().len(), 2, "the projector");
     assert_eq!(said.out.matches("Used where it lies").count(), 2, "{said:?}");
+    person.uses(&name).await;
     assert_eq!(
         person.config()["model"].as_str(),
         person.at("a/m-00001-of-00002.gguf").to_str()

@@ -110,13 +110,16 @@ pub async fn check(service: &Service, config: &Config, limit: &Limit, mut tell: 
 fn unread(service: &Service, error: &ShapeError) -> (Check, bool) {
     let path = match error {
         ShapeError::File(
-            GgufError::Unread { path, .. } | GgufError::NotGguf { path, .. } | GgufError::CutOff { path, .. },
+            GgufError::Unread { path, .. }
+            | GgufError::SomethingElse { path, .. }
+            | GgufError::NotGguf { path, .. }
+            | GgufError::CutOff { path, .. },
         )
         | ShapeError::Lacks { path, .. } => path,
     };
     let what = service.judge().role_of(path);
     let fix = match error {
-        ShapeError::File(GgufError::CutOff { .. } | GgufError::NotGguf { .. }) => {
+        ShapeError::File(GgufError::CutOff { .. } | GgufError::NotGguf { .. } | GgufError::SomethingElse { .. }) => {
             "The download is not complete, or is something else: get the file again (models verify checks those that models pull fetched)."
         }
         _ => PULL,

@@ -52,7 +52,7 @@ pub async fn run(args: Args, config: Config, environment: Environment) -> crate:
     }
     let checks = told.checks;
     if args.json {
-        show::line(&serde_json::to_string_pretty(&checks)?);
+        show::json(&checks)?;
     } else {
         show::line(&conclusion(&checks));
     }

@@ -179,7 +179,7 @@ pub async fn run(installed: &[Installed], config: &Config, json: bool) -> Result
     let others = installed.iter().filter(|model| catalog.find(&model.name).is_err());
     rows.extend(others.map(|model| Row::other(model, config)));
     if json {
-        show::line(&serde_json::to_string_pretty(&rows)?);
+        show::json(&rows)?;
         return Ok(());
     }
     let mut table = show::table(HEADER);

@@ -132,7 +132,13 @@ pub async fn run(args: Args, config: Config, environment: &Environment) -> Resul
             ));
             overridden(&config);
         }
-        What::Use { name } => choose(&record.find(&name)?, &config, environment)?,
+        What::Use { name } => {
+            let model = record.find(&name)?;
+            choose(&model, &config, environment)?;
+            if let Some(problem) = problem(&model) {
+                show::note(&problem);
+            }
+        }
         What::Verify { name, json } => return check(&record, name.as_deref(), json).await,
         What::Rm { name, yes } => rm(&record, &record.find(&name)?, yes, &config, environment)?,
     }
@@ -168,26 +174,36 @@ fn tell(pulled: &Pulled) {
             size(fetched)
         )),
     }
-    if let (Some(model), Some(projector)) = (pulled.model.model(), pulled.model.projector()) {
-        let problem = match Shape::read(model, projector, []) {
-            Ok(shape) => shape.mismatch(),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(problem) = problem {
-            show::note(&format!("this is no judge that is known here: {problem}"));
-        }
-    }
     for path in &pulled.elsewhere {
         show::line(&format!("Used where it lies: {}", path.display()));
     }
 }
 
-/// After a pull: the first model becomes the judge; another one is for the user to choose.
+/// Why a model is no judge that is known here, as far as its files' heads tell.
+fn problem(model: &Installed) -> Option<String> {
+    let problem = match Shape::read(model.model()?, model.projector()?, []) {
+        Ok(shape) => shape.mismatch(),
+        Err(error) => Some(error.to_string()),
+    };
+    problem.map(|problem| format!("this is no judge that is known here: {problem}"))
+}
+
+/// After a pull: the first model becomes the judge, if it can be one; any other is for the user to choose.
 fn settle(model: &Installed, config: &Config, environment: &Environment) -> Result<()> {
-    if config.model.is_none() && config.mmproj.is_none() {
+    let problem = problem(model);
+    let first = config.model.is_none() && config.mmproj.is_none();
+    if first && problem.is_none() {
         return choose(model, config, environment);
     }
-    if !in_use(model, config) {
+    if let Some(problem) = problem {
+        show::note(&problem);
+    }
+    if first {
+        show::line(&format!(
+            "It did not become the judge. To use it all the same: prompt-calibrator models use {}",
+            model.name
+        ));
+    } else if !in_use(model, config) {
         show::line(&format!("To use it: prompt-calibrator models use {}", model.name));
     }
     Ok(())
@@ -270,7 +286,7 @@ async fn check(record: &Record, name: Option<&str>, json: bool) -> Result<ExitCo
     let checked = show::transfers(events, work).await;
     let wrong: Vec<_> = checked.iter().filter(|checked| !checked.state.is_fine()).collect();
     if json {
-        show::line(&serde_json::to_string_pretty(&checked)?);
+        show::json(&checked)?;
     } else if checked.is_empty() {
         show::line("No model is installed: prompt-calibrator models pull NAME fetches one.");
     } else {

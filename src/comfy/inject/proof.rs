@@ -8,6 +8,7 @@ use super::super::graph::{Graph, GraphError, NodeId, canonical_number};
 use super::super::object_info::{ObjectInfo, preview};
 use super::walk::Walk;
 use super::{Place, Role, Roles, names};
+use crate::text::Foreign;
 
 /// What was shown about a submitted graph.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +92,7 @@ fn difference(submitted: &Graph, read_back: &Graph) -> Option<String> {
     for node in submitted.nodes() {
         let id = node.id();
         let Some(other) = read_back.node(id) else {
-            return Some(format!("node {id} '{}' is missing", node.title()));
+            return Some(format!("node {id} {} is missing", Foreign(node.title())));
         };
         if node.class() != other.class() {
             return Some(format!(

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::graph::Graph;
 use super::{Finding, FoundBy, Place, Role, Roles, Why};
-use crate::text::shortened;
+use crate::text::{Foreign, shortened};
 
 /// What was found, as JSON: `{"roles": {role: place | {"candidates": [place], "why"} | null}, "notes": [text]}`.
 ///
@@ -37,7 +37,14 @@ pub fn kept_seeds(roles: &Roles) -> Option<String> {
     let keys = |places: &[Place]| places.iter().map(Place::key).collect::<Vec<_>>().join(", ");
     let names: Vec<String> = kept
         .iter()
-        .map(|place| format!("{} ({}, now {})", place.key(), shortened(&place.title, 60), place.value))
+        .map(|place| {
+            format!(
+                "{} ({:#}, now {})",
+                place.key(),
+                Foreign(&shortened(&place.title, 60)),
+                place.value
+            )
+        })
         .collect();
     Some(format!(
         "The seed is {}, which decides the picture; samplers that only go over it keep theirs: {}. To write all: place \

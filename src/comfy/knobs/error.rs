@@ -4,6 +4,8 @@ use thiserror::Error;
 
 use super::super::graph::NodeId;
 use super::super::inject::{Place, Role};
+use crate::secrets::{MASK, is_secret_name};
+use crate::text::Foreign;
 
 /// Why edits cannot be written. Nothing has been written then.
 #[derive(Debug, Error, PartialEq)]
@@ -42,11 +44,11 @@ pub enum InjectError {
     Ambiguous {
         /// The knob as given.
         knob: String,
-        /// Each as `id.input ('title')`.
+        /// Each as `id.input ("title")`.
         candidates: Vec<String>,
     },
     /// The node has no such input.
-    #[error("node {node} '{title}' has no input {input:?}")]
+    #[error("node {node} {} has no input {input:?}", Foreign(.title))]
     UnknownInput {
         /// The node.
         node: NodeId,
@@ -58,7 +60,7 @@ pub enum InjectError {
         near: Vec<String>,
     },
     /// The input is wired.
-    #[error("{place} is wired to output {output} of node {from} '{title}'; writing a value there would cut the wire")]
+    #[error("{place} is wired to output {output} of node {from} {}; writing a value there would cut the wire", Foreign(.title))]
     IsLink {
         /// The input.
         place: String,
@@ -72,7 +74,7 @@ pub enum InjectError {
         sources: Vec<String>,
     },
     /// The value does not fit.
-    #[error("{value:?} does not fit {place}: {problem}")]
+    #[error("{} does not fit {place}: {problem}", shown(.place, .value))]
     BadValue {
         /// The input.
         place: String,
@@ -131,6 +133,14 @@ impl InjectError {
 
 crate::hint::hints!(InjectError);
 
+/// A value that was meant for a place.
+fn shown(place: &str, value: &str) -> String {
+    match is_secret_name(place) {
+        true => MASK.to_owned(),
+        false => format!("{value:?}"),
+    }
+}
+
 /// Places with the start of what they hold.
 fn list(places: &[Place]) -> String {
     const SHOWN: usize = 8;
@@ -143,7 +153,7 @@ fn list(places: &[Place]) -> String {
             if start.len() < text.len() {
                 start.push('…');
             }
-            format!("{} ('{}', now {start:?})", place.key(), place.title)
+            format!("{} ({}, now {start:?})", place.key(), Foreign(&place.title))
         })
         .collect();
     if places.len() > SHOWN {

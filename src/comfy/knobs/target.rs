@@ -7,6 +7,7 @@ use super::super::inject::{Place, Role, Roles, sources_of};
 use super::super::object_info::{Lookup, ObjectInfo, preview};
 use super::{InjectError, settled};
 use crate::near::nearest;
+use crate::text::Foreign;
 
 /// Dots of a knob's name that may be the one between node and input; titles hold few.
 const DOTS: usize = 16;
@@ -120,7 +121,7 @@ fn ambiguous(knob: &str, nodes: &[Node<'_>], input: &str) -> InjectError {
     let mut candidates: Vec<String> = nodes
         .iter()
         .take(NAMED)
-        .map(|node| format!("{}.{input} ('{}')", node.id(), node.title()))
+        .map(|node| format!("{}.{input} ({})", node.id(), Foreign(node.title())))
         .collect();
     if nodes.len() > NAMED {
         candidates.push(format!("and {} more", nodes.len() - NAMED));

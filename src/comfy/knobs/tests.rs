@@ -76,19 +76,19 @@ fn knobs_go_by_id_title_class_and_role() {
 #[test]
 fn refusals_say_what_would_fit() {
     let (message, hint) = refusal("5.stesp", json!(3));
-    assert_eq!(message, "node 5 'KSampler' has no input \"stesp\"");
+    assert_eq!(message, "node 5 \"KSampler\" has no input \"stesp\"");
     assert!(hint.starts_with("Its inputs, closest first: steps"), "{hint}");
 
     let (message, hint) = refusal("5.steps", json!(3));
     assert_eq!(
         message,
-        "5.steps is wired to output 0 of node 8 'Steps'; writing a value there would cut the wire"
+        "5.steps is wired to output 0 of node 8 \"Steps\"; writing a value there would cut the wire"
     );
     assert_eq!(hint, "Set where the value comes from: 8.value.");
 
     let (message, hint) = refusal("5.positive", json!("x"));
     assert!(
-        message.starts_with("5.positive is wired to output 0 of node 2 'Prompt v1.0'"),
+        message.starts_with("5.positive is wired to output 0 of node 2 \"Prompt v1.0\""),
         "{message}"
     );
     assert!(hint.contains("node 2") || hint.contains("2.text"), "{hint}");
@@ -170,7 +170,7 @@ fn several_nodes_of_a_class_are_named() {
     .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the knob \"CLIPTextEncode.text\" fits more than one node: 2.text ('Prompt v1.0'), 3.text ('CLIPTextEncode')"
+        "the knob \"CLIPTextEncode.text\" fits more than one node: 2.text (\"Prompt v1.0\"), 3.text (\"CLIPTextEncode\")"
     );
     assert_eq!(error.hint(), "Name the node by its id, as node.input.");
 }

@@ -34,6 +34,18 @@ fn the_good_graph_is_good() {
 }
 
 #[test]
+fn what_stands_for_a_secret_is_not_posted_for_one() {
+    let masked =
+        json!({"3": {"class_type": "Llm", "inputs": {"api_key": crate::secrets::MASK, "text": "[masked], a mask"}}});
+    let problems = check(&good_and(&masked), &ObjectInfo::default());
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(
+        (problems[0].input.as_deref(), problems[0].severity),
+        (Some("api_key"), Severity::Fatal)
+    );
+}
+
+#[test]
 fn a_node_without_inputs_is_fatal_even_beside_the_output() {
     let graph = good_and(&json!({"3": {"class_type": "ImageInvert"}}));
     let problems = check(&graph, &info());

@@ -124,6 +124,66 @@ async fn a_session_goes_out_and_comes_in_the_same() {
 }
 
 #[tokio::test]
+async fn secrets_do_not_go_out_and_the_rest_does_as_it_is() {
+    let (_folder, store) = store();
+    let mut opened = new_session();
+    opened.workflow =
+        json!({"9": {"class_type": "Llm", "inputs": {"api_key": "open sesame", "seed": u64::MAX, "cfg": 7.3}}});
+    let id = store.create_session(opened).await.unwrap().id;
+    let mut iteration = new_iteration(&id, "the key to a barn");
+    iteration.graph = json!({"9": {"class_type": "Llm", "inputs": {"api_key": "open sesame", "cfg": 7.3}}});
+    iteration.knobs = json!({"9.api_key": "open sesame", "9.key_color": "red"})
+        .as_object()
+        .unwrap()
+        .clone();
+    iteration.changes.push(Change {
+        node: "9".into(),
+        input: "api_key".into(),
+        from: json!("an older one"),
+        to: json!("open sesame"),
+    });
+    iteration.note = Some("it says: open sesame is wrong".into());
+    let n = store.add_iteration(iteration).await.unwrap();
+    let (lines, _) = store.export_session(&id).await.unwrap();
+    let told = serde_json::to_string(&lines).unwrap();
+    assert!(!told.contains("sesame") && !told.contains("an older one"), "{told}");
+
+    let (_other_folder, other) = super::store();
+    other.import_session(through_a_file(&lines), anything).await.unwrap();
+    let there = other.iteration(&id, n).await.unwrap().content;
+    let here = store.iteration(&id, n).await.unwrap().content;
+    assert_eq!(
+        here.graph["9"]["inputs"]["api_key"], "open sesame",
+        "what is stored stays whole"
+    );
+    assert_eq!(
+        there.graph,
+        json!({"9": {"class_type": "Llm", "inputs": {"api_key": "[masked]", "cfg": 7.3}}})
+    );
+    assert_eq!(there.knobs["9.key_color"], "red");
+    assert_eq!(
+        (&there.changes[1].to, &there.changes[0]),
+        (&json!("[masked]"), &here.changes[0])
+    );
+    assert_eq!((&there.positive, &there.graph_hash), (&here.positive, &here.graph_hash));
+    assert_eq!(there.note.as_deref(), Some("it says: [masked] is wrong"));
+}
+
+#[test]
+fn pictures_are_named_anew_wherever_a_row_names_them() {
+    let row = |hash: &ImageHash| Line::Row {
+        table: "judgements".into(),
+        row: json!({"image_hash": hash, "verdict": format!("{{\"of\": \"{hash}\"}}"), "id": 1})
+            .as_object()
+            .unwrap()
+            .clone(),
+    };
+    let mut lines = [row(&image("old")), row(&image("other"))];
+    rename_images(&mut lines, &[(image("old"), image("new"))].into());
+    assert_eq!(lines, [row(&image("new")), row(&image("other"))]);
+}
+
+#[tokio::test]
 async fn what_is_no_export_is_refused_with_its_line_and_leaves_nothing() {
     let (_folder, store) = store();
     let (id, _) = fill(&store).await;

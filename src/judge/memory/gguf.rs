@@ -57,7 +57,15 @@ pub enum GgufError {
         /// What the system said.
         source: io::Error,
     },
-    /// It is something else.
+    /// It is something else altogether.
+    #[error("{} is no model file: it is {looks_like}", path.display())]
+    SomethingElse {
+        /// The file.
+        path: PathBuf,
+        /// What its first bytes look like.
+        looks_like: &'static str,
+    },
+    /// Its head is wrong.
     #[error("{} is no GGUF file: {reason}", path.display())]
     NotGguf {
         /// The file.

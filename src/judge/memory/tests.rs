@@ -191,7 +191,7 @@ fn every_cut_of_a_file_is_an_error() {
             GgufError::CutOff { needed, found, .. } => {
                 assert_eq!((needed, found), (whole.len() as u64, length as u64));
             }
-            GgufError::Unread { .. } => panic!("{length} bytes: {error}"),
+            GgufError::Unread { .. } | GgufError::SomethingElse { .. } => panic!("{length} bytes: {error}"),
         }
     }
 }
@@ -239,6 +239,23 @@ fn absurd_numbers_are_errors_and_take_no_memory() {
         std::fs::write(&path, &bytes).unwrap();
         let error = Head::read(&path).unwrap_err();
         assert!(matches!(error, GgufError::NotGguf { .. }), "{error}");
+    }
+}
+
+#[test]
+fn what_is_no_model_is_told_by_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0a1b\nsize 5\n";
+    for (content, said) in [
+        ("<!DOCTYPE html><title>Sign in</title>", "it is an HTML page"),
+        (pointer, "it is a Git LFS pointer (the real file was not downloaded)"),
+        ("{\"error\": \"not found\"}", "it is JSON text"),
+        ("GG", "it ends within its head"),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let error = Head::read(&path).unwrap_err().to_string();
+        assert!(error.contains("model.gguf is no ") && error.contains(said), "{error}");
     }
 }
 

@@ -19,10 +19,12 @@ pub use app::{MIME as APP_MIME, meta as app_meta, tool_meta};
 use super::tools::get_history;
 use crate::hint;
 use crate::judge::rubric::{BUILTIN_NAMES, builtin};
+use crate::picture::metadata;
 use crate::progress::Teller;
 use crate::report;
+use crate::secrets;
 use crate::session::{OverviewRequest, Service, ServiceError};
-use crate::text::shortened;
+use crate::text::{cleaned, outgoing, shortened, shown_json};
 
 /// Sessions on one page of the list.
 const PAGE: u32 = 50;
@@ -60,7 +62,7 @@ pub async fn list(service: &Service, cursor: Option<String>) -> Result<ListResou
             .with_description(told)
             .with_mime_type("application/json");
         match session.title {
-            Some(title) => listed.with_title(title),
+            Some(title) => listed.with_title(outgoing(&title)),
             None => listed,
         }
     }));
@@ -148,11 +150,14 @@ async fn contents(service: &Service, address: &Address) -> Result<ReadResourceRe
         }
         Address::Workflow(id, n) => {
             let iteration = service.store().iteration(id, *n).await?;
-            text(iteration.content.graph.to_string(), "application/json")
+            let mut graph = iteration.content.graph;
+            secrets::mask(&mut graph);
+            text(shown_json(&graph.to_string()), "application/json")
         }
         Address::Picture(hash) => {
             let (stored, bytes) = service.picture_file(hash).await?;
-            blob(&bytes, stored.format.media_type())
+            // ComfyUI writes the workflow into its pictures.
+            blob(&metadata::without_secrets(&bytes), stored.format.media_type())
         }
         Address::Preview(hash) => blob(&service.preview(hash).await?, "image/jpeg"),
         Address::Rubric(name) => {
@@ -168,7 +173,7 @@ async fn contents(service: &Service, address: &Address) -> Result<ReadResourceRe
 
 /// Nothing stands at an address.
 pub fn absent(uri: &str) -> ErrorData {
-    let shown = shortened(uri, QUOTED);
+    let shown = cleaned(&shortened(uri, QUOTED)).into_owned();
     ErrorData::resource_not_found(
         format!(
             "there is no resource {shown}. resources/list has what there is, resources/templates/list the patterns of all addresses"

@@ -14,8 +14,9 @@ use crate::mcp::asking::{Asker, Reply, SHOWN, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, success};
 use crate::progress::Teller;
+use crate::secrets;
 use crate::session::{Asked, Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError};
-use crate::text::{capitalised, shortened};
+use crate::text::{Foreign, capitalised, shortened};
 
 pub const NAME: &str = "inject_prompt";
 
@@ -185,8 +186,8 @@ fn drafted(draft: &Draft) -> Output {
             .map(|c| ChangeOut {
                 place: format!("{}.{}", c.node, c.input),
                 title: c.title.clone(),
-                from: echo(&c.from),
-                to: echo(&c.to),
+                from: echo(&secrets::masked_input(&c.input, &c.from)),
+                to: echo(&secrets::masked_input(&c.input, &c.to)),
             })
             .collect(),
         notes: draft.notes.clone(),
@@ -241,8 +242,8 @@ impl From<Question> for QuestionOut {
     fn from(question: Question) -> Self {
         let answer = |candidate: Candidate| {
             let holds = match candidate.value {
-                Some(value) => format!("{}: {}", candidate.title, echo(&value)),
-                None => candidate.title,
+                Some(value) => format!("{:#}: {}", Foreign(&candidate.title), echo(&value)),
+                None => format!("{:#}", Foreign(&candidate.title)),
             };
             (candidate.key, holds)
         };

@@ -6,17 +6,16 @@ mod judge_pair;
 mod queue_generation;
 mod scores;
 
-use rmcp::model::{CallToolResponse, Tool, ToolAnnotations};
+use rmcp::model::{CallToolResponse, ErrorData, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
-use super::convert::failure;
 use super::resources::{self, Address};
 use super::schema;
 use crate::history::SessionId;
 use crate::session::{Service, ServiceError};
-use crate::text::shortened;
+use crate::text::{Foreign, shortened};
 
 /// What a tool promises about itself.
 struct Promise {
@@ -85,15 +84,21 @@ pub fn check(tool: &str, arguments: Option<Map<String, Value>>) -> Result<(), Bo
 }
 
 /// Calls a tool.
-pub async fn call(service: &Service, tool: &str, call: Call) -> CallToolResponse {
-    match tool {
+///
+/// # Errors
+/// -32602 for a tool that there is not, as the protocol has it; whatever else fails is a result.
+pub async fn call(service: &Service, tool: &str, call: Call) -> Result<CallToolResponse, ErrorData> {
+    Ok(match tool {
         inject_prompt::NAME => inject_prompt::call(service, call).await,
         queue_generation::NAME => queue_generation::call(service, call).await,
         judge_pair::NAME => judge_pair::call(service, call).await,
         get_history::NAME => get_history::call(service, call).await,
-        other => failure(
-            &format!("there is no tool {:?}", shortened(other, 80)),
-            "The tools are inject_prompt, queue_generation, judge_pair and get_history.",
-        ),
-    }
+        other => {
+            let told = format!(
+                "there is no tool {}. The tools are inject_prompt, queue_generation, judge_pair and get_history",
+                Foreign(&shortened(other, 80))
+            );
+            return Err(ErrorData::invalid_params(told, None));
+        }
+    })
 }

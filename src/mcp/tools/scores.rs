@@ -12,6 +12,7 @@ use crate::mcp::convert::rounded;
 use crate::picture::Signals;
 use crate::session::decide::DISAGREES_ABOVE;
 use crate::session::{BestSoFar, Decided, JudgementRecord, Outcome};
+use crate::text::Foreign;
 
 /// Axes shown in full unless all are asked for.
 pub const WORST: usize = 6;
@@ -168,14 +169,14 @@ fn in_brief(axis: &AxisResult) -> (String, Value) {
     (axis.id.clone(), score.unwrap_or_else(|| axis.verdict.as_str().into()))
 }
 
-/// `0.31 mismatch; ref: a red coat; gen: a blue coat`.
+/// `0.31 mismatch; ref: "a red coat"; gen: blue`.
 fn in_a_line(axis: &AxisResult) -> (String, String) {
     let score = axis.score.map(|score| format!("{score:.2} ")).unwrap_or_default();
     let line = format!(
-        "{score}{}; ref: {}; gen: {}",
+        "{score}{}; ref: {:#}; gen: {:#}",
         axis.verdict.as_str(),
-        axis.reference,
-        axis.generated
+        Foreign(&axis.reference),
+        Foreign(&axis.generated)
     );
     (axis.id.clone(), line)
 }
@@ -221,7 +222,8 @@ pub fn in_words(verdict: &Verdict, best: Option<BestSoFar>) -> String {
         .take(3)
         .map(|a| {
             let score = a.score.unwrap_or(0.0);
-            format!("{} {score:.2} (ref: {}; gen: {})", a.id, a.reference, a.generated)
+            let (reference, generated) = (Foreign(&a.reference), Foreign(&a.generated));
+            format!("{} {score:.2} (ref: {reference:#}; gen: {generated:#})", a.id)
         })
         .collect();
     if !worst.is_empty() {

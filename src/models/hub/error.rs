@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::text::Foreign;
+
 /// Longest wait that is waited out when a hub asks for one.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -147,7 +149,7 @@ impl HubError {
                 "Check the connection, and that {host} opens in a browser; HF_ENDPOINT names another hub, HTTPS_PROXY a \
                  proxy. Then repeat the command."
             ),
-            Self::Broken(_) => "Repeat the command: it goes on where it stopped.".into(),
+            Self::Broken(_) => "Repeat the command.".into(),
             Self::SignIn {
                 had_token: true,
                 tokens,
@@ -205,7 +207,7 @@ fn sign_in(had_token: bool) -> &'static str {
 fn in_brackets(text: &str) -> String {
     match text.is_empty() {
         true => String::new(),
-        false => format!(" ({text})"),
+        false => format!(" ({})", Foreign(text)),
     }
 }
 

@@ -115,6 +115,11 @@ fn readable(what: &str, path: &Path) -> Result<(), EngineError> {
             path: path.into(),
             reason: format!("it is cut off: its tensors need {needed} bytes and it has {found}"),
         }),
+        Err(GgufError::SomethingElse { looks_like, .. }) => Err(EngineError::Load {
+            what: what.into(),
+            path: path.into(),
+            reason: format!("it is {looks_like}"),
+        }),
         _ => Ok(()),
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
 use super::{GgufError, Value};
+use crate::picture::looks_like;
 
 /// Most keys and most tensors of a file that is taken for a model.
 const MAX_ENTRIES: u64 = 1 << 17;
@@ -37,9 +38,17 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// Keys, tensors with their offsets, and where the head ends.
     pub fn head(&mut self) -> Result<Raw, GgufError> {
-        if self.bytes::<4>()? != *b"GGUF" {
-            return Err(self.not("it does not begin with GGUF"));
+        let begins = self.input.fill_buf().map_err(|source| GgufError::Unread {
+            path: self.path.to_owned(),
+            source,
+        })?;
+        if begins.len() >= 4 && !begins.starts_with(b"GGUF") {
+            return Err(GgufError::SomethingElse {
+                looks_like: looks_like(begins),
+                path: self.path.to_owned(),
+            });
         }
+        self.bytes::<4>()?;
         let version = self.u32()?;
         if !(2..=3).contains(&version) {
             return Err(self.not(&format!("version {version}; 2 and 3 are known")));

@@ -8,6 +8,7 @@ use super::{Output, shortened, within_budget};
 use crate::mcp::convert::rounded;
 use crate::session::AdviceView;
 use crate::session::advice::{Facts, Step, Stop, Try, Worst};
+use crate::text::Foreign;
 
 /// Most characters of a note, or of what a picture shows.
 const TEXT: usize = 120;
@@ -127,8 +128,10 @@ fn on_worst(worst: Option<&Worst>) -> String {
     };
     let axis = &worst.axis;
     let mut text = format!(
-        " Change {}: the reference shows \"{}\", the best picture \"{}\".",
-        axis.id, axis.reference, axis.generated
+        " Change {}: the reference shows {}, the best picture {}.",
+        axis.id,
+        Foreign(&axis.reference),
+        Foreign(&axis.generated)
     );
     if worst.stuck {
         text.push_str(" The last tries did not move it: the prompt may not control it; try a knob, or leave it.");

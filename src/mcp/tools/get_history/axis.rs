@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Output, pages, shortened, within_budget};
 use crate::mcp::convert::rounded;
 use crate::session::{AxisView, PAGE};
+use crate::text::Foreign;
 
 /// Most characters of what a picture shows.
 const SHOWN: usize = 60;
@@ -24,8 +25,10 @@ pub struct AxisRow {
 pub fn output(view: &AxisView, page: u32) -> Output {
     let mut summary = match &view.target {
         Some(target) => format!(
-            "{} of session {}: the reference shows \"{target}\".",
-            view.axis, view.session.id
+            "{} of session {}: the reference shows {}.",
+            view.axis,
+            view.session.id,
+            Foreign(target)
         ),
         None => format!("{} of session {}: nothing is judged here.", view.axis, view.session.id),
     };

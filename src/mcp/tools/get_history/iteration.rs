@@ -6,10 +6,19 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Output, State};
+use super::{Output, State, Texts};
 use crate::history::{Change, DecisionKind, Judgement, Run, RunCounts, RunImage, RunState};
+use crate::mcp::resources::Address;
 use crate::mcp::tools::scores::RecordOut;
+use crate::secrets::{Secrets, masked_input};
 use crate::session::IterationView;
+use crate::text::shortened;
+
+/// Most characters of a prompt or a note in a tool's result.
+const PROMPT: usize = 1_200;
+
+/// Most characters of what an input was changed from and to, which is often the prompt again.
+const CHANGED: usize = 200;
 
 #[derive(Serialize, JsonSchema)]
 pub struct IterationOut {
@@ -79,7 +88,41 @@ struct RunOut {
     pictures: Vec<String>,
 }
 
-pub fn output(view: &IterationView) -> Output {
+/// Shows texts, and remembers whether one of them was cut.
+struct Shown {
+    texts: Texts,
+    cut: bool,
+}
+
+impl Shown {
+    fn text(&mut self, text: &str, most: usize) -> String {
+        match self.texts {
+            Texts::Whole => text.to_owned(),
+            Texts::Cut => {
+                let shown = shortened(text, most);
+                self.cut |= shown != text;
+                shown
+            }
+        }
+    }
+
+    fn value(&mut self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => self.text(text, CHANGED).into(),
+            other => other.clone(),
+        }
+    }
+
+    fn change(&mut self, change: &Change) -> (String, ChangeOut) {
+        let written = ChangeOut {
+            from: self.value(&masked_input(&change.input, &change.from)),
+            to: self.value(&masked_input(&change.input, &change.to)),
+        };
+        (format!("{}.{}", change.node, change.input), written)
+    }
+}
+
+pub fn output(view: &IterationView, texts: Texts) -> Output {
     let IterationView {
         session,
         iteration,
@@ -102,9 +145,22 @@ pub fn output(view: &IterationView) -> Output {
         runs.iter().find(of).map(|(run, _)| run.seed)
     };
     let content = &iteration.content;
+    let secrets = Secrets::of(&content.graph);
+    let mut shown = Shown { texts, cut: false };
+    let note = shown.text(content.note.as_deref().unwrap_or_default(), PROMPT);
+    let positive = content.positive.as_deref().map(|text| shown.text(text, PROMPT));
+    let negative = content.negative.as_deref().map(|text| shown.text(text, PROMPT));
+    let changes = content.changes.iter().map(|change| shown.change(change)).collect();
+    let cut = match shown.cut {
+        true => format!(
+            " Texts are cut; whole they are in {}.",
+            Address::Iteration(session.id.clone(), iteration.n)
+        ),
+        false => String::new(),
+    };
     Output {
         summary: format!(
-            "Iteration {} of session {}: {} run(s), {} judgement(s){}.{}",
+            "Iteration {} of session {}: {} run(s), {} judgement(s){}.{}{cut}",
             iteration.n,
             session.id,
             runs.len(),
@@ -125,13 +181,13 @@ pub fn output(view: &IterationView) -> Output {
             decision: decisions.last().map(|decided| decided.kind),
             best: false,
             state: State::of(counted(runs), running.is_some()),
-            note: content.note.clone().unwrap_or_default(),
+            note,
             full: Some(FullOut {
                 created: iteration.created_at.to_string(),
-                positive: content.positive.clone(),
-                negative: content.negative.clone(),
-                changes: content.changes.iter().map(change).collect(),
-                runs: runs.iter().map(run).collect(),
+                positive,
+                negative,
+                changes,
+                runs: runs.iter().map(|ran| run(ran, &secrets)).collect(),
                 judgements: newest.into_iter().map(|j| RecordOut::of(j, seed_of(j))).collect(),
                 decisions: decisions.iter().map(|decided| decided.in_words()).collect(),
             }),
@@ -140,20 +196,12 @@ pub fn output(view: &IterationView) -> Output {
     }
 }
 
-fn change(change: &Change) -> (String, ChangeOut) {
-    let written = ChangeOut {
-        from: change.from.clone(),
-        to: change.to.clone(),
-    };
-    (format!("{}.{}", change.node, change.input), written)
-}
-
-fn run((run, pictures): &(Run, Vec<(RunImage, String)>)) -> RunOut {
+fn run((run, pictures): &(Run, Vec<(RunImage, String)>), secrets: &Secrets) -> RunOut {
     RunOut {
         seed: run.seed,
         prompt_id: run.prompt_id.to_string(),
         state: run.state.as_str(),
-        error: run.error.clone(),
+        error: run.error.as_deref().map(|error| secrets.masked(error)),
         cached: run.cached,
         pictures: pictures.iter().map(|(_, path)| path.clone()).collect(),
     }

@@ -17,7 +17,7 @@ use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, failed, success};
 use crate::mcp::resources::Address;
 use crate::session::{Overview, OverviewRequest, Service, ServiceError};
-use crate::text::shortened;
+use crate::text::{outgoing_json, shortened};
 
 pub const NAME: &str = "get_history";
 
@@ -124,7 +124,16 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
         view: for_the_page(service, &overview).await.ok().flatten(),
         ..Beside::default()
     };
-    success(&output(overview, page), beside)
+    success(&output(overview, page, Texts::Cut), beside)
+}
+
+/// How much of an iteration's texts is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Texts {
+    /// As a tool's result: an agent pays for every word. What is cut says where it is whole.
+    Cut,
+    /// As the resource that holds them whole.
+    Whole,
 }
 
 /// What the page must know of the sessions that it looks up itself.
@@ -152,21 +161,23 @@ async fn for_the_page(service: &Service, overview: &Overview) -> Result<Option<V
     }
 }
 
-/// A view as `get_history` gives it.
+/// A view as `get_history` gives it, with its texts whole, as it may go out.
 ///
 /// # Errors
 /// [`ServiceError`] when it does not exist.
 pub async fn view(service: &Service, request: OverviewRequest) -> Result<Value, ServiceError> {
     let page = request.page;
-    let shown = output(service.overview(request).await?, page);
-    serde_json::to_value(shown).map_err(|error| ServiceError::Internal(error.to_string()))
+    let shown = output(service.overview(request).await?, page, Texts::Whole);
+    let mut shown = serde_json::to_value(shown).map_err(|error| ServiceError::Internal(error.to_string()))?;
+    outgoing_json(&mut shown);
+    Ok(shown)
 }
 
-fn output(overview: Overview, page: u32) -> Output {
+fn output(overview: Overview, page: u32, texts: Texts) -> Output {
     match overview {
         Overview::Sessions(found) => sessions::output(found, page),
         Overview::Session(view) => trend::output(&view, page),
-        Overview::Iteration(view) => iteration::output(&view),
+        Overview::Iteration(view) => iteration::output(&view, texts),
         Overview::Axis(view) => axis::output(&view, page),
         Overview::Advice(view) => advice::output(&view),
         Overview::Job { handle, running } => Output {
@@ -194,7 +205,13 @@ fn pages(count: u32, page: u32, shown: usize) -> String {
 
 /// The largest budget of characters for the free text of every row, from `most` down, with which an answer stays in its bytes.
 fn within_budget(most: usize, make: impl Fn(usize) -> Output) -> Output {
-    let size = |output: &Output| serde_json::to_vec(output).map_or(usize::MAX, |bytes| bytes.len());
+    // As it goes out: what is not seen takes more room when it is written out.
+    let size = |output: &Output| {
+        serde_json::to_value(output).map_or(usize::MAX, |mut value| {
+            outgoing_json(&mut value);
+            value.to_string().len()
+        })
+    };
     let mut most = most;
     let mut output = make(most);
     while most > 0 && size(&output) > BUDGET {

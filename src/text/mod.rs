@@ -1,5 +1,9 @@
 //! Small things done to texts that people and agents read.
 
+mod foreign;
+
+pub use foreign::{Foreign, cleaned, outgoing, outgoing_json, shown_json};
+
 /// The text with its first letter as a capital.
 pub fn capitalised(text: &str) -> String {
     let mut letters = text.chars();

@@ -143,3 +143,45 @@ fn what_is_longer_than_a_path_is_not_echoed() {
         assert!(told.chars().count() < 600, "{told}");
     }
 }
+
+/// What stands at a path is swapped for a link to a secret and back, as fast as it goes.
+#[cfg(unix)]
+#[test]
+fn a_link_put_in_the_way_meanwhile_is_not_followed() {
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let place = Place::new();
+    fs::write(place.at("cwd/secret.png"), "secret").unwrap();
+    let (asked, done) = (place.at("home/a.png"), AtomicBool::new(false));
+    fs::write(&asked, "mine").unwrap();
+    let roots = allowed(&place);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                symlink(place.at("cwd/secret.png"), place.at("home/link")).unwrap();
+                fs::rename(place.at("home/link"), &asked).unwrap();
+                fs::write(place.at("home/file"), "mine").unwrap();
+                fs::rename(place.at("home/file"), &asked).unwrap();
+            }
+        });
+        let mut opened = 0;
+        for _ in 0..20_000 {
+            match roots.open(&asked) {
+                Ok(mut file) => {
+                    let mut text = String::new();
+                    file.file.read_to_string(&mut text).unwrap();
+                    assert_eq!(text, "mine");
+                    opened += 1;
+                }
+                Err(error) => assert!(
+                    matches!(error, RootError::Outside { .. } | RootError::Unreachable { .. }),
+                    "{error:?}"
+                ),
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(opened > 0, "it was never a file");
+    });
+}

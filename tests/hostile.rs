@@ -18,6 +18,8 @@ mod connections;
 mod dropped;
 #[path = "hostile/floods.rs"]
 mod floods;
+#[path = "hostile/memory.rs"]
+mod memory;
 #[path = "hostile/messages.rs"]
 mod messages;
 #[path = "hostile/methods.rs"]

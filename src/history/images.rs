@@ -4,7 +4,7 @@
 //! synced, and renamed.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -114,15 +114,15 @@ impl ImageStore {
         let hash = ImageHash::of(bytes);
         let path = self.path_as(&hash, format);
         let stored = StoredImage { hash, format, path };
-        match fs::read(&stored.path) {
-            Ok(there) if there == bytes => {
+        match holds(&stored.path, bytes) {
+            Ok(true) => {
                 // Whoever removes old pictures sees that this one is wanted again; where that fails it is only older.
                 if let Ok(file) = File::options().append(true).open(&stored.path) {
                     let _ = file.set_modified(SystemTime::now());
                 }
                 return Ok(stored);
             }
-            Ok(_) => {}
+            Ok(false) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(HistoryError::folder("read", &stored.path, e)),
         }
@@ -194,6 +194,26 @@ impl ImageStore {
 
     fn path_as(&self, hash: &ImageHash, format: FileFormat) -> PathBuf {
         self.shelf(hash).join(format!("{hash}.{}", format.extension()))
+    }
+}
+
+/// Whether a file holds exactly these bytes; compared piece by piece, so that they do not lie in memory twice.
+fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let file = File::open(path)?;
+    if file.metadata()?.len() != bytes.len() as u64 {
+        return Ok(false);
+    }
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let mut rest = bytes;
+    loop {
+        let piece = file.fill_buf()?;
+        let length = piece.len();
+        match rest.split_at_checked(length) {
+            _ if length == 0 => return Ok(rest.is_empty()),
+            Some((wanted, behind)) if wanted == piece => rest = behind,
+            _ => return Ok(false),
+        }
+        file.consume(length);
     }
 }
 

@@ -13,7 +13,7 @@ use super::record::file_hash;
 use super::records::{self, JudgementRecord};
 use super::target;
 use super::{Caller, HandOver, Service, ServiceError};
-use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId, Verify};
+use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId};
 use crate::judge::guard;
 use crate::judge::rubric::{AxisId, Rubric};
 use crate::judge::verdict::{Verdict, Versus};
@@ -180,7 +180,11 @@ impl Service {
             }
             None => {
                 let handle = format!("judge-{}", SessionId::random());
-                let work = self.plan(&request).await?;
+                let work = {
+                    // One call at a time has its pictures in hand: those that two or three files hold.
+                    let _hands = self.hands.lock().await;
+                    self.plan(&request).await?
+                };
                 let service = self.clone();
                 let unload = request.unload;
                 self.judgings.start(&handle, |teller, cancel| async move {
@@ -553,12 +557,6 @@ impl Service {
             versus,
             pictures,
         })
-    }
-
-    /// A picture from the image store, its content checked against its name.
-    pub(super) async fn stored_picture(&self, hash: &ImageHash) -> Result<Picture, ServiceError> {
-        let (_, bytes) = self.store.read_image(hash, Verify::Hash).await?;
-        Ok(self.decoded(bytes).await?.picture)
     }
 }
 

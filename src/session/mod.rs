@@ -20,6 +20,7 @@ mod overview;
 mod queue;
 mod record;
 pub mod records;
+mod results;
 mod run;
 mod sharing;
 mod show;
@@ -104,6 +105,8 @@ pub struct Service {
     judgings: Arc<Jobs<Judging>>,
     at_work: AtWork,
     resumed: Arc<AtomicBool>,
+    /// Held by the call that reads the pictures it is to judge.
+    hands: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Service {
@@ -124,6 +127,7 @@ impl Service {
             judgings: Arc::default(),
             at_work: AtWork::default(),
             resumed: Arc::default(),
+            hands: Arc::default(),
         }
     }
 

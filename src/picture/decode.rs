@@ -82,7 +82,10 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
     let mut flags = Vec::new();
     let decoded = draw(bytes, format, limits, &mut flags)?;
     let reduced_from = match format {
-        PictureFormat::Png => decoded.reduced_from().or_else(|| png::noted(bytes)),
+        // A file that was only too long was written anew in the size it had.
+        PictureFormat::Png => decoded
+            .reduced_from()
+            .or_else(|| png::noted(bytes).filter(|size| *size != decoded.size)),
         _ => decoded.reduced_from(),
     };
     let (rgb, (width, height)) = decoded.upright(&mut flags)?;

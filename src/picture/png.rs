@@ -66,7 +66,9 @@ pub(super) fn draw(
         other => return Err(damaged(&format!("samples of the kind {other:?}"))),
     };
     let mut canvas = Canvas::new(width, height);
-    let line = reader.output_line_size(width).unwrap_or_default();
+    let line = reader
+        .output_line_size(width)
+        .ok_or_else(|| damaged("its rows are too long"))?;
     if interlaced {
         let mut frame = vec![0; line * height as usize];
         reader.next_frame(&mut frame).map_err(broken)?;

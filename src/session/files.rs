@@ -61,15 +61,17 @@ impl Service {
         let path = path.to_owned();
         let limits = Limits::default();
         let size = size_of(&opened, &path)?;
-        let room = room(size.min(limits.max_bytes)).await;
+        let unusable = |error: PictureError, path: String| ServiceError::PictureFile {
+            path,
+            error: Arc::new(error),
+        };
+        limits
+            .check_bytes(size)
+            .map_err(|error| unusable(error, path.clone()))?;
+        let room = room(size).await;
         let loaded = blocking(move || {
-            let unusable = |error: PictureError| ServiceError::PictureFile {
-                path: path.clone(),
-                error: Arc::new(error),
-            };
-            limits.check_bytes(size).map_err(unusable)?;
             let bytes = read(opened, &path, size)?;
-            let picture = decode(&bytes, &limits).map_err(unusable)?;
+            let picture = decode(&bytes, &limits).map_err(|error| unusable(error, path))?;
             Ok(Loaded { picture, bytes })
         })
         .await?;

@@ -181,8 +181,11 @@ impl Service {
             None => {
                 let handle = format!("judge-{}", SessionId::random());
                 let work = {
-                    // One call at a time has its pictures in hand: those that two or three files hold.
-                    let _hands = self.hands.lock().await;
+                    // One call at a time has the pictures in hand that its two or three files hold.
+                    let _hands = tokio::select! {
+                        hands = self.hands.lock() => hands,
+                        () = cancel.cancelled() => return Err(ServiceError::Cancelled(": nothing was started".into())),
+                    };
                     self.plan(&request).await?
                 };
                 let service = self.clone();

@@ -90,7 +90,7 @@ async fn no_file_that_a_client_names_fills_the_memory() {
     let packed = |head: &[u8]| [head, &zeros].concat();
     let lists = format!("[{}[]]", "[],".repeat(1 << 20));
     let pictures = [
-        ("deep.png", plain(8192, 8192, ColorType::Rgba, BitDepth::Sixteen)),
+        ("deep.png", plain(8192, 8192, ColorType::Grayscale, BitDepth::Sixteen)),
         ("large.png", plain(8192, 8192, ColorType::Rgb, BitDepth::Eight)),
         ("profile.png", with_chunk(&small, b"iCCP", &packed(b"icc\0\0"))),
         ("text.png", with_chunk(&small, b"zTXt", &packed(b"Comment\0\0"))),
@@ -103,7 +103,7 @@ async fn no_file_that_a_client_names_fills_the_memory() {
         ("lists.json", lists.clone().into_bytes()),
         (
             "lists.png",
-            with_chunk(&small, b"tEXt", &[b"prompt\0", lists.as_bytes()].concat()),
+            with_chunk(&small, b"tEXt", &[&b"prompt\0"[..], lists.as_bytes()].concat()),
         ),
     ]
     .map(|(name, bytes)| write(folder.path(), name, bytes));

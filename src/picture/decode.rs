@@ -209,8 +209,8 @@ fn draw(
         PictureFormat::Tiff => {
             let decoder = TiffDecoder::new(source()).map_err(broken)?;
             // The decoder unpacks into a buffer of its own, from strips that may be the whole file.
-            let unpacked = decoder.total_bytes() / 3 * 4 + 8;
-            reading.run(decoder, unpacked + file + (1 << 20), true)
+            let unpacked = decoder.total_bytes().saturating_mul(4) / 3;
+            reading.run(decoder, unpacked.saturating_add(file + (1 << 20)), true)
         }
         PictureFormat::Pixels => Err(PictureError::NotAPicture {
             looks_like: "a pixel buffer without a header",

@@ -19,6 +19,7 @@ mod near;
 pub mod picture;
 mod processor;
 pub mod progress;
+mod regular;
 mod replace;
 pub mod report;
 mod secrets;

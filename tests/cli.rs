@@ -670,3 +670,33 @@ async fn doctor_warns_of_a_judge_that_sees_nothing() {
     }
     assert!(said.out.contains("its weights are random"), "{}", said.out);
 }
+
+/// Opening a pipe waits until somebody writes into it: nobody does.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_pipe_or_a_folder_is_refused_wherever_a_file_is_named() {
+    let person = Person::new();
+    let pipe = person.home.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().await.unwrap();
+    assert!(made.success());
+    let pipe = pipe.display().to_string();
+    let folder = person.home.path().display().to_string();
+    let [reference, generated] = pair();
+    let model = shipped("gguf/random-qwen3vl.gguf");
+    for named in [&pipe, &folder] {
+        for arguments in [
+            vec!["inspect", named],
+            vec!["--config", named, "inspect", &model],
+            vec!["judge", named, &generated],
+            vec!["judge", &reference, named],
+            vec!["bench", named, &generated],
+            vec!["--rubric", named, "judge", &reference, &generated],
+            vec!["--model", named, "--mmproj", named, "judge", &reference, &generated],
+            vec!["--model", &model, "--mmproj", named, "judge", &reference, &generated],
+        ] {
+            let said = person.types(&arguments).await;
+            assert_ne!(said.code, Some(0), "{arguments:?}: {}", said.out);
+            assert!(said.err.contains("error: "), "{arguments:?}: {}", said.err);
+        }
+    }
+}

@@ -22,6 +22,8 @@ mod files;
 mod floods;
 #[path = "hostile/judging.rs"]
 mod judging;
+#[path = "hostile/memory.rs"]
+mod memory;
 #[path = "hostile/messages.rs"]
 mod messages;
 #[path = "hostile/methods.rs"]

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::judge::protocol::Evidence;
 use crate::picture::{Limits, Picture, decode};
 use crate::progress::Teller;
+use crate::regular;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -91,11 +92,12 @@ async fn until_stopped<T>(work: impl Future<Output = T>, cancel: &CancellationTo
 }
 
 fn read(path: &Path) -> Result<Picture, BenchError> {
-    let bytes = std::fs::read(path).map_err(|source| BenchError::File {
+    let limits = Limits::default();
+    let bytes = regular::read(path, limits.max_bytes).map_err(|source| BenchError::File {
         path: path.into(),
         source,
     })?;
-    decode(&bytes, &Limits::default()).map_err(|source| BenchError::NoPicture {
+    decode(&bytes, &limits).map_err(|source| BenchError::NoPicture {
         path: path.into(),
         source,
     })

@@ -13,7 +13,11 @@ use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Pictures, Place, Roles, ShownBy, find, kept_seeds, pictures, report};
 use crate::comfy::object_info::ObjectInfo;
 use crate::config::Config;
+use crate::regular;
 use crate::text::{Foreign, shortened};
+
+/// Larger files are not read: neither a picture with a workflow nor all definitions of a server are as large.
+const MAX_FILE: u64 = 64 << 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,8 +32,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
-    let bytes = tokio::fs::read(&args.workflow)
-        .await
+    let bytes = regular::read(&args.workflow, MAX_FILE)
         .with_context(|| format!("{} cannot be read", args.workflow.display()))?;
     let graph = Graph::parse(&bytes).with_context(|| args.workflow.display().to_string())?;
     let info = definitions(&args, &config, &graph).await?;
@@ -51,9 +54,7 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
 
 async fn definitions(args: &Args, config: &Config, graph: &Graph) -> Result<ObjectInfo> {
     if let Some(path) = &args.object_info {
-        let text = tokio::fs::read(path)
-            .await
-            .with_context(|| format!("{} cannot be read", path.display()))?;
+        let text = regular::read(path, MAX_FILE).with_context(|| format!("{} cannot be read", path.display()))?;
         let answer: Value = serde_json::from_slice(&text).map_err(|error| {
             let failed = format!("{} is not JSON: {error}", path.display());
             CliError::new(failed, "Save what ComfyUI answers to GET /object_info, as it is.")

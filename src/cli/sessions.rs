@@ -18,6 +18,7 @@ use crate::history::{
     FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, rename_images,
 };
 use crate::picture::metadata;
+use crate::regular;
 use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
 use crate::text::Foreign;
 
@@ -25,6 +26,8 @@ use crate::text::Foreign;
 const ROWS: &str = "session.jsonl";
 /// The folder of pictures in an exported folder.
 const IMAGES: &str = "images";
+/// Larger pictures are not kept, and so not exported.
+const MAX_PICTURE: u64 = 64 << 20;
 /// What to do about an export that is not whole.
 const AGAIN: &str = "Export it once more with `prompt-calibrator sessions export`.";
 
@@ -323,8 +326,8 @@ impl Telling {
 
 async fn import(store: &Store, folder: &Path) -> Result<()> {
     let rows = folder.join(ROWS);
-    let file =
-        File::open(&rows).with_context(|| format!("{} cannot be read: it is no exported session", rows.display()))?;
+    let file = regular::open(&rows)
+        .with_context(|| format!("{} cannot be read: it is no exported session", rows.display()))?;
     let mut lines = Vec::new();
     for (at, text) in BufReader::new(file).lines().enumerate() {
         let text = text.with_context(|| format!("{} cannot be read", rows.display()))?;
@@ -344,8 +347,8 @@ async fn import(store: &Store, folder: &Path) -> Result<()> {
     // Pictures first: a session never names one that is not there. One more picture than rows is no harm.
     let pictures = pictures(folder)?;
     for (hash, path) in &pictures {
-        let bytes =
-            fs::read(path).with_context(|| format!("{} cannot be read; nothing was imported", path.display()))?;
+        let bytes = regular::read(path, MAX_PICTURE)
+            .with_context(|| format!("{} cannot be read; nothing was imported", path.display()))?;
         if ImageHash::of(&bytes) != *hash || FileFormat::of(&bytes).is_none() {
             let failed = format!(
                 "{} has other content than its name says; nothing was imported",

@@ -14,6 +14,9 @@ pub use entry::{Entry, NAME, is_a_build, program};
 pub use error::{ClientError, Unmergeable};
 pub use state::{Standing, State, state};
 
+/// A client's file is no larger; some keep whole conversations in it.
+pub(crate) const MOST_BYTES: u64 = 64 << 20;
+
 /// A client whose configuration is known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Client {

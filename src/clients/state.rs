@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{Client, Found, entry, find, json};
+use super::{Client, Found, MOST_BYTES, entry, find, json};
 use crate::config::Environment;
+use crate::regular;
 
 /// What one client knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +81,7 @@ fn standing(client: Client, environment: &Environment) -> Standing {
 }
 
 fn look(client: Client, file: &Path, project: &Path) -> Result<Option<Found>, String> {
-    let text = match std::fs::read_to_string(file) {
+    let text = match regular::read_to_string(file, MOST_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),

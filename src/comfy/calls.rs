@@ -1,22 +1,35 @@
 //! The calls of ComfyUI's HTTP API that are used here, typed.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
+use serde::de::{self, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::client::Client;
+use super::bounded;
+use super::client::{Client, RECORD};
 use super::error::{ComfyError, NodeProblem};
+use super::graph::MAX_WORKFLOW_VALUES;
 use super::images::{ImageRef, OutputImage};
 use super::rejection;
 use crate::secrets::Secrets;
 
 /// How many node definitions are asked for at a time.
 const PARALLEL_DEFINITIONS: usize = 8;
+
+/// Largest queue that is read, in bytes: of many runs with their graphs.
+const QUEUE_LIMIT: u64 = 32 * 1024 * 1024;
+
+/// Most values of a refusal that are read.
+const REFUSAL_VALUES: usize = 500_000;
 
 /// Largest refusal that is read, in bytes: it may list every file of a folder for every node.
 const REFUSAL_LIMIT: u64 = 16 * 1024 * 1024;
@@ -100,8 +113,16 @@ pub struct Queue {
 pub struct QueueItem {
     /// Its id as the server has it; runs of other clients need not have a UUID.
     pub prompt_id: String,
-    /// Its graph in API format.
-    pub graph: Value,
+    /// Its graph as the server sends it: a queue may be long, and few of its graphs are looked at.
+    graph: String,
+}
+
+impl QueueItem {
+    /// Its graph in API format; null where it is larger than any workflow that is read.
+    #[must_use]
+    pub fn graph(&self) -> Value {
+        bounded::parse(self.graph.as_bytes(), MAX_WORKFLOW_VALUES).unwrap_or_default()
+    }
 }
 
 impl Queue {
@@ -117,10 +138,59 @@ impl Queue {
         }
     }
 
-    fn from_json(answer: &Value) -> Option<Self> {
-        Some(Self {
-            running: queue_items(answer.get("queue_running")?)?,
-            pending: queue_items(answer.get("queue_pending")?)?,
+    fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
+        let told: ToldQueue = serde_json::from_slice(body)?;
+        // In the order of execution.
+        let items = |mut told: Vec<ToldItem>| {
+            told.sort_by(|a, b| a.number.total_cmp(&b.number));
+            told.into_iter().map(|told| told.item).collect()
+        };
+        Ok(Self {
+            running: items(told.queue_running),
+            pending: items(told.queue_pending),
+        })
+    }
+}
+
+/// What `GET /queue` answers.
+#[derive(Deserialize)]
+struct ToldQueue {
+    queue_running: Vec<ToldItem>,
+    queue_pending: Vec<ToldItem>,
+}
+
+/// `[number, id, graph, …]`: what comes after the graph holds the page's own form of it, and is passed over. The number is
+/// the place in the order of execution, and may be a fraction.
+struct ToldItem {
+    number: f64,
+    item: QueueItem,
+}
+
+impl<'de> Deserialize<'de> for ToldItem {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ItemVisitor)
+    }
+}
+
+struct ItemVisitor;
+
+impl<'de> Visitor<'de> for ItemVisitor {
+    type Value = ToldItem;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of number, id and graph")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ToldItem, A::Error> {
+        let lacks = |index| -> A::Error { de::Error::invalid_length(index, &"a list of number, id and graph") };
+        let number = list.next_element()?.ok_or_else(|| lacks(0))?;
+        let prompt_id = list.next_element()?.ok_or_else(|| lacks(1))?;
+        let graph: Box<RawValue> = list.next_element()?.ok_or_else(|| lacks(2))?;
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        let graph = graph.get().to_owned();
+        Ok(ToldItem {
+            number,
+            item: QueueItem { prompt_id, graph },
         })
     }
 }
@@ -216,7 +286,7 @@ impl Client {
         let status = answer.status();
         if status == 400 {
             let body = answer.bytes(REFUSAL_LIMIT).await?;
-            let told = serde_json::from_slice(&body).unwrap_or(Value::Null);
+            let told = bounded::parse(&body, REFUSAL_VALUES).unwrap_or_default();
             let problems = rejection::problems(&told, graph);
             return Err(if problems.is_empty() {
                 let body = rejection::shorten(&Secrets::of(graph).masked(&String::from_utf8_lossy(&body)));
@@ -249,7 +319,8 @@ impl Client {
     /// Any transport error.
     pub async fn history(&self, prompt_id: Uuid) -> Result<Option<Value>, ComfyError> {
         let id = prompt_id.to_string();
-        let mut answer = self.json(self.request(Method::GET, &["history", &id], &[])).await?;
+        let request = self.request(Method::GET, &["history", &id], &[]);
+        let mut answer = self.json_within(request, RECORD).await?;
         match answer.as_object_mut() {
             Some(records) => Ok(records.remove(&id)),
             None => Err(ComfyError::BadAnswer {
@@ -265,7 +336,7 @@ impl Client {
     /// Any transport error.
     pub async fn last_graph(&self) -> Result<Option<Value>, ComfyError> {
         let mut answer = self
-            .json(self.request(Method::GET, &["history"], &[("max_items", "1")]))
+            .json_within(self.request(Method::GET, &["history"], &[("max_items", "1")]), RECORD)
             .await?;
         let newest = answer
             .as_object_mut()
@@ -280,10 +351,11 @@ impl Client {
     /// # Errors
     /// Any transport error; [`ComfyError::BadAnswer`].
     pub async fn queue(&self) -> Result<Queue, ComfyError> {
-        let answer = self.json(self.request(Method::GET, &["queue"], &[])).await?;
-        Queue::from_json(&answer).ok_or_else(|| ComfyError::BadAnswer {
+        let answer = self.send(self.request(Method::GET, &["queue"], &[])).await?;
+        let body = answer.success().await?.text(QUEUE_LIMIT).await?;
+        Queue::parse(&body).map_err(|error| ComfyError::BadAnswer {
             what: "the answer to GET /queue".into(),
-            detail: "it lacks the lists queue_running and queue_pending of [number, id, graph, …]".into(),
+            detail: format!("it lacks the lists queue_running and queue_pending of [number, id, graph, …] ({error})"),
         })
     }
 
@@ -331,6 +403,21 @@ impl Client {
     /// [`ComfyError::ImageGone`], [`ComfyError::TooLarge`], [`ComfyError::BadAnswer`] for an empty or cut answer, or any
     /// transport error.
     pub async fn view(&self, image: &ImageRef, limit_bytes: u64) -> Result<Vec<u8>, ComfyError> {
+        let mut bytes = Vec::new();
+        self.view_into(image, limit_bytes, &mut bytes).await?;
+        Ok(bytes)
+    }
+
+    /// The same into `sink`; how many bytes they were.
+    ///
+    /// # Errors
+    /// As [`Client::view`].
+    pub async fn view_into(
+        &self,
+        image: &ImageRef,
+        limit_bytes: u64,
+        sink: &mut (impl Write + Send),
+    ) -> Result<u64, ComfyError> {
         let query = [
             ("filename", image.filename.as_str()),
             ("subfolder", image.subfolder.as_str()),
@@ -343,8 +430,8 @@ impl Client {
                 cached: false,
             });
         }
-        let bytes = answer.success().await?.bytes(limit_bytes).await?;
-        if bytes.is_empty() {
+        let bytes = answer.success().await?.bytes_into(limit_bytes, sink).await?;
+        if bytes == 0 {
             return Err(ComfyError::BadAnswer {
                 what: format!("the image {}", image.filename),
                 detail: "it is empty".into(),
@@ -358,7 +445,22 @@ impl Client {
     /// # Errors
     /// As [`Client::view`].
     pub async fn output_image(&self, image: &OutputImage, limit_bytes: u64) -> Result<Vec<u8>, ComfyError> {
-        self.view(&image.reference(), limit_bytes)
+        let mut bytes = Vec::new();
+        self.output_image_into(image, limit_bytes, &mut bytes).await?;
+        Ok(bytes)
+    }
+
+    /// The same into `sink`; how many bytes they were.
+    ///
+    /// # Errors
+    /// As [`Client::view`].
+    pub async fn output_image_into(
+        &self,
+        image: &OutputImage,
+        limit_bytes: u64,
+        sink: &mut (impl Write + Send),
+    ) -> Result<u64, ComfyError> {
+        self.view_into(&image.reference(), limit_bytes, sink)
             .await
             .map_err(|error| match error {
                 ComfyError::ImageGone { filename, .. } => ComfyError::ImageGone {
@@ -394,23 +496,28 @@ impl Client {
     }
 }
 
-/// The items `[number, id, graph, …]` in order of execution: by number, which may be a fraction.
-fn queue_items(list: &Value) -> Option<Vec<QueueItem>> {
-    let mut items = list
-        .as_array()?
-        .iter()
-        .map(|item| {
-            let number = item.get(0)?.as_f64()?;
-            let prompt_id = item.get(1)?.as_str()?.to_owned();
-            Some((
-                number,
-                QueueItem {
-                    prompt_id,
-                    graph: item.get(2)?.clone(),
-                },
-            ))
-        })
-        .collect::<Option<Vec<_>>>()?;
-    items.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Some(items.into_iter().map(|(_, item)| item).collect())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_read_without_what_stands_behind_its_graphs() {
+        let page = format!("[{}]", "[],".repeat(100_000) + "0");
+        let body = format!(
+            r#"{{"queue_running": [[3, "c", {{"1": {{"class_type": "A"}}}}, {{"extra_pnginfo": {page}}}, ["9"]]],
+                "queue_pending": [[5.5, "e", {{}}], [4, "d", {page}, {{}}, []]]}}"#
+        );
+        let queue = Queue::parse(body.as_bytes()).unwrap();
+        assert_eq!(queue.running[0].graph(), json!({"1": {"class_type": "A"}}));
+        let pending: Vec<&str> = queue.pending.iter().map(|item| item.prompt_id.as_str()).collect();
+        assert_eq!(pending, ["d", "e"]);
+        assert_eq!(
+            queue.pending[0].graph(),
+            Value::Null,
+            "more values than a workflow holds"
+        );
+        for body in ["[]", "{}", r#"{"queue_running": [[1, "a"]], "queue_pending": []}"#] {
+            assert!(Queue::parse(body.as_bytes()).is_err(), "{body}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,11 +12,20 @@ use reqwest::{Method, RequestBuilder, Response, redirect};
 use serde_json::Value;
 use url::Url;
 
+use super::bounded::{self, JsonLimit, Unread};
 use super::error::ComfyError;
 use super::rejection::shorten;
 
-/// Largest JSON answer that is read, in bytes: a queue of many large graphs stays below it.
-const JSON_LIMIT: u64 = 64 * 1024 * 1024;
+/// How much is read of an answer; the largest is the definition of a node class, which lists every file of a folder.
+const ANSWER: JsonLimit = JsonLimit {
+    bytes: 8 * 1024 * 1024,
+    values: 100_000,
+};
+/// How much is read of the record of a run: its graph, the page's own form of it, and its outputs.
+pub(super) const RECORD: JsonLimit = JsonLimit {
+    bytes: 32 * 1024 * 1024,
+    values: 500_000,
+};
 /// How much of the body of a failed answer is read, in bytes.
 const ERROR_BODY_LIMIT: u64 = 1024 * 1024;
 
@@ -188,7 +198,12 @@ impl Client {
 
     /// Sends and reads a JSON answer of status 200.
     pub(super) async fn json(&self, request: Request) -> Result<Value, ComfyError> {
-        self.send(request).await?.success().await?.json().await
+        self.json_within(request, ANSWER).await
+    }
+
+    /// The same, as far as `limit` allows.
+    pub(super) async fn json_within(&self, request: Request, limit: JsonLimit) -> Result<Value, ComfyError> {
+        self.send(request).await?.success().await?.json_within(limit).await
     }
 
     /// Sends and expects status 200; the body is of no interest.
@@ -262,16 +277,50 @@ impl Answer {
 
     /// The body as JSON.
     pub(super) async fn json(self) -> Result<Value, ComfyError> {
-        let what = format!("the answer to {}", self.label);
-        let body = self.bytes(JSON_LIMIT).await?;
-        serde_json::from_slice(&body).map_err(|error| ComfyError::BadAnswer {
-            what,
-            detail: format!("it is not JSON ({error})"),
+        self.json_within(ANSWER).await
+    }
+
+    /// The same, as far as `limit` allows.
+    async fn json_within(self, limit: JsonLimit) -> Result<Value, ComfyError> {
+        let what = self.what();
+        let body = self.text(limit.bytes as u64).await?;
+        bounded::parse(&body, limit.values).map_err(|unread| match unread {
+            Unread::TooMany { limit } => ComfyError::TooMuchJson {
+                what,
+                limit: format!("{limit} values"),
+            },
+            Unread::Syntax(error) => ComfyError::BadAnswer {
+                what,
+                detail: format!("it is not JSON ({error})"),
+            },
         })
     }
 
+    /// The text of a JSON body; reading stops at `limit` bytes.
+    pub(super) async fn text(self, limit: u64) -> Result<Vec<u8>, ComfyError> {
+        self.bytes(limit).await.map_err(|error| match error {
+            ComfyError::TooLarge { what, limit } => ComfyError::TooMuchJson {
+                what,
+                limit: format!("{limit} bytes"),
+            },
+            other => other,
+        })
+    }
+
+    /// Its name in messages.
+    pub(super) fn what(&self) -> String {
+        format!("the answer to {}", self.label)
+    }
+
     /// The body, streamed; reading stops at `limit` bytes.
-    pub(super) async fn bytes(mut self, limit: u64) -> Result<Vec<u8>, ComfyError> {
+    pub(super) async fn bytes(self, limit: u64) -> Result<Vec<u8>, ComfyError> {
+        let mut body = Vec::new();
+        self.bytes_into(limit, &mut body).await?;
+        Ok(body)
+    }
+
+    /// The same into `sink`; how many they were.
+    pub(super) async fn bytes_into(mut self, limit: u64, sink: &mut (impl Write + Send)) -> Result<u64, ComfyError> {
         let what = || format!("the answer to {}", self.label);
         let too_large = || ComfyError::TooLarge { what: what(), limit };
         if self
@@ -281,12 +330,18 @@ impl Answer {
         {
             return Err(too_large());
         }
-        let mut body = Vec::new();
+        let mut taken = 0;
         loop {
             match self.response.chunk().await {
-                Ok(Some(chunk)) if body.len() as u64 + chunk.len() as u64 > limit => return Err(too_large()),
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(body),
+                Ok(Some(chunk)) if taken + chunk.len() as u64 > limit => return Err(too_large()),
+                Ok(Some(chunk)) => {
+                    taken += chunk.len() as u64;
+                    sink.write_all(&chunk).map_err(|error| ComfyError::BadAnswer {
+                        what: what(),
+                        detail: format!("it could not be put aside ({error})"),
+                    })?;
+                }
+                Ok(None) => return Ok(taken),
                 Err(error) if error.is_timeout() => {
                     return Err(ComfyError::Timeout {
                         what: what(),
@@ -294,7 +349,7 @@ impl Answer {
                     });
                 }
                 Err(error) => {
-                    let detail = format!("it ends after {} bytes ({})", body.len(), chain(&error));
+                    let detail = format!("it ends after {taken} bytes ({})", chain(&error));
                     return Err(ComfyError::BadAnswer { what: what(), detail });
                 }
             }

@@ -107,6 +107,14 @@ pub enum ComfyError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// An answer in JSON has more bytes or more values than are read.
+    #[error("{what} is larger than is read ({limit}); it was not used")]
+    TooMuchJson {
+        /// Which answer.
+        what: String,
+        /// The limit in words.
+        limit: String,
+    },
     /// The server answered something that its API does not say, or cut the answer short.
     #[error("{what} cannot be understood: {detail}")]
     BadAnswer {
@@ -167,6 +175,9 @@ impl ComfyError {
             Self::Timeout { .. } => "The server may be busy loading a model: look the run up again later, or raise the time limit.".into(),
             Self::TooLarge { what, .. } if what.contains("/view") => "Make the image smaller; the limit cannot be changed.".into(),
             Self::TooLarge { .. } => "Check that the address is a ComfyUI server: its answers are smaller. If it is one, restart it, which empties its history; the limit cannot be changed.".into(),
+            Self::TooMuchJson { .. } => {
+                "Clear ComfyUI's queue and history (or restart it) and ask again; the limit cannot be changed.".into()
+            }
             Self::BadAnswer { .. } => "Check that the address is a ComfyUI server and not another program or a login page.".into(),
             Self::ImageGone { cached: true, .. } => {
                 "Change the seed (or any input) so that ComfyUI renders afresh, or free its memory with free_memory to empty the cache; then queue again.".into()
@@ -202,7 +213,7 @@ impl ComfyError {
     /// True when the connection failed and not the work: the run may still be there, and asking again may succeed.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::TooLarge { .. } => false,
+            Self::TooLarge { .. } | Self::TooMuchJson { .. } => false,
             Self::Unreachable { .. } => true,
             other => other.is_uncertain(),
         }
@@ -216,6 +227,7 @@ impl ComfyError {
                 | Self::Timeout { .. }
                 | Self::BadAnswer { .. }
                 | Self::TooLarge { .. }
+                | Self::TooMuchJson { .. }
                 | Self::Http { status: 502..=504, .. }
         )
     }

@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::bounded;
 use super::record::NodeFailure;
+
+/// Most values of one message; one that holds more is not understood.
+const MOST_VALUES: usize = 100_000;
 
 /// Largest preview that is kept, in bytes.
 const PREVIEW_LIMIT: usize = 4 * 1024 * 1024;
@@ -107,7 +111,7 @@ pub fn feature_flags() -> String {
 
 /// Reads a text frame; `None` for messages of other kinds and for anything malformed.
 pub fn parse_text(frame: &str) -> Option<Message> {
-    let message: Value = serde_json::from_str(frame).ok()?;
+    let message = bounded::parse(frame.as_bytes(), MOST_VALUES).ok()?;
     let data = message.get("data")?;
     let event = match message.get("type")?.as_str()? {
         "execution_start" => Event::Started,

@@ -236,7 +236,7 @@ impl Follower {
             .chain(&queue.pending)
             .find(|item| item.prompt_id == self.id)
         {
-            self.update(|tracker, _| tracker.learn_graph(&item.graph));
+            self.update(|tracker, _| tracker.learn_graph(&item.graph()));
         }
         Ok(Look::There)
     }

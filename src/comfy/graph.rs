@@ -15,8 +15,16 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// The largest workflow file that is read, in bytes (ComfyUI itself takes bodies up to 100 MB).
-pub const MAX_WORKFLOW_BYTES: usize = 64 * 1024 * 1024;
+use super::bounded::{self, Unread};
+
+/// The largest workflow that is read as text, in bytes; few have 1 MB.
+pub const MAX_WORKFLOW_BYTES: usize = 8 * 1024 * 1024;
+
+/// The most values that a workflow holds; large ones have 15,000. In memory they take some 40 MB at worst.
+pub const MAX_WORKFLOW_VALUES: usize = 100_000;
+
+/// The largest picture in which a workflow is looked for, in bytes.
+const MAX_PICTURE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The id of a node inside one graph, such as `6` or, for a flattened subgraph, `57:27`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,15 +162,28 @@ impl Graph {
     /// # Errors
     /// [`GraphError`] for anything else; a UI-format workflow is recognised and named as such.
     pub fn parse(bytes: &[u8]) -> Result<Self, GraphError> {
-        if bytes.len() > MAX_WORKFLOW_BYTES {
-            return Err(GraphError::TooLarge { bytes: bytes.len() });
+        let limit = Self::most_bytes(bytes);
+        if bytes.len() > limit {
+            let bytes = bytes.len();
+            return Err(GraphError::TooLarge { bytes, limit });
         }
         if png::is_png(bytes) {
-            let text = png::text_chunk(bytes, "prompt")?;
-            return parse_json(&text).and_then(Self::from_json);
+            return match png::text_chunk(bytes, "prompt")? {
+                Some(text) => parse_json(&text).and_then(Self::from_json),
+                None if png::has_text_chunk(bytes, "workflow") => Err(GraphError::OnlyUiFormat),
+                None => Err(GraphError::NoPromptChunk),
+            };
         }
         let text = std::str::from_utf8(bytes).map_err(|_| GraphError::NotText)?;
         parse_json(text.trim_start_matches('\u{feff}')).and_then(Self::from_json)
+    }
+
+    /// How large a file may be that begins like this: a picture may be larger than a text.
+    pub fn most_bytes(beginning: &[u8]) -> usize {
+        match png::is_png(beginning) {
+            true => MAX_PICTURE_BYTES,
+            false => MAX_WORKFLOW_BYTES,
+        }
     }
 
     /// Takes a graph that is JSON already, with the same rules as [`Graph::parse`].
@@ -253,10 +274,13 @@ impl Graph {
 }
 
 fn parse_json(text: &str) -> Result<Value, GraphError> {
-    serde_json::from_str(text).or_else(|error| {
-        // Python writes NaN and Infinity, which JSON has not; ComfyUI leaves them in saved pictures.
-        serde_json::from_str(&without_python_numbers(text)).map_err(|_| GraphError::Json(error))
-    })
+    let error = match bounded::parse(text.as_bytes(), MAX_WORKFLOW_VALUES) {
+        Ok(value) => return Ok(value),
+        Err(Unread::TooMany { limit }) => return Err(GraphError::TooManyValues { limit }),
+        Err(Unread::Syntax(error)) => error,
+    };
+    // Python writes NaN and Infinity, which JSON has not; ComfyUI leaves them in saved pictures.
+    serde_json::from_str(&without_python_numbers(text)).map_err(|_| GraphError::Json(error))
 }
 
 /// Replaces bare `NaN`, `Infinity` and `-Infinity` outside of strings by `null`.
@@ -349,11 +373,19 @@ fn hex(bytes: &[u8]) -> String {
 /// Why a file is not a workflow that can be run.
 #[derive(Debug, Error)]
 pub enum GraphError {
-    /// The file is larger than [`MAX_WORKFLOW_BYTES`].
-    #[error("the workflow is {bytes} bytes; at most {MAX_WORKFLOW_BYTES} are read")]
+    /// The file is larger than is read.
+    #[error("the workflow is {bytes} bytes; at most {limit} are read")]
     TooLarge {
         /// Size of the file.
         bytes: usize,
+        /// The limit for a file of its kind.
+        limit: usize,
+    },
+    /// The JSON holds more values than [`MAX_WORKFLOW_VALUES`].
+    #[error("the workflow holds more than {limit} values (nodes, inputs and what stands in them); it was not read")]
+    TooManyValues {
+        /// The limit.
+        limit: usize,
     },
     /// Neither a PNG nor UTF-8 text.
     #[error("the workflow is neither JSON text nor a PNG")]
@@ -379,6 +411,12 @@ pub enum GraphError {
     /// A PNG without a `prompt` text chunk.
     #[error("the PNG carries no ComfyUI workflow (no `prompt` text chunk)")]
     NoPromptChunk,
+    /// A PNG with a `workflow` text chunk alone, which holds the format of ComfyUI's editor.
+    #[error(
+        "the PNG carries its workflow in ComfyUI's UI format only (a `workflow` text chunk, no `prompt`), which the server \
+         cannot run"
+    )]
+    OnlyUiFormat,
     /// A PNG whose `prompt` chunk is compressed or too long.
     #[error("the `prompt` chunk of the PNG cannot be read: {0}")]
     UnreadableChunk(&'static str),
@@ -391,12 +429,19 @@ impl GraphError {
             Self::UiFormat => "Open the workflow in ComfyUI, choose File > Export (API) (or Export (API) in the arrow menu \
                                beside \"Graph\"), and use that file; a PNG that ComfyUI saved from this workflow works as well."
                 .to_owned(),
+            Self::OnlyUiFormat => "Drop the PNG onto ComfyUI's page, which opens its workflow; export it there in API \
+                                   format and use that file."
+                .to_owned(),
             Self::NoPromptChunk | Self::UnreadableChunk(_) | Self::DamagedPng(_) => {
                 "Use a PNG straight from ComfyUI's output folder (editors and chat programs strip the workflow), or a \
                  file from File > Export (API)."
                     .to_owned()
             }
-            Self::TooLarge { .. } => "Check that this is the right file: workflows are rarely over 1 MB.".to_owned(),
+            Self::TooLarge { .. } | Self::TooManyValues { .. } => {
+                "Check that this is the right file: workflows are rarely over 1 MB and 15,000 values. Data inside a node \
+                 (a picture, a list) belongs in a file that the node loads."
+                    .to_owned()
+            }
             _ => "Export the workflow from ComfyUI with File > Export (API), or Export (API) in the arrow menu beside \
                   \"Graph\": a JSON object that maps each node id to {\"class_type\", \"inputs\"}."
                 .to_owned(),

@@ -4,6 +4,7 @@
 //! a prompt goes), [`knobs`] (writing), [`lint`] (what must not be posted). The half with I/O:
 //! [`client`] (HTTP), [`discover`] (on which port), [`events`] (WebSocket), [`runs`] (submit, follow, fetch).
 
+mod bounded;
 pub mod calls;
 pub mod client;
 pub mod discover;

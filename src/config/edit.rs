@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, RawString, value};
 
 use super::error::ConfigError;
-use super::file::{self, ConfigFile};
+use super::file::{self, ConfigFile, MAX_BYTES};
 use super::{Config, Environment};
+use crate::regular;
 use crate::replace::{replace, with_ends_of};
 
 /// What stands at the head of a file that was not there.
@@ -67,7 +68,7 @@ pub fn edit(path: &Path, changes: &[Change]) -> Result<(), ConfigError> {
         path: path.to_owned(),
         detail,
     };
-    let text = match std::fs::read_to_string(path) {
+    let text = match regular::read_to_string(path, MAX_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => HEAD.to_owned(),
         Err(source) => {

@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::error::ConfigError;
+use crate::regular;
 
 /// The file's name within the configuration folder.
 const NAME: &str = "config.toml";
+
+/// A larger file is none of settings, and is not read.
+pub(super) const MAX_BYTES: u64 = 1 << 20;
 
 /// The file's keys, written like the flags (`image-tokens`). Unknown keys are errors; secrets have no keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -69,7 +73,7 @@ pub(super) fn read(
         (None, Some(folder)) => usual(folder),
         (None, None) => return Ok(None),
     };
-    match std::fs::read_to_string(&path) {
+    match regular::read_to_string(&path, MAX_BYTES) {
         Ok(text) => {
             let file = toml::from_str(&text).map_err(|e| ConfigError::File {
                 path: path.clone(),

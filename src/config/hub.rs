@@ -10,8 +10,10 @@ use url::Url;
 
 use super::environment::{Environment, HUB_VARIABLES};
 use super::error::ConfigError;
+use super::file::MAX_BYTES;
 use super::parse::{self, Places};
 use super::source::{Secret, Source, Sourced};
+use crate::regular;
 
 /// The public hub.
 const PUBLIC: &str = "https://huggingface.co";
@@ -136,7 +138,7 @@ fn endpoint(value: Option<OsString>) -> Result<Url, ConfigError> {
 
 /// What the token's file holds; nothing where there is none.
 fn token_in(path: PathBuf) -> Result<Option<OsString>, ConfigError> {
-    match std::fs::read_to_string(&path) {
+    match regular::read_to_string(&path, MAX_BYTES) {
         Ok(text) => Ok(Some(text.trim().into())),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(source) => Err(ConfigError::TokenFile { path, source }),

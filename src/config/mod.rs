@@ -37,7 +37,7 @@ pub use environment::{Environment, Machine, PREFIX};
 pub use error::ConfigError;
 pub use explain::Explained;
 pub use hub::{HubSettings, is_loopback};
-pub use roots::{RootError, Roots};
+pub use roots::{Opened, RootError, Roots};
 pub use settings::Settings;
 pub use source::{Secret, Source, Sourced};
 

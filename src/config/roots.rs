@@ -1,11 +1,13 @@
 //! Which files may be read.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
 use super::parse::expand_home;
+use crate::regular;
 
 /// No system takes a longer path; what is longer is a file's content.
 const MAX_PATH: usize = 4096;
@@ -18,6 +20,15 @@ pub struct Roots {
     folders: Vec<PathBuf>,
     home: Option<PathBuf>,
     cwd: PathBuf,
+}
+
+/// A file that may be read.
+#[derive(Debug)]
+pub struct Opened {
+    /// The file, open for reading.
+    pub file: File,
+    /// Its real path.
+    pub path: PathBuf,
 }
 
 /// Why a file may not be read.
@@ -130,22 +141,43 @@ impl Roots {
         &self.folders
     }
 
+    /// Opens a file that may be read, as [`Roots::allow`] says. What was opened is looked at, not what its path led to a moment
+    /// before: a link that was put in the way meanwhile leads nowhere.
+    pub fn open(&self, asked: impl AsRef<Path>) -> Result<Opened, RootError> {
+        let asked = asked.as_ref();
+        let path = self.allow(asked)?;
+        let file = regular::open(&path).map_err(|source| RootError::Unreachable {
+            path: asked.to_owned(),
+            source,
+        })?;
+        match regular::path_of(&file, &path) {
+            Some(real) if self.reached().iter().any(|root| real.starts_with(root)) => Ok(Opened { file, path }),
+            _ => Err(self.outside(asked)),
+        }
+    }
+
+    /// The allowed folders where they really are. A folder may be made later (the data folder), or be a link itself, so it
+    /// is looked up each time.
+    fn reached(&self) -> Vec<PathBuf> {
+        let reached = self.folders.iter().filter_map(|root| root.canonicalize().ok());
+        reached.collect()
+    }
+
+    fn outside(&self, asked: &Path) -> RootError {
+        RootError::Outside {
+            path: asked.to_owned(),
+            roots: self.folders.clone(),
+        }
+    }
+
     /// The real path of a file that may be read: a path (`~` is the home folder) or a `file:` address of a regular file
-    /// which, with every link followed, lies below an allowed folder. Open the answer, not what was asked for.
+    /// which, with every link followed, lies below an allowed folder. To read it, [`Roots::open`] it.
     pub fn allow(&self, asked: impl AsRef<Path>) -> Result<PathBuf, RootError> {
         let asked = asked.as_ref();
         let path = self.cwd.join(self.local(asked)?);
-        // A folder may be made later (the data folder), or be a link itself, so it is looked up each time.
-        let roots: Vec<_> = self
-            .folders
-            .iter()
-            .filter_map(|root| root.canonicalize().ok())
-            .collect();
+        let roots = self.reached();
         let inside = |real: &Path| roots.iter().any(|root| real.starts_with(root));
-        let outside = || RootError::Outside {
-            path: asked.to_owned(),
-            roots: self.folders.clone(),
-        };
+        let outside = || self.outside(asked);
         let real = match path.canonicalize() {
             Ok(real) => real,
             // Outside the roots nobody learns whether a file exists, not even by a link that may lead there.

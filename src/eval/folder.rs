@@ -5,7 +5,6 @@ mod error;
 mod tests;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
@@ -13,6 +12,8 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 
 pub use error::FolderError;
 use error::Problem;
+
+use crate::regular;
 
 /// The list's name.
 pub const FILE: &str = "pairs.csv";
@@ -96,7 +97,7 @@ pub fn read(folder: &Path, axis_ids: &[&str]) -> Result<Vec<KnownPair>, FolderEr
 fn text(list: &Path) -> Result<String, Problem> {
     let mut bytes = Vec::new();
     // One byte more than is allowed shows that there is more; a size asked for before may change until it is read.
-    File::open(list)
+    regular::open(list)
         .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(Problem::Unreadable)?;
     if bytes.len() as u64 > MAX_BYTES {

@@ -10,6 +10,7 @@ use crate::judge::calibration::FIT_VERSION;
 use crate::judge::protocol::Evidence;
 use crate::picture::{Limits, Picture, Signals, decode, preview};
 use crate::progress::Meter;
+use crate::regular;
 
 /// Cases kept for the page.
 const WORST: usize = 12;
@@ -222,8 +223,9 @@ fn keep_worst(
 
 fn load(root: &Path, path: &Path) -> Result<Picture, EvalError> {
     let path = root.join(path);
-    match std::fs::read(&path) {
-        Ok(bytes) => decode(&bytes, &Limits::default()).map_err(|source| EvalError::NoPicture { path, source }),
+    let limits = Limits::default();
+    match regular::read(&path, limits.max_bytes) {
+        Ok(bytes) => decode(&bytes, &limits).map_err(|source| EvalError::NoPicture { path, source }),
         Err(source) => Err(EvalError::File { path, source }),
     }
 }

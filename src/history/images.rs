@@ -4,7 +4,7 @@
 //! synced, and renamed.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -119,15 +119,15 @@ impl ImageStore {
         let hash = ImageHash::of(bytes);
         let path = self.path_as(&hash, format);
         let stored = StoredImage { hash, format, path };
-        match fs::read(&stored.path) {
-            Ok(there) if there == bytes => {
+        match holds(&stored.path, bytes) {
+            Ok(true) => {
                 // Whoever removes old pictures sees that this one is wanted again; where that fails it is only older.
                 if let Ok(file) = File::options().append(true).open(&stored.path) {
                     let _ = file.set_modified(SystemTime::now());
                 }
                 return Ok(stored);
             }
-            Ok(_) => {}
+            Ok(false) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(HistoryError::folder("read", &stored.path, e)),
         }
@@ -220,6 +220,26 @@ fn is_partial(path: &Path) -> bool {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     path.extension().is_some_and(|extension| extension == PARTIAL)
         && Uuid::try_parse(stem).is_ok_and(|id| id.get_version_num() == 4 && id.to_string() == stem)
+}
+
+/// Whether a file holds exactly these bytes; compared piece by piece, so that they do not lie in memory twice.
+fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let file = File::open(path)?;
+    if file.metadata()?.len() != bytes.len() as u64 {
+        return Ok(false);
+    }
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let mut rest = bytes;
+    loop {
+        let piece = file.fill_buf()?;
+        let length = piece.len();
+        match rest.split_at_checked(length) {
+            _ if length == 0 => return Ok(rest.is_empty()),
+            Some((wanted, behind)) if wanted == piece => rest = behind,
+            _ => return Ok(false),
+        }
+        file.consume(length);
+    }
 }
 
 /// Writes `bytes` to `path` such that it is there whole or not at all.

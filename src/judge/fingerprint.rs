@@ -1,10 +1,11 @@
 //! What tells one file of weights from another, without reading all of it.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+
+use crate::regular;
 
 /// Bytes read at the head (metadata and tensor directory) and at the tail.
 const ENDS: u64 = 4 << 20;
@@ -21,7 +22,7 @@ const SAMPLE: u64 = 16 << 10;
 /// # Errors
 /// When the file cannot be read.
 pub(crate) fn fingerprint(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = regular::open(path)?;
     let size = file.metadata()?.len();
     let mut hash = Sha256::new();
     hash.update(size.to_le_bytes());

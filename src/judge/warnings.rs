@@ -59,5 +59,8 @@ fn decoding(changed: PictureFlag, picture: &str) -> String {
         PictureFlag::FromCmyk => {
             format!("The {picture} is CMYK, so its colours are approximate: save it as an sRGB PNG for exact ones.")
         }
+        PictureFlag::ReducedSize => {
+            format!("The {picture} had more pixels than the judge can see and was reduced, which needs no action.")
+        }
     }
 }

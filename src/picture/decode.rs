@@ -1,20 +1,33 @@
-//! From the bytes of a file to upright, opaque 8-bit sRGB pixels.
+//! From the bytes of a file to upright, opaque 8-bit sRGB pixels, never more of them than the judge can see.
 //!
-//! Order matters: length, then kind, then the size in the header, and only then the pixels. Colour
-//! profiles are not applied: pixels are taken as sRGB, as the model's own preprocessing does.
+//! Order matters: length, then kind, then the size in the header, then the memory that decoding takes, and only then the
+//! pixels. Colour profiles are not applied: pixels are taken as sRGB, as the model's own preprocessing does. Nor are they
+//! or other metadata unpacked: of those only what turns the picture is read.
 
-use std::io::{Cursor, ErrorKind};
+use std::io::{BufRead, Cursor, ErrorKind, Seek};
 
 use image::codecs::bmp::BmpDecoder;
 use image::codecs::gif::GifDecoder;
 use image::codecs::jpeg::JpegDecoder;
-use image::codecs::png::PngDecoder;
 use image::codecs::tiff::TiffDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
-use image::{AnimationDecoder, ColorType, DynamicImage, ImageDecoder, ImageError};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
 
-use super::{ImageHash, Picture, PictureError, PictureFlag, PictureFormat, jpeg, sniff};
+use super::canvas::{self, Canvas, Drawn};
+use super::fit::{TOKEN_SIDE, TokenBudget};
+use super::room::{self, Held, MOST_MEMORY};
+use super::{ImageHash, Picture, PictureError, PictureFlag, PictureFormat, gif, jpeg, png, sniff, webp};
+
+/// Pixels of a [`Picture`] at most: what the judge sees under the largest budget. Of a larger file squares of pixels become
+/// one, while it is read.
+pub const MOST_KEPT_PIXELS: u64 = TokenBudget::MAX as u64 * TOKEN_SIDE as u64 * TOKEN_SIDE as u64;
+
+/// No side is longer: rows lie in memory.
+const MOST_SIDE: u32 = 65_535;
+
+/// Pixels of a picture that is taken at a reduced size only.
+const MOST_REDUCED_PIXELS: u64 = 256 << 20;
 
 /// How large a picture may be before it is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,20 +65,13 @@ impl Limits {
             Ok(())
         }
     }
-
-    /// What a decoder may allocate. Sixteen bytes a pixel is the widest sample layout (four
-    /// floats); the slack covers tables and small pictures.
-    fn decoder_limits(&self) -> image::Limits {
-        let mut limits = image::Limits::no_limits();
-        limits.max_alloc = Some(self.max_pixels.saturating_mul(16).saturating_add(64 << 20));
-        limits
-    }
 }
 
 /// Decodes PNG, JPEG, WebP, GIF (first frame), BMP or TIFF.
 ///
 /// The orientation tag is applied, alpha is composited on white, 16-bit and float samples are
-/// reduced to 8 bits, CMYK is converted; [`Picture::flags`] says which of these happened.
+/// reduced to 8 bits, CMYK is converted, more than [`MOST_KEPT_PIXELS`] become fewer; [`Picture::flags`] says which of
+/// these happened. Waits where other pictures take the memory that all of them share; blocking.
 ///
 /// # Errors
 /// See [`PictureError`]: too large (checked before decoding), not a picture (saying what it looks
@@ -74,9 +80,18 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
     limits.check_bytes(bytes.len() as u64)?;
     let format = sniff::sniff(bytes)?;
     let mut flags = Vec::new();
-    let image = read_pixels(bytes, format, limits, &mut flags)?;
-    let (width, height) = (image.width(), image.height());
-    let rgb = flatten(image, &mut flags);
+    let decoded = draw(bytes, format, limits, &mut flags)?;
+    let reduced_from = match format {
+        // A file that was only too long was written anew in the size it had.
+        PictureFormat::Png => decoded
+            .reduced_from()
+            .or_else(|| png::noted(bytes).filter(|size| *size != decoded.size)),
+        _ => decoded.reduced_from(),
+    };
+    let (rgb, (width, height)) = decoded.upright(&mut flags)?;
+    if reduced_from.is_some() {
+        flags.push(PictureFlag::ReducedSize);
+    }
     Ok(Picture {
         rgb: rgb.into(),
         width,
@@ -84,154 +99,257 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
         hash: ImageHash::of(bytes),
         format,
         flags,
+        reduced_from,
     })
 }
 
-fn read_pixels(
+/// Reads a PNG that is larger than [`Limits`] allow, in bytes or in pixels, and writes it anew within them: in 8 bits a
+/// sample, smaller where it has too many pixels, and with a note of the size that it had, which [`decode`] finds.
+///
+/// # Errors
+/// [`PictureError`]; also when it has more pixels than are read at all.
+pub fn reduced(source: impl BufRead + Seek) -> Result<Vec<u8>, PictureError> {
+    let decoded = png::draw(source, MOST_REDUCED_PIXELS, &mut Vec::new())?;
+    let from = decoded.size;
+    let (rgb, size) = decoded.upright(&mut Vec::new())?;
+    // The pixels, what they are packed into, and what that grows from.
+    let _held = claim(PictureFormat::Png, size, rgb.len() as u64 * 3)?;
+    png::encode(&rgb, size, from)
+}
+
+/// A picture as it lies in its file.
+pub(super) struct Decoded {
+    /// The size in the file.
+    pub size: (u32, u32),
+    pub drawn: Drawn,
+    /// The samples in the file.
+    pub color: ColorType,
+    pub orientation: Orientation,
+}
+
+impl Decoded {
+    /// The size in the file, where it is another than that of the pixels.
+    fn reduced_from(&self) -> Option<(u32, u32)> {
+        ((self.drawn.width, self.drawn.height) != self.size).then_some(self.size)
+    }
+
+    /// The pixels as they are to be seen, and their size.
+    fn upright(self, flags: &mut Vec<PictureFlag>) -> Result<(Vec<u8>, (u32, u32)), PictureError> {
+        let Drawn {
+            rgb,
+            width,
+            height,
+            transparent,
+        } = self.drawn;
+        let turned = self.orientation != Orientation::NoTransforms;
+        if turned {
+            flags.push(PictureFlag::Turned);
+        }
+        use ColorType::{L8, La8, Rgb8, Rgba8};
+        if !matches!(self.color, L8 | La8 | Rgb8 | Rgba8) {
+            flags.push(PictureFlag::ReducedDepth);
+        }
+        if transparent {
+            flags.push(PictureFlag::AlphaOnWhite);
+        }
+        if !turned {
+            return Ok((rgb, (width, height)));
+        }
+        let bytes = rgb.len();
+        let image = RgbImage::from_raw(width, height, rgb).ok_or(PictureError::PixelBuffer { width, height, bytes })?;
+        let mut image = DynamicImage::ImageRgb8(image);
+        image.apply_orientation(self.orientation);
+        let size = (image.width(), image.height());
+        Ok((image.into_rgb8().into_raw(), size))
+    }
+}
+
+fn draw(
     bytes: &[u8],
     format: PictureFormat,
     limits: &Limits,
     flags: &mut Vec<PictureFlag>,
-) -> Result<DynamicImage, PictureError> {
+) -> Result<Decoded, PictureError> {
     let broken = |error| classify(format, &error);
     let source = || Cursor::new(bytes);
     let reading = Reading { format, limits };
+    let file = bytes.len() as u64;
     match format {
-        PictureFormat::Png => {
-            let decoder = PngDecoder::new(source()).map_err(broken)?;
-            if decoder.is_apng().map_err(broken)? {
-                flags.push(PictureFlag::Animated);
-            }
-            reading.run(decoder, flags)
-        }
-        PictureFormat::Jpeg => {
-            let markers = jpeg::markers(bytes);
-            if !markers.complete {
-                return Err(PictureError::Truncated { format });
-            }
-            if markers.components == 4 {
-                flags.push(PictureFlag::FromCmyk);
-            }
-            reading.run(JpegDecoder::new(source()).map_err(broken)?, flags)
-        }
+        PictureFormat::Png => png::draw(source(), limits.max_pixels, flags),
+        PictureFormat::Jpeg => reading.jpeg(bytes, flags),
         PictureFormat::Webp => {
-            if riff_is_cut(bytes) {
+            let chunks = webp::chunks(bytes);
+            if chunks.cut {
                 return Err(PictureError::Truncated { format });
             }
             let decoder = WebPDecoder::new(source()).map_err(broken)?;
             if decoder.has_animation() {
                 flags.push(PictureFlag::Animated);
             }
-            reading.run(decoder, flags)
+            let (width, height) = decoder.dimensions();
+            let pixels = chunks.largest.max(u64::from(width) * u64::from(height));
+            // Canvas and frame of an animation; a frame with its alpha; without.
+            let buffers = match (decoder.has_animation(), decoder.color_type().has_alpha()) {
+                (true, _) => 14,
+                (false, true) => 7,
+                (false, false) => 5,
+            };
+            reading.run(decoder, pixels * buffers, chunks.exif)
         }
         PictureFormat::Gif => {
-            let image = reading.run(GifDecoder::new(source()).map_err(broken)?, flags)?;
-            // Only after the size was found small enough.
-            if second_frame(bytes, limits) {
-                flags.insert(0, PictureFlag::Animated);
+            if gif::moves(bytes) {
+                flags.push(PictureFlag::Animated);
             }
-            Ok(image)
+            let decoder = GifDecoder::new(source()).map_err(broken)?;
+            // A frame that is not as large as the picture is unpacked beside it.
+            let frame = decoder.total_bytes();
+            reading.run(decoder, file + frame, true)
         }
-        PictureFormat::Bmp => reading.run(BmpDecoder::new(source()).map_err(broken)?, flags),
-        PictureFormat::Tiff => reading.run(TiffDecoder::new(source()).map_err(broken)?, flags),
+        PictureFormat::Bmp => reading.run(BmpDecoder::new(source()).map_err(broken)?, 0, true),
+        PictureFormat::Tiff => {
+            let decoder = TiffDecoder::new(source()).map_err(broken)?;
+            // The decoder unpacks into a buffer of its own, from strips that may be the whole file.
+            let unpacked = decoder.total_bytes().saturating_mul(4) / 3;
+            reading.run(decoder, unpacked.saturating_add(file + (1 << 20)), true)
+        }
         PictureFormat::Pixels => Err(PictureError::NotAPicture {
             looks_like: "a pixel buffer without a header",
         }),
     }
 }
 
-/// What every format's reading has in common.
+/// What the reading of every format but PNG has in common.
 struct Reading<'a> {
     format: PictureFormat,
     limits: &'a Limits,
 }
 
 impl Reading<'_> {
-    fn run(&self, mut decoder: impl ImageDecoder, flags: &mut Vec<PictureFlag>) -> Result<DynamicImage, PictureError> {
+    fn jpeg(&self, bytes: &[u8], flags: &mut Vec<PictureFlag>) -> Result<Decoded, PictureError> {
         let format = self.format;
-        let (width, height) = decoder.dimensions();
-        if width == 0 || height == 0 {
-            return Err(PictureError::NoPixels { format, width, height });
+        let markers = jpeg::markers(bytes);
+        if !markers.complete {
+            return Err(PictureError::Truncated { format });
         }
-        if u64::from(width) * u64::from(height) > self.limits.max_pixels {
-            let limit = self.limits.max_pixels;
-            return Err(PictureError::TooManyPixels { width, height, limit });
+        if markers.components == 4 {
+            flags.push(PictureFlag::FromCmyk);
         }
+        let (width, height) = markers.size;
+        check_size(format, (width, height), self.limits.max_pixels)?;
+        let (w, h) = (u64::from(width), u64::from(height));
+        let pixels = w * h * if markers.components == 1 { 1 } else { 3 };
+        let coefficients = match markers.several_scans {
+            true => (w + 32) * (h + 32) * 2 * u64::from(markers.components),
+            false => 0,
+        };
+        // What is left of the file is copied by the decoder, and then lies there once.
+        let file = bytes.len() as u64;
+        let needs = file + file.max(pixels + coefficients + canvas::kept_bytes(width, height));
+        let _held = claim(format, (width, height), needs)?;
+        let decoder = JpegDecoder::new(Cursor::new(jpeg::without_metadata(bytes)));
+        let decoder = decoder.map_err(|error| classify(format, &error))?;
+        if decoder.dimensions() != (width, height) || decoder.total_bytes() > pixels {
+            let reason = "its headers contradict one another".to_owned();
+            return Err(PictureError::Broken { format, reason });
+        }
+        self.pixels(decoder, needs, true)
+    }
+
+    /// Decodes; `extra` is what the decoder takes beside the pixels it hands out, in bytes.
+    fn run(&self, decoder: impl ImageDecoder, extra: u64, may_turn: bool) -> Result<Decoded, PictureError> {
+        let format = self.format;
+        let size = decoder.dimensions();
+        check_size(format, size, self.limits.max_pixels)?;
+        let needs = decoder.total_bytes().saturating_add(extra) + canvas::kept_bytes(size.0, size.1);
+        let _held = claim(format, size, needs)?;
+        self.pixels(decoder, extra, may_turn)
+    }
+
+    /// Decodes what there is memory for.
+    fn pixels(&self, mut decoder: impl ImageDecoder, extra: u64, may_turn: bool) -> Result<Decoded, PictureError> {
+        let format = self.format;
+        let (size, frame) = (decoder.dimensions(), decoder.total_bytes());
         let broken = |error| classify(format, &error);
-        decoder.set_limits(self.limits.decoder_limits()).map_err(broken)?;
+        let mut limits = image::Limits::no_limits();
+        limits.max_alloc = Some(extra);
+        decoder.set_limits(limits).map_err(broken)?;
         // A broken orientation tag is no reason to refuse the pixels.
-        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let mut image = DynamicImage::from_decoder(decoder).map_err(broken)?;
-        if orientation != Orientation::NoTransforms {
-            image.apply_orientation(orientation);
-            flags.push(PictureFlag::Turned);
+        let orientation = match may_turn {
+            true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+            false => Orientation::NoTransforms,
+        };
+        let color = decoder.color_type();
+        // No more than `MOST_MEMORY`, as was checked.
+        let mut samples = vec![0; usize::try_from(frame).unwrap_or_default()];
+        decoder.read_image(&mut samples).map_err(broken)?;
+        let mut canvas = Canvas::new(size.0, size.1);
+        for row in samples.chunks_exact(samples.len() / size.1 as usize) {
+            canvas.row(color, row);
         }
-        Ok(image)
+        Ok(Decoded {
+            size,
+            drawn: canvas.drawn(),
+            color,
+            orientation,
+        })
     }
 }
 
-/// Whether a RIFF file is shorter than its header says; its decoder calls that corrupt at best. One
-/// missing byte may be the padding that some encoders leave out.
-fn riff_is_cut(bytes: &[u8]) -> bool {
-    let size = bytes
-        .get(4..8)
-        .and_then(|size| size.try_into().ok())
-        .map(u32::from_le_bytes);
-    size.is_none_or(|size| u64::from(size) + 8 > bytes.len() as u64 + 1)
+/// Checks the size in a header.
+pub(super) fn check_size(
+    format: PictureFormat,
+    (width, height): (u32, u32),
+    max_pixels: u64,
+) -> Result<(), PictureError> {
+    if width == 0 || height == 0 {
+        return Err(PictureError::NoPixels { format, width, height });
+    }
+    if u64::from(width) * u64::from(height) > max_pixels {
+        let limit = max_pixels;
+        return Err(PictureError::TooManyPixels { width, height, limit });
+    }
+    if width.max(height) > MOST_SIDE {
+        let limit = MOST_SIDE;
+        return Err(PictureError::TooLong { width, height, limit });
+    }
+    Ok(())
 }
 
-fn second_frame(bytes: &[u8], limits: &Limits) -> bool {
-    let Ok(mut decoder) = GifDecoder::new(Cursor::new(bytes)) else {
-        return false;
-    };
-    if decoder.set_limits(limits.decoder_limits()).is_err() {
-        return false;
-    }
-    decoder.into_frames().take(2).filter(Result::is_ok).count() == 2
-}
-
-/// Eight bits a sample, no alpha.
-fn flatten(image: DynamicImage, flags: &mut Vec<PictureFlag>) -> Vec<u8> {
-    let color = image.color();
-    if !matches!(
-        color,
-        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8
-    ) {
-        flags.push(PictureFlag::ReducedDepth);
-    }
-    if !color.has_alpha() {
-        return image.into_rgb8().into_raw();
-    }
-    let rgba = image.into_rgba8();
-    if rgba.pixels().any(|pixel| pixel[3] != 255) {
-        flags.push(PictureFlag::AlphaOnWhite);
-    }
-    let mut rgb = Vec::with_capacity(rgba.len() / 4 * 3);
-    for pixel in rgba.pixels() {
-        let alpha = u32::from(pixel[3]);
-        for &sample in &pixel.0[..3] {
-            let mixed = (u32::from(sample) * alpha + 255 * (255 - alpha) + 127) / 255;
-            rgb.push(u8::try_from(mixed).unwrap_or(u8::MAX));
-        }
-    }
-    rgb
+/// Waits for the memory that decoding takes.
+pub(super) fn claim(
+    format: PictureFormat,
+    (width, height): (u32, u32),
+    needs: u64,
+) -> Result<Held<'static>, PictureError> {
+    room::take(needs).ok_or(PictureError::TooMuchMemory {
+        format,
+        width,
+        height,
+        needs,
+        limit: MOST_MEMORY,
+    })
 }
 
 /// Cut off, or otherwise damaged? The decoders agree on neither error kinds nor words.
 fn classify(format: PictureFormat, error: &ImageError) -> PictureError {
-    let reason = error.to_string();
-    let end_of_file = match error {
-        ImageError::IoError(io) => io.kind() == ErrorKind::UnexpectedEof,
-        _ => {
-            let lower = reason.to_ascii_lowercase();
-            ["eof", "end of file", "failed to fill whole buffer"]
-                .iter()
-                .any(|w| lower.contains(w))
-        }
-    };
-    if end_of_file {
-        PictureError::Truncated { format }
-    } else {
-        PictureError::Broken { format, reason }
+    match error {
+        ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => PictureError::Truncated { format },
+        ImageError::IoError(io) => PictureError::Broken {
+            format,
+            reason: io.to_string(),
+        },
+        error => in_words(format, error.to_string()),
+    }
+}
+
+/// The same by what a decoder says.
+pub(super) fn in_words(format: PictureFormat, reason: String) -> PictureError {
+    let lower = reason.to_ascii_lowercase();
+    let end_of_file = ["eof", "end of file", "failed to fill whole buffer"]
+        .iter()
+        .any(|words| lower.contains(words));
+    match end_of_file {
+        true => PictureError::Truncated { format },
+        false => PictureError::Broken { format, reason },
     }
 }

@@ -27,6 +27,33 @@ pub enum PictureError {
         /// The limit in force.
         limit: u64,
     },
+    /// A side is longer than allowed, according to the header; nothing was decoded.
+    #[error("the picture has {width}x{height} pixels, the limit for a side is {limit}; it was not decoded")]
+    TooLong {
+        /// Width in the header.
+        width: u32,
+        /// Height in the header.
+        height: u32,
+        /// The limit in force.
+        limit: u32,
+    },
+    /// Decoding would take more memory than there is for it; nothing was decoded. It depends on the format and its kind.
+    #[error(
+        "the {} file of {width}x{height} pixels takes {} MiB to decode, the limit is {} MiB; it was not decoded",
+        format.name(), needs.div_ceil(1 << 20), limit >> 20
+    )]
+    TooMuchMemory {
+        /// The format that was recognised.
+        format: PictureFormat,
+        /// Width in the header.
+        width: u32,
+        /// Height in the header.
+        height: u32,
+        /// What decoding would take, in bytes.
+        needs: u64,
+        /// The limit in force, in bytes.
+        limit: u64,
+    },
     /// The bytes are something else.
     #[error("this is not a picture: it looks like {looks_like}")]
     NotAPicture {
@@ -107,7 +134,9 @@ impl PictureError {
             Self::TooManyBytes { .. } => {
                 "Save it smaller: 2048 px on the long side, as PNG or JPEG, is plenty for the judge.".into()
             }
-            Self::TooManyPixels { .. } => "Scale it down: 2048 px on the long side is plenty for the judge.".into(),
+            Self::TooManyPixels { .. } | Self::TooLong { .. } | Self::TooMuchMemory { .. } => {
+                "Scale it down: 2048 px on the long side is plenty for the judge.".into()
+            }
             Self::NotAPicture { .. } => "Check the path: give a PNG, JPEG, WebP, GIF, BMP or TIFF file.".into(),
             Self::Unsupported { .. } => "Convert it to PNG or JPEG and give that file.".into(),
             Self::Truncated { .. } => {

@@ -2,32 +2,39 @@
 //! deterministic signals.
 //!
 //! Everything here is a pure function of its arguments: bytes or pixels in, bytes, pixels or numbers
-//! out. No file is opened, so roots are enforced by the caller.
+//! out. No file is opened, so roots are enforced by the caller. The one thing shared is the memory that decoding takes
+//! ([`MOST_MEMORY`]).
 //!
 //! [`decode`] turns the bytes of a file into a [`Picture`] (8-bit sRGB, upright, opaque);
 //! [`fit`] resizes it for the judge; [`preview`] and [`sheet`] make what is shown to an agent;
 //! [`Signals::between`] measures what a vision model is bad at.
 
+mod canvas;
 mod decode;
 mod error;
 mod fit;
 mod font;
+mod gif;
 mod hash;
 mod jpeg;
 pub mod metadata;
+mod png;
 mod resample;
+mod room;
 mod sheet;
 mod signals;
 mod sniff;
+mod webp;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use decode::{Limits, decode};
+pub use decode::{Limits, MOST_KEPT_PIXELS, decode, reduced};
 pub use error::PictureError;
 pub use fit::{Fitted, ShapeMismatch, TOKEN_SIDE, TokenBudget, fit, shape_mismatch};
 pub use hash::{ImageHash, ImageHashError};
+pub use room::MOST_MEMORY;
 pub use sheet::{MAX_CELLS, SheetCell, preview, sheet};
 pub use signals::Signals;
 pub(crate) use sniff::looks_like;
@@ -44,6 +51,7 @@ pub struct Picture {
     hash: ImageHash,
     format: PictureFormat,
     flags: Vec<PictureFlag>,
+    reduced_from: Option<(u32, u32)>,
 }
 
 /// What a picture's bytes were before decoding.
@@ -121,16 +129,19 @@ pub enum PictureFlag {
     Turned,
     /// A CMYK file, converted to sRGB without a colour profile; colours are approximate.
     FromCmyk,
+    /// There were more pixels than are kept; squares of them became one.
+    ReducedSize,
 }
 
 impl PictureFlag {
     /// Every flag.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Animated,
         Self::AlphaOnWhite,
         Self::ReducedDepth,
         Self::Turned,
         Self::FromCmyk,
+        Self::ReducedSize,
     ];
 
     /// Its name in results and records.
@@ -142,6 +153,7 @@ impl PictureFlag {
             Self::ReducedDepth => "reduced_depth",
             Self::Turned => "turned",
             Self::FromCmyk => "from_cmyk",
+            Self::ReducedSize => "reduced_size",
         }
     }
 }
@@ -173,6 +185,7 @@ impl Picture {
             hash,
             format: PictureFormat::Pixels,
             flags: Vec::new(),
+            reduced_from: None,
         })
     }
 
@@ -204,6 +217,31 @@ impl Picture {
     /// The format that was detected from the bytes (never from a file name).
     pub fn format(&self) -> PictureFormat {
         self.format
+    }
+
+    /// The size of the file's picture, where it had more pixels than are kept: now, or before it was kept here.
+    pub fn reduced_from(&self) -> Option<(u32, u32)> {
+        self.reduced_from
+    }
+
+    /// The picture with sides of at most `side` pixels, where it is larger: enough for what shows it small, so that of
+    /// many pictures not all pixels lie in memory.
+    ///
+    /// # Errors
+    /// [`PictureError::Internal`] if resizing fails.
+    pub fn shrunk(self, side: u32) -> Result<Self, PictureError> {
+        let size = (self.width, self.height);
+        let (width, height) = resample::shrink_into(size, (side, side));
+        if (width, height) == size {
+            return Ok(self);
+        }
+        let rgb = resample::resize(&self.rgb, size, (width, height))?;
+        Ok(Self {
+            rgb: rgb.into(),
+            width,
+            height,
+            ..self
+        })
     }
 
     /// What decoding changed, in a fixed order, without repeats.

@@ -1,18 +1,44 @@
 //! What is read from disk for a call: pictures, workflows, rubrics. What a caller names lies below the roots; what the user configured
 //! may lie anywhere.
 
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use super::{Service, ServiceError};
-use crate::comfy::graph::Graph;
-use crate::config::{RootError, Roots, RubricChoice};
-use crate::history::WorkflowSource;
+use crate::comfy::graph::{Graph, GraphError};
+use crate::config::{Opened, RootError, Roots, RubricChoice};
+use crate::history::{ImageHash, Verify, WorkflowSource};
 use crate::judge::rubric::{BUILTIN_NAMES, Extends, Rubric, RubricError, RubricProblem, RubricSource, RubricText};
 use crate::picture::{Limits, Picture, PictureError, decode};
+use crate::regular;
 
-/// Larger workflow or rubric files are not read.
-const MAX_TEXT: u64 = 100 << 20;
+/// Larger rubrics are not read.
+const MAX_TEXT: u64 = 1 << 20;
+
+/// KiB of files that lie in memory at once, over all calls of the process: one file of the largest size.
+const MOST_READ: u32 = 64 << 10;
+
+static READ: Semaphore = Semaphore::const_new(MOST_READ as usize);
+
+/// Room for a file's bytes; dropping it lets others read. Nobody who holds one asks for another: they would wait for each
+/// other.
+pub(super) struct Room {
+    _taken: Option<SemaphorePermit<'static>>,
+}
+
+/// Waits until there is room for a file of this size.
+pub(super) async fn room(bytes: u64) -> Room {
+    let kib = u32::try_from(bytes.div_ceil(1 << 10))
+        .unwrap_or(MOST_READ)
+        .min(MOST_READ);
+    Room {
+        // It is never closed.
+        _taken: READ.acquire_many(kib).await.ok(),
+    }
+}
 
 /// A decoded picture with the bytes of its file.
 pub struct Loaded {
@@ -28,28 +54,64 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Root`], [`ServiceError::File`], [`ServiceError::PictureFile`].
     pub async fn picture(&self, path: &str) -> Result<Loaded, ServiceError> {
-        let allowed = self.roots.allow(path)?;
-        let path = path.to_owned();
-        blocking(move || {
-            let limits = Limits::default();
-            let unusable = |error: PictureError| ServiceError::PictureFile {
-                path: path.clone(),
-                error: Arc::new(error),
-            };
-            let bytes = read(&allowed, &path, |size| limits.check_bytes(size).map_err(unusable))?;
-            let picture = decode(&bytes, &limits).map_err(unusable)?;
-            Ok(Loaded { picture, bytes })
-        })
-        .await
+        Ok(self.picture_in_room(path).await?.0)
     }
 
-    /// Decodes bytes off the runtime's threads.
-    pub(super) async fn decoded(&self, bytes: Vec<u8>) -> Result<Loaded, ServiceError> {
-        blocking(move || {
-            let picture = decode(&bytes, &Limits::default())?;
+    /// The same, with the room that its bytes take.
+    pub(super) async fn picture_in_room(&self, path: &str) -> Result<(Loaded, Room), ServiceError> {
+        let opened = self.roots.open(path)?;
+        let path = path.to_owned();
+        let limits = Limits::default();
+        let size = size_of(&opened, &path)?;
+        let unusable = |error: PictureError, path: String| ServiceError::PictureFile {
+            path,
+            error: Arc::new(error),
+        };
+        limits
+            .check_bytes(size)
+            .map_err(|error| unusable(error, path.clone()))?;
+        let room = room(size).await;
+        let loaded = blocking(move || {
+            let bytes = read(opened, &path, size)?;
+            let picture = decode(&bytes, &limits).map_err(|error| unusable(error, path))?;
             Ok(Loaded { picture, bytes })
         })
-        .await
+        .await?;
+        Ok((loaded, room))
+    }
+
+    /// Keeps a picture below the roots in the image store, when it can be used.
+    ///
+    /// # Errors
+    /// As [`Service::picture`], and [`ServiceError::History`].
+    pub(super) async fn kept_picture(&self, path: &str) -> Result<ImageHash, ServiceError> {
+        let (loaded, _room) = self.picture_in_room(path).await?;
+        Ok(self.store.put_image(loaded.bytes).await?.hash)
+    }
+
+    /// A picture from the image store, its content checked against its name.
+    pub(super) async fn stored_picture(&self, hash: &ImageHash) -> Result<Picture, ServiceError> {
+        self.with_stored(hash, Ok).await
+    }
+
+    /// What `make` makes of a picture from the image store, where it is decoded: what is not used of it lies in memory no
+    /// longer than that.
+    pub(super) async fn with_stored<T: Send + 'static>(
+        &self,
+        hash: &ImageHash,
+        make: impl FnOnce(Picture) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let (bytes, _room) = self.stored_bytes(hash).await?;
+        blocking(move || make(decode(&bytes, &Limits::default())?)).await
+    }
+
+    /// The bytes of a picture from the image store, their content checked against its name, and the room that they take.
+    pub(super) async fn stored_bytes(&self, hash: &ImageHash) -> Result<(Vec<u8>, Room), ServiceError> {
+        let stored = self.store.find_image(hash).await?;
+        // Where its size cannot be told, reading it says why.
+        let size = tokio::fs::metadata(&stored.path).await.map_or(0, |about| about.len());
+        let room = room(size).await;
+        Ok((self.store.read_image(hash, Verify::Hash).await?.1, room))
     }
 
     /// A workflow: a file (API JSON or a PNG that ComfyUI saved), or `last` for the newest graph
@@ -64,11 +126,25 @@ impl Service {
             })?;
             return Ok((Graph::from_json(graph)?, WorkflowSource::Last));
         }
-        let allowed = self.roots.allow(named)?;
+        let opened = self.roots.open(named)?;
         let named = named.to_owned();
+        let size = size_of(&opened, &named)?;
+        let _room = room(size).await;
         blocking(move || {
-            let bytes = read(&allowed, &named, |size| text_size(&named, size))?;
-            Ok((Graph::parse(&bytes)?, WorkflowSource::File(allowed)))
+            let take = |most: u64, bytes: &mut Vec<u8>| {
+                let taken = (&opened.file).take(most).read_to_end(bytes);
+                taken.map_err(|error| unread(&named, &error))
+            };
+            let mut bytes = Vec::new();
+            // Its first bytes tell how large a file of its kind may be.
+            take(8, &mut bytes)?;
+            let limit = Graph::most_bytes(&bytes);
+            if size > limit as u64 {
+                let bytes = usize::try_from(size).unwrap_or(usize::MAX);
+                return Err(GraphError::TooLarge { bytes, limit }.into());
+            }
+            take(size.saturating_sub(8), &mut bytes)?;
+            Ok((Graph::parse(&bytes)?, WorkflowSource::File(opened.path)))
         })
         .await
     }
@@ -85,7 +161,7 @@ impl Service {
         let roots = self.roots.clone();
         blocking(move || match chosen {
             RubricChoice::Name(named) => load_rubric(&named, &roots),
-            RubricChoice::File(path) => read_rubric(&configured(&path)?, &path.display().to_string(), &configured),
+            RubricChoice::File(path) => read_rubric(configured(&path)?, &path.display().to_string(), &configured),
         })
         .await
     }
@@ -101,8 +177,8 @@ fn load_rubric(named: &str, roots: &Roots) -> Result<Rubric, ServiceError> {
         };
         return Ok(Rubric::load(RubricSource::Builtin(named), none)?);
     }
-    let allowed = match roots.allow(named) {
-        Ok(allowed) => allowed,
+    let opened = match roots.open(named) {
+        Ok(opened) => opened,
         // A bare name is a misspelt built-in one, rather than a file that may not be read; lines are a rubric's text.
         Err(_) if !named.contains(['/', '\\', '.']) || named.contains('\n') => {
             return Err(ServiceError::usage(
@@ -115,26 +191,34 @@ fn load_rubric(named: &str, roots: &Roots) -> Result<Rubric, ServiceError> {
         }
         Err(error) => return Err(error.into()),
     };
-    read_rubric(&allowed, named, &|path| roots.allow(path))
+    read_rubric(opened, named, &|path| roots.open(path))
 }
 
 /// A file of the user's own, which they named in the configuration: roots limit what others name.
-fn configured(path: &Path) -> Result<PathBuf, RootError> {
-    // What is not there at all is told when it is read.
-    match std::fs::metadata(path) {
-        Ok(found) if !found.is_file() => Err(RootError::NotAFile { path: path.to_owned() }),
-        _ => Ok(path.to_owned()),
+fn configured(path: &Path) -> Result<Opened, RootError> {
+    match regular::open(path) {
+        Ok(file) => Ok(Opened {
+            file,
+            path: path.to_owned(),
+        }),
+        Err(_) if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) => {
+            Err(RootError::NotAFile { path: path.to_owned() })
+        }
+        Err(source) => Err(RootError::Unreachable {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 /// A rubric's file, and those that it extends, as far as they may be read.
 fn read_rubric(
-    allowed: &Path,
+    opened: Opened,
     named: &str,
-    allow: &dyn Fn(&Path) -> Result<PathBuf, RootError>,
+    open: &dyn Fn(&Path) -> Result<Opened, RootError>,
 ) -> Result<Rubric, ServiceError> {
-    let bytes = read(allowed, named, |size| text_size(named, size))?;
-    let RubricText { text, origin } = RubricText::of(bytes, allowed.display().to_string())?;
+    let place = opened.path.display().to_string();
+    let RubricText { text, origin } = RubricText::of(read_text(opened, named)?, place)?;
     let mut resolve = |parent: Extends<'_>| -> Result<RubricText, RubricError> {
         let beside = Path::new(parent.from).parent().unwrap_or(Path::new("."));
         let path = beside.join(parent.name);
@@ -144,10 +228,10 @@ fn read_rubric(
                 reason,
             })
         };
-        let allowed = allow(&path).map_err(|e| unknown(e.to_string()))?;
-        let bytes =
-            read(&allowed, parent.name, |size| text_size(parent.name, size)).map_err(|e| unknown(e.to_string()))?;
-        RubricText::of(bytes, allowed.display().to_string())
+        let opened = open(&path).map_err(|e| unknown(e.to_string()))?;
+        let place = opened.path.display().to_string();
+        let bytes = read_text(opened, parent.name).map_err(|e| unknown(e.to_string()))?;
+        RubricText::of(bytes, place)
     };
     Ok(Rubric::load(
         RubricSource::Text {
@@ -158,29 +242,37 @@ fn read_rubric(
     )?)
 }
 
-/// Reads a file whose size `check` accepts; what is too large is never in memory.
-fn read(
-    allowed: &Path,
-    named: &str,
-    check: impl FnOnce(u64) -> Result<(), ServiceError>,
-) -> Result<Vec<u8>, ServiceError> {
-    let failed = |reason: String| ServiceError::File {
-        path: named.to_owned(),
-        reason,
-    };
-    let size = std::fs::metadata(allowed).map_err(|e| failed(e.to_string()))?.len();
-    check(size)?;
-    std::fs::read(allowed).map_err(|e| failed(e.to_string()))
+/// The size of an open file.
+fn size_of(opened: &Opened, named: &str) -> Result<u64, ServiceError> {
+    let about = opened.file.metadata().map_err(|error| unread(named, &error))?;
+    Ok(about.len())
 }
 
-fn text_size(named: &str, size: u64) -> Result<(), ServiceError> {
-    if size <= MAX_TEXT {
-        return Ok(());
+/// Reads the first `size` bytes of an open file: it may grow meanwhile.
+fn read(opened: Opened, named: &str, size: u64) -> Result<Vec<u8>, ServiceError> {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    let read = opened.file.take(size).read_to_end(&mut bytes);
+    read.map_err(|error| unread(named, &error))?;
+    Ok(bytes)
+}
+
+/// Reads a rubric.
+fn read_text(opened: Opened, named: &str) -> Result<Vec<u8>, ServiceError> {
+    let size = size_of(&opened, named)?;
+    if size > MAX_TEXT {
+        return Err(ServiceError::usage(
+            format!("{named} has {size} bytes, the limit for a rubric is {MAX_TEXT}; it was not read"),
+            "Check the path: give the rubric itself.",
+        ));
     }
-    Err(ServiceError::usage(
-        format!("{named} has {size} bytes, the limit for workflows and rubrics is {MAX_TEXT}; it was not read"),
-        "Check the path: give the workflow or the rubric itself.",
-    ))
+    read(opened, named, size)
+}
+
+fn unread(named: &str, error: &std::io::Error) -> ServiceError {
+    ServiceError::File {
+        path: named.to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 /// Runs blocking work off the runtime's threads.

@@ -183,7 +183,14 @@ impl Service {
             None => {
                 self.judgings.room().map_err(busy)?;
                 let handle = format!("judge-{}", SessionId::random());
-                let work = self.plan(&request).await?;
+                let work = {
+                    // One call at a time has the pictures in hand that its two or three files hold.
+                    let _hands = tokio::select! {
+                        hands = self.hands.lock() => hands,
+                        () = cancel.cancelled() => return Err(ServiceError::Cancelled(": nothing was started".into())),
+                    };
+                    self.plan(&request).await?
+                };
                 let service = self.clone();
                 let unload = request.unload;
                 let begin = |teller, cancel| async move { service.run_plan(work, unload, &teller, &cancel).await };
@@ -235,10 +242,7 @@ impl Service {
                     "Give `session` too, or the path of a picture.",
                 ));
             }
-            (Err(_), _) => {
-                let loaded = self.picture(against).await?;
-                vec![(None, self.store.put_image(loaded.bytes).await?.hash)]
-            }
+            (Err(_), _) => vec![(None, self.kept_picture(against).await?)],
         };
         Ok(Incumbent {
             name: against.trim().to_owned(),
@@ -311,12 +315,11 @@ impl Service {
                 (self.subjects(&session.id, n).await?, iteration.content.positive)
             }
             (None, Some(path)) => {
-                let bytes = self.picture(path).await?.bytes;
                 let subject = Subject {
                     of: JudgementOf::Files {
                         generated: path.clone(),
                     },
-                    picture: self.store.put_image(bytes).await?.hash,
+                    picture: self.kept_picture(path).await?,
                     run: None,
                 };
                 (vec![subject], None)

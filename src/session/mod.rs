@@ -22,6 +22,7 @@ mod question;
 mod queue;
 mod record;
 pub mod records;
+mod results;
 mod run;
 mod seeds;
 mod sharing;
@@ -111,6 +112,8 @@ pub struct Service {
     resumed: Arc<AtomicBool>,
     /// Turns at working through graphs: of large ones each takes a processor for a while.
     graphs: Arc<Semaphore>,
+    /// Held by the call that reads the pictures it is to judge.
+    hands: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How many graphs are worked through at a time.
@@ -135,6 +138,7 @@ impl Service {
             at_work: AtWork::default(),
             resumed: Arc::default(),
             graphs: Arc::new(Semaphore::new(GRAPHS_AT_ONCE)),
+            hands: Arc::default(),
         }
     }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::advice::advise;
 use super::decided::{Decided, newest};
 use super::decision_log::RecordId;
-use super::files::blocking;
 use super::judging::rubric_of;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
@@ -222,12 +221,11 @@ impl Service {
 
     /// A small copy of a stored picture; nothing where it is gone or damaged, which the log says.
     async fn thumbnail(&self, hash: &ImageHash, side: u32) -> Option<Thumbnail> {
-        let made = async {
-            let picture = self.stored_picture(hash).await?;
+        let made = self.with_stored(hash, move |picture| {
             let (width, height) = (picture.width(), picture.height());
-            let jpeg = blocking(move || Ok(preview(&picture, side)?)).await?;
-            Ok::<_, ServiceError>(Thumbnail { jpeg, width, height })
-        };
+            let jpeg = preview(&picture, side)?;
+            Ok(Thumbnail { jpeg, width, height })
+        });
         made.await
             .inspect_err(|error| tracing::warn!(%error, "a picture is left out of the report"))
             .ok()

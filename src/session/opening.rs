@@ -11,17 +11,19 @@ use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Role};
 use crate::comfy::knobs::check_seed;
 use crate::history::{
-    self, GraphHash, IterationNo, NewSession, RunState, Session, SessionChange, SessionId, SessionRubric,
+    self, GraphHash, ImageHash, IterationNo, NewSession, RunState, Session, SessionChange, SessionId, SessionRubric,
     WorkflowSource,
 };
 use crate::judge::rubric::Rubric;
+use crate::picture::Picture;
 
 /// What a new session is opened with.
 pub(super) struct Opening {
     pub graph: Graph,
     pub source: WorkflowSource,
     pub rubric: Rubric,
-    pub reference: Option<Vec<u8>>,
+    /// It was read, and can be used.
+    pub reference: Option<ImageHash>,
 }
 
 /// What an injection writes into.
@@ -48,7 +50,7 @@ impl Service {
             })?;
             let rubric = self.rubric(request.rubric.as_deref()).await?;
             let reference = match &request.reference {
-                Some(path) => Some(self.picture(path).await?.bytes),
+                Some(path) => Some(file_hash(&self.picture(path).await?.picture)?),
                 None => None,
             };
             let (graph, source) = self.workflow(named).await?;
@@ -105,10 +107,17 @@ impl Service {
         choices: BTreeMap<String, String>,
         request: &InjectRequest,
     ) -> Result<Session, ServiceError> {
-        let reference = match opening.reference {
-            Some(bytes) => Some(self.store.put_image(bytes).await?.hash),
+        // Read again rather than held for as long as ComfyUI takes to answer.
+        let reference = match &request.reference {
+            Some(path) => Some(self.kept_picture(path).await?),
             None => None,
         };
+        if reference != opening.reference {
+            return Err(ServiceError::usage(
+                "the reference picture changed while the session was opened; no session was opened",
+                "Wait until its file is written completely, and call again.",
+            ));
+        }
         let resolved = records::write_rubric(&opening.rubric).map_err(|e| ServiceError::Internal(e.to_string()))?;
         let new = NewSession {
             title: request.title.clone(),
@@ -140,7 +149,7 @@ impl Service {
     ) -> Result<Session, ServiceError> {
         let reference = match &request.reference {
             Some(path) => {
-                let hash = self.store.put_image(self.picture(path).await?.bytes).await?.hash;
+                let hash = self.kept_picture(path).await?;
                 if session.opened.reference.as_ref().is_some_and(|kept| *kept != hash) {
                     return Err(ServiceError::usage(
                         format!("session {} has another reference already", session.id),
@@ -209,4 +218,8 @@ impl Service {
 
 pub(super) fn graph_hash(graph: &Graph) -> Result<GraphHash, ServiceError> {
     GraphHash::parse(&graph.hash()).map_err(|e| ServiceError::Internal(e.to_string()))
+}
+
+fn file_hash(picture: &Picture) -> Result<ImageHash, ServiceError> {
+    ImageHash::parse(&picture.hash().to_string()).map_err(|e| ServiceError::Internal(e.to_string()))
 }

@@ -2,7 +2,7 @@
 
 use super::judging::JudgementOf;
 use super::{Service, ServiceError};
-use crate::history::{HistoryError, ImageHash, Verify};
+use crate::history::{HistoryError, ImageHash};
 use crate::picture::Picture;
 
 /// What a stored picture is, for whoever reads that its file is gone.
@@ -64,24 +64,19 @@ pub(super) struct Look {
 impl Service {
     /// What a picture from the image store shows.
     pub(super) async fn look(&self, hash: &ImageHash) -> Result<Look, ServiceError> {
-        let picture = self.stored_picture(hash).await?;
-        Ok(Look {
-            size: (picture.width(), picture.height()),
-            pixels: ImageHash::of(picture.rgb()),
+        self.with_stored(hash, |picture| {
+            Ok(Look {
+                size: (picture.width(), picture.height()),
+                pixels: ImageHash::of(picture.rgb()),
+            })
         })
+        .await
     }
 
-    /// A picture from the image store, its content checked against its name.
-    pub(super) async fn stored_picture(&self, hash: &ImageHash) -> Result<Picture, ServiceError> {
-        let (_, bytes) = self.store.read_image(hash, Verify::Hash).await?;
-        Ok(self.decoded(bytes).await?.picture)
-    }
-
-    /// The same, for one of which it is known what it is.
+    /// A picture from the image store, of which it is known what it is.
     pub(super) async fn pictured(&self, hash: &ImageHash, what: &Pictured<'_>) -> Result<Picture, ServiceError> {
-        let read = self.store.read_image(hash, Verify::Hash).await;
-        let (_, bytes) = read.map_err(|error| what.explain(error))?;
-        Ok(self.decoded(bytes).await?.picture)
+        self.is_there(hash, what).await?;
+        self.stored_picture(hash).await
     }
 
     /// Whether a picture's file is there, before its turn has come.

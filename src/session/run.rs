@@ -11,12 +11,8 @@ use crate::comfy::record::Finished;
 use crate::comfy::runs::{Run as Following, Submission};
 use crate::hint;
 use crate::history::{HistoryError, PromptId, Run, RunImage, RunState, RunUpdate};
-use crate::picture::Limits;
 use crate::progress::{Done, Progress, Teller};
 use crate::text::{Foreign, shortened};
-
-/// How often a picture is asked for whose answer is cut short.
-const FETCHES: u32 = 3;
 
 /// What a run needs beside its record.
 pub(super) struct RunPlan<'a> {
@@ -66,47 +62,44 @@ impl Service {
             Err(error) => return Err(self.ended_badly(run.prompt_id, error).await),
         };
         let told = result_first(&mut finished, plan.pictures);
-        if let Err(error) = self.fetch(run.prompt_id, &finished).await {
-            // Otherwise the pictures are still there: the run stays open, and asking again fetches them.
-            if has_no_picture(&error) {
-                let update = RunUpdate::Failed {
-                    error: error.to_string(),
-                };
-                self.advance(run.prompt_id, update).await?;
+        let fetched = match self.fetch(run.prompt_id, &finished).await {
+            Ok(fetched) => fetched,
+            Err(error) => {
+                // Otherwise the pictures are still there: the run stays open, and asking again fetches them.
+                if has_no_picture(&error) {
+                    let update = RunUpdate::Failed {
+                        error: error.to_string(),
+                    };
+                    self.advance(run.prompt_id, update).await?;
+                }
+                return Err(error);
             }
-            return Err(error);
-        }
+        };
         let update = RunUpdate::Finished {
             cached: finished.cached,
             seconds: finished.seconds,
         };
         let run = self.advance(run.prompt_id, update).await?;
-        let remarks: Vec<String> = told.into_iter().chain(remark(plan, &finished)).collect();
+        let remarks: Vec<String> = [told, fetched, remark(plan, &finished)].into_iter().flatten().collect();
         Ok((run, (!remarks.is_empty()).then(|| remarks.join(" "))))
     }
 
-    /// Fetches a run's pictures; each is on disk and recorded before the run counts as finished.
-    async fn fetch(&self, id: PromptId, finished: &Finished) -> Result<(), ServiceError> {
+    /// Fetches a run's pictures; each is on disk and recorded before the run counts as finished. Returns what has to be said of
+    /// them.
+    async fn fetch(&self, id: PromptId, finished: &Finished) -> Result<Option<String>, ServiceError> {
         let mut images = Vec::new();
+        let mut notes = Vec::new();
         for (ordinal, image) in finished.images.iter().enumerate() {
-            let bytes = self.output_image(image).await?;
-            if bytes.starts_with(b"<") {
-                return Err(ServiceError::from(ComfyError::BadAnswer {
-                    what: format!("the image {}", image.filename),
-                    detail: "it is a web page".into(),
-                }));
-            }
-            // Decoded before it is kept, so that what is recorded is a picture.
-            let loaded = self.decoded(bytes).await?;
-            let stored = self.store.put_image(loaded.bytes).await?;
+            let taken = self.taken(image).await?;
+            notes.extend(taken.note);
             images.push(RunImage {
                 ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
-                hash: stored.hash,
+                hash: taken.hash,
                 filename: image.filename.clone(),
                 subfolder: image.subfolder.clone(),
                 folder_type: image.kind.as_str().to_owned(),
-                width: loaded.picture.width(),
-                height: loaded.picture.height(),
+                width: taken.width,
+                height: taken.height,
             });
         }
         if images.is_empty() {
@@ -126,21 +119,7 @@ impl Service {
             ));
         }
         self.store.record_images(id, images).await?;
-        Ok(())
-    }
-
-    /// The bytes of a picture; asked for again where the connection failed.
-    async fn output_image(&self, image: &OutputImage) -> Result<Vec<u8>, ComfyError> {
-        let limit = Limits::default().max_bytes;
-        for _ in 1..FETCHES {
-            match self.client.output_image(image, limit).await {
-                Err(error) if error.is_passing() => {
-                    tracing::debug!(%error, "a picture did not arrive and is asked for again")
-                }
-                answered => return answered,
-            }
-        }
-        self.client.output_image(image, limit).await
+        Ok((!notes.is_empty()).then(|| notes.join(" ")))
     }
 
     /// Records what became of a run. Another program on the same history may have recorded its end already: that stands.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::files::blocking;
+use super::files::{blocking, room};
 use super::judging::{Judgement, JudgementOf};
 use super::queue::Queued;
 use super::{Service, ServiceError};
@@ -11,7 +11,7 @@ use crate::history::{ImageHash, StoredImage, Verify};
 use crate::picture::{Limits, MAX_CELLS, PREVIEW_SIDE, Picture, SheetCell, decode, preview, sheet};
 
 /// Larger files are not sent: they would be a third larger in base64, and clients keep whole messages in memory.
-const MAX_SENT: u64 = 32 << 20;
+const MAX_SENT: u64 = 8 << 20;
 
 /// Previews that one result carries at most: a client's conversation keeps them all.
 const MOST_PREVIEWS: usize = 8;
@@ -67,9 +67,8 @@ impl Service {
     /// [`ServiceError`] when the picture is withheld or cannot be read.
     pub async fn shown(&self, hash: &ImageHash, label: &str) -> Result<Vec<u8>, ServiceError> {
         self.may_be_shown(hash).await?;
-        let picture = self.stored_picture(hash).await?;
         let label = label.to_owned();
-        blocking(move || {
+        self.with_stored(hash, move |picture| {
             let cell = SheetCell {
                 picture: &picture,
                 label: &label,
@@ -85,8 +84,8 @@ impl Service {
     /// # Errors
     /// [`ServiceError`] when the picture cannot be read.
     pub async fn preview(&self, hash: &ImageHash) -> Result<Vec<u8>, ServiceError> {
-        let picture = self.stored_picture(hash).await?;
-        blocking(move || Ok(preview(&picture, PREVIEW_SIDE)?)).await
+        self.with_stored(hash, |picture| Ok(preview(&picture, PREVIEW_SIDE)?))
+            .await
     }
 
     /// A stored picture's file, its content checked against its name.
@@ -154,15 +153,21 @@ impl Service {
                 .unwrap_or_default();
             cells.push((generated.clone(), format!("{name}{score}")));
         }
-        blocking(move || {
-            let mut pictures: Vec<(Picture, String)> = Vec::new();
-            for (path, label) in cells {
+        let mut pictures: Vec<(Picture, String)> = Vec::new();
+        for (path, label) in cells {
+            let limits = Limits::default();
+            let size = tokio::fs::metadata(&path).await.map_or(0, |about| about.len());
+            let _room = room(size).await;
+            let small = blocking(move || {
                 let bytes = std::fs::read(&path).map_err(|e| ServiceError::File {
                     path: path.clone(),
                     reason: e.to_string(),
                 })?;
-                pictures.push((decode(&bytes, &Limits::default())?, label));
-            }
+                Ok(decode(&bytes, &limits)?.shrunk(PREVIEW_SIDE)?)
+            });
+            pictures.push((small.await?, label));
+        }
+        blocking(move || {
             let cells: Vec<SheetCell<'_>> = pictures
                 .iter()
                 .map(|(picture, label)| SheetCell {

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::files::blocking;
+use super::files::{Room, blocking};
 use super::inject::Located;
 use super::{Service, ServiceError};
 use crate::comfy::knobs::{self, InjectError, PictureKnob, REFERENCE};
-use crate::history::{ImageHash, Verify};
+use crate::history::ImageHash;
 use crate::near::nearest;
 
 /// The session's reference, as far as it is known when a knob asks for it.
@@ -46,14 +46,15 @@ impl Service {
         picture: &PictureKnob,
         reference: &Reference<'_>,
     ) -> Result<Option<String>, ServiceError> {
-        let (bytes, called) = if picture.value == REFERENCE {
+        let ((bytes, _room), called) = if picture.value == REFERENCE {
             (self.reference_bytes(reference, &picture.place).await?, "reference")
         } else if picture.options.contains(&picture.value) {
             return Ok(None);
         } else if self.roots.allow(&picture.value).is_ok_and(|path| path.is_file()) || leads_out(&picture.value) {
             // Decoded, so that what is no picture is told here and not by a node. What lies outside the folders that may
             // be read is refused, rather than left to a server that reads any file.
-            (self.picture(&picture.value).await?.bytes, picture.value.as_str())
+            let (loaded, room) = self.picture_in_room(&picture.value).await?;
+            ((loaded.bytes, room), picture.value.as_str())
         } else if picture.value.contains(['/', '[']) {
             // Below a folder of the server, or in its output: only the server knows.
             return Ok(None);
@@ -65,10 +66,13 @@ impl Service {
         Ok(Some(self.client.upload_image(&name, bytes).await?))
     }
 
-    async fn reference_bytes(&self, reference: &Reference<'_>, place: &str) -> Result<Vec<u8>, ServiceError> {
+    async fn reference_bytes(&self, reference: &Reference<'_>, place: &str) -> Result<(Vec<u8>, Room), ServiceError> {
         match reference {
-            Reference::Kept(hash) => Ok(self.store.read_image(hash, Verify::Hash).await?.1),
-            Reference::Given(path) => Ok(self.picture(path).await?.bytes),
+            Reference::Kept(hash) => self.stored_bytes(hash).await,
+            Reference::Given(path) => {
+                let (loaded, room) = self.picture_in_room(path).await?;
+                Ok((loaded.bytes, room))
+            }
             Reference::Missing => Err(ServiceError::usage(
                 format!("{place} is to be {REFERENCE}, and the session has no reference picture; nothing was recorded"),
                 "Give `reference` too, or the path of a picture as the knob's value.",

@@ -146,6 +146,13 @@ impl Prey {
         }
     }
 
+    /// The most memory that it ever held, in KiB.
+    pub fn peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Looks again and again until `wanted` holds of it: the system has no bell for that.
     pub async fn until_it(&self, what: &str, wanted: impl Fn(Held) -> bool) {
         within(what, async {

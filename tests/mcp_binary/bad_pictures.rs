@@ -127,7 +127,12 @@ fn bad_files(bench: &Bench) -> Vec<Case> {
 /// What names no file that can be read.
 fn bad_paths(bench: &Bench) -> Vec<Case> {
     let base64 = STANDARD.encode(encoded(noise(), ImageFormat::Png));
+    // Opening it would wait for somebody who writes into it.
+    let pipe = bench.file("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
     vec![
+        (pipe, "not a regular file", "not of a folder"),
         (bench.file("none.png"), "cannot reach", "spelling"),
         (bench.file(""), "not a regular file", "not of a folder"),
         (

@@ -157,11 +157,7 @@ fn bad_names(bench: &Bench) -> Vec<Case> {
     // Sparse: it takes no space, and must not be read.
     File::create(&huge).unwrap().set_len((100 << 20) + 1).unwrap();
     vec![
-        (
-            huge,
-            "the limit for workflows and rubrics is 104857600",
-            "the rubric itself",
-        ),
+        (huge, "the limit for a rubric is 1048576", "the rubric itself"),
         (bench.file(""), "not a regular file", "not of a folder"),
         (
             "defualt".into(),

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use super::{Answer, Args, Named, ask, say};
 use crate::cli::show;
-use crate::clients::{self, Client, ClientError, Entry, Merged, NAME};
+use crate::clients::{self, Client, ClientError, Entry, MOST_BYTES, Merged, NAME};
 use crate::config::{Config, Environment, Source, usual_file};
+use crate::regular;
 use crate::replace::replace;
 
 /// The entry: this program, and those of this call's settings that say where the others are.
@@ -163,7 +164,7 @@ fn write(client: Client, args: &Args, environment: &Environment, entry: &Entry) 
 
 /// The text of a file; one that is not there has none.
 fn read(path: &Path) -> Result<String, ClientError> {
-    match std::fs::read_to_string(path) {
+    match regular::read_to_string(path, MOST_BYTES) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(source) => {

@@ -4,14 +4,35 @@ use super::GraphError;
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The longest text chunk that is read, in bytes.
-const MAX_CHUNK: usize = 16 * 1024 * 1024;
+const MAX_CHUNK: usize = 4 * 1024 * 1024;
 
 pub(super) fn is_png(bytes: &[u8]) -> bool {
     bytes.starts_with(SIGNATURE)
 }
 
-/// The text stored under `keyword` in a `tEXt` or an uncompressed `iTXt` chunk.
-pub(super) fn text_chunk(bytes: &[u8], keyword: &str) -> Result<String, GraphError> {
+/// The text stored under `keyword` in a `tEXt` or an uncompressed `iTXt` chunk; `None` where no chunk has that keyword.
+/// Nothing is unpacked.
+pub(super) fn text_chunk(bytes: &[u8], keyword: &str) -> Result<Option<String>, GraphError> {
+    let Some((kind, body)) = find(bytes, keyword)? else {
+        return Ok(None);
+    };
+    if body.len() > MAX_CHUNK {
+        return Err(GraphError::UnreadableChunk("it is longer than 4 MiB"));
+    }
+    match kind {
+        b"tEXt" => Ok(Some(latin1_or_utf8(body))),
+        b"iTXt" => international(body).map(Some),
+        _ => Err(GraphError::UnreadableChunk("it is compressed")),
+    }
+}
+
+/// Whether some text, readable or not, is stored under `keyword`.
+pub(super) fn has_text_chunk(bytes: &[u8], keyword: &str) -> bool {
+    find(bytes, keyword).is_ok_and(|found| found.is_some())
+}
+
+/// The first text chunk of a keyword: its kind, and what comes behind the keyword.
+fn find<'a>(bytes: &'a [u8], keyword: &str) -> Result<Option<(&'a [u8], &'a [u8])>, GraphError> {
     let mut rest = bytes.get(SIGNATURE.len()..).unwrap_or_default();
     while let Some((head, tail)) = rest.split_at_checked(8) {
         let length = head[..4]
@@ -26,17 +47,10 @@ pub(super) fn text_chunk(bytes: &[u8], keyword: &str) -> Result<String, GraphErr
                 .strip_prefix(keyword.as_bytes())
                 .and_then(|body| body.strip_prefix(b"\0"))
         {
-            if body.len() > MAX_CHUNK {
-                return Err(GraphError::UnreadableChunk("it is longer than 16 MiB"));
-            }
-            return match kind {
-                b"tEXt" => Ok(latin1_or_utf8(body)),
-                b"iTXt" => international(body),
-                _ => Err(GraphError::UnreadableChunk("it is compressed")),
-            };
+            return Ok(Some((kind, body)));
         }
         if kind == b"IEND" {
-            return Err(GraphError::NoPromptChunk);
+            return Ok(None);
         }
         // The four bytes after the data are its checksum; a wrong one shows in the JSON soon enough.
         rest = after.get(4..).unwrap_or_default();

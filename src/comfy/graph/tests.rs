@@ -150,3 +150,59 @@ fn the_largest_seed_stays_exact() {
     let near = text.replace("615", "614");
     assert_ne!(graph.hash(), Graph::parse(near.as_bytes()).unwrap().hash());
 }
+
+#[test]
+fn a_picture_with_the_editors_form_alone_says_what_it_carries() {
+    let png = picture(&[text("workflow", r#"{"nodes": [], "links": [], "version": 0.4}"#)]);
+    let error = Graph::parse(&png).unwrap_err();
+    assert!(matches!(error, GraphError::OnlyUiFormat), "{error:?}");
+    assert!(error.to_string().contains("UI format only"), "{error}");
+    let hint = error.hint();
+    assert!(
+        hint.contains("Drop the PNG onto ComfyUI's page") && hint.contains("API format"),
+        "{hint}"
+    );
+}
+
+#[test]
+fn what_grows_in_memory_is_not_read() {
+    // Each of these is valid JSON, and was gigabytes once.
+    let lists = format!("[{}[]]", "[],".repeat(2_000_000));
+    let nodes: Vec<String> = (0..60_000).map(|n| format!(r#""{n}":{{"class_type":"A"}}"#)).collect();
+    let nodes = format!("{{{}}}", nodes.join(","));
+    for json in [&lists, &nodes] {
+        assert!(json.len() < MAX_WORKFLOW_BYTES);
+        for bytes in [
+            json.clone().into_bytes(),
+            picture(&[text("prompt", &json[..json.len().min(4 << 20)])]),
+        ] {
+            let error = Graph::parse(&bytes).unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    GraphError::TooManyValues { limit: 100_000 } | GraphError::UnreadableChunk(_)
+                ),
+                "{error}"
+            );
+        }
+    }
+    let error = Graph::parse(&picture(&[text("prompt", &lists[..3 << 20])])).unwrap_err();
+    assert!(error.to_string().contains("more than 100000 values"), "{error}");
+    assert!(error.hint().contains("rarely over 1 MB"), "{}", error.hint());
+    let error = Graph::parse(&picture(&[text("prompt", &"x".repeat((4 << 20) + 1))])).unwrap_err();
+    assert!(error.to_string().contains("longer than 4 MiB"), "{error}");
+    let error = Graph::parse(" ".repeat(MAX_WORKFLOW_BYTES + 1).as_bytes()).unwrap_err();
+    assert!(
+        error.to_string().contains("8388609 bytes; at most 8388608 are read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_large_workflow_is_read() {
+    let nodes: Vec<String> = (0..5_000)
+        .map(|n| format!(r#""{n}":{{"class_type":"A","inputs":{{"a":1,"b":["{n}",0],"c":"text, [with] {{marks}}"}}}}"#))
+        .collect();
+    let graph = Graph::parse(format!("{{{}}}", nodes.join(",")).as_bytes()).unwrap();
+    assert_eq!(graph.len(), 5_000);
+}

@@ -143,3 +143,42 @@ fn what_is_longer_than_a_path_is_not_echoed() {
         assert!(told.chars().count() < 600, "{told}");
     }
 }
+
+/// What stands at a path is swapped for a link to a secret and back, as fast as it goes.
+#[cfg(unix)]
+#[test]
+fn a_link_put_in_the_way_meanwhile_is_not_followed() {
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let place = Place::new();
+    let [asked, link, file] = ["home/a.png", "home/link", "home/file"].map(|path| place.at(path));
+    let (secret, done) = (place.at("cwd/secret.png"), AtomicBool::new(false));
+    fs::write(&secret, "secret").unwrap();
+    fs::write(&asked, "mine").unwrap();
+    let roots = allowed(&place);
+    let read = || match roots.open(&asked) {
+        Ok(mut opened) => {
+            let mut text = String::new();
+            opened.file.read_to_string(&mut text).map(|_| text).unwrap_or_default()
+        }
+        Err(RootError::Outside { .. } | RootError::Unreachable { .. }) => "refused".to_owned(),
+        Err(error) => format!("{error:?}"),
+    };
+    let seen: Vec<String> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                symlink(&secret, &link).unwrap();
+                fs::rename(&link, &asked).unwrap();
+                fs::write(&file, "mine").unwrap();
+                fs::rename(&file, &asked).unwrap();
+            }
+        });
+        let seen = (0..20_000).map(|_| read()).collect();
+        done.store(true, Ordering::Relaxed);
+        seen
+    });
+    assert!(seen.iter().all(|text| text == "mine" || text == "refused"), "a secret");
+    assert!(seen.iter().any(|text| text == "mine"), "it was never a file");
+}

@@ -71,6 +71,7 @@ fn comfyui() -> Vec<Sample> {
             limit: Duration::ZERO
         },
         ComfyError::TooLarge { what: s(), limit: 1 },
+        ComfyError::TooMuchJson { what: s(), limit: s() },
         ComfyError::BadAnswer { what: s(), detail: s() },
         ComfyError::ImageGone {
             filename: s(),
@@ -86,7 +87,9 @@ fn comfyui() -> Vec<Sample> {
 fn edits() -> Vec<Sample> {
     let role = Role::Positive;
     samples![
-        GraphError::TooLarge { bytes: 1 },
+        GraphError::TooLarge { bytes: 2, limit: 1 },
+        GraphError::TooManyValues { limit: 1 },
+        GraphError::OnlyUiFormat,
         GraphError::NotText,
         GraphError::Json(serde_json::from_str::<u8>("{").unwrap_err()),
         GraphError::UiFormat,

@@ -149,6 +149,18 @@ fn pictures() -> Vec<Sample> {
             height: 2,
             limit: 1
         },
+        PictureError::TooLong {
+            width: 2,
+            height: 1,
+            limit: 1
+        },
+        PictureError::TooMuchMemory {
+            format,
+            width: 2,
+            height: 1,
+            needs: 2,
+            limit: 1
+        },
         PictureError::NotAPicture { looks_like: "a text" },
         PictureError::Unsupported { looks_like: "a HEIC" },
         PictureError::Truncated { format },

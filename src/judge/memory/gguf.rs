@@ -6,11 +6,12 @@
 mod reader;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use reader::{Entry, Reader};
+
+use crate::regular;
 
 /// The value of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,7 +152,7 @@ pub fn parts_of(file: &Path) -> Vec<PathBuf> {
 }
 
 fn read_one(path: &Path) -> Result<Head, GgufError> {
-    let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let opened = regular::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (about, file) = opened.map_err(|source| GgufError::Unread {
         path: path.to_owned(),
         source,

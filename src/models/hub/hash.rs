@@ -1,6 +1,5 @@
 //! Sums of files.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -8,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::models::error::ModelsError;
 use crate::models::telling::{Event, Telling};
+use crate::regular;
 
 /// Bytes that are read at a time.
 const BUFFER: usize = 1 << 20;
@@ -21,7 +21,7 @@ pub async fn hash_of(path: PathBuf, name: &str, telling: &Telling) -> Result<Str
     let what = format!("checking {name}");
     let shown = path.clone();
     let hash = move || -> io::Result<String> {
-        let mut file = File::open(&path)?;
+        let mut file = regular::open(&path)?;
         telling.begins(what, 0, file.metadata()?.len());
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; BUFFER];

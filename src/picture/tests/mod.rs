@@ -1,5 +1,6 @@
 mod decoding;
 mod fitting;
+mod limits;
 mod seeing;
 
 use std::io::Cursor;

@@ -23,6 +23,7 @@ use crate::judge::engine::{
 };
 use crate::judge::fingerprint::fingerprint;
 use crate::judge::memory::{GgufError, Head, Placement};
+use crate::regular;
 
 /// A loaded judge. Lives on one thread of the judge process.
 pub struct LlamaEngine<'m> {
@@ -103,11 +104,7 @@ fn readable(what: &str, path: &Path) -> Result<(), EngineError> {
         path: path.into(),
         reason,
     };
-    let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
-    let meta = file.metadata().map_err(|e| failed(e.to_string()))?;
-    if !meta.is_file() {
-        return Err(failed("it is not a file".into()));
-    }
+    regular::open(path).map_err(|e| failed(e.to_string()))?;
     match Head::read(path) {
         // llama.cpp loads a projector that lacks its last bytes without a word. Of all else it says what is wrong.
         Err(GgufError::CutOff { needed, found, .. }) => Err(EngineError::Load {

@@ -1,6 +1,6 @@
 //! `inspect WORKFLOW`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -11,13 +11,14 @@ use super::show;
 use crate::comfy::error::ComfyError;
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Place, Roles, find, report};
+use crate::comfy::lint::{self, Problem};
 use crate::comfy::object_info::ObjectInfo;
 use crate::config::Config;
 use crate::text::shortened;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// An API-format JSON file, or a PNG that ComfyUI saved
+    /// An API-format JSON file, a PNG that ComfyUI saved, or "last" for ComfyUI's newest run
     workflow: PathBuf,
     /// The nodes' definitions from a file (GET /object_info) instead of the server
     #[arg(long, value_name = "FILE")]
@@ -28,18 +29,44 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
-    let bytes = tokio::fs::read(&args.workflow)
-        .await
-        .with_context(|| format!("{} cannot be read", args.workflow.display()))?;
-    let graph = Graph::parse(&bytes).with_context(|| args.workflow.display().to_string())?;
+    let graph = workflow(&args.workflow, &config).await?;
     let info = definitions(&args, &config, &graph).await?;
     let roles = find(&graph, &info);
+    let endings = lint::pictures(&graph, &info);
     if args.json {
-        show::line(&serde_json::to_string_pretty(&report(&graph, &roles))?);
+        let mut told = report(&graph, &roles);
+        if let Some(notes) = told["notes"].as_array_mut() {
+            notes.extend(endings.iter().map(|ending| Value::from(in_words(ending))));
+        }
+        show::line(&serde_json::to_string_pretty(&told)?);
     } else {
         show::line(&table(&roles));
+        for ending in &endings {
+            show::line(&in_words(ending));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn workflow(named: &Path, config: &Config) -> Result<Graph> {
+    if named == Path::new("last") {
+        let newest = comfy(config)?.last_graph().await?.ok_or_else(|| {
+            CliError::new(
+                "ComfyUI's history is empty, so there is no last workflow",
+                "Run the workflow once in ComfyUI, or give its file.",
+            )
+        })?;
+        return Ok(Graph::from_json(newest)?);
+    }
+    let bytes = tokio::fs::read(named)
+        .await
+        .with_context(|| format!("{} cannot be read", named.display()))?;
+    Graph::parse(&bytes).with_context(|| named.display().to_string())
+}
+
+/// What a node makes that is no picture, and what to do about it.
+fn in_words(ending: &Problem) -> String {
+    format!("{ending}. {}", ending.remedy).trim_end().to_owned()
 }
 
 async fn definitions(args: &Args, config: &Config, graph: &Graph) -> Result<ObjectInfo> {

@@ -191,10 +191,10 @@ impl Client {
         if let Some(known) = self.with_definitions(|cache| cache.get(class).cloned()) {
             return Ok(Some(known));
         }
-        let answer = match self.json(self.request(Method::GET, &["object_info", class], &[])).await {
-            Err(ComfyError::Http { status: 404, .. }) => return Ok(None),
-            answer => answer?,
-        };
+        // Of a class that it does not have ComfyUI answers `{}`: a 404 is an error of the address.
+        let answer = self
+            .json(self.request(Method::GET, &["object_info", class], &[]))
+            .await?;
         let Some(found) = answer.get(class).map(|definition| Arc::new(definition.clone())) else {
             return Ok(None);
         };
@@ -218,7 +218,7 @@ impl Client {
             let told = serde_json::from_slice(&body).unwrap_or(Value::Null);
             let problems = rejection::problems(&told, graph);
             return Err(if problems.is_empty() {
-                let body = rejection::shorten(&String::from_utf8_lossy(&body));
+                let body = rejection::said(&body);
                 ComfyError::Http {
                     request: "POST /prompt".into(),
                     status,

@@ -10,8 +10,9 @@ use super::{Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Place, Role, Roles, find};
 use crate::comfy::knobs::{Applied, Change, Edits, apply};
-use crate::comfy::lint;
+use crate::comfy::lint::{self, Problem, Severity};
 use crate::comfy::object_info::ObjectInfo;
+use crate::hint;
 use crate::history::{self, IterationNo, NewIteration, Session, SessionId};
 use crate::judge::guard::{self, Refusal};
 
@@ -112,6 +113,11 @@ impl Service {
         let mut choices = session.as_ref().map(|s| s.opened.choices.clone()).unwrap_or_default();
         choices.extend(request.place.clone());
         let located = self.locate(&original, &graph, &choices).await?;
+        // A workflow of a video or a sound has no place for a prompt that would be worth a question. A knob may change the format.
+        let endings = lint::pictures(&located.graph, &located.info);
+        if request.knobs.is_empty() && lint::is_fatal(&endings) {
+            return Err(ServiceError::Lint(endings));
+        }
         let edits = Edits {
             positive: request.positive.clone(),
             negative: request.negative.clone(),
@@ -142,14 +148,15 @@ impl Service {
             self.store.record_refusal(session, &refusal.to_string()).await?;
             return Err(refusal.into());
         }
-        let problems = lint::check(&applied.graph, &located.info);
-        if lint::is_fatal(&problems) {
-            return Err(ServiceError::Lint(problems));
-        }
+        let problems = sound(&applied.graph, &located.info)?;
 
         let mut notes = located.notes;
         notes.extend(applied.notes.iter().cloned());
-        notes.extend(problems.iter().map(|p| format!("{} {}", p.message, p.remedy)));
+        notes.extend(
+            problems
+                .iter()
+                .map(|p| format!("{p}. {}", p.remedy).trim_end().to_owned()),
+        );
         let session = match (session, opening) {
             (Some(session), _) => self.keep_choices(session, choices, &request).await?,
             (None, Some(opening)) => self.open(opening, choices, &request).await?,
@@ -200,7 +207,8 @@ impl Service {
             Ok(info) => info,
             Err(error) => {
                 notes.push(format!(
-                    "values were not checked against the nodes' definitions: {error}"
+                    "values were not checked against the nodes' definitions: {}",
+                    hint::in_words(&error)
                 ));
                 ObjectInfo::default()
             }
@@ -240,6 +248,20 @@ impl Service {
         }
         Ok(info)
     }
+}
+
+/// What is to be said of a graph that may be posted.
+///
+/// # Errors
+/// [`ServiceError::Lint`] with what forbids it.
+pub(super) fn sound(graph: &Graph, info: &ObjectInfo) -> Result<Vec<Problem>, ServiceError> {
+    let mut problems = lint::check(graph, info);
+    problems.extend(lint::pictures(graph, info));
+    if lint::is_fatal(&problems) {
+        problems.retain(|problem| problem.severity == Severity::Fatal);
+        return Err(ServiceError::Lint(problems));
+    }
+    Ok(problems)
 }
 
 fn check_numbers(request: &InjectRequest) -> Result<(), ServiceError> {

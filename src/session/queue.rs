@@ -1,22 +1,22 @@
 //! `queue_generation`: run an iteration for one seed or several, and judge what came out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::deciding::{Deciding, Outcome};
-use super::inject::{Located, text_at};
+use super::inject::{Located, sound, text_at};
 use super::jobs::{Joined, Waited};
 use super::judging::Judgement;
 use super::run::RunPlan;
 use super::sharing::Lease;
-use super::{Caller, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
+use super::{Caller, Draft, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::Role;
 use crate::comfy::knobs::with_seed;
-use crate::comfy::lint;
 use crate::hint;
 use crate::history::{
     HistoryError, Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, SessionId,
@@ -27,6 +27,9 @@ use crate::progress::{Progress, Teller};
 /// Most seeds of one call.
 pub const MAX_SEEDS: usize = 16;
 
+/// How many lost runs of a seed are looked for before a new one is sent, the newest first.
+const LOOKED_FOR: usize = 3;
+
 /// What to run.
 #[derive(Clone, Debug, Default)]
 pub struct QueueRequest {
@@ -34,7 +37,7 @@ pub struct QueueRequest {
     pub edits: InjectRequest,
     /// The iteration to run; the newest unless given.
     pub iteration: Option<u32>,
-    /// The seeds, one run each; the graph's own seed when empty.
+    /// The seeds, one run each; when empty those that were asked for before, else the graph's own.
     pub seeds: Vec<u64>,
     /// Whether to judge what was made.
     pub judge: bool,
@@ -91,7 +94,12 @@ impl Queued {
 #[derive(Debug)]
 pub enum QueueAnswer {
     /// The runs are over.
-    Done(std::sync::Arc<Queued>),
+    Done {
+        /// What came of them.
+        queued: Arc<Queued>,
+        /// What the reader should know of what this call wrote.
+        notes: Vec<String>,
+    },
     /// They go on; ask again with session and iteration.
     GoesOn {
         /// The session.
@@ -102,6 +110,8 @@ pub enum QueueAnswer {
         progress: Progress,
         /// The seeds that are rendered already, without their judgements.
         rendered: Vec<RunReport>,
+        /// What the reader should know of what this call wrote.
+        notes: Vec<String>,
     },
     /// Where the prompt goes is not unique. Nothing was written or run.
     Question(Question),
@@ -143,7 +153,7 @@ impl Service {
                 "Run them in several calls.",
             ));
         }
-        let (session, n) = if writes(&request.edits) {
+        let (session, n, notes) = if writes(&request.edits) {
             if request.iteration.is_some() {
                 return Err(ServiceError::usage(
                     "an iteration is run as it is, or a new one is written: not both",
@@ -151,11 +161,18 @@ impl Service {
                 ));
             }
             match self.inject(request.edits.clone()).await? {
-                Injected::Draft(draft) => (draft.session, draft.n),
+                Injected::Draft(draft) => {
+                    let Draft {
+                        session, n, mut notes, ..
+                    } = *draft;
+                    notes.extend(self.same_at_work(&session.id, n).await?);
+                    (session, n, notes)
+                }
                 Injected::Question(question) => return Ok(QueueAnswer::Question(question)),
             }
         } else {
-            self.existing(&request).await?
+            let (session, n) = self.existing(&request).await?;
+            (session, n, Vec::new())
         };
         let handle = format!("{}/{n}", session.id);
         if request.stop {
@@ -165,6 +182,9 @@ impl Service {
                 n,
                 was_running,
             });
+        }
+        if request.seeds.is_empty() {
+            request.seeds = self.store.seeds_of(&session.id, n).await?;
         }
         if request.judge && session.opened.reference.is_none() {
             return Err(ServiceError::usage(
@@ -204,7 +224,7 @@ impl Service {
             match waiter.wait(left, teller, cancel).await {
                 // What was joined lacks something that is asked for now: that is made now.
                 Waited::Ended(Ok(done)) if !fresh && !done.meets(&request.seeds, request.judge) => {}
-                Waited::Ended(Ok(done)) => return Ok(QueueAnswer::Done(done)),
+                Waited::Ended(Ok(queued)) => return Ok(QueueAnswer::Done { queued, notes }),
                 Waited::Ended(Err(error)) => return Err(error.at(&session.id, n)),
                 Waited::GoesOn(progress) => {
                     return Ok(QueueAnswer::GoesOn {
@@ -212,11 +232,41 @@ impl Service {
                         session: session.id,
                         n,
                         progress,
+                        notes,
                     });
                 }
                 Waited::Left { goes_on } => return Err(ServiceError::left(goes_on).at(&session.id, n)),
             }
         }
+    }
+
+    /// A word where the same graph is at work already, under another iteration: a call that is repeated does not join it.
+    async fn same_at_work(&self, session: &SessionId, n: IterationNo) -> Result<Option<String>, ServiceError> {
+        let running = self.queued.all_running();
+        if running.is_empty() {
+            return Ok(None);
+        }
+        let graph = self.store.iteration(session, n).await?.content.graph_hash;
+        for handle in running {
+            let place = handle.split_once('/').and_then(|(id, number)| {
+                let number = IterationNo::new(number.parse().ok()?).ok()?;
+                Some((SessionId::parse(id).ok()?, number))
+            });
+            let Some((id, number)) = place else { continue };
+            if (&id, number) == (session, n) {
+                continue;
+            }
+            // What cannot be read is not the same.
+            if let Ok(other) = self.store.iteration(&id, number).await
+                && other.content.graph_hash == graph
+            {
+                return Ok(Some(format!(
+                    "Iteration {number} of session {id} is the same and still running: for its result call queue_generation with \
+                     only session and iteration; this call made iteration {n} of session {session}."
+                )));
+            }
+        }
+        Ok(None)
     }
 
     async fn existing(&self, request: &QueueRequest) -> Result<(Session, IterationNo), ServiceError> {
@@ -293,7 +343,10 @@ impl Service {
             if self.runner.is_there(run.prompt_id.0).await? {
                 return self.advance(run.prompt_id, RunUpdate::Submitted).await;
             }
-            if Timestamp::now().seconds_since(run.prepared_at) > self.runner.longest_start().as_secs_f64() {
+            if run
+                .prepared_at
+                .is_older_than(self.runner.longest_start(), Timestamp::now())
+            {
                 return Ok(run);
             }
             // Whoever wrote it down may be at it still.
@@ -387,15 +440,17 @@ impl Work {
         let original = Graph::from_json(self.session.opened.workflow.clone())?;
         let graph = Graph::from_json(iteration.content.graph.clone())?;
         let located = service.locate(&original, &graph, &self.session.opened.choices).await?;
-        let problems = lint::check(&located.graph, &located.info);
-        if lint::is_fatal(&problems) {
-            return Err(ServiceError::Lint(problems));
-        }
-        let seeds = self.seeds(&located).await?;
+        sound(&located.graph, &located.info)?;
+        let seeds = self.seeds(&located);
+        // Before the first is run, so that a call that is broken off leaves a trace of all of them.
+        service
+            .store
+            .ask_for_seeds(&self.session.id, self.n, seeds.clone())
+            .await?;
         let parts = seeds.len() * if self.judge { 2 } else { 1 };
         let part = |i: usize| teller.part(i as f64 / parts as f64, (i + 1) as f64 / parts as f64);
         let mut reports = Vec::new();
-        let mut first_error = None;
+        let mut failed: Vec<(u64, ServiceError)> = Vec::new();
         let mut turn = RenderTurn {
             lease: None,
             hand_overs: Vec::new(),
@@ -409,7 +464,7 @@ impl Work {
                 Err(error) if cancel.is_cancelled() => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, seed, "a run failed");
-                    first_error.get_or_insert(error);
+                    failed.push((*seed, error));
                 }
             }
         }
@@ -442,41 +497,31 @@ impl Work {
                 outcome = service.outcome(&self.session, &judge, &ask).await?;
             }
         }
-        match (reports.is_empty(), first_error) {
-            (true, Some(error)) => Err(error),
-            (_, error) => {
-                if let (Some(error), Some(last)) = (error, reports.last_mut()) {
-                    last.remark = Some(format!("another seed failed: {}", hint::in_words(&error)));
-                }
-                Ok(Queued {
-                    session: self.session.id,
-                    n: self.n,
-                    parent: iteration.content.parent,
-                    seeds,
-                    runs: reports,
-                    hand_overs,
-                    outcome,
-                })
-            }
+        let Some(last) = reports.last_mut() else {
+            let nothing = || ServiceError::Internal("an iteration without a seed".to_owned());
+            return Err(failed.into_iter().next().map_or_else(nothing, |(_, error)| error));
+        };
+        if !failed.is_empty() {
+            let words = last.remark.take().into_iter().chain(failed_in_words(&failed));
+            last.remark = Some(words.collect::<Vec<_>>().join(" "));
         }
+        Ok(Queued {
+            session: self.session.id,
+            n: self.n,
+            parent: iteration.content.parent,
+            seeds,
+            runs: reports,
+            hand_overs,
+            outcome,
+        })
     }
 
-    /// The seeds asked for; else those that were run before, so that asking again runs nothing
-    /// new; else the graph's own.
-    async fn seeds(&self, located: &Located) -> Result<Vec<u64>, ServiceError> {
-        if !self.seeds.is_empty() {
-            return Ok(self.seeds.clone());
+    /// The seeds that are to be run: those that were asked for, else the graph's own.
+    fn seeds(&self, located: &Located) -> Vec<u64> {
+        match self.seeds.is_empty() {
+            true => vec![own_seed(located)],
+            false => self.seeds.clone(),
         }
-        let mut seeds = Vec::new();
-        for run in self.service.store.runs_of(&self.session.id, Some(self.n)).await? {
-            if !seeds.contains(&run.seed) {
-                seeds.push(run.seed);
-            }
-        }
-        if seeds.is_empty() {
-            seeds.push(own_seed(located));
-        }
-        Ok(seeds)
     }
 
     async fn one(
@@ -539,6 +584,24 @@ impl Work {
             .find(|run| run.seed == seed && run.state == RunState::Finished))
     }
 
+    /// A run of this seed that counted as lost is open again when ComfyUI has it after all: its record may have come late.
+    async fn look_for_lost(&self, seed: u64) -> Result<(), ServiceError> {
+        let service = &self.service;
+        let here = service.client.url_for_people();
+        let runs = service.store.runs_of(&self.session.id, Some(self.n)).await?;
+        let lost = runs
+            .iter()
+            .rev()
+            .filter(|run| run.seed == seed && run.state == RunState::Lost && run.server == here);
+        for run in lost.take(LOOKED_FOR) {
+            if service.runner.has(run.prompt_id.0).await? {
+                service.advance(run.prompt_id, RunUpdate::Submitted).await?;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// Brings the run of this seed to its end: the one that is open, else a new one, recorded before anything is sent.
     async fn rendered(
         &self,
@@ -548,6 +611,7 @@ impl Work {
         cancel: &CancellationToken,
     ) -> Result<(Run, Option<String>), ServiceError> {
         let service = &self.service;
+        self.look_for_lost(seed).await?;
         let prompt_id = PromptId::random();
         let new = NewRun {
             prompt_id,
@@ -569,6 +633,13 @@ impl Work {
         }
         service.complete(&run, plan, teller, cancel).await
     }
+}
+
+/// Seeds without a picture, each with its reason.
+fn failed_in_words(failed: &[(u64, ServiceError)]) -> impl Iterator<Item = String> {
+    failed
+        .iter()
+        .map(|(seed, error)| format!("Seed {seed} has no picture: {}", hint::in_words(error)))
 }
 
 /// The seed that stands in the graph, or zero where it has none.

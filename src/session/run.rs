@@ -2,20 +2,18 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::fetch::has_no_picture;
 use super::{Service, ServiceError};
 use crate::comfy::error::ComfyError;
 use crate::comfy::graph::{Graph, NodeId};
-use crate::comfy::images::{ImageKind, OutputImage};
+use crate::comfy::images::ImageKind;
 use crate::comfy::inject::{Roles, prove, sampled_outputs};
+use crate::comfy::progress as comfy;
 use crate::comfy::record::Finished;
 use crate::comfy::runs::{Run as Following, Submission};
 use crate::hint;
-use crate::history::{HistoryError, PromptId, Run, RunImage, RunState, RunUpdate};
-use crate::picture::Limits;
+use crate::history::{HistoryError, PromptId, Run, RunState, RunUpdate};
 use crate::progress::{Done, Progress, Teller};
-
-/// How often a picture is asked for whose answer is cut short.
-const FETCHES: u32 = 3;
 
 /// What a run needs beside its record.
 pub(super) struct RunPlan<'a> {
@@ -29,7 +27,7 @@ pub(super) struct RunPlan<'a> {
 
 impl Service {
     /// Brings a recorded run to its end: submits it if that was not done, follows it, fetches its
-    /// pictures. Returns the record, and a remark when the injection could not be proven.
+    /// pictures. Returns the record, and a remark when the injection could not be proven or files were left out.
     ///
     /// # Errors
     /// [`ServiceError::Comfy`]; the record says so too.
@@ -43,6 +41,15 @@ impl Service {
         let prompt_id = run.prompt_id.0;
         let client_id = prompt_id.to_string();
         let following = if run.state == RunState::Prepared {
+            tokio::select! {
+                answered = self.runner.answers() => if let Err(error) = answered {
+                    return Err(self.never_sent(run.prompt_id, error).await);
+                },
+                () = cancel.cancelled() => {
+                    self.advance(run.prompt_id, RunUpdate::Cancelled { by: None }).await?;
+                    return Err(ServiceError::Cancelled(": nothing was sent to ComfyUI".to_owned()));
+                }
+            }
             let submission = Submission {
                 graph: plan.graph.to_json(),
                 prompt_id,
@@ -60,7 +67,7 @@ impl Service {
         }
         let mut finished = match follow(following, teller, cancel).await {
             Ok(finished) => finished,
-            Err(error) => return Err(self.ended_badly(run.prompt_id, error).await),
+            Err(error) => return Err(self.ended_badly(run.prompt_id, error, cancel.is_cancelled()).await),
         };
         // The first picture is the one that is judged: a sampled one, and a saved one rather than a preview.
         let sampled = sampled_outputs(plan.graph, plan.roles);
@@ -68,80 +75,26 @@ impl Service {
             let other = !sampled.iter().any(|node| node.as_str() == image.node_id);
             (other, image.kind != ImageKind::Output)
         });
-        if let Err(error) = self.fetch(run.prompt_id, &finished).await {
-            // Otherwise the pictures are still there: the run stays open, and asking again fetches them.
-            if has_no_picture(&error) {
-                let update = RunUpdate::Failed {
-                    error: error.to_string(),
-                };
-                self.advance(run.prompt_id, update).await?;
+        let left_out = match self.fetch(run.prompt_id, &finished, teller, cancel).await {
+            Ok(left_out) => left_out,
+            Err(error) => {
+                // Otherwise the pictures are still there: the run stays open, and asking again fetches them.
+                if has_no_picture(&error) {
+                    let update = RunUpdate::Failed {
+                        error: error.to_string(),
+                    };
+                    self.advance(run.prompt_id, update).await?;
+                }
+                return Err(error);
             }
-            return Err(error);
-        }
+        };
         let update = RunUpdate::Finished {
             cached: finished.cached,
             seconds: finished.seconds,
         };
         let run = self.advance(run.prompt_id, update).await?;
-        Ok((run, remark(plan, &finished)))
-    }
-
-    /// Fetches a run's pictures; each is on disk and recorded before the run counts as finished.
-    async fn fetch(&self, id: PromptId, finished: &Finished) -> Result<(), ServiceError> {
-        let mut images = Vec::new();
-        for (ordinal, image) in finished.images.iter().enumerate() {
-            let bytes = self.output_image(image).await?;
-            if bytes.starts_with(b"<") {
-                return Err(ServiceError::from(ComfyError::BadAnswer {
-                    what: format!("the image {}", image.filename),
-                    detail: "it is a web page".into(),
-                }));
-            }
-            // Decoded before it is kept, so that what is recorded is a picture.
-            let loaded = self.decoded(bytes).await?;
-            let stored = self.store.put_image(loaded.bytes).await?;
-            images.push(RunImage {
-                ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
-                hash: stored.hash,
-                filename: image.filename.clone(),
-                subfolder: image.subfolder.clone(),
-                folder_type: image.kind.as_str().to_owned(),
-                width: loaded.picture.width(),
-                height: loaded.picture.height(),
-            });
-        }
-        if images.is_empty() {
-            let blocked: Vec<String> = finished
-                .blocked
-                .iter()
-                .map(|b| format!("node {}: {}", b.node_id, b.message))
-                .collect();
-            let why = if blocked.is_empty() {
-                "the workflow saves or previews no image".to_owned()
-            } else {
-                format!("a node blocked the output ({})", blocked.join("; "))
-            };
-            return Err(ServiceError::usage(
-                format!("the run finished without a picture: {why}"),
-                "Add a SaveImage node behind the sampler's decoded image, export the workflow again, and open a session with it.",
-            ));
-        }
-        self.store.record_images(id, images).await?;
-        Ok(())
-    }
-
-    /// The bytes of a picture; asked for again where the connection failed.
-    async fn output_image(&self, image: &OutputImage) -> Result<Vec<u8>, ComfyError> {
-        let limit = Limits::default().max_bytes;
-        for _ in 1..FETCHES {
-            match self.client.output_image(image, limit).await {
-                Err(error) if error.is_passing() => {
-                    tracing::debug!(%error, "a picture did not arrive and is asked for again")
-                }
-                answered => return answered,
-            }
-        }
-        self.client.output_image(image, limit).await
+        let remarks: Vec<String> = [left_out, remark(plan, &finished)].into_iter().flatten().collect();
+        Ok((run, (!remarks.is_empty()).then(|| remarks.join(" "))))
     }
 
     /// Records what became of a run. Another program on the same history may have recorded its end already: that stands.
@@ -158,6 +111,11 @@ impl Service {
         if error.is_uncertain() {
             return error.into();
         }
+        self.never_sent(id, error).await
+    }
+
+    /// Records that a run did not come about, for sure.
+    async fn never_sent(&self, id: PromptId, error: ComfyError) -> ServiceError {
         let update = RunUpdate::Failed {
             error: error.to_string(),
         };
@@ -167,36 +125,41 @@ impl Service {
         }
     }
 
-    /// Records how an accepted run ended without a result. What says nothing of the run itself leaves it open.
-    async fn ended_badly(&self, id: PromptId, error: ComfyError) -> ServiceError {
-        let update = match &error {
-            ComfyError::Interrupted { .. } => RunUpdate::Cancelled,
-            ComfyError::Lost { .. } => RunUpdate::Lost {
-                error: error.to_string(),
-            },
-            ComfyError::NodeFailed { .. } | ComfyError::Unexplained { .. } => RunUpdate::Failed {
-                error: error.to_string(),
-            },
-            _ => return error.into(),
+    /// Records how an accepted run ended without a result. What says nothing of the run itself leaves it open. `ours`: whether
+    /// a call here asked that it be stopped.
+    async fn ended_badly(&self, id: PromptId, error: ComfyError, ours: bool) -> ServiceError {
+        let (update, told) = match error {
+            ComfyError::Interrupted { .. } if ours => {
+                let told = ServiceError::Cancelled(format!(": run {} was stopped in ComfyUI", id.0));
+                (RunUpdate::Cancelled { by: None }, told)
+            }
+            ComfyError::Interrupted { node_id, .. } => {
+                let told = ServiceError::StoppedInComfyui { run: id, node: node_id };
+                (
+                    RunUpdate::Cancelled {
+                        by: Some(told.to_string()),
+                    },
+                    told,
+                )
+            }
+            ComfyError::Lost { .. } => (
+                RunUpdate::Lost {
+                    error: error.to_string(),
+                },
+                error.into(),
+            ),
+            ComfyError::NodeFailed { .. } | ComfyError::Unexplained { .. } => (
+                RunUpdate::Failed {
+                    error: error.to_string(),
+                },
+                error.into(),
+            ),
+            error => return error.into(),
         };
-        let cancelled = matches!(update, RunUpdate::Cancelled);
-        if let Err(error) = self.advance(id, update).await {
-            return error;
+        match self.advance(id, update).await {
+            Ok(_) => told,
+            Err(error) => error,
         }
-        if cancelled {
-            ServiceError::Cancelled(format!(": run {} was stopped in ComfyUI", id.0))
-        } else {
-            error.into()
-        }
-    }
-}
-
-/// Whether asking again would find no picture either.
-fn has_no_picture(error: &ServiceError) -> bool {
-    match error {
-        ServiceError::Usage { .. } | ServiceError::Picture(_) => true,
-        ServiceError::Comfy(error) => matches!(**error, ComfyError::ImageGone { .. } | ComfyError::TooLarge { .. }),
-        _ => false,
     }
 }
 
@@ -211,10 +174,9 @@ async fn follow(run: Following, teller: &Teller, cancel: &CancellationToken) -> 
                     return run.outcome().await;
                 }
                 let now = progress.borrow_and_update().clone();
-                let left = now.eta.map(|eta| format!(", about {} s left", eta.as_secs())).unwrap_or_default();
                 teller.tell(Progress {
                     done: Done::Fraction(f64::from(now.fraction)),
-                    message: format!("ComfyUI: {}{left}", now.state.in_words()),
+                    message: in_words(&now),
                 });
             }
             () = cancel.cancelled() => {
@@ -226,6 +188,17 @@ async fn follow(run: Following, teller: &Teller, cancel: &CancellationToken) -> 
             }
         }
     }
+}
+
+fn in_words(now: &comfy::Progress) -> String {
+    let mut words = format!("ComfyUI: {}", now.state.in_words());
+    if let Some(left) = now.eta.filter(|eta| eta.as_secs() > 0) {
+        words.push_str(&format!(", about {} s left", left.as_secs()));
+    }
+    if let Some(trouble) = &now.trouble {
+        words.push_str(&format!("; it does not answer at the moment: {trouble}"));
+    }
+    words
 }
 
 /// Shows that the prompt reached the sampler; a remark when that cannot be shown.

@@ -104,7 +104,7 @@ pub fn output(view: &IterationView) -> Output {
     let content = &iteration.content;
     Output {
         summary: format!(
-            "Iteration {} of session {}: {} run(s), {} judgement(s){}.{}",
+            "Iteration {} of session {}: {} run(s), {} judgement(s){}.{}{}",
             iteration.n,
             session.id,
             runs.len(),
@@ -113,6 +113,7 @@ pub fn output(view: &IterationView) -> Output {
                 .as_ref()
                 .map(|progress| format!("; running now ({})", progress.message))
                 .unwrap_or_default(),
+            without_picture(runs),
             decisions
                 .last()
                 .map(|decided| format!(" {}", decided.in_words()))
@@ -130,7 +131,12 @@ pub fn output(view: &IterationView) -> Output {
                 created: iteration.created_at.to_string(),
                 positive: content.positive.clone(),
                 negative: content.negative.clone(),
-                changes: content.changes.iter().map(change).collect(),
+                changes: content
+                    .changes
+                    .iter()
+                    .filter(|change| change.changes_something())
+                    .map(change)
+                    .collect(),
                 runs: runs.iter().map(run).collect(),
                 judgements: newest.into_iter().map(|j| RecordOut::of(j, seed_of(j))).collect(),
                 decisions: decisions.iter().map(|decided| decided.in_words()).collect(),
@@ -157,6 +163,23 @@ fn run((run, pictures): &(Run, Vec<(RunImage, String)>)) -> RunOut {
         cached: run.cached,
         pictures: pictures.iter().map(|(_, path)| path.clone()).collect(),
     }
+}
+
+/// The seeds whose last run ended without a picture.
+fn without_picture(runs: &[(Run, Vec<(RunImage, String)>)]) -> String {
+    let mut last: BTreeMap<u64, RunState> = BTreeMap::new();
+    for (run, _) in runs {
+        let state = last.entry(run.seed).or_insert(run.state);
+        if *state != RunState::Finished {
+            *state = run.state;
+        }
+    }
+    let without = last
+        .iter()
+        .filter(|(_, state)| !state.is_open() && **state != RunState::Finished);
+    without
+        .map(|(seed, state)| format!(" Seed {seed} has no picture: {state}."))
+        .collect()
 }
 
 fn counted(runs: &[(Run, Vec<(RunImage, String)>)]) -> RunCounts {

@@ -18,6 +18,7 @@ use std::time::Duration;
 use comfyui_stand_in::gpu::{Event, Gpu};
 use comfyui_stand_in::studio::Studio;
 use futures::StreamExt;
+use prompt_calibrator::comfy::calls::Submitted;
 use prompt_calibrator::comfy::client::{Client, ClientConfig};
 use prompt_calibrator::comfy::graph::Graph;
 use prompt_calibrator::comfy::runs::RunConfig;
@@ -383,7 +384,8 @@ async fn a_run_that_counted_as_lost_is_found_when_its_record_has_come() {
     }
     let mut graph = workflow();
     graph["5"]["inputs"]["seed"] = json!(5);
-    program.service.comfy().submit(id.0, &graph, "nobody").await.unwrap();
+    let sent = program.service.comfy().submit(id.0, &graph, "nobody").await;
+    assert_eq!(sent, Ok(Submitted::Whole));
 
     let answer = program.does(queue(&program, asked(&session, n))).await.unwrap();
     let QueueAnswer::Done { queued, .. } = answer else {

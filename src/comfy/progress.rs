@@ -156,6 +156,12 @@ impl Tracker {
                 progress.cached_nodes = self.cached.len();
             }
             Event::Executing { node } => {
+                // Servers that do not tell what is finished go on to the next node all the same.
+                if let Some((last, part)) = self.current.take()
+                    && part >= 1.0
+                {
+                    self.finished.insert(last);
+                }
                 progress.state = self.running(&node, None);
                 self.current = Some((node, 0.0));
             }
@@ -333,6 +339,7 @@ mod tests {
         let decoding = Event::Executing { node: "6".into() };
         tracker.apply(decoding, start + Duration::from_secs(9), &mut progress);
         assert_eq!(progress.state.in_words(), "running \"VAEDecode\" (node 6)");
+        assert_eq!(progress.eta, None, "nobody knows how long it decodes");
         assert_eq!(RunState::Queued { position: 2 }.in_words(), "waiting at place 2");
     }
 

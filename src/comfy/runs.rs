@@ -199,7 +199,8 @@ impl Runner {
         let asking = async {
             let mut tries = 1;
             loop {
-                match self.client.system_stats().await {
+                // What following the run needs as well.
+                match self.client.queue().await {
                     Ok(_) | Err(ComfyError::Timeout { .. }) => return Ok(()),
                     Err(error) if tries == TRIES || !error.is_uncertain() => return Err(error),
                     Err(error) => tracing::debug!(%error, "ComfyUI does not answer as it should"),

@@ -185,7 +185,7 @@ fn plain(error: &str) -> String {
     let plain = WORDS
         .iter()
         .fold(error.to_owned(), |text, (word, plain)| text.replace(word, plain));
-    match plain.contains("integer `-1`") {
+    match error.contains("integer `-1`, expected u64") {
         true => format!("{plain} (none stands for a random one)"),
         false => plain,
     }

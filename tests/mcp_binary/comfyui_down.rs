@@ -86,7 +86,7 @@ async fn what_is_no_comfyui_is_told_at_once() {
 async fn posting_that_is_forbidden_alone_is_no_matter_of_credentials() {
     let bench = Bench::new(Via::Stdio, ERA).await;
     let gate = Answering::new(|line| match line {
-        "GET /system_stats" => ("200 OK", json!({"system": {}, "devices": []}).to_string()),
+        "GET /queue" => ("200 OK", json!({"queue_running": [], "queue_pending": []}).to_string()),
         line if line.starts_with("POST ") => ("403 Forbidden", String::new()),
         _ => ("500 Internal Server Error", String::new()),
     })

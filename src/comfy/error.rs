@@ -143,6 +143,9 @@ impl ComfyError {
             ),
             Self::Certificate { .. } => "If it is your own certificate, name its PEM file in the environment variable SSL_CERT_FILE of this server, or add it to the system's trusted certificates; in a network of your own an http:// address does as well.".into(),
             Self::Broken { .. } => "Call again: a run that may have been queued is looked up first, and is not started twice.".into(),
+            Self::Http { status: 400, body, .. } if body.contains("HTTPS") => {
+                "The port speaks HTTPS: write https:// instead of http:// in the ComfyUI address.".into()
+            }
             Self::Http { status: 401, .. } => {
                 "A proxy in front of ComfyUI asks for credentials, or does not take those it got: set PROMPT_CALIBRATOR_COMFYUI_TOKEN (a bearer token), or PROMPT_CALIBRATOR_COMFYUI_USER and PROMPT_CALIBRATOR_COMFYUI_PASSWORD, in the environment of this server.".into()
             }

@@ -235,6 +235,13 @@ async fn what_answers_instead_of_comfyui_is_known_before_anything_is_posted() {
         }
         let server = Replay::start(Script::new(recorded("cached"))).expect("a server");
         assert_eq!(runner(&server).answers().await, Ok(()));
+
+        // As nginx says it.
+        let page = b"<title>400 The plain HTTP request was sent to HTTPS port</title>".to_vec();
+        let script = Script::new(recorded("cached")).answer("GET /queue", Answer::Bytes(400, page));
+        let server = Replay::start(script).expect("a server");
+        let error = runner(&server).answers().await.expect_err("another scheme");
+        assert!(error.hint().contains("https://"), "{}", error.hint());
     })
     .await;
 }

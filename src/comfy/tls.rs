@@ -62,7 +62,7 @@ mod tests {
         let plain = carried(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType));
         for (error, word) in [
             (&unknown as &(dyn Error + 'static), "self-signed"),
-            (&expired, "expired"),
+            (&expired as &(dyn Error + 'static), "expired"),
         ] {
             let found = trouble(error);
             assert!(

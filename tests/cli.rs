@@ -2,11 +2,15 @@
 
 #![cfg(test)]
 
+#[path = "support/answering.rs"]
+mod answering;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use answering::Answering;
 use comfyui_stand_in::studio::Studio;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -347,6 +351,29 @@ async fn inspect_shows_the_places_and_what_it_would_ask() {
     let said = inspect("template_sugar_coated_gummy_style_qwen").await;
     assert!(
         said.out.contains("positive is not unique") && said.out.contains("\"76:80.string_a\""),
+        "{}",
+        said.out
+    );
+}
+
+#[tokio::test]
+async fn inspect_takes_the_newest_run_and_says_what_makes_no_picture() {
+    let nodes = json!({
+        "1": {"class_type": "LoadVideo", "inputs": {"file": "a.mp4"}},
+        "2": {"class_type": "SaveVideo", "inputs": {"video": ["1", 0], "format": "auto"}, "_meta": {"title": "Clip"}},
+    });
+    let history = json!({"newest": {"prompt": [1, "newest", nodes], "outputs": {}, "status": {}}}).to_string();
+    let comfyui = Answering::new(move |line| match line {
+        line if line.starts_with("GET /history") => ("200 OK", history.clone()),
+        _ => ("200 OK", "{}".to_owned()),
+    })
+    .await;
+    let said = Person::new()
+        .types(&["inspect", "last", "--comfyui", &comfyui.url])
+        .await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(
+        said.out.contains("node 2 'Clip': it makes a video") && said.out.contains("Preview Image"),
         "{}",
         said.out
     );

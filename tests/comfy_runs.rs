@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use comfyui_stand_in::replay::{Act, Answer, Frame, Post, Recording, Replay, Script, Seen, Start};
 use prompt_calibrator::comfy::calls::QueueState;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use comfyui_stand_in::studio::Studio;
 use serde_json::{Value, json};
+use support::answering::Answering;
 use support::mcp_client::{Era, Inbox, LIMIT, McpClient};
 use support::mcp_wire::Pipes;
 use tempfile::TempDir;
@@ -497,4 +498,19 @@ async fn the_examples_are_what_is_printed() {
             client.id
         );
     }
+}
+
+/// A proxy that asks for credentials answers: starting ComfyUI is no help.
+#[tokio::test]
+async fn a_comfyui_that_asks_for_credentials_is_not_to_be_started() {
+    let person = Person::new().await;
+    let gate = Answering::new(|_| ("401 Unauthorized", String::new())).await;
+    let variables = [("PROMPT_CALIBRATOR_COMFYUI", gate.url.as_str())];
+    let said = person.runs(Path::new(BINARY), &variables, &[]).await;
+    let all = format!("{}{}", said.out, said.err);
+    assert!(
+        all.contains("status 401") && all.contains("PROMPT_CALIBRATOR_COMFYUI_TOKEN"),
+        "{all}"
+    );
+    assert!(!all.contains("Start it"), "{all}");
 }

@@ -1,6 +1,6 @@
 //! `inspect WORKFLOW`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -11,6 +11,7 @@ use super::show;
 use crate::comfy::error::ComfyError;
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Pictures, Place, Roles, ShownBy, find, kept_seeds, pictures, report};
+use crate::comfy::lint::{self, Problem};
 use crate::comfy::object_info::ObjectInfo;
 use crate::config::Config;
 use crate::regular;
@@ -21,7 +22,7 @@ const MAX_FILE: u64 = 64 << 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// An API-format JSON file, or a PNG that ComfyUI saved
+    /// An API-format JSON file, a PNG that ComfyUI saved, or "last" for ComfyUI's newest run
     workflow: PathBuf,
     /// The nodes' definitions from a file (GET /object_info) instead of the server
     #[arg(long, value_name = "FILE")]
@@ -32,24 +33,48 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
-    let bytes = regular::read(&args.workflow, MAX_FILE)
-        .with_context(|| format!("{} cannot be read", args.workflow.display()))?;
-    let graph = Graph::parse(&bytes).with_context(|| args.workflow.display().to_string())?;
+    let graph = workflow(&args.workflow, &config).await?;
     let info = definitions(&args, &config, &graph).await?;
     let roles = find(&graph, &info);
     let pictures = pictures(&graph, &info, &roles);
+    let endings = lint::pictures(&graph, &info);
     if args.json {
-        let mut report = report(&graph, &roles);
-        report["picture"] = match (pictures.result(), pictures.unclear()) {
+        let mut told = report(&graph, &roles);
+        told["picture"] = match (pictures.result(), pictures.unclear()) {
             (Some(result), _) => serde_json::to_value(result)?,
             (None, []) => Value::Null,
             (None, unclear) => serde_json::json!({ "candidates": unclear }),
         };
-        show::json(&report)?;
+        if let Some(notes) = told["notes"].as_array_mut() {
+            notes.extend(endings.iter().map(|ending| Value::from(in_words(ending))));
+        }
+        show::json(&told)?;
     } else {
         show::line(&table(&roles, &pictures));
+        for ending in &endings {
+            show::line(&in_words(ending));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn workflow(named: &Path, config: &Config) -> Result<Graph> {
+    if named == Path::new("last") {
+        let newest = comfy(config)?.last_graph().await?.ok_or_else(|| {
+            CliError::new(
+                "ComfyUI's history is empty, so there is no last workflow",
+                "Run the workflow once in ComfyUI, or give its file.",
+            )
+        })?;
+        return Ok(Graph::from_json(newest)?);
+    }
+    let bytes = regular::read(named, MAX_FILE).with_context(|| format!("{} cannot be read", named.display()))?;
+    Graph::parse(&bytes).with_context(|| named.display().to_string())
+}
+
+/// What a node makes that is no picture, and what to do about it.
+fn in_words(ending: &Problem) -> String {
+    format!("{ending}. {}", ending.remedy).trim_end().to_owned()
 }
 
 async fn definitions(args: &Args, config: &Config, graph: &Graph) -> Result<ObjectInfo> {

@@ -262,10 +262,10 @@ impl Client {
         if let Some(known) = self.with_definitions(|cache| cache.get(class).cloned()) {
             return Ok(Some(known));
         }
-        let answer = match self.json(self.request(Method::GET, &["object_info", class], &[])).await {
-            Err(ComfyError::Http { status: 404, .. }) => return Ok(None),
-            answer => answer?,
-        };
+        // Of a class that it does not have ComfyUI answers `{}`: a 404 is an error of the address.
+        let answer = self
+            .json(self.request(Method::GET, &["object_info", class], &[]))
+            .await?;
         let Some(found) = answer.get(class).map(|definition| Arc::new(definition.clone())) else {
             return Ok(None);
         };
@@ -289,7 +289,7 @@ impl Client {
             let told = bounded::parse(&body, REFUSAL_VALUES).unwrap_or_default();
             let problems = rejection::problems(&told, graph);
             return Err(if problems.is_empty() {
-                let body = rejection::shorten(&Secrets::of(graph).masked(&String::from_utf8_lossy(&body)));
+                let body = Secrets::of(graph).masked(&rejection::said(&body));
                 ComfyError::Http {
                     request: "POST /prompt".into(),
                     status,

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use url::Url;
 
 use super::bounded::{self, JsonLimit, Unread};
 use super::error::ComfyError;
-use super::rejection::shorten;
+use super::rejection::said;
+use super::tls::{TlsTrouble, trouble};
 
 /// How much is read of an answer; the largest is the definition of a node class, which lists every file of a folder.
 const ANSWER: JsonLimit = JsonLimit {
@@ -28,6 +30,8 @@ pub(super) const RECORD: JsonLimit = JsonLimit {
 };
 /// How much of the body of a failed answer is read, in bytes.
 const ERROR_BODY_LIMIT: u64 = 1024 * 1024;
+/// How long a port that did not answer may take to show whether it speaks TLS.
+const TLS_LIMIT: Duration = Duration::from_secs(3);
 
 /// How to reach one ComfyUI server.
 #[derive(Debug, Clone)]
@@ -90,6 +94,8 @@ pub struct Client {
 struct Inner {
     config: ClientConfig,
     http: reqwest::Client,
+    /// It has answered before, so the scheme of the address is right.
+    has_answered: AtomicBool,
     definitions: Mutex<HashMap<String, Arc<Value>>>,
 }
 
@@ -128,6 +134,7 @@ impl Client {
             inner: Arc::new(Inner {
                 config,
                 http,
+                has_answered: AtomicBool::new(false),
                 definitions: Mutex::default(),
             }),
         })
@@ -187,13 +194,39 @@ impl Client {
         let limit = self.request_timeout();
         let response = request.builder.timeout(limit).send().await;
         match response {
-            Ok(response) => Ok(Answer {
-                response,
-                label: request.label,
-                limit,
-            }),
-            Err(error) => Err(self.transport_error(&error, request.label)),
+            Ok(response) => {
+                self.inner.has_answered.store(true, Ordering::Relaxed);
+                Ok(Answer {
+                    response,
+                    label: request.label,
+                    limit,
+                })
+            }
+            Err(error) => match self.transport_error(&error, request.label) {
+                ComfyError::Broken { .. } if self.speaks_tls_instead().await => {
+                    let url = self.url_for_people();
+                    let detail = format!("{url} is a port that speaks HTTPS: write https:// instead of http://");
+                    Err(ComfyError::Config { detail })
+                }
+                error => Err(error),
+            },
         }
+    }
+
+    /// Whether a server that broke off every http:// request so far does so because it expects TLS: then it shows a certificate,
+    /// and this client trusts none.
+    async fn speaks_tls_instead(&self) -> bool {
+        let mut url = self.inner.config.base_url.clone();
+        if url.scheme() != "http" || self.inner.has_answered.load(Ordering::Relaxed) {
+            return false;
+        }
+        let port = url.port_or_known_default();
+        if url.set_scheme("https").and_then(|()| url.set_port(port)).is_err() {
+            return false;
+        }
+        url.set_path("/");
+        let shaken = self.inner.http.get(url).timeout(TLS_LIMIT).send().await;
+        shaken.is_err_and(|error| matches!(trouble(&error), Some(TlsTrouble::Certificate(_))))
     }
 
     /// Sends and reads a JSON answer of status 200.
@@ -214,9 +247,16 @@ impl Client {
     /// Says what a failed exchange means: never connected, too slow, or broken on the way.
     pub(super) fn transport_error(&self, error: &reqwest::Error, request: String) -> ComfyError {
         if error.is_connect() {
-            ComfyError::Unreachable {
-                url: self.url_for_people(),
-                detail: cause(error),
+            let url = self.url_for_people();
+            match trouble(error) {
+                Some(TlsTrouble::Certificate(why)) => ComfyError::Certificate { url, why },
+                Some(TlsTrouble::NotTls) => ComfyError::Config {
+                    detail: format!("{url} is a port that does not speak HTTPS: write http:// instead of https://"),
+                },
+                None => ComfyError::Unreachable {
+                    url,
+                    detail: cause(error),
+                },
             }
         } else if error.is_timeout() {
             ComfyError::Timeout {
@@ -271,7 +311,7 @@ impl Answer {
         Err(ComfyError::Http {
             request,
             status,
-            body: shorten(&String::from_utf8_lossy(&body)),
+            body: said(&body),
         })
     }
 
@@ -291,7 +331,10 @@ impl Answer {
             },
             Unread::Syntax(error) => ComfyError::BadAnswer {
                 what,
-                detail: format!("it is not JSON ({error})"),
+                detail: match body.trim_ascii_start().starts_with(b"<") {
+                    true => format!("it is {}", said(&body)),
+                    false => format!("it is not JSON ({error})"),
+                },
             },
         })
     }

@@ -19,6 +19,14 @@ pub enum ComfyError {
         /// Which setting and why.
         detail: String,
     },
+    /// The server's certificate is not to be trusted as far as this machine knows; nothing was sent.
+    #[error("ComfyUI at {url} cannot be reached safely: {why}")]
+    Certificate {
+        /// Base address of the server.
+        url: String,
+        /// What is wrong with the certificate.
+        why: String,
+    },
     /// No connection could be made, or the server stayed away longer than the grace period.
     #[error("ComfyUI at {url} cannot be reached: {detail}")]
     Unreachable {
@@ -84,12 +92,14 @@ pub enum ComfyError {
         node_id: Option<String>,
     },
     /// An accepted run is neither in the queue nor in the history.
-    #[error("run {prompt_id} is lost: ComfyUI at {url} has it neither in its queue nor in its history")]
+    #[error("run {prompt_id} is lost: ComfyUI at {url} has it neither in its queue nor in its history{}", if *.waited { ", and it was waiting there" } else { "" })]
     Lost {
         /// The run.
         prompt_id: Uuid,
         /// Base address of the server.
         url: String,
+        /// It was last seen waiting in the queue, from where a person can remove it.
+        waited: bool,
     },
     /// An answer did not come in time.
     #[error("{what} took longer than {:.1} s", .limit.as_secs_f64())]
@@ -139,16 +149,27 @@ impl ComfyError {
         match self {
             Self::Config { .. } => "Correct the ComfyUI address (http:// or https://) or its credentials in the configuration.".into(),
             Self::Unreachable { url, .. } => format!(
-                "Check that ComfyUI is running and that {url} opens in a browser, then call again: a run that ComfyUI still has is found by its session and iteration, not started twice."
+                "Check that ComfyUI is running and that {url} opens in a browser, then call again: a run that ComfyUI still has is found, and not started twice."
             ),
-            Self::Broken { .. } => "Call again with the same session and iteration: the run is looked up first, since it may be queued or finished.".into(),
-            Self::Http { status: 401 | 403, .. } => {
-                "A proxy in front of ComfyUI asks for credentials: set its bearer token or basic authentication.".into()
+            Self::Certificate { .. } => "If it is your own certificate, name its PEM file in the environment variable SSL_CERT_FILE of this server, or add it to the system's trusted certificates; in a network of your own an http:// address does as well.".into(),
+            Self::Broken { .. } => "Call again: a run that may have been queued is looked up first, and is not started twice.".into(),
+            Self::Http { status: 400, body, .. } if body.contains("HTTPS") => {
+                "The port speaks HTTPS: write https:// instead of http:// in the ComfyUI address.".into()
+            }
+            Self::Http { status: 401, .. } => {
+                "A proxy in front of ComfyUI asks for credentials, or does not take those it got: set PROMPT_CALIBRATOR_COMFYUI_TOKEN (a bearer token), or PROMPT_CALIBRATOR_COMFYUI_USER and PROMPT_CALIBRATOR_COMFYUI_PASSWORD, in the environment of this server.".into()
+            }
+            Self::Http { status: 403, request, .. } if request.starts_with("POST ") => {
+                "Reading is allowed and posting is not: that is ComfyUI's check of Host and Origin, or a rule of a proxy, and no matter of credentials. Use the very address that ComfyUI listens at, let the proxy pass its Host on and take the Origin out, or start ComfyUI with --enable-cors-header.".into()
+            }
+            Self::Http { status: 403, .. } => {
+                "A proxy in front of ComfyUI, or ComfyUI's check of Host and Origin, forbids this: use the very address that ComfyUI listens at; credentials for a proxy are PROMPT_CALIBRATOR_COMFYUI_TOKEN, or PROMPT_CALIBRATOR_COMFYUI_USER and PROMPT_CALIBRATOR_COMFYUI_PASSWORD.".into()
             }
             Self::Http { status: 300..=399, .. } => {
                 "The address redirects elsewhere (a login page, or http to https): configure the final address.".into()
             }
-            Self::Http { status: 404, .. } => "Check the address and its path prefix: this server does not have that ComfyUI route.".into(),
+            Self::Http { status: 404, .. } => "The address or its path prefix is wrong, or another program answers there: ComfyUI has this route everywhere. Set the address with which its page opens in a browser.".into(),
+            Self::Http { status: 502..=504, .. } => "The proxy in front of ComfyUI gets no answer from it: check that ComfyUI itself runs, then call again.".into(),
             Self::Http { status: 413, .. } => "The request is larger than ComfyUI's limit of 100 MB: use a smaller image.".into(),
             Self::Http { status: 500, .. } => {
                 "Send the graph in API format (File > Export (API)); ComfyUI's own console has the reason of an internal error.".into()
@@ -166,11 +187,17 @@ impl ComfyError {
             Self::NodeFailed { out_of_memory: true, .. } => {
                 "The GPU ran out of memory: free memory (unload models), lower the resolution or batch size, or stop other programs on the GPU; then queue again.".into()
             }
+            Self::NodeFailed { exception_type, .. } if exception_type.ends_with("DependencyCycleError") => {
+                "Nodes of this workflow wait for each other in a circle: cut one of the wires, or give the loop its end node, and export the workflow again.".into()
+            }
             Self::NodeFailed { .. } => "Correct that node's inputs or its model files; queueing the same graph again would fail the same way.".into(),
             Self::Unexplained { .. } => "ComfyUI's console has the reason; call again to render anew.".into(),
-            Self::Interrupted { .. } => "Call again if the result is still wanted.".into(),
+            Self::Interrupted { .. } => "Ask the user before rendering it again, unless it was stopped by this server.".into(),
+            Self::Lost { waited: true, .. } => {
+                "Somebody removed it from the queue at ComfyUI's page, or ComfyUI was restarted: ask the user whether it is still wanted before rendering it again.".into()
+            }
             Self::Lost { .. } => {
-                "ComfyUI was restarted (its queue and history live in memory only), or the run was removed from its queue: call again with the same session and iteration to render anew.".into()
+                "ComfyUI was restarted (its queue and history live in memory only): calling again looks once more, and then renders anew.".into()
             }
             Self::Timeout { .. } => "The server may be busy loading a model: look the run up again later, or raise the time limit.".into(),
             Self::TooLarge { what, .. } if what.contains("/view") => "Make the image smaller; the limit cannot be changed.".into(),
@@ -180,9 +207,9 @@ impl ComfyError {
             }
             Self::BadAnswer { .. } => "Check that the address is a ComfyUI server and not another program or a login page.".into(),
             Self::ImageGone { cached: true, .. } => {
-                "Change the seed (or any input) so that ComfyUI renders afresh, or free its memory with free_memory to empty the cache; then queue again.".into()
+                "Change the seed (or any input) so that ComfyUI renders afresh, or restart ComfyUI, which empties its cache; then run it again.".into()
             }
-            Self::ImageGone { .. } => "The file was deleted or, if it was a temporary preview, ComfyUI was restarted: queue the graph again.".into(),
+            Self::ImageGone { .. } => "The file was deleted or, if it was a temporary preview, ComfyUI was restarted: run it again.".into(),
         }
     }
 
@@ -217,6 +244,11 @@ impl ComfyError {
             Self::Unreachable { .. } => true,
             other => other.is_uncertain(),
         }
+    }
+
+    /// True when something answered, or refused to, and not as ComfyUI does: waiting a little does not help as it may with silence.
+    pub(super) fn is_plain(&self) -> bool {
+        !matches!(self, Self::Broken { .. } | Self::Timeout { .. })
     }
 
     /// True when the failure says nothing about what the server did with the request, so that it must be looked up.
@@ -288,6 +320,10 @@ pub enum ProblemKind {
     TooBig,
     /// A value cannot be converted to the input's type.
     WrongType,
+    /// What a dynamic input holds does not fit the option that is chosen in it.
+    BadDynamicInput,
+    /// The check of a node itself raised.
+    CheckFailed,
     /// A choice is not among those offered, such as an unknown checkpoint.
     NotInList,
     /// The node's own check refused a value, such as a missing image file.

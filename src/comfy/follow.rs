@@ -15,6 +15,7 @@ use super::calls::QueueState;
 use super::client::Client;
 use super::error::ComfyError;
 use super::events::{Event, Message};
+use super::patience::Patience;
 use super::progress::{Progress, RunState, Tracker};
 use super::record::{self, Finished};
 use super::runs::RunConfig;
@@ -26,7 +27,7 @@ const END_PAUSE: Duration = Duration::from_millis(20);
 const END_LOOKS: u32 = 25;
 /// How long a result without images waits for the socket to say why.
 const EXPLANATION_LIMIT: Duration = Duration::from_millis(500);
-/// In how many polls in a row a run must be missing before it counts as lost.
+/// In how many polls in a row a run must be missing before it counts as lost, if nobody has seen it run.
 const MISSES: u32 = 2;
 
 /// What is known of a run that is being followed.
@@ -41,6 +42,8 @@ pub(super) struct Follower {
     said_over: Notify,
     /// A socket is open, and what it says about the end is still to come.
     hearing: AtomicBool,
+    /// The socket told that the run is over: its record is there, or will be soon.
+    heard_end: AtomicBool,
     /// Somebody asked for its cancellation: a run that is missing then was removed, not lost.
     pub(super) cancelled: AtomicBool,
 }
@@ -78,8 +81,14 @@ impl Follower {
             progress,
             said_over: Notify::new(),
             hearing: AtomicBool::new(false),
+            heard_end: AtomicBool::new(false),
             cancelled: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the socket told that the run is over.
+    pub(super) fn heard_end(&self) -> bool {
+        self.heard_end.load(Ordering::Relaxed)
     }
 
     /// Looks at the server now instead of at the next interval.
@@ -134,6 +143,9 @@ impl Follower {
             message.event,
             Event::Over | Event::Interrupted | Event::Failed { blocked: false, .. }
         );
+        if ending || message.event == Event::Success {
+            self.heard_end.store(true, Ordering::Relaxed);
+        }
         self.update(|tracker, progress| tracker.apply(message.event, Instant::now(), progress));
         if ending {
             self.hearing.store(false, Ordering::Relaxed);
@@ -143,30 +155,39 @@ impl Follower {
 
     /// Looks at history and queue until they decide.
     async fn poll(&self) -> Result<Finished, ComfyError> {
-        let mut away: Option<Instant> = None;
-        let mut misses = 0;
+        let mut patience = Patience::new(self.config.grace);
+        let mut missing: Option<Missing> = None;
         loop {
-            match self.look().await {
+            let looked = self.look().await;
+            self.update(|_, progress| progress.trouble = looked.as_ref().err().map(ToString::to_string));
+            match looked {
                 Ok(Look::Over(ended)) => return self.explained(ended).await,
-                Ok(Look::There) => (away, misses) = (None, 0),
-                Ok(Look::Missing) if self.cancelled.load(Ordering::Relaxed) => {
+                Ok(Look::There) => {
+                    patience.renew();
+                    missing = None;
+                }
+                // One that has ended is awaited all the same: its result stands.
+                Ok(Look::Missing) if self.cancelled.load(Ordering::Relaxed) && !self.heard_end() => {
                     return Err(ComfyError::Interrupted {
                         prompt_id: self.prompt_id,
                         node_id: None,
                     });
                 }
                 Ok(Look::Missing) => {
-                    (away, misses) = (None, misses + 1);
-                    if misses >= MISSES {
+                    patience.renew();
+                    let missing = missing.get_or_insert_with(Missing::now);
+                    missing.looks += 1;
+                    if missing.looks >= MISSES && missing.since.elapsed() >= self.late_record() {
                         return Err(ComfyError::Lost {
                             prompt_id: self.prompt_id,
                             url: self.client.url_for_people(),
+                            waited: matches!(self.progress.borrow().state, RunState::Queued { .. }),
                         });
                     }
                 }
                 Err(error) => {
                     tracing::debug!(%error, prompt_id = %self.prompt_id, "looking at a run failed");
-                    if away.get_or_insert_with(Instant::now).elapsed() >= self.config.grace {
+                    if patience.is_over(&error, Instant::now()) {
                         return Err(self.given_up(error));
                     }
                 }
@@ -179,6 +200,17 @@ impl Follower {
                     }
                 }
             }
+        }
+    }
+
+    /// How long the record of a run may be awaited that is in no queue: one that was seen to run has ended, and ComfyUI may take
+    /// seconds to write its record.
+    fn late_record(&self) -> Duration {
+        let ran = matches!(self.progress.borrow().state, RunState::Running { .. });
+        if ran || self.heard_end() {
+            self.config.late_record
+        } else {
+            Duration::ZERO
         }
     }
 
@@ -257,8 +289,7 @@ impl Follower {
     fn given_up(&self, error: ComfyError) -> ComfyError {
         let state = self.progress.borrow().state.in_words();
         let state = format!(
-            "gone for {:.0} s while run {} was {state}; the run may still be going on there",
-            self.config.grace.as_secs_f64(),
+            "run {} was {state} when it was last seen, and may still be going on there",
             self.prompt_id
         );
         match error {
@@ -270,7 +301,22 @@ impl Follower {
                 url: self.client.url_for_people(),
                 detail: format!("{error}; {state}"),
             },
-            other => other,
+            other => other.with_state(&state),
+        }
+    }
+}
+
+/// A run that is neither in the queue nor in the history.
+struct Missing {
+    since: Instant,
+    looks: u32,
+}
+
+impl Missing {
+    fn now() -> Self {
+        Self {
+            since: Instant::now(),
+            looks: 0,
         }
     }
 }

@@ -103,6 +103,12 @@ pub fn apply(graph: &Graph, roles: &Roles, info: &ObjectInfo, edits: &Edits) -> 
     if edits.negative.as_deref().is_some_and(|text| !text.is_empty()) && guidance_is_off(&writer.graph, &roles) {
         notes.push("cfg is 1, so the sampler ignores the negative prompt.".to_owned());
     }
+    notes.extend(
+        writer
+            .changes
+            .iter()
+            .filter_map(|change| size_note(&writer.graph, info, change)),
+    );
     let roles = roles.refind(&writer.graph, info);
     Ok(Applied {
         graph: writer.graph,
@@ -298,6 +304,29 @@ fn guidance_is_off(graph: &Graph, roles: &Roles) -> bool {
         && places
             .iter()
             .all(|place| value(place).is_some_and(|cfg| (cfg - 1.0).abs() < 1e-9))
+}
+
+/// Latents are made of squares of so many pixels a side.
+const LATENT_SIDE: u64 = 8;
+
+/// A note where a latent cannot be as large as was written: the server rounds such sizes down without a word.
+fn size_note(graph: &Graph, info: &ObjectInfo, change: &Change) -> Option<String> {
+    let node = graph.node(change.node.as_str())?;
+    let spec = info.get(node.class())?;
+    let latent = spec.outputs.iter().any(|output| output.kind == "LATENT");
+    let InputKind::Int { .. } = spec.input(&node, &change.input)?.kind else {
+        return None;
+    };
+    let size = change.to.as_u64()?;
+    if !latent || !["width", "height"].contains(&change.input.as_str()) || size.is_multiple_of(LATENT_SIDE) {
+        return None;
+    }
+    Some(format!(
+        "{}.{} is {size}, which is no multiple of {LATENT_SIDE}: ComfyUI rounds it down to {}.",
+        change.node,
+        change.input,
+        size - size % LATENT_SIDE
+    ))
 }
 
 /// A note where text holds what the web page would expand but the server takes literally.

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::graph::{Graph, InputValue, Node, NodeId};
 use super::object_info::{InputKind, InputSpec, Lookup, NodeSpec, ObjectInfo};
+use super::outputs;
 use crate::secrets::{MASK, masked_input};
 use crate::text::Foreign;
 
@@ -37,6 +38,8 @@ pub enum ProblemKind {
     UnknownClass,
     /// No node saves or shows anything.
     NoOutput,
+    /// An output node makes no picture that can be judged.
+    NoPicture,
     /// A link to a node that is not there.
     DanglingLink,
     /// A link to an output that the node does not have.
@@ -60,6 +63,8 @@ pub struct Problem {
     pub node: Option<NodeId>,
     /// Its title.
     pub title: String,
+    /// Its class.
+    pub class: String,
     /// The input, where one is at fault.
     pub input: Option<String>,
     /// What is wrong.
@@ -106,6 +111,80 @@ pub fn check(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
     let mut problems = lint.problems;
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     problems
+}
+
+/// What the output nodes make that is no picture: fatal where there is none beside it, since then nothing can be judged.
+pub fn pictures(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
+    let outputs = outputs::look(graph, info);
+    let severity = if outputs.pictures {
+        Severity::Warning
+    } else {
+        Severity::Fatal
+    };
+    let problems = outputs.without.into_iter().map(|other| {
+        let message = match severity {
+            Severity::Warning => format!("it makes {}; only the pictures of other nodes are taken", other.media),
+            Severity::Fatal => format!("it makes {}, and no other node makes a picture", other.media),
+        };
+        Problem {
+            node: Some(other.node),
+            title: other.title,
+            class: other.class,
+            input: None,
+            kind: ProblemKind::NoPicture,
+            severity,
+            message,
+            remedy: match severity {
+                Severity::Warning => String::new(),
+                Severity::Fatal => other.media.remedy().to_owned(),
+            },
+        }
+    });
+    problems.collect()
+}
+
+/// Problems in a sentence or two: each with its node, missing classes together.
+pub fn in_words(problems: &[Problem]) -> String {
+    let mut missing: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut parts: Vec<String> = Vec::new();
+    for problem in problems {
+        let ProblemKind::UnknownClass = problem.kind else {
+            parts.push(problem.to_string());
+            continue;
+        };
+        let node = problem.node.as_ref().map(NodeId::as_str).unwrap_or_default();
+        let told = match problem.title == problem.class {
+            true => format!("node {node}"),
+            false => format!("node {node} {}", Foreign(&problem.title)),
+        };
+        match missing.iter_mut().find(|(class, _)| *class == problem.class) {
+            Some((_, nodes)) => nodes.push(told),
+            None => missing.push((problem.class.as_str(), vec![told])),
+        }
+    }
+    if !missing.is_empty() {
+        let classes: Vec<String> = missing
+            .iter()
+            .map(|(class, nodes)| format!("{} ({})", Foreign(class), nodes.join(", ")))
+            .collect();
+        let classes_are = if missing.len() == 1 { "class" } else { "classes" };
+        parts.insert(
+            0,
+            format!("the server has no node {classes_are} {}", classes.join(", ")),
+        );
+    }
+    parts.join("; ")
+}
+
+/// What to do about problems, each advice once.
+pub fn remedies(problems: &[Problem]) -> String {
+    let mut remedies: Vec<&str> = Vec::new();
+    for problem in problems {
+        if !problem.remedy.is_empty() && !remedies.contains(&problem.remedy.as_str()) {
+            remedies.push(&problem.remedy);
+        }
+    }
+    remedies.join(" ")
 }
 
 /// Whether any of the problems forbids posting the graph.
@@ -157,6 +236,7 @@ impl<'a> Lint<'a> {
             self.problems.push(Problem {
                 node: None,
                 title: String::new(),
+                class: String::new(),
                 input: None,
                 kind: ProblemKind::NoOutput,
                 severity: Severity::Fatal,
@@ -192,6 +272,7 @@ impl<'a> Lint<'a> {
         self.problems.push(Problem {
             node: Some(node.id().into()),
             title: node.title().to_owned(),
+            class: node.class().to_owned(),
             input: input.map(str::to_owned),
             kind,
             severity,

@@ -23,6 +23,8 @@ pub struct Progress {
     pub eta: Option<Duration>,
     /// The newest picture of the sampler's work.
     pub preview: Option<Arc<Preview>>,
+    /// Why the server cannot be asked at the moment, if it cannot.
+    pub trouble: Option<String>,
 }
 
 /// Where a run is.
@@ -55,16 +57,22 @@ impl RunState {
         match self {
             Self::Accepted => "accepted".into(),
             Self::Queued { position } => format!("waiting at place {position}"),
+            Self::Running { node: None, .. } => "running".into(),
             Self::Running {
                 node: Some(node),
-                step: Some(step),
-                steps: Some(steps),
-                ..
+                title,
+                step,
+                steps,
             } => {
-                format!("running node {node}, step {step} of {steps}")
+                let node = match title {
+                    Some(title) => format!("{title:?} (node {node})"),
+                    None => format!("node {node}"),
+                };
+                match (step, steps) {
+                    (Some(step), Some(steps)) => format!("running {node}, step {step} of {steps}"),
+                    _ => format!("running {node}"),
+                }
             }
-            Self::Running { node: Some(node), .. } => format!("running node {node}"),
-            Self::Running { node: None, .. } => "running".into(),
         }
     }
 }
@@ -148,6 +156,12 @@ impl Tracker {
                 progress.cached_nodes = self.cached.len();
             }
             Event::Executing { node } => {
+                // Servers that do not tell what is finished go on to the next node all the same.
+                if let Some((last, part)) = self.current.take()
+                    && part >= 1.0
+                {
+                    self.finished.insert(last);
+                }
                 progress.state = self.running(&node, None);
                 self.current = Some((node, 0.0));
             }
@@ -237,6 +251,10 @@ impl Tracker {
         let left: f64 = counting
             .map(|(node, weight)| weight * (1.0 - self.part_done(node)))
             .sum();
+        // After the last step other nodes work on, at a pace that nobody knows.
+        if left <= 0.0 {
+            return None;
+        }
         Duration::try_from_secs_f64(left * per_step).ok()
     }
 }
@@ -303,6 +321,26 @@ mod tests {
             steps: Some(10),
         };
         assert_eq!(progress.state, state);
+    }
+
+    #[test]
+    fn a_node_is_named_by_its_title_and_after_the_last_step_no_time_is_told() {
+        let graph = json!({
+            "5": {"class_type": "KSampler", "inputs": {"steps": 10}, "_meta": {"title": "Base"}},
+            "6": {"class_type": "VAEDecode", "inputs": {}},
+        });
+        let (mut tracker, mut progress, start) = (Tracker::new(&graph), Progress::default(), Instant::now());
+        tracker.apply(step(2.0), start, &mut progress);
+        assert_eq!(progress.state.in_words(), "running \"Base\" (node 5), step 2 of 10");
+        tracker.apply(step(9.0), start + Duration::from_secs(7), &mut progress);
+        assert_eq!(progress.eta, Some(Duration::from_secs(1)));
+        tracker.apply(step(10.0), start + Duration::from_secs(8), &mut progress);
+        assert_eq!(progress.eta, None);
+        let decoding = Event::Executing { node: "6".into() };
+        tracker.apply(decoding, start + Duration::from_secs(9), &mut progress);
+        assert_eq!(progress.state.in_words(), "running \"VAEDecode\" (node 6)");
+        assert_eq!(progress.eta, None, "nobody knows how long it decodes");
+        assert_eq!(RunState::Queued { position: 2 }.in_words(), "waiting at place 2");
     }
 
     #[test]

@@ -7,8 +7,11 @@ use uuid::Uuid;
 
 use super::error::ComfyError;
 use super::images::{ImageKind, OutputImage, images_of};
-use super::rejection::{shorten, title_of};
+use super::rejection::{class_of, shorten, title_of};
 use crate::secrets::Secrets;
+
+/// Stands for the class of a node that an error does not name.
+const UNKNOWN_CLASS: &str = "unknown class";
 
 /// A run that ended with success.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +62,7 @@ impl NodeFailure {
         };
         Self {
             node_id: text("node_id", "?"),
-            class: text("node_type", "unknown class"),
+            class: text("node_type", UNKNOWN_CLASS),
             message: text("exception_message", "no message"),
             exception_type: text("exception_type", "unknown exception"),
         }
@@ -157,8 +160,11 @@ fn node_failed(failure: NodeFailure, graph: &Value) -> ComfyError {
     ComfyError::NodeFailed {
         title: title_of(graph, &failure.node_id),
         out_of_memory: failure.out_of_memory(),
+        // Of a circle ComfyUI names the node alone.
+        class: class_of(graph, &failure.node_id)
+            .filter(|_| failure.class == UNKNOWN_CLASS)
+            .unwrap_or(failure.class),
         node_id: failure.node_id,
-        class: failure.class,
         // A node may repeat what it was given.
         message: Secrets::of(graph).masked(&failure.message),
         exception_type: failure.exception_type,
@@ -193,5 +199,25 @@ impl<'a> Messages<'a> {
     fn seconds(&self) -> Option<f64> {
         let at = |name: &str| self.last(name)?.get("timestamp")?.as_f64();
         Some((at("execution_success")? - at("execution_start")?).max(0.0) / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_circle_that_only_the_run_shows_is_told_with_its_node() {
+        let data = json!({"node_id": "4", "exception_message": "Dependency cycle detected", "exception_type": "graph.DependencyCycleError"});
+        let record = json!({
+            "prompt": [1, "id", {"4": {"class_type": "ForLoop", "inputs": {}, "_meta": {"title": "Again"}}}],
+            "outputs": {},
+            "status": {"status_str": "error", "completed": false, "messages": [["execution_error", data]]},
+        });
+        let error = verdict(Uuid::nil(), &record).unwrap_err();
+        assert!(error.to_string().contains("4 (ForLoop \"Again\")"), "{error}");
+        assert!(error.hint().contains("circle"), "{}", error.hint());
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::error::{NodeProblem, ProblemKind};
 use crate::secrets::Secrets;
+use crate::text::Foreign;
 
 /// Longest message kept of a server, in characters: a refused choice may list thousands of files.
 const MESSAGE_CHARS: usize = 400;
@@ -50,6 +51,23 @@ pub fn shorten(text: &str) -> String {
     match text.char_indices().nth(MESSAGE_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+/// What a server said in the body of an answer: of a web page its title.
+pub fn said(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    if !text.trim_start().starts_with('<') {
+        return shorten(&text);
+    }
+    let lower = text.to_ascii_lowercase();
+    let title = lower.find("<title").and_then(|at| {
+        let from = at + text.get(at..)?.find('>')? + 1;
+        text.get(from..from + lower.get(from..)?.find("</title")?)
+    });
+    match title.map(str::trim).filter(|title| !title.is_empty()) {
+        Some(title) => format!("a web page titled {}", Foreign(&shorten(title))),
+        None => "a web page".to_owned(),
     }
 }
 
@@ -142,6 +160,8 @@ fn kind_of(name: &str) -> ProblemKind {
         "value_smaller_than_min" => ProblemKind::TooSmall,
         "value_bigger_than_max" => ProblemKind::TooBig,
         "invalid_input_type" => ProblemKind::WrongType,
+        "invalid_dynamic_input" => ProblemKind::BadDynamicInput,
+        "exception_during_validation" => ProblemKind::CheckFailed,
         "value_not_in_list" => ProblemKind::NotInList,
         "custom_validation_failed" => ProblemKind::Refused,
         "dependency_cycle" => ProblemKind::Cycle,
@@ -162,6 +182,10 @@ fn remedy(kind: &ProblemKind, input: Option<&str>) -> String {
         ProblemKind::TooSmall => format!("Raise {input} to its minimum or above."),
         ProblemKind::TooBig => format!("Lower {input} to its maximum or below."),
         ProblemKind::WrongType => format!("Give {input} a value of its own type."),
+        ProblemKind::BadDynamicInput => format!(
+            "Give {input} one of its options and the inputs that this option brings; opening the workflow in ComfyUI's page and exporting it again writes them."
+        ),
+        ProblemKind::CheckFailed => "The node could not check its inputs: give it values and links of the types it takes; a node that is broken or outdated fails like this too, and ComfyUI's console then has the reason.".into(),
         ProblemKind::NotInList => format!("Choose {input} from the values that this server offers."),
         ProblemKind::Refused => format!("Correct {input}; a named file must exist on the server."),
         ProblemKind::Cycle => "Remove one link of the circle.".into(),
@@ -178,4 +202,43 @@ fn remedy(kind: &ProblemKind, input: Option<&str>) -> String {
 
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.get(key)?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_comfyui_refuses_since_it_has_dynamic_inputs_is_known() {
+        let graph = json!({"3": {"class_type": "ResizeImage", "inputs": {}, "_meta": {"title": "Fit"}}});
+        let answer = json!({"error": {"type": "prompt_outputs_failed_validation", "message": "no"}, "node_errors": {"3": {
+            "class_type": "ResizeImage",
+            "errors": [
+                {"type": "invalid_dynamic_input", "message": "Invalid option", "details": "", "extra_info": {"input_name": "resize_type"}},
+                {"type": "exception_during_validation", "message": "Exception when validating node", "details": "'width'", "extra_info": {}},
+            ],
+        }}});
+        let found = problems(&answer, &graph);
+        let kinds: Vec<&ProblemKind> = found.iter().map(|problem| &problem.kind).collect();
+        assert_eq!(kinds, [&ProblemKind::BadDynamicInput, &ProblemKind::CheckFailed]);
+        assert!(found[0].remedy.contains("`resize_type`"), "{}", found[0].remedy);
+        assert!(found[1].to_string().contains("3 (ResizeImage \"Fit\")"), "{}", found[1]);
+    }
+
+    #[test]
+    fn of_a_web_page_its_title_is_told() {
+        for (body, expected) in [
+            (
+                "<!doctype html><html><head><TITLE lang=en> Sign in </TITLE>",
+                "a web page titled \"Sign in\"",
+            ),
+            ("\n<html><body>Bad Gateway", "a web page"),
+            ("<title>never closed", "a web page"),
+            ("no such route", "no such route"),
+        ] {
+            assert_eq!(said(body.as_bytes()), expected);
+        }
+    }
 }

@@ -10,19 +10,22 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::calls::{QueueState, Submitted};
 use super::client::Client;
 use super::error::ComfyError;
 use super::follow::{Follower, follow};
+use super::patience::Patience;
 use super::progress::Progress;
 use super::record::{self, Finished};
 use super::socket::Socket;
 
 /// How often a submission whose answer did not come is looked up before it counts as not accepted.
 const LOOK_UPS: u32 = 5;
+/// How often a server is asked whether it is there.
+const TRIES: u32 = 3;
 /// Pause between two looks while a run is being cancelled.
 const CANCEL_PAUSE: Duration = Duration::from_millis(50);
 
@@ -31,8 +34,10 @@ const CANCEL_PAUSE: Duration = Duration::from_millis(50);
 pub struct RunConfig {
     /// Pause between two looks at the server's history and queue.
     pub poll_interval: Duration,
-    /// How long a server may be away before its run is given up.
+    /// How long a server may be silent before its run is given up; one that refuses plainly is given up after a few looks.
     pub grace: Duration,
+    /// How long the record of a run that has ended may be awaited before the run counts as lost.
+    pub late_record: Duration,
     /// How long a cancelled run may take to stop.
     pub cancel_limit: Duration,
     /// Pause before a lost WebSocket is opened again; doubles up to the poll interval.
@@ -44,6 +49,7 @@ impl Default for RunConfig {
         Self {
             poll_interval: Duration::from_secs(1),
             grace: Duration::from_secs(60),
+            late_record: Duration::from_secs(10),
             cancel_limit: Duration::from_secs(30),
             reconnect_delay: Duration::from_millis(250),
         }
@@ -106,7 +112,9 @@ impl Runner {
         } = submission;
         let socket = match Socket::open(&self.client, &client_id).await {
             Ok(socket) => Some(socket),
-            Err(error @ (ComfyError::Unreachable { .. } | ComfyError::Config { .. })) => return Err(error),
+            Err(
+                error @ (ComfyError::Unreachable { .. } | ComfyError::Config { .. } | ComfyError::Certificate { .. }),
+            ) => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "no WebSocket: the run is followed by polling alone");
                 None
@@ -164,6 +172,7 @@ impl Runner {
                         None => Err(ComfyError::Lost {
                             prompt_id,
                             url: self.client.url_for_people(),
+                            waited: false,
                         }),
                     };
                 }
@@ -181,10 +190,32 @@ impl Runner {
         }
     }
 
-    /// How long a start may take until its request is sure to have arrived or to be lost: the opening of the socket, the
-    /// request, and the look-ups after it.
+    /// Makes sure that a ComfyUI answers, before anything is posted: what is wrong with the address, the credentials or a proxy is
+    /// then known at once, and that nothing was sent. A server that is merely slow is taken as there.
+    ///
+    /// # Errors
+    /// Any transport error but a timeout.
+    pub async fn answers(&self) -> Result<(), ComfyError> {
+        let asking = async {
+            let mut tries = 1;
+            loop {
+                // What following the run needs as well.
+                match self.client.queue().await {
+                    Ok(_) | Err(ComfyError::Timeout { .. }) => return Ok(()),
+                    Err(error) if tries == TRIES || !error.is_uncertain() => return Err(error),
+                    Err(error) => tracing::debug!(%error, "ComfyUI does not answer as it should"),
+                }
+                tries += 1;
+                sleep(self.config.poll_interval).await;
+            }
+        };
+        timeout(self.client.request_timeout(), asking).await.unwrap_or(Ok(()))
+    }
+
+    /// How long a start may take until its request is sure to have arrived or to be lost: the first question, the opening of the
+    /// socket, the request, and the look-ups after it.
     pub fn longest_start(&self) -> Duration {
-        self.client.request_timeout() * 2 + self.config.poll_interval * LOOK_UPS
+        self.client.request_timeout() * 3 + self.config.poll_interval * LOOK_UPS
     }
 
     /// Whether the server has a run that may have been sent to it. A request can arrive after its sender is gone, so a run that
@@ -205,13 +236,16 @@ impl Runner {
     /// After a submission without an answer: returns when the server has the run, fails when it has not.
     async fn look_up(&self, prompt_id: Uuid, unanswered: ComfyError) -> Result<(), ComfyError> {
         tracing::warn!(%prompt_id, error = %unanswered, "no answer to a submission: looking whether the run is there");
-        let begun = Instant::now();
+        let mut patience = Patience::new(self.config.grace);
         let mut looked = 0;
         while looked < LOOK_UPS {
             match self.has(prompt_id).await {
                 Ok(true) => return Ok(()),
-                Ok(false) => looked += 1,
-                Err(error) if begun.elapsed() >= self.config.grace => {
+                Ok(false) => {
+                    patience.renew();
+                    looked += 1;
+                }
+                Err(error) if patience.is_over(&error, Instant::now()) => {
                     let detail =
                         format!("{error}; run {prompt_id} was submitted without an answer and may be queued there");
                     return Err(ComfyError::Broken {
@@ -228,7 +262,11 @@ impl Runner {
         )))
     }
 
-    async fn has(&self, prompt_id: Uuid) -> Result<bool, ComfyError> {
+    /// Whether the server has a run now, in its queue or in its history.
+    ///
+    /// # Errors
+    /// Any transport error.
+    pub async fn has(&self, prompt_id: Uuid) -> Result<bool, ComfyError> {
         Ok(self.client.queue_state(prompt_id).await? != QueueState::Absent
             || self.client.history(prompt_id).await?.is_some())
     }
@@ -298,7 +336,11 @@ impl Run {
         self.follower.cancelled.store(true, Ordering::Relaxed);
         let ended = self.runner.cancel(self.prompt_id).await;
         self.follower.wake();
-        ended
+        match ended {
+            // It has ended, and only its record is late.
+            Err(ComfyError::Lost { .. }) if self.follower.heard_end() => Ok(Cancelled::AlreadyOver),
+            ended => ended,
+        }
     }
 }
 

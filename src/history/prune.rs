@@ -153,7 +153,7 @@ fn named_without(transaction: &Transaction<'_>, sessions: &[SessionId]) -> Resul
 
 fn remove(transaction: &Transaction<'_>, session: &SessionId) -> Result<()> {
     // Those that refer before those that are referred to; iterations refer to their parents, so the newest goes first.
-    for table in ["decisions", "comparisons", "refusals", "judgements"] {
+    for table in ["decisions", "comparisons", "refusals", "judgements", "asked_seeds"] {
         transaction.execute(&format!("DELETE FROM {table} WHERE session_id = ?1"), [session])?;
     }
     transaction.execute(

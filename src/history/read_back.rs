@@ -10,7 +10,7 @@ use super::frozen::frozen_row;
 use super::ids::SessionId;
 use super::iterations::iteration_row;
 use super::judgements::judgement_row;
-use super::runs::{image_row, run_row};
+use super::runs::{Seed, image_row, run_row};
 use super::sessions::{session_row, summary_of};
 
 /// What the history keeps as JSON for others, who alone know what it means.
@@ -47,6 +47,12 @@ pub(super) fn session(transaction: &Transaction<'_>, session: &SessionId, check:
         "SELECT * FROM iterations WHERE session_id = ?1 ORDER BY n",
         iteration_row,
         |i| check(Payload::Graph(&i.content.graph)),
+    )?;
+    reader.rows(
+        "asked_seeds",
+        "SELECT seed FROM asked_seeds WHERE session_id = ?1",
+        |row| row.get::<_, Seed>(0),
+        |_| Ok(()),
     )?;
     reader.rows("runs", "SELECT * FROM runs WHERE session_id = ?1", run_row, |_| Ok(()))?;
     reader.rows(

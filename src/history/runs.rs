@@ -78,6 +78,46 @@ impl Store {
             .await
     }
 
+    /// Remembers seeds that an iteration is to be run with, so that they are not forgotten when the work on them is broken off.
+    pub async fn ask_for_seeds(&self, session: &SessionId, n: IterationNo, seeds: Vec<u64>) -> Result<()> {
+        let session = session.clone();
+        self.write(move |transaction| {
+            iterations::require(transaction, &session, n)?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO asked_seeds (session_id, iteration, seed) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            )?;
+            for seed in seeds {
+                insert.execute((&session, n, Seed(seed)))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The seeds that an iteration was to be run with, in the order in which they were asked for: those that were remembered, and
+    /// those of its runs.
+    pub async fn seeds_of(&self, session: &SessionId, n: IterationNo) -> Result<Vec<u64>> {
+        let session = session.clone();
+        self.read_of(&session.clone(), move |transaction| {
+            iterations::require(transaction, &session, n)?;
+            let mut seeds: Vec<u64> = Vec::new();
+            for query in [
+                "SELECT seed FROM asked_seeds WHERE session_id = ?1 AND iteration = ?2 ORDER BY id",
+                "SELECT seed FROM runs WHERE session_id = ?1 AND iteration = ?2 ORDER BY rowid",
+            ] {
+                let mut statement = transaction.prepare_cached(query)?;
+                for seed in statement.query_map((&session, n), |row| row.get::<_, Seed>(0))? {
+                    let Seed(seed) = seed?;
+                    if !seeds.contains(&seed) {
+                        seeds.push(seed);
+                    }
+                }
+            }
+            Ok(seeds)
+        })
+        .await
+    }
+
     /// The pictures of a run, by ordinal.
     pub async fn images_of(&self, id: PromptId) -> Result<Vec<RunImage>> {
         self.read(move |transaction| {
@@ -230,12 +270,14 @@ fn advance(transaction: &Transaction<'_>, id: PromptId, update: RunUpdate) -> Re
     }
     run.state = next;
     if next.is_open() {
-        run.submitted_at = Some(Timestamp::now());
+        run.submitted_at.get_or_insert_with(Timestamp::now);
+        (run.finished_at, run.error) = (None, None);
     } else {
         run.finished_at = Some(Timestamp::now());
     }
     match update {
-        RunUpdate::Submitted | RunUpdate::Cancelled => {}
+        RunUpdate::Submitted => {}
+        RunUpdate::Cancelled { by } => run.error = by,
         RunUpdate::Finished { cached, seconds } => {
             run.cached = cached;
             run.seconds = seconds;

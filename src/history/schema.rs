@@ -13,7 +13,7 @@ use super::error::{HistoryError, Result};
 pub(super) const APPLICATION_ID: i64 = 0x5043_616c;
 
 /// Each brings the database from the version that is its index to the next one.
-const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
 
 /// The schema version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -268,6 +268,18 @@ CREATE INDEX decisions_by_judgement ON decisions (judgement);
 DROP INDEX judgements_scored;
 CREATE INDEX judgements_scored ON judgements (session_id, id)
     WHERE iteration IS NOT NULL AND json_extract(verdict, '$.refused') IS NULL;
+";
+
+const V5: &str = "
+-- The seeds that an iteration is to be run with. A run is written down when its turn comes; until then only this knows of it.
+CREATE TABLE asked_seeds (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id TEXT NOT NULL,
+    iteration  INTEGER NOT NULL,
+    seed       TEXT NOT NULL,
+    UNIQUE (session_id, iteration, seed),
+    FOREIGN KEY (session_id, iteration) REFERENCES iterations (session_id, n)
+) STRICT;
 ";
 
 /// How far a database is.

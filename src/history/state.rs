@@ -52,12 +52,14 @@ impl RunState {
     }
 
     /// Whether a run may go from this state to `next`. A prepared run may end without ever having been seen as
-    /// submitted: the process may have died between the request and writing down its answer.
+    /// submitted: the process may have died between the request and writing down its answer. A run that counted as lost may
+    /// turn up again: then it is open as it was before.
     pub fn may_become(self, next: Self) -> bool {
         match self {
             Self::Prepared => next != Self::Prepared,
             Self::Submitted => !next.is_open(),
-            _ => false,
+            Self::Lost => next == Self::Submitted,
+            Self::Finished | Self::Failed | Self::Cancelled => false,
         }
     }
 }
@@ -87,7 +89,7 @@ impl FromSql for RunState {
 /// What became of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunUpdate {
-    /// ComfyUI accepted it.
+    /// ComfyUI accepted it, or has it still although it counted as lost.
     Submitted,
     /// ComfyUI finished it.
     Finished {
@@ -102,7 +104,10 @@ pub enum RunUpdate {
         error: String,
     },
     /// It was cancelled.
-    Cancelled,
+    Cancelled {
+        /// Who stopped it, where it was not this program.
+        by: Option<String>,
+    },
     /// ComfyUI does not know it any more.
     Lost {
         /// How that was found out.
@@ -117,7 +122,7 @@ impl RunUpdate {
             Self::Submitted => RunState::Submitted,
             Self::Finished { .. } => RunState::Finished,
             Self::Failed { .. } => RunState::Failed,
-            Self::Cancelled => RunState::Cancelled,
+            Self::Cancelled { .. } => RunState::Cancelled,
             Self::Lost { .. } => RunState::Lost,
         }
     }

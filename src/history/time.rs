@@ -1,7 +1,7 @@
 //! Moments in time, as they are stored and shown.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::{Serialize, Serializer};
@@ -28,9 +28,14 @@ impl Timestamp {
         self.0
     }
 
-    /// Seconds from `earlier` to this moment; negative when the clock was set back.
-    pub fn seconds_since(self, earlier: Self) -> f64 {
-        self.0.saturating_sub(earlier.0) as f64 / 1000.0
+    /// Whether this moment was longer ago than `age`, seen from `now`. One that lies ahead was noted before the clock was set back:
+    /// how long ago nobody knows, and it counts as long.
+    #[must_use]
+    pub fn is_older_than(self, age: Duration, now: Self) -> bool {
+        match u128::try_from(now.0.saturating_sub(self.0)) {
+            Ok(millis) => millis > age.as_millis(),
+            Err(_) => true,
+        }
     }
 }
 
@@ -89,6 +94,21 @@ impl FromSql for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_ahead_was_noted_before_the_clock_was_set_back() {
+        let (noted, minute) = (Timestamp::from_millis(100_000), Duration::from_secs(60));
+        for (now, old) in [
+            (100_000, false),
+            (160_000, false),
+            (160_001, true),
+            (99_999, true),
+            (i64::MIN, true),
+        ] {
+            let now = Timestamp::from_millis(now);
+            assert_eq!(noted.is_older_than(minute, now), old, "{now}");
+        }
+    }
 
     #[test]
     fn shows_the_calendar() {

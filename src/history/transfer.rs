@@ -24,11 +24,15 @@ use crate::secrets::{self, Secrets};
 /// What an exported file calls itself.
 const FORMAT: &str = "prompt-calibrator session";
 /// The tables of a session in the order in which their rows depend on each other, with how a session's rows are found.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 10] = [
     ("sessions", "SELECT * FROM sessions WHERE id = ?1"),
     (
         "iterations",
         "SELECT * FROM iterations WHERE session_id = ?1 ORDER BY n",
+    ),
+    (
+        "asked_seeds",
+        "SELECT * FROM asked_seeds WHERE session_id = ?1 ORDER BY id",
     ),
     ("runs", "SELECT * FROM runs WHERE session_id = ?1 ORDER BY rowid"),
     (
@@ -57,7 +61,14 @@ const SHARED: &str = "reference_values";
 /// The schema version in which kinds of decisions got their present names.
 const RENAMED_KINDS: i64 = 4;
 /// Tables whose own number is given anew.
-const NUMBERED: [&str; 5] = ["judgements", "decisions", "comparisons", "refusals", "reference_values"];
+const NUMBERED: [&str; 6] = [
+    "asked_seeds",
+    "judgements",
+    "decisions",
+    "comparisons",
+    "refusals",
+    "reference_values",
+];
 
 /// One line of an exported session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -121,6 +121,18 @@ pub struct Change {
     pub to: Value,
 }
 
+impl Change {
+    /// Whether something else stands there now: writing what was there already changes nothing, and `1.0` is `1`.
+    #[must_use]
+    pub fn changes_something(&self) -> bool {
+        match (self.from.as_f64(), self.to.as_f64()) {
+            // Large seeds differ by less than a float can tell.
+            (Some(from), Some(to)) if self.from.is_f64() || self.to.is_f64() => from != to,
+            _ => self.from != self.to,
+        }
+    }
+}
+
 /// An iteration to be added. One without runs is a draft.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewIteration {
@@ -196,7 +208,7 @@ pub struct Run {
     pub server: String,
     /// Where it stands.
     pub state: RunState,
-    /// Why it failed or was lost.
+    /// Why it failed or was lost, or who stopped it where that was not this program.
     pub error: Option<String>,
     /// Whether every node came from ComfyUI's cache.
     pub cached: bool,

@@ -168,12 +168,30 @@ pub fn arguments<T: DeserializeOwned>(
         } else {
             format!(" at `{path}`")
         };
-        let error = error.into_inner();
+        let error = plain(&error.into_inner().to_string());
         Box::new(failure(
             &format!("the arguments of {tool} are not right{place}: {error}. Nothing was done"),
             "Correct the arguments; the tool's input schema lists them.",
         ))
     })
+}
+
+/// What the library says of types, in words that are known outside of Rust.
+fn plain(error: &str) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("expected u64", "expected a whole number from 0 to 18446744073709551615"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected f64", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a map", "expected an object"),
+    ];
+    let plain = WORDS
+        .iter()
+        .fold(error.to_owned(), |text, (word, plain)| text.replace(word, plain));
+    match error.contains("integer `-1`, expected u64") {
+        true => format!("{plain} (none stands for a random one)"),
+        false => plain,
+    }
 }
 
 /// Three decimals: more are noise, and every digit costs tokens.
@@ -236,6 +254,17 @@ mod tests {
         };
         assert_eq!(result.structured_content, Some(json!({"summary": "a\\u{2028}b"})));
         assert!(!result.content[0].as_text().unwrap().text.contains('\u{2028}'));
+    }
+
+    #[test]
+    fn a_number_out_of_range_is_told_without_the_names_of_types() {
+        let said = plain("invalid value: integer `-1`, expected u64");
+        assert!(
+            said.contains("from 0 to 18446744073709551615") && said.contains("random"),
+            "{said}"
+        );
+        assert!(!said.contains("u64"), "{said}");
+        assert_eq!(plain("missing field `seed`"), "missing field `seed`");
     }
 
     #[test]

@@ -216,6 +216,7 @@ fn iteration(noted: &Noted, notebook: &Notebook) -> Iteration {
         changes: content
             .changes
             .iter()
+            .filter(|change| change.changes_something())
             // The prompts are shown by themselves.
             .filter(|change| change.to.as_str().is_none_or(|to| !texts.contains(&Some(to))))
             .map(|change| Change {

@@ -8,9 +8,9 @@ use crate::comfy::error::ComfyError;
 use crate::comfy::graph::GraphError;
 use crate::comfy::inject::ChoiceError;
 use crate::comfy::knobs::InjectError;
-use crate::comfy::lint::Problem;
+use crate::comfy::lint::{self, Problem};
 use crate::config::RootError;
-use crate::history::{HistoryError, ImageHash, IterationNo, SessionId};
+use crate::history::{HistoryError, ImageHash, IterationNo, PromptId, SessionId};
 use crate::judge::JudgeError;
 use crate::judge::guard::Refusal;
 use crate::judge::rubric::RubricError;
@@ -59,7 +59,7 @@ pub enum ServiceError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// A workflow that must not be posted.
-    #[error("the workflow was not posted: {}", problems(.0))]
+    #[error("the workflow was not posted: {}", lint::in_words(.0))]
     Lint(Vec<Problem>),
     /// A file that cannot be read.
     #[error("{path} cannot be read: {reason}")]
@@ -126,26 +126,30 @@ pub enum ServiceError {
         /// How far the work was.
         how: String,
     },
+    /// Somebody stopped a run in ComfyUI itself.
+    #[error("run {run} was stopped in ComfyUI{}, at its page or by another program and not by this server; it has no picture", at_node(.node))]
+    StoppedInComfyui {
+        /// The run.
+        run: PromptId,
+        /// The node that was at work, if one was.
+        node: Option<String>,
+    },
     /// A defect.
     #[error("an internal error: {0}. What was on disk is intact")]
     Internal(String),
 }
 
-fn problems(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(|p| p.message.as_str())
-        .collect::<Vec<_>>()
-        .join("; ")
+fn at_node(node: &Option<String>) -> String {
+    node.as_ref().map(|id| format!(" at node {id}")).unwrap_or_default()
 }
 
-/// ComfyUI's hints are about requests; an agent knows only tools.
-fn comfy_hint(error: &ComfyError) -> String {
+/// What to do about ComfyUI where an iteration is named: an agent knows only tools.
+fn hint_at_an_iteration(error: &ComfyError) -> String {
     const AGAIN: &str = "call queue_generation again with this session and iteration";
     match error {
-        ComfyError::Lost { .. } => {
-            format!("ComfyUI was restarted, or the run was removed from its queue: {AGAIN}, and it is submitted anew.")
-        }
+        ComfyError::Lost { waited: false, .. } => format!(
+            "ComfyUI was restarted, or forgot it: {AGAIN}; the run is looked for once more, and submitted anew if it is gone."
+        ),
         ComfyError::Unreachable { url, .. } => format!(
             "Check that ComfyUI runs and that {url} opens in a browser; then {AGAIN}: a run that ComfyUI still has is found again."
         ),
@@ -261,9 +265,12 @@ impl ServiceError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::At { error, .. } => error.hint(),
+            Self::At { error, .. } => match &**error {
+                Self::Comfy(error) => hint_at_an_iteration(error),
+                other => other.hint(),
+            },
             Self::History(e) => e.hint(),
-            Self::Comfy(e) => comfy_hint(e),
+            Self::Comfy(e) => e.hint(),
             Self::Judge(e) => e.hint(),
             Self::Picture(error) | Self::PictureFile { error, .. } => error.hint(),
             Self::Root(e) => e.hint(),
@@ -272,11 +279,7 @@ impl ServiceError {
             Self::Choice(e) => e.hint(),
             Self::Rubric(e) => e.hint(),
             Self::Refused(e) => e.hint(),
-            Self::Lint(problems) => {
-                let mut remedies: Vec<&str> = problems.iter().map(|p| p.remedy.as_str()).collect();
-                remedies.dedup();
-                remedies.join(" ")
-            }
+            Self::Lint(problems) => lint::remedies(problems),
             Self::Unreadable { .. } => "Nothing was changed, and other sessions are not affected. Use the prompt-calibrator that wrote it (probably a newer one).".into(),
             Self::File { .. } => "Check that the file is still there and that this user may read it.".into(),
             Self::Usage { hint, .. } => hint.clone(),
@@ -284,6 +287,7 @@ impl ServiceError {
             Self::Busy { .. } => "Wait for those that go on (each has its handle, or its session and iteration), or stop some (queue_generation with `cancel: true`); then call again.".into(),
             Self::Cancelled(_) => "Call again if the result is still wanted.".into(),
             Self::Stopped { .. } => "Somebody wanted it stopped: ask before calling again. A new call keeps what was finished and runs the rest anew.".into(),
+            Self::StoppedInComfyui { .. } => "Somebody wanted it stopped: ask the user whether it is still wanted, and do not run it again before that.".into(),
             Self::Internal(_) => "Call again; if it happens twice, report the message.".into(),
         }
     }

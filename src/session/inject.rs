@@ -14,8 +14,9 @@ use super::{Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures};
 use crate::comfy::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
-use crate::comfy::lint::{self, Problem};
+use crate::comfy::lint::{self, Problem, Severity};
 use crate::comfy::object_info::ObjectInfo;
+use crate::hint;
 use crate::history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
 use crate::judge::guard::{self, Refusal};
 
@@ -122,6 +123,11 @@ impl Service {
         let mut choices = session.as_ref().map(|s| s.opened.choices.clone()).unwrap_or_default();
         choices.extend(request.place.clone());
         let located = self.locate(original, graph, &choices, cancel).await?;
+        // A workflow of a video or a sound has no place for a prompt that would be worth a question. A knob may change the format.
+        let endings = lint::pictures(&located.graph, &located.info);
+        if request.knobs.is_empty() && lint::is_fatal(&endings) {
+            return Err(ServiceError::Lint(endings));
+        }
         let edits = Edits {
             positive: request.positive.clone(),
             negative: request.negative.clone(),
@@ -170,15 +176,17 @@ impl Service {
             self.store.record_refusal(session, &refusal.to_string()).await?;
             return Err(refusal.into());
         }
-        if lint::is_fatal(&problems) {
-            return Err(ServiceError::Lint(problems));
-        }
+        let problems = sound(problems)?;
 
         notes.extend(applied.notes.iter().cloned());
         if edits.seed.is_some() {
             notes.extend(kept_seeds(&applied.roles));
         }
-        notes.extend(problems.iter().map(|p| format!("{} {}", p.message, p.remedy)));
+        notes.extend(
+            problems
+                .iter()
+                .map(|p| format!("{p}. {}", p.remedy).trim_end().to_owned()),
+        );
         let session = match (session, opening) {
             (Some(session), _) => self.keep_choices(session, choices, &request).await?,
             (None, Some(opening)) => self.open(opening, choices, &request).await?,
@@ -232,7 +240,8 @@ impl Service {
             Ok(info) => info,
             Err(error) => {
                 notes.push(format!(
-                    "values were not checked against the nodes' definitions: {error}"
+                    "values were not checked against the nodes' definitions: {}",
+                    hint::in_words(&error)
                 ));
                 ObjectInfo::default()
             }
@@ -320,6 +329,18 @@ impl Service {
     }
 }
 
+/// What is to be said of a graph that may be posted.
+///
+/// # Errors
+/// [`ServiceError::Lint`] with what forbids it.
+pub(super) fn sound(mut problems: Vec<Problem>) -> Result<Vec<Problem>, ServiceError> {
+    if lint::is_fatal(&problems) {
+        problems.retain(|problem| problem.severity == Severity::Fatal);
+        return Err(ServiceError::Lint(problems));
+    }
+    Ok(problems)
+}
+
 fn check_numbers(request: &InjectRequest) -> Result<(), ServiceError> {
     if request.target_score.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
         return Err(ServiceError::usage(
@@ -344,10 +365,12 @@ fn check_numbers(request: &InjectRequest) -> Result<(), ServiceError> {
 
 /// What is wrong with a graph as it would be run. A negative seed stands for a random one and is replaced before.
 pub(super) fn problems(graph: &Graph, roles: &Roles, info: &ObjectInfo) -> Vec<Problem> {
-    match random_seed(roles).map(|_| with_seed(graph, roles, 0)) {
+    let mut problems = match random_seed(roles).map(|_| with_seed(graph, roles, 0)) {
         Some(Ok(seeded)) => lint::check(&seeded, info),
         _ => lint::check(graph, info),
-    }
+    };
+    problems.extend(lint::pictures(graph, info));
+    problems
 }
 
 /// A seed for a workflow whose own says that a random one is meant: a negative number. It is one that all seed inputs take.

@@ -67,9 +67,11 @@ impl<T> Job<T> {
         self.ended.borrow().is_none()
     }
 
-    /// Whether it is joined rather than replaced: it runs, or has ended and nobody was told how.
+    /// Whether it is joined rather than replaced: it runs, or has ended and nobody was told how. That a server could not be
+    /// reached then is no news now.
     fn stays(&self) -> bool {
-        self.runs() || !self.told.load(Ordering::Acquire) && !self.cancel.is_cancelled()
+        let passed = matches!(&*self.ended.borrow(), Some(Err(error)) if error.is_passing());
+        self.runs() || !passed && !self.told.load(Ordering::Acquire) && !self.cancel.is_cancelled()
     }
 }
 
@@ -134,6 +136,13 @@ impl<T: Send + Sync + 'static> Jobs<T> {
     /// [`Full`].
     pub fn room(&self) -> Result<(), Full> {
         room(&self.lock())
+    }
+
+    /// The handles of all jobs that run.
+    pub fn all_running(&self) -> Vec<String> {
+        let jobs = self.lock();
+        let running = jobs.iter().filter(|(_, job)| job.runs());
+        running.map(|(handle, _)| handle.clone()).collect()
     }
 
     /// Starts work for which nobody waits, unless there is a job of this handle that would be joined.

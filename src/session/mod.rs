@@ -9,6 +9,7 @@ mod decision_log;
 mod error;
 mod evidence;
 mod facts;
+mod fetch;
 mod files;
 mod inject;
 mod jobs;
@@ -48,6 +49,7 @@ use crate::judge::rubric::Rubric;
 use crate::judge::worker::WorkerConfig;
 
 pub use error::ServiceError;
+pub use fetch::MAX_PICTURES;
 pub use files::Loaded;
 pub use inject::{Draft, InjectRequest, Injected};
 pub use jobs::Caller;

@@ -1,24 +1,24 @@
 //! `queue_generation`: run an iteration for one seed or several, and judge what came out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::deciding::{Deciding, Outcome};
-use super::inject::{Located, problems, text_at};
+use super::inject::{Located, problems, sound, text_at};
 use super::jobs::{Joined, Waited};
 use super::judging::Judgement;
 use super::question::{self, Planned};
 use super::run::RunPlan;
 use super::seeds::Seeds;
 use super::sharing::Lease;
-use super::{Caller, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
+use super::{Caller, Draft, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::Role;
 use crate::comfy::knobs::with_seed;
-use crate::comfy::lint;
 use crate::hint;
 use crate::history::{
     HistoryError, Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, SessionId,
@@ -32,6 +32,9 @@ const MISSING: &str = "missing: ";
 /// Most seeds of one call.
 pub const MAX_SEEDS: usize = 16;
 
+/// How many lost runs of a seed are looked for before a new one is sent, the newest first.
+const LOOKED_FOR: usize = 3;
+
 /// What to run.
 #[derive(Clone, Debug, Default)]
 pub struct QueueRequest {
@@ -39,7 +42,7 @@ pub struct QueueRequest {
     pub edits: InjectRequest,
     /// The iteration to run; the newest unless given.
     pub iteration: Option<u32>,
-    /// The seeds, one run each; the graph's own seed when empty.
+    /// The seeds, one run each; when empty those that were asked for before, else the graph's own.
     pub seeds: Vec<u64>,
     /// Whether to judge what was made.
     pub judge: bool,
@@ -104,7 +107,12 @@ impl Queued {
 #[derive(Debug)]
 pub enum QueueAnswer {
     /// The runs are over.
-    Done(std::sync::Arc<Queued>),
+    Done {
+        /// What came of them.
+        queued: Arc<Queued>,
+        /// What the reader should know of what this call wrote.
+        notes: Vec<String>,
+    },
     /// They go on; ask again with session and iteration.
     GoesOn {
         /// The session.
@@ -115,6 +123,8 @@ pub enum QueueAnswer {
         progress: Progress,
         /// The seeds that are rendered already, without their judgements.
         rendered: Vec<RunReport>,
+        /// What the reader should know of what this call wrote.
+        notes: Vec<String>,
     },
     /// Where the prompt or the seeds go, or which picture counts, is not unique. Nothing was written or run.
     Question(Question),
@@ -156,7 +166,7 @@ impl Service {
                 "Run them in several calls.",
             ));
         }
-        let (session, n) = if writes(&request.edits) {
+        let (session, n, notes) = if writes(&request.edits) {
             if request.iteration.is_some() {
                 return Err(ServiceError::usage(
                     "an iteration is run as it is, or a new one is written: not both",
@@ -166,13 +176,19 @@ impl Service {
             let mut edits = request.edits.clone();
             edits.planned = request.planned();
             match self.inject(edits, cancel).await? {
-                Injected::Draft(draft) => (draft.session, draft.n),
+                Injected::Draft(draft) => {
+                    let Draft {
+                        session, n, mut notes, ..
+                    } = *draft;
+                    notes.extend(self.same_at_work(&session.id, n).await?);
+                    (session, n, notes)
+                }
                 Injected::Question(question) => return Ok(QueueAnswer::Question(question)),
             }
         } else {
             let (session, n) = self.existing(&request).await?;
             match self.settled(session, n, &request, cancel).await? {
-                Ok(session) => (session, n),
+                Ok(session) => (session, n, Vec::new()),
                 Err(question) => return Ok(QueueAnswer::Question(question)),
             }
         };
@@ -184,6 +200,9 @@ impl Service {
                 n,
                 was_running,
             });
+        }
+        if request.seeds.is_empty() {
+            request.seeds = self.store.seeds_of(&session.id, n).await?;
         }
         if request.judge && session.opened.reference.is_none() {
             return Err(ServiceError::usage(
@@ -230,7 +249,11 @@ impl Service {
             match waiter.wait(left, teller, cancel).await {
                 // What was joined lacks something that is asked for now: that is made now.
                 Waited::Ended(Ok(done)) if !fresh && !done.meets(&request.seeds, request.judge) => {}
-                Waited::Ended(Ok(done)) => return Ok(QueueAnswer::Done(done)),
+                Waited::Ended(Ok(queued)) => {
+                    // Some are told of the runs as well.
+                    let notes = notes.into_iter().filter(|note| !queued.notes.contains(note)).collect();
+                    return Ok(QueueAnswer::Done { queued, notes });
+                }
                 Waited::Ended(Err(error)) => return Err(error.at(&session.id, n)),
                 Waited::GoesOn(progress) => {
                     return Ok(QueueAnswer::GoesOn {
@@ -238,11 +261,41 @@ impl Service {
                         session: session.id,
                         n,
                         progress,
+                        notes,
                     });
                 }
                 Waited::Left { goes_on } => return Err(ServiceError::left(goes_on).at(&session.id, n)),
             }
         }
+    }
+
+    /// A word where the same graph is at work already, under another iteration: a call that is repeated does not join it.
+    async fn same_at_work(&self, session: &SessionId, n: IterationNo) -> Result<Option<String>, ServiceError> {
+        let running = self.queued.all_running();
+        if running.is_empty() {
+            return Ok(None);
+        }
+        let graph = self.store.iteration(session, n).await?.content.graph_hash;
+        for handle in running {
+            let place = handle.split_once('/').and_then(|(id, number)| {
+                let number = IterationNo::new(number.parse().ok()?).ok()?;
+                Some((SessionId::parse(id).ok()?, number))
+            });
+            let Some((id, number)) = place else { continue };
+            if (&id, number) == (session, n) {
+                continue;
+            }
+            // What cannot be read is not the same.
+            if let Ok(other) = self.store.iteration(&id, number).await
+                && other.content.graph_hash == graph
+            {
+                return Ok(Some(format!(
+                    "Iteration {number} of session {id} is the same and still running: for its result call queue_generation with \
+                     only session and iteration; this call made iteration {n} of session {session}."
+                )));
+            }
+        }
+        Ok(None)
     }
 
     async fn existing(&self, request: &QueueRequest) -> Result<(Session, IterationNo), ServiceError> {
@@ -323,9 +376,10 @@ impl Service {
     /// its way: it is looked for until that is over, so that it is never sent twice.
     async fn found_again(&self, mut run: Run) -> Result<Run, ServiceError> {
         while run.state == RunState::Prepared {
-            let age = Timestamp::now().seconds_since(run.prepared_at);
             // Only a look that begins after the last moment says that it will never arrive.
-            let over = age > self.runner.longest_start().as_secs_f64();
+            let over = run
+                .prepared_at
+                .is_older_than(self.runner.longest_start(), Timestamp::now());
             if self.runner.is_there(run.prompt_id.0).await? {
                 return self.advance(run.prompt_id, RunUpdate::Submitted).await;
             }
@@ -440,18 +494,21 @@ impl Work {
                 Ok((located, problems))
             })
             .await?;
-        if lint::is_fatal(&problems) {
-            return Err(ServiceError::Lint(problems));
-        }
+        sound(problems)?;
         let Seeds {
             seeds,
             seedless,
             mut notes,
         } = service.seeds(&self.session.id, self.n, &self.seeds, &located).await?;
+        // Before the first is run, so that a call that is broken off leaves a trace of all of them.
+        service
+            .store
+            .ask_for_seeds(&self.session.id, self.n, seeds.clone())
+            .await?;
         let parts = seeds.len() * if self.judge { 2 } else { 1 };
         let part = |i: usize| teller.part(i as f64 / parts as f64, (i + 1) as f64 / parts as f64);
         let mut reports = Vec::new();
-        let mut first_error = None;
+        let mut failed: Vec<(u64, ServiceError)> = Vec::new();
         let mut turn = RenderTurn {
             lease: None,
             hand_overs: Vec::new(),
@@ -465,7 +522,7 @@ impl Work {
                 Err(error) if cancel.is_cancelled() => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, seed, "a run failed");
-                    first_error.get_or_insert(error);
+                    failed.push((*seed, error));
                 }
             }
         }
@@ -515,25 +572,25 @@ impl Work {
                 outcome = service.outcome(&self.session, &judge, &ask).await?;
             }
         }
-        match (reports.is_empty(), first_error) {
-            (true, Some(error)) => Err(error),
-            (_, error) => {
-                if let (Some(error), Some(last)) = (error, reports.last_mut()) {
-                    last.remark = Some(format!("another seed failed: {}", hint::in_words(&error)));
-                }
-                Ok(Queued {
-                    session: self.session.id,
-                    n: self.n,
-                    parent: iteration.content.parent,
-                    seeds,
-                    runs: reports,
-                    seedless,
-                    notes,
-                    hand_overs,
-                    outcome,
-                })
-            }
+        let Some(last) = reports.last_mut() else {
+            let nothing = || ServiceError::Internal("an iteration without a seed".to_owned());
+            return Err(failed.into_iter().next().map_or_else(nothing, |(_, error)| error));
+        };
+        if !failed.is_empty() {
+            let words = last.remark.take().into_iter().chain(failed_in_words(&failed));
+            last.remark = Some(words.collect::<Vec<_>>().join(" "));
         }
+        Ok(Queued {
+            session: self.session.id,
+            n: self.n,
+            parent: iteration.content.parent,
+            seeds,
+            runs: reports,
+            seedless,
+            notes,
+            hand_overs,
+            outcome,
+        })
     }
 
     async fn one(
@@ -600,6 +657,24 @@ impl Work {
             .find(|run| run.seed == seed && run.state == RunState::Finished))
     }
 
+    /// A run of this seed that counted as lost is open again when ComfyUI has it after all: its record may have come late.
+    async fn look_for_lost(&self, seed: u64) -> Result<(), ServiceError> {
+        let service = &self.service;
+        let here = service.client.url_for_people();
+        let runs = service.store.runs_of(&self.session.id, Some(self.n)).await?;
+        let lost = runs
+            .iter()
+            .rev()
+            .filter(|run| run.seed == seed && run.state == RunState::Lost && run.server == here);
+        for run in lost.take(LOOKED_FOR) {
+            if service.runner.has(run.prompt_id.0).await? {
+                service.advance(run.prompt_id, RunUpdate::Submitted).await?;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// Brings the run of this seed to its end: the one that is open, else a new one, recorded before anything is sent.
     async fn rendered(
         &self,
@@ -609,6 +684,7 @@ impl Work {
         cancel: &CancellationToken,
     ) -> Result<(Run, Option<String>), ServiceError> {
         let service = &self.service;
+        self.look_for_lost(seed).await?;
         let prompt_id = PromptId::random();
         let new = NewRun {
             prompt_id,
@@ -653,4 +729,11 @@ fn gone(images: &[(RunImage, String)], n: IterationNo, seed: u64) -> Option<Stri
             images.len()
         )
     })
+}
+
+/// Seeds without a picture, each with its reason.
+fn failed_in_words(failed: &[(u64, ServiceError)]) -> impl Iterator<Item = String> {
+    failed
+        .iter()
+        .map(|(seed, error)| format!("Seed {seed} has no picture: {}", hint::in_words(error)))
 }

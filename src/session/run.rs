@@ -2,15 +2,17 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::fetch::has_no_picture;
 use super::{Service, ServiceError};
 use crate::comfy::error::ComfyError;
 use crate::comfy::graph::{Graph, NodeId};
 use crate::comfy::images::OutputImage;
 use crate::comfy::inject::{Pictures, Roles, ShownBy, prove};
+use crate::comfy::progress as comfy;
 use crate::comfy::record::Finished;
 use crate::comfy::runs::{Run as Following, Submission};
 use crate::hint;
-use crate::history::{HistoryError, PromptId, Run, RunImage, RunState, RunUpdate};
+use crate::history::{HistoryError, PromptId, Run, RunState, RunUpdate};
 use crate::progress::{Done, Progress, Teller};
 use crate::text::{Foreign, shortened};
 
@@ -28,7 +30,7 @@ pub(super) struct RunPlan<'a> {
 
 impl Service {
     /// Brings a recorded run to its end: submits it if that was not done, follows it, fetches its
-    /// pictures. Returns the record, and a remark when the injection could not be proven.
+    /// pictures. Returns the record, and a remark when the injection could not be proven or files were left out.
     ///
     /// # Errors
     /// [`ServiceError::Comfy`]; the record says so too.
@@ -42,6 +44,15 @@ impl Service {
         let prompt_id = run.prompt_id.0;
         let client_id = prompt_id.to_string();
         let following = if run.state == RunState::Prepared {
+            tokio::select! {
+                answered = self.runner.answers() => if let Err(error) = answered {
+                    return Err(self.never_sent(run.prompt_id, error).await);
+                },
+                () = cancel.cancelled() => {
+                    self.advance(run.prompt_id, RunUpdate::Cancelled { by: None }).await?;
+                    return Err(ServiceError::Cancelled(": nothing was sent to ComfyUI".to_owned()));
+                }
+            }
             let submission = Submission {
                 graph: plan.graph.to_json(),
                 prompt_id,
@@ -59,10 +70,10 @@ impl Service {
         }
         let mut finished = match follow(following, teller, cancel).await {
             Ok(finished) => finished,
-            Err(error) => return Err(self.ended_badly(run.prompt_id, error).await),
+            Err(error) => return Err(self.ended_badly(run.prompt_id, error, cancel.is_cancelled()).await),
         };
         let told = result_first(&mut finished, plan.pictures);
-        let fetched = match self.fetch(run.prompt_id, &finished).await {
+        let fetched = match self.fetch(run.prompt_id, &finished, teller, cancel).await {
             Ok(fetched) => fetched,
             Err(error) => {
                 // Otherwise the pictures are still there: the run stays open, and asking again fetches them.
@@ -84,44 +95,6 @@ impl Service {
         Ok((run, (!remarks.is_empty()).then(|| remarks.join(" "))))
     }
 
-    /// Fetches a run's pictures; each is on disk and recorded before the run counts as finished. Returns what has to be said of
-    /// them.
-    async fn fetch(&self, id: PromptId, finished: &Finished) -> Result<Option<String>, ServiceError> {
-        let mut images = Vec::new();
-        let mut notes = Vec::new();
-        for (ordinal, image) in finished.images.iter().enumerate() {
-            let taken = self.taken(image).await?;
-            notes.extend(taken.note);
-            images.push(RunImage {
-                ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
-                hash: taken.hash,
-                filename: image.filename.clone(),
-                subfolder: image.subfolder.clone(),
-                folder_type: image.kind.as_str().to_owned(),
-                width: taken.width,
-                height: taken.height,
-            });
-        }
-        if images.is_empty() {
-            let blocked: Vec<String> = finished
-                .blocked
-                .iter()
-                .map(|b| format!("node {:#}: {}", Foreign(&b.node_id), Foreign(&b.message)))
-                .collect();
-            let why = if blocked.is_empty() {
-                "the workflow saves or previews no image".to_owned()
-            } else {
-                format!("a node blocked the output ({})", blocked.join("; "))
-            };
-            return Err(ServiceError::usage(
-                format!("the run finished without a picture: {why}"),
-                "Add a SaveImage node behind the sampler's decoded image, export the workflow again, and open a session with it.",
-            ));
-        }
-        self.store.record_images(id, images).await?;
-        Ok((!notes.is_empty()).then(|| notes.join(" ")))
-    }
-
     /// Records what became of a run. Another program on the same history may have recorded its end already: that stands.
     pub(super) async fn advance(&self, id: PromptId, update: RunUpdate) -> Result<Run, ServiceError> {
         match self.store.update_run_state(id, update).await {
@@ -136,6 +109,11 @@ impl Service {
         if error.is_uncertain() {
             return error.into();
         }
+        self.never_sent(id, error).await
+    }
+
+    /// Records that a run did not come about, for sure.
+    async fn never_sent(&self, id: PromptId, error: ComfyError) -> ServiceError {
         let update = RunUpdate::Failed {
             error: error.to_string(),
         };
@@ -145,26 +123,40 @@ impl Service {
         }
     }
 
-    /// Records how an accepted run ended without a result. What says nothing of the run itself leaves it open.
-    async fn ended_badly(&self, id: PromptId, error: ComfyError) -> ServiceError {
-        let update = match &error {
-            ComfyError::Interrupted { .. } => RunUpdate::Cancelled,
-            ComfyError::Lost { .. } => RunUpdate::Lost {
-                error: error.to_string(),
-            },
-            ComfyError::NodeFailed { .. } | ComfyError::Unexplained { .. } => RunUpdate::Failed {
-                error: error.to_string(),
-            },
-            _ => return error.into(),
+    /// Records how an accepted run ended without a result. What says nothing of the run itself leaves it open. `ours`: whether
+    /// a call here asked that it be stopped.
+    async fn ended_badly(&self, id: PromptId, error: ComfyError, ours: bool) -> ServiceError {
+        let (update, told) = match error {
+            ComfyError::Interrupted { .. } if ours => {
+                let told = ServiceError::Cancelled(format!(": run {} was stopped in ComfyUI", id.0));
+                (RunUpdate::Cancelled { by: None }, told)
+            }
+            ComfyError::Interrupted { node_id, .. } => {
+                let told = ServiceError::StoppedInComfyui { run: id, node: node_id };
+                (
+                    RunUpdate::Cancelled {
+                        by: Some(told.to_string()),
+                    },
+                    told,
+                )
+            }
+            ComfyError::Lost { .. } => (
+                RunUpdate::Lost {
+                    error: error.to_string(),
+                },
+                error.into(),
+            ),
+            ComfyError::NodeFailed { .. } | ComfyError::Unexplained { .. } => (
+                RunUpdate::Failed {
+                    error: error.to_string(),
+                },
+                error.into(),
+            ),
+            error => return error.into(),
         };
-        let cancelled = matches!(update, RunUpdate::Cancelled);
-        if let Err(error) = self.advance(id, update).await {
-            return error;
-        }
-        if cancelled {
-            ServiceError::Cancelled(format!(": run {} was stopped in ComfyUI", id.0))
-        } else {
-            error.into()
+        match self.advance(id, update).await {
+            Ok(_) => told,
+            Err(error) => error,
         }
     }
 }
@@ -200,15 +192,6 @@ fn shows(shown: &ShownBy, image: &OutputImage) -> bool {
     image.node_id == shown.node.as_str()
 }
 
-/// Whether asking again would find no picture either.
-fn has_no_picture(error: &ServiceError) -> bool {
-    match error {
-        ServiceError::Usage { .. } | ServiceError::Picture(_) => true,
-        ServiceError::Comfy(error) => matches!(**error, ComfyError::ImageGone { .. } | ComfyError::TooLarge { .. }),
-        _ => false,
-    }
-}
-
 /// Follows a run to its end, telling progress; on cancellation the run is stopped in ComfyUI.
 async fn follow(run: Following, teller: &Teller, cancel: &CancellationToken) -> Result<Finished, ComfyError> {
     let mut progress = run.progress.clone();
@@ -220,10 +203,9 @@ async fn follow(run: Following, teller: &Teller, cancel: &CancellationToken) -> 
                     return run.outcome().await;
                 }
                 let now = progress.borrow_and_update().clone();
-                let left = now.eta.map(|eta| format!(", about {} s left", eta.as_secs())).unwrap_or_default();
                 teller.tell(Progress {
                     done: Done::Fraction(f64::from(now.fraction)),
-                    message: format!("ComfyUI: {}{left}", now.state.in_words()),
+                    message: in_words(&now),
                 });
             }
             () = cancel.cancelled() => {
@@ -235,6 +217,17 @@ async fn follow(run: Following, teller: &Teller, cancel: &CancellationToken) -> 
             }
         }
     }
+}
+
+fn in_words(now: &comfy::Progress) -> String {
+    let mut words = format!("ComfyUI: {}", now.state.in_words());
+    if let Some(left) = now.eta.filter(|eta| eta.as_secs() > 0) {
+        words.push_str(&format!(", about {} s left", left.as_secs()));
+    }
+    if let Some(trouble) = &now.trouble {
+        words.push_str(&format!("; it does not answer at the moment: {trouble}"));
+    }
+    words
 }
 
 /// Shows that the prompt reached the sampler; a remark when that cannot be shown.

@@ -17,7 +17,7 @@ pub(super) struct Seeds {
 }
 
 impl Service {
-    /// The seeds asked for; else those that were run before, so that asking again runs nothing
+    /// The seeds asked for; else those that were asked for or run before, so that asking again runs nothing
     /// new; else the graph's own. A workflow without a seed is run once, whatever was asked for.
     pub(super) async fn seeds(
         &self,
@@ -26,16 +26,11 @@ impl Service {
         asked: &[u64],
         located: &Located,
     ) -> Result<Seeds, ServiceError> {
-        let mut run = Vec::new();
-        for earlier in self.store.runs_of(session, Some(n)).await? {
-            if !run.contains(&earlier.seed) {
-                run.push(earlier.seed);
-            }
-        }
+        let mut known = self.store.seeds_of(session, n).await?;
         let seedless = *located.roles.get(Role::Seed) == Finding::Absent;
         if seedless {
             let mut notes = Vec::new();
-            if !asked.is_empty() {
+            if asked.len() > 1 || asked.iter().any(|seed| !known.contains(seed)) {
                 notes.push(
                     "This workflow has no seed that is written: every run makes the same picture, so it is run once and the \
                      seeds asked for count as one. Where there is a seed after all, name it with place: {\"seed\": \
@@ -43,26 +38,29 @@ impl Service {
                         .to_owned(),
                 );
             }
-            run.truncate(1);
-            if run.is_empty() {
-                run.push(0);
+            known.truncate(1);
+            if known.is_empty() {
+                known.push(0);
             }
             return Ok(Seeds {
-                seeds: run,
+                seeds: known,
                 seedless,
                 notes,
             });
         }
         // What began before the place was settled is brought to its end.
-        for seed in asked.iter().filter(|seed| !run.contains(seed)) {
+        for seed in asked.iter().filter(|seed| !known.contains(seed)) {
             check_seed(&located.roles, *seed)?;
         }
         let mut notes = Vec::new();
         let seeds = if !asked.is_empty() {
-            notes.extend(kept_seeds(&located.roles));
+            // What stands in the workflow is not written.
+            if asked != [own_seed(located)] {
+                notes.extend(kept_seeds(&located.roles));
+            }
             asked.to_vec()
-        } else if !run.is_empty() {
-            run
+        } else if !known.is_empty() {
+            known
         } else if let Some(random) = random_seed(&located.roles) {
             notes.push(format!(
                 "The workflow's own seed stands for a random one: {random} was chosen."

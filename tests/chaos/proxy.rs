@@ -10,6 +10,7 @@ use std::time::Duration;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -51,6 +52,8 @@ const FAULTS: [(Fault, u32); 8] = [
 pub struct Proxy {
     pub url: String,
     well_behaved: Arc<AtomicBool>,
+    dripping: Arc<AtomicBool>,
+    dripped: watch::Receiver<bool>,
     task: JoinHandle<()>,
 }
 
@@ -61,17 +64,22 @@ impl Proxy {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let well_behaved = Arc::new(AtomicBool::new(false));
         let calm = Arc::clone(&well_behaved);
+        let dripping = Arc::new(AtomicBool::new(false));
+        let drips = Arc::clone(&dripping);
+        let (told, dripped) = watch::channel(false);
         let connections = AtomicU64::new(0);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let number = connections.fetch_add(1, Ordering::Relaxed);
                 let random = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003) ^ number);
                 let calm = Arc::clone(&calm);
+                let drips = drips.load(Ordering::Relaxed).then(|| told.clone());
                 tokio::spawn(async move {
                     let relay = Relay {
                         server,
                         random,
                         calm,
+                        drips,
                         patience,
                     };
                     // A connection that ends badly is what this is for.
@@ -82,8 +90,20 @@ impl Proxy {
         Self {
             url,
             well_behaved,
+            dripping,
+            dripped,
             task,
         }
+    }
+
+    /// From now on pictures come byte by byte, without end; or do not any more.
+    pub fn drip(&self, on: bool) {
+        self.dripping.store(on, Ordering::Relaxed);
+    }
+
+    /// Waits until the first byte of a picture was sent.
+    pub async fn dripping(&self) {
+        self.dripped.clone().wait_for(|told| *told).await.unwrap();
     }
 
     /// From now on nothing goes wrong.
@@ -102,6 +122,8 @@ struct Relay {
     server: SocketAddr,
     random: StdRng,
     calm: Arc<AtomicBool>,
+    /// Where it is told that a picture drips, if pictures do.
+    drips: Option<watch::Sender<bool>>,
     patience: Duration,
 }
 
@@ -135,6 +157,9 @@ impl Relay {
         let fault = self.fault(&line);
         if line.starts_with("GET /ws") {
             return self.socket(client, request, fault).await;
+        }
+        if let Some(told) = self.drips.as_ref().filter(|_| line.starts_with("GET /view")) {
+            return drip(client, told).await;
         }
         match fault {
             Fault::CutBefore => return Ok(()),
@@ -202,6 +227,18 @@ impl Relay {
         }
         upwards.abort();
         Ok(())
+    }
+}
+
+/// Sends an endless picture as slowly as a client bears it, until the client is gone.
+async fn drip(mut client: TcpStream, told: &watch::Sender<bool>) -> std::io::Result<()> {
+    client
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+        .await?;
+    loop {
+        client.write_all(b"\x89").await?;
+        told.send_replace(true);
+        sleep(Duration::from_millis(20)).await;
     }
 }
 

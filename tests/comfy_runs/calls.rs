@@ -197,3 +197,51 @@ async fn another_program_at_the_address_is_told_apart() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_class_that_is_missing_and_a_route_that_is_missing_are_two_things() {
+    within(async {
+        let script = Script::new(recorded("cached"))
+            .answer("GET /object_info/Nowhere", Answer::Json(200, json!({})))
+            .answer(
+                "GET /object_info/KSampler",
+                Answer::Bytes(404, b"<title>404 Not Found</title>".to_vec()),
+            );
+        let server = Replay::start(script).expect("a server");
+        let client = runner(&server).client().clone();
+        let found = client.object_info_for(&["Nowhere"]).await.expect("an answer");
+        assert_eq!(found["Nowhere"], None);
+        let error = client.object_info_for(&["KSampler"]).await.expect_err("no such route");
+        assert!(matches!(error, ComfyError::Http { status: 404, .. }), "{error:?}");
+        assert!(error.to_string().contains("404 Not Found"), "{error}");
+        assert!(error.hint().contains("path prefix"), "{}", error.hint());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_answers_instead_of_comfyui_is_known_before_anything_is_posted() {
+    within(async {
+        let page = b"<html><title>Sign in</title>".to_vec();
+        for (status, body, words) in [
+            (200, page.clone(), "a web page titled \"Sign in\""),
+            (502, page, "status 502"),
+            (401, Vec::new(), "status 401"),
+        ] {
+            let script = Script::new(recorded("cached")).answer("GET /queue", Answer::Bytes(status, body));
+            let server = Replay::start(script).expect("a server");
+            let error = runner(&server).answers().await.expect_err("not ComfyUI");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        let server = Replay::start(Script::new(recorded("cached"))).expect("a server");
+        assert_eq!(runner(&server).answers().await, Ok(()));
+
+        // As nginx says it.
+        let page = b"<title>400 The plain HTTP request was sent to HTTPS port</title>".to_vec();
+        let script = Script::new(recorded("cached")).answer("GET /queue", Answer::Bytes(400, page));
+        let server = Replay::start(script).expect("a server");
+        let error = runner(&server).answers().await.expect_err("another scheme");
+        assert!(error.hint().contains("https://"), "{}", error.hint());
+    })
+    .await;
+}

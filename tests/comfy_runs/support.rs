@@ -42,6 +42,7 @@ pub fn runner_with(config: ClientConfig) -> Runner {
     let quick = RunConfig {
         poll_interval: Duration::from_millis(20),
         grace: Duration::from_millis(300),
+        late_record: Duration::from_millis(200),
         cancel_limit: Duration::from_secs(5),
         reconnect_delay: Duration::from_millis(5),
     };

@@ -8,6 +8,7 @@ use tokio::net::TcpSocket;
 use crate::ERA;
 use crate::bench::{Bench, Via};
 use crate::studio::LivingStudio;
+use crate::support::answering::Answering;
 
 #[tokio::test]
 async fn a_draft_waits_for_comfyui_to_come_back() {
@@ -54,4 +55,46 @@ async fn a_draft_waits_for_comfyui_to_come_back() {
         .await;
     assert_eq!(made["state"], "done");
     assert_eq!(studio.submissions().await, 1);
+}
+
+/// What answers in its place is said at once, whatever the time to wait: the call has ten minutes, the test far less.
+#[tokio::test]
+async fn what_is_no_comfyui_is_told_at_once() {
+    const PAGE: &str = "<html><head><title>Sign in</title></head></html>";
+    for (status, body, words) in [
+        ("502 Bad Gateway", "", ["502", "check that ComfyUI itself runs"]),
+        ("200 OK", PAGE, ["titled \"Sign in\"", "login page"]),
+        ("404 Not Found", PAGE, ["404", "path prefix"]),
+        ("401 Unauthorized", "", ["401", "PROMPT_CALIBRATOR_COMFYUI_TOKEN"]),
+    ] {
+        let bench = Bench::new(Via::Stdio, ERA).await;
+        let gate = Answering::new(move |_| (status, body.to_owned())).await;
+        let server = bench.start(&gate.url).await;
+        server.open().await;
+        let asked = json!({"workflow": bench.file("workflow.json"), "positive": "a blue square", "wait_s": 600});
+        let said = server.refused("queue_generation", asked).await;
+        assert!(words.iter().all(|word| said.contains(word)), "{status}: {said}");
+        assert!(!said.contains("node class"), "{status}: {said}");
+        let asked = json!({"workflow": "last", "positive": "x"});
+        let said = server.refused("inject_prompt", asked).await;
+        assert!(!said.contains("this session"), "there is none: {said}");
+    }
+}
+
+/// ComfyUI's own check of Host and Origin lets reading through.
+#[tokio::test]
+async fn posting_that_is_forbidden_alone_is_no_matter_of_credentials() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let gate = Answering::new(|line| match line {
+        "GET /queue" => ("200 OK", json!({"queue_running": [], "queue_pending": []}).to_string()),
+        line if line.starts_with("POST ") => ("403 Forbidden", String::new()),
+        _ => ("500 Internal Server Error", String::new()),
+    })
+    .await;
+    let server = bench.start(&gate.url).await;
+    server.open().await;
+    let asked = json!({"workflow": bench.file("workflow.json"), "positive": "a blue square"});
+    let said = server.refused("queue_generation", asked).await;
+    assert!(said.contains("403") && said.contains("Host and Origin"), "{said}");
+    assert!(!said.contains("TOKEN"), "{said}");
 }

@@ -129,6 +129,103 @@ async fn a_run_is_stopped_by_asking_for_it() {
         nothing["summary"].as_str().unwrap().contains("not running"),
         "{nothing}"
     );
+    assert_eq!(nothing["state"], "done", "nothing is being stopped");
+}
+
+/// Somebody at ComfyUI's page stops a run: it is not for the agent to start it again.
+#[tokio::test]
+async fn a_run_that_a_person_stopped_is_asked_about() {
+    let bench = Bench::with_studio(Via::Stdio, ERA, LivingStudio::new(SLOW).await);
+    let server = bench.open().await;
+    let session = server.session(&bench).await;
+    let call = endless_run(&server, &session).await;
+    bench.studio.interrupt().await;
+    let told = call.answer().await.unwrap();
+    assert_eq!(told["isError"], true, "{told}");
+    let said = told["content"][0]["text"].as_str().unwrap();
+    assert!(said.contains("stopped in ComfyUI") && said.contains("node 5"), "{said}");
+    let (_, advice) = said.split_once("\nWhat to do: ").unwrap();
+    assert!(advice.contains("ask the user"), "{said}");
+    assert!(!advice.to_lowercase().contains("call again"), "{said}");
+    let asked = json!({"session": session, "iteration": 2});
+    let history = server.tool("get_history", asked).await;
+    let run = &history["iterations"][0]["runs"][0];
+    assert_eq!(run["state"], "cancelled", "{history}");
+    assert!(
+        run["error"].as_str().unwrap().contains("not by this server"),
+        "{history}"
+    );
+}
+
+#[tokio::test]
+async fn of_several_seeds_the_one_that_was_stopped_is_named() {
+    let bench = Bench::with_studio(Via::Stdio, ERA, LivingStudio::new(SLOW).await);
+    let server = bench.open().await;
+    let session = server.session(&bench).await;
+    let asked = json!({"session": session, "positive": "a blue square", "knobs": {"steps": 50}, "seeds": [5, 6]});
+    let call = server.start_tool("queue_generation", asked);
+    sampling(&server, &call, 50).await;
+    bench.studio.interrupt().await;
+    let made = server.answer("queue_generation", &call).await;
+    let seeds: Vec<&serde_json::Value> = made["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| &run["seed"])
+        .collect();
+    assert_eq!(seeds, [6], "{made}");
+    let summary = made["summary"].as_str().unwrap();
+    assert!(
+        summary.contains("Seed 5 has no picture") && summary.contains("ask the user"),
+        "{summary}"
+    );
+    let asked = json!({"session": session, "iteration": 2});
+    let history = server.tool("get_history", asked).await;
+    let summary = history["summary"].as_str().unwrap();
+    assert!(summary.contains("Seed 5 has no picture: cancelled"), "{summary}");
+}
+
+/// A client that gave up and calls again with the same words makes a second iteration; it is told of the first.
+#[tokio::test]
+async fn a_call_that_is_repeated_while_it_runs_is_told_so() {
+    let bench = Bench::with_studio(Via::Stdio, ERA, LivingStudio::new(SLOW).await);
+    let server = bench.open().await;
+    let session = server.session(&bench).await;
+    let asked = json!({"session": session, "positive": "a blue square", "knobs": {"steps": MANY_STEPS}, "wait_s": 0});
+    let first = server.tool("queue_generation", asked.clone()).await;
+    assert!(!first["summary"].as_str().unwrap().contains("is the same"), "{first}");
+    let second = server.tool("queue_generation", asked).await;
+    let told = format!("Iteration 2 of session {session} is the same and still running");
+    assert!(second["summary"].as_str().unwrap().contains(&told), "{second}");
+}
+
+/// The one-call path says what `inject_prompt` says.
+#[tokio::test]
+async fn what_is_to_be_known_of_a_prompt_is_told_by_both_tools() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let session = server.session(&bench).await;
+    let asked =
+        json!({"session": session, "positive": "a {red|blue} square", "negative": "blurry", "knobs": {"cfg": 1.0}});
+    let draft = server.tool("inject_prompt", asked.clone()).await;
+    let notes: Vec<&str> = draft["notes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|note| note.as_str().unwrap())
+        .collect();
+    assert_eq!(notes.len(), 2, "{draft}");
+    let made = server.tool("queue_generation", asked.clone()).await;
+    let mut later = asked;
+    later["wait_s"] = json!(0);
+    let goes_on = server.tool("queue_generation", later).await;
+    for answer in [made, goes_on] {
+        let summary = answer["summary"].as_str().unwrap().to_lowercase();
+        assert!(
+            notes.iter().all(|note| summary.contains(&note.to_lowercase())),
+            "{answer}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -46,6 +46,34 @@ async fn nothing_that_was_answered_is_lost_and_nothing_is_run_twice() {
     assert_eq!(bench.studio.submissions().await, 2, "one for each iteration");
 }
 
+/// The seeds of a call are remembered, also those whose turn had not come when the program was killed.
+#[tokio::test]
+async fn seeds_of_a_call_that_was_broken_off_are_finished() {
+    let studio = LivingStudio::new(Duration::from_millis(20)).await;
+    let bench = Bench::with_studio(Via::Stdio, ERA, studio);
+    let killed = bench.open().await;
+    let session = killed.session(&bench).await;
+    let asked =
+        json!({"session": session, "positive": "a blue square", "knobs": {"steps": 60}, "seeds": [5, 6], "wait_s": 0});
+    killed.tool("queue_generation", asked).await;
+    bench.studio.busy().await;
+    drop(killed);
+
+    let server = bench.open().await;
+    let made = server
+        .tool("queue_generation", json!({"session": session, "iteration": 2}))
+        .await;
+    assert_eq!(made["state"], "done", "{made}");
+    let seeds: Vec<u64> = made["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["seed"].as_u64().unwrap())
+        .collect();
+    assert_eq!(seeds, [5, 6], "{made}");
+    assert_eq!(bench.studio.submissions().await, 2, "each once");
+}
+
 /// Two clients of one user: each has a server of its own on the same data folder.
 #[tokio::test]
 async fn two_servers_share_a_data_folder() {

@@ -99,8 +99,22 @@ async fn a_run_through(authorization: &'static str, variables: &[(&'static str, 
     server.open().await;
     let last = json!({"workflow": "last", "positive": "a red circle"});
     let said = server.refused("inject_prompt", last).await;
-    assert!(said.contains("401") && said.contains("token"), "{said}");
+    assert!(
+        said.contains("401") && said.contains("PROMPT_CALIBRATOR_COMFYUI_TOKEN"),
+        "{said}"
+    );
     drop(server);
+
+    // The wrong scheme is named, either way round.
+    let plain = gate.url.replace("https://", "http://");
+    let doubled = bench.studio.url.replace("http://", "https://");
+    for (address, words) in [(&plain, "speaks HTTPS"), (&doubled, "does not speak HTTPS")] {
+        let server = bench.start(address).await;
+        server.open().await;
+        let last = json!({"workflow": "last", "positive": "a red circle"});
+        let said = server.refused("inject_prompt", last).await;
+        assert!(said.contains(words) && said.contains(address.as_str()), "{said}");
+    }
 
     bench
         .variables
@@ -121,14 +135,20 @@ async fn a_run_through(authorization: &'static str, variables: &[(&'static str, 
     assert!(!server.log().contains(secret), "no secret is logged");
     drop(server);
 
-    // A certificate that nobody vouches for is refused.
-    bench.variables.retain(|(name, _)| *name != "SSL_CERT_FILE");
+    // A certificate that nobody vouches for is refused, in words that help.
+    let CertifiedKey { cert, .. } = generate_simple_self_signed(vec!["elsewhere".to_owned()]).unwrap();
+    let another = bench.write("another.pem", cert.pem());
+    for (name, value) in &mut bench.variables {
+        if *name == "SSL_CERT_FILE" {
+            value.clone_from(&another);
+        }
+    }
     let server = bench.start(&gate.url).await;
     server.open().await;
     let said = server
         .refused("inject_prompt", json!({"workflow": "last", "positive": "a red circle"}))
         .await;
-    assert!(said.to_lowercase().contains("certificate"), "{said}");
+    assert!(said.contains("self-signed") && said.contains("SSL_CERT_FILE"), "{said}");
 }
 
 #[tokio::test]

@@ -39,6 +39,12 @@ impl LivingStudio {
         serde_json::from_str(&answer).unwrap()
     }
 
+    /// Interrupts what runs, as somebody at the page does.
+    pub async fn interrupt(&self) {
+        let asked = self.http.post(format!("{}/interrupt", self.url)).body("{}");
+        assert!(asked.timeout(LIMIT).send().await.unwrap().status().is_success());
+    }
+
     /// How many runs were ever submitted.
     pub async fn submissions(&self) -> usize {
         let queue = self.get("/queue").await;

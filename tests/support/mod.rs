@@ -3,6 +3,7 @@
 // Each test binary uses a part of it.
 #![allow(dead_code)]
 
+pub mod answering;
 pub mod browser;
 pub mod long_session;
 pub mod mcp_client;

@@ -141,11 +141,17 @@ struct Problem {
     told: String,
     /// What the error says that is to be done; nothing where only nobody answers.
     hint: Option<String>,
+    /// Something answers there, so that starting ComfyUI is no help.
+    answers: bool,
 }
 
 impl Problem {
-    fn without_hint(told: String) -> Self {
-        Self { told, hint: None }
+    fn silent(told: String) -> Self {
+        Self {
+            told,
+            hint: None,
+            answers: false,
+        }
     }
 
     /// What to do, behind a sentence.
@@ -184,6 +190,7 @@ impl Comfyui {
                     ),
                 }
             }
+            Self::Nowhere { problem } if problem.answers => format!("{}{given}{}", problem.told, problem.fix()),
             Self::Nowhere { problem } => format!(
                 "{}{given}, nor does a ComfyUI on the ports {} of this machine. Start it and repeat this, or give its \
                  address: prompt-calibrator init --comfyui URL{}",
@@ -201,17 +208,19 @@ async fn configured(config: &Config) -> Result<SystemStats, Problem> {
     let client = setup::comfy(config).map_err(|error| Problem {
         told: error.to_string(),
         hint: error.hint().map(str::to_owned),
+        answers: true,
     })?;
     match timeout(LIMIT, client.system_stats()).await {
         Ok(Ok(stats)) => Ok(stats),
-        Ok(Err(ComfyError::Unreachable { .. })) => Err(Problem::without_hint(format!("nothing answers at {url}"))),
+        Ok(Err(ComfyError::Unreachable { .. })) => Err(Problem::silent(format!("nothing answers at {url}"))),
         Ok(Err(error)) => Err(Problem {
             told: format!("{url} does not answer as ComfyUI does ({error})"),
             hint: error.what_to_do(),
+            answers: true,
         }),
         Err(_) => {
             let seconds = LIMIT.as_secs();
-            Err(Problem::without_hint(format!(
+            Err(Problem::silent(format!(
                 "{url} does not answer within {seconds} seconds"
             )))
         }

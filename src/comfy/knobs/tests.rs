@@ -295,3 +295,13 @@ fn a_seed_beyond_its_input_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn a_size_that_the_server_rounds_is_told() {
+    let notes = |size: u64| with_knob("4.width", json!(size)).unwrap().notes;
+    assert_eq!(
+        notes(100),
+        ["4.width is 100, which is no multiple of 8: ComfyUI rounds it down to 96."]
+    );
+    assert!(notes(128).is_empty());
+}

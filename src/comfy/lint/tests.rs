@@ -212,3 +212,52 @@ fn many_long_circles_are_told_in_short() {
         circles[0]
     );
 }
+
+#[test]
+fn missing_classes_are_told_together_with_their_nodes_and_each_advice_once() {
+    let graph = good_and(&json!({
+        "3": {"class_type": "Nowhere", "inputs": {}, "_meta": {"title": "First"}},
+        "4": {"class_type": "Nowhere", "inputs": {}},
+        "5": {"class_type": "Neither", "inputs": {}, "_meta": {"title": "Second"}},
+        "6": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "gone.safetensors"}, "_meta": {"title": "Model"}},
+        "7": {"class_type": "PreviewAny", "inputs": {"source": ["6", 0]}},
+    }));
+    let problems: Vec<Problem> = check(&graph, &info())
+        .into_iter()
+        .filter(|problem| problem.node.as_ref().is_none_or(|node| node.as_str() != "7"))
+        .collect();
+    let told = in_words(&problems);
+    assert!(
+        told.starts_with(
+            r#"the server has no node classes "Nowhere" (node 3 "First", node 4), "Neither" (node 5 "Second")"#
+        ),
+        "{told}"
+    );
+    assert!(
+        told.contains("node 6 \"Model\": ckpt_name is \"gone.safetensors\""),
+        "{told}"
+    );
+    let advice = remedies(&problems);
+    assert_eq!(advice.matches("Install the custom node").count(), 1, "{advice}");
+}
+
+#[test]
+fn a_workflow_without_pictures_is_told_before_it_is_posted() {
+    let video = ObjectInfo::from_json(&json!({
+        "SaveVideo": {"input": {"required": {"video": ["VIDEO", {}]}}, "output": [], "output_node": true},
+        "SaveImage": {"input": {"required": {"images": ["IMAGE", {}]}}, "output": [], "output_node": true},
+    }));
+    let mut nodes =
+        json!({"3": {"class_type": "SaveVideo", "inputs": {"video": ["2", 0]}, "_meta": {"title": "Clip"}}});
+    let alone = pictures(&Graph::from_json(nodes.clone()).unwrap(), &video);
+    assert!(is_fatal(&alone));
+    assert_eq!(
+        in_words(&alone),
+        "node 3 \"Clip\": it makes a video, and no other node makes a picture"
+    );
+    assert!(remedies(&alone).contains("Preview Image"), "{}", remedies(&alone));
+
+    nodes["4"] = json!({"class_type": "SaveImage", "inputs": {"images": ["2", 1]}});
+    let beside = pictures(&Graph::from_json(nodes).unwrap(), &video);
+    assert_eq!((beside.len(), is_fatal(&beside)), (1, false));
+}

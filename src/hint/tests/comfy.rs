@@ -44,6 +44,7 @@ fn comfyui() -> Vec<Sample> {
     };
     samples![
         ComfyError::Config { detail: s() },
+        ComfyError::Certificate { url: s(), why: s() },
         ComfyError::Unreachable { url: s(), detail: s() },
         ComfyError::Broken {
             request: s(),
@@ -51,6 +52,12 @@ fn comfyui() -> Vec<Sample> {
         },
         http(301),
         http(401),
+        http(403),
+        ComfyError::Http {
+            request: "POST /prompt".to_owned(),
+            status: 403,
+            body: s(),
+        },
         http(404),
         http(413),
         http(500),
@@ -65,7 +72,16 @@ fn comfyui() -> Vec<Sample> {
             prompt_id,
             node_id: None
         },
-        ComfyError::Lost { prompt_id, url: s() },
+        ComfyError::Lost {
+            prompt_id,
+            url: s(),
+            waited: true
+        },
+        ComfyError::Lost {
+            prompt_id,
+            url: s(),
+            waited: false
+        },
         ComfyError::Timeout {
             what: s(),
             limit: Duration::ZERO

@@ -27,6 +27,7 @@ pub fn samples() -> Vec<Sample> {
     let problem = || Problem {
         node: None,
         title: s(),
+        class: s(),
         input: None,
         kind: ProblemKind::NoOutput,
         severity: Severity::Fatal,
@@ -54,6 +55,10 @@ pub fn samples() -> Vec<Sample> {
         ServiceError::from(RubricError::without_place(RubricProblem::NoAxes)),
         ServiceError::from(Refusal::JudgeUntrusted),
         ServiceError::Lint(vec![problem()]),
+        ServiceError::StoppedInComfyui {
+            run: crate::history::PromptId::random(),
+            node: Some(s())
+        },
         ServiceError::File { path: s(), reason: s() },
         ServiceError::Unreadable {
             session: session.clone(),

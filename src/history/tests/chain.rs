@@ -63,7 +63,9 @@ async fn a_run_goes_forward_only() {
         let onward: &[RunState] = match from {
             Prepared => &[Submitted, Finished, Failed, Cancelled, Lost],
             Submitted => &[Finished, Failed, Cancelled, Lost],
-            Finished | Failed | Cancelled | Lost => &[],
+            // It may turn up again.
+            Lost => &[Submitted],
+            Finished | Failed | Cancelled => &[],
         };
         for to in RunState::ALL {
             assert_eq!(from.may_become(to), onward.contains(&to), "{from} to {to}");
@@ -98,9 +100,54 @@ fn update(state: RunState) -> Option<RunUpdate> {
             seconds: None,
         }),
         RunState::Failed => Some(RunUpdate::Failed { error: error() }),
-        RunState::Cancelled => Some(RunUpdate::Cancelled),
+        RunState::Cancelled => Some(RunUpdate::Cancelled { by: None }),
         RunState::Lost => Some(RunUpdate::Lost { error: error() }),
     }
+}
+
+#[tokio::test]
+async fn a_lost_run_that_turns_up_is_open_again() {
+    let (_folder, store) = store();
+    let id = store.create_session(new_session()).await.unwrap().id;
+    let n = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
+    let run = store.prepare_run(new_run(&id, n)).await.unwrap().prompt_id;
+    store.update_run_state(run, RunUpdate::Submitted).await.unwrap();
+    let lost = RunUpdate::Lost {
+        error: "it has no such run".to_owned(),
+    };
+    assert!(store.update_run_state(run, lost).await.unwrap().finished_at.is_some());
+    let again = store.update_run_state(run, RunUpdate::Submitted).await.unwrap();
+    assert_eq!(
+        (again.state, again.finished_at, again.error),
+        (RunState::Submitted, None, None)
+    );
+    assert_eq!(store.prepare_run(new_run(&id, n)).await.unwrap().prompt_id, run);
+}
+
+#[tokio::test]
+async fn seeds_that_were_asked_for_are_remembered_before_anything_is_run() {
+    let (folder, store) = store();
+    let id = store.create_session(new_session()).await.unwrap().id;
+    let n = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
+    assert_eq!(store.seeds_of(&id, n).await.unwrap(), []);
+    store.ask_for_seeds(&id, n, vec![u64::MAX, 6]).await.unwrap();
+    store.ask_for_seeds(&id, n, vec![6, 7]).await.unwrap();
+    let mut run = new_run(&id, n);
+    run.seed = 6;
+    let run = store.prepare_run(run).await.unwrap();
+    let stopped = RunUpdate::Cancelled { by: None };
+    store.update_run_state(run.prompt_id, stopped).await.unwrap();
+    drop(store);
+    // As after a kill.
+    let store = Store::open(folder.path());
+    assert_eq!(store.seeds_of(&id, n).await.unwrap(), [u64::MAX, 6, 7]);
+
+    let (lines, _) = store.export_session(&id).await.unwrap();
+    let (_elsewhere, other) = self::store();
+    other.import_session(lines, |_| Ok(())).await.unwrap();
+    assert_eq!(other.seeds_of(&id, n).await.unwrap(), [u64::MAX, 6, 7]);
+    other.prune(vec![id]).await.unwrap();
+    assert!(other.sessions(0, 9).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -204,7 +204,7 @@ async fn version_1_is_read_and_written() {
     let third = store.add_iteration(new_iteration(id, "more")).await;
     assert_eq!(third.unwrap(), number(3));
     store
-        .update_run_state(open.prompt_id, RunUpdate::Cancelled)
+        .update_run_state(open.prompt_id, RunUpdate::Cancelled { by: None })
         .await
         .unwrap();
 }

@@ -22,6 +22,7 @@ use crate::progress::Teller;
 use crate::session::{
     Decided, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError,
 };
+use crate::text::capitalised;
 
 pub const NAME: &str = "queue_generation";
 
@@ -173,12 +174,13 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
         Err(call_again) => return (*call_again).into(),
     };
     match answer {
-        Ok(QueueAnswer::Done(queued)) => finished(service, &queued, images, call.is_task()).await,
+        Ok(QueueAnswer::Done { queued, notes }) => finished(service, &queued, &notes, images, call.is_task()).await,
         Ok(QueueAnswer::GoesOn {
             session,
             n,
             progress,
             rendered,
+            notes,
         }) => {
             let message = if progress.message.is_empty() {
                 "starting"
@@ -186,7 +188,8 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
                 &progress.message
             };
             let summary = format!(
-                "Iteration {n} of session {session} goes on ({message}). Call queue_generation with only session and iteration for its result."
+                "Iteration {n} of session {session} goes on ({message}). Call queue_generation with only session and iteration for its result.{}",
+                noted(&notes)
             );
             let mut output = Output::new(State::Running, summary, Some((&session, n.get())));
             output.runs = rendered.iter().map(run).collect();
@@ -207,8 +210,9 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
             } else {
                 format!("Iteration {n} of session {session} was not running; nothing was stopped.")
             };
+            let state = if was_running { State::Stopping } else { State::Done };
             success(
-                &Output::new(State::Stopping, summary, Some((&session, n.get()))),
+                &Output::new(state, summary, Some((&session, n.get()))),
                 Beside::default(),
             )
         }
@@ -216,8 +220,20 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
     }
 }
 
-async fn finished(service: &Service, queued: &Queued, images: bool, is_task: bool) -> CallToolResponse {
+/// What is to be known of what was written, behind a summary.
+fn noted(notes: &[String]) -> String {
+    notes.iter().map(|note| format!(" {}", capitalised(note))).collect()
+}
+
+async fn finished(
+    service: &Service,
+    queued: &Queued,
+    notes: &[String],
+    images: bool,
+    is_task: bool,
+) -> CallToolResponse {
     let mut output = done(queued);
+    output.summary.push_str(&noted(notes));
     let mut beside = Beside::default();
     // Some clients lose a task's pictures; addresses get through.
     if images && !is_task {

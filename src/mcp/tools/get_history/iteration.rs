@@ -150,7 +150,12 @@ pub fn output(view: &IterationView, texts: Texts) -> Output {
     let note = shown.text(content.note.as_deref().unwrap_or_default(), PROMPT);
     let positive = content.positive.as_deref().map(|text| shown.text(text, PROMPT));
     let negative = content.negative.as_deref().map(|text| shown.text(text, PROMPT));
-    let changes = content.changes.iter().map(|change| shown.change(change)).collect();
+    let changes = content
+        .changes
+        .iter()
+        .filter(|change| change.changes_something())
+        .map(|change| shown.change(change))
+        .collect();
     let cut = match shown.cut {
         true => format!(
             " Texts are cut; whole they are in {}.",
@@ -160,7 +165,7 @@ pub fn output(view: &IterationView, texts: Texts) -> Output {
     };
     Output {
         summary: format!(
-            "Iteration {} of session {}: {} run(s), {} judgement(s){}.{}{cut}",
+            "Iteration {} of session {}: {} run(s), {} judgement(s){}.{}{}{cut}",
             iteration.n,
             session.id,
             runs.len(),
@@ -169,6 +174,7 @@ pub fn output(view: &IterationView, texts: Texts) -> Output {
                 .as_ref()
                 .map(|progress| format!("; running now ({})", progress.message))
                 .unwrap_or_default(),
+            without_picture(runs),
             decisions
                 .last()
                 .map(|decided| format!(" {}", decided.in_words()))
@@ -205,6 +211,23 @@ fn run((run, pictures): &(Run, Vec<(RunImage, String)>), secrets: &Secrets) -> R
         cached: run.cached,
         pictures: pictures.iter().map(|(_, path)| path.clone()).collect(),
     }
+}
+
+/// The seeds whose last run ended without a picture.
+fn without_picture(runs: &[(Run, Vec<(RunImage, String)>)]) -> String {
+    let mut last: BTreeMap<u64, RunState> = BTreeMap::new();
+    for (run, _) in runs {
+        let state = last.entry(run.seed).or_insert(run.state);
+        if *state != RunState::Finished {
+            *state = run.state;
+        }
+    }
+    let without = last
+        .iter()
+        .filter(|(_, state)| !state.is_open() && **state != RunState::Finished);
+    without
+        .map(|(seed, state)| format!(" Seed {seed} has no picture: {state}."))
+        .collect()
 }
 
 fn counted(runs: &[(Run, Vec<(RunImage, String)>)]) -> RunCounts {

@@ -373,7 +373,7 @@ async fn inspect_takes_the_newest_run_and_says_what_makes_no_picture() {
         .await;
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(
-        said.out.contains("node 2 'Clip': it makes a video") && said.out.contains("Preview Image"),
+        said.out.contains("node 2 \"Clip\": it makes a video") && said.out.contains("Preview Image"),
         "{}",
         said.out
     );

@@ -1,5 +1,6 @@
 //! What the nodes at the end of a graph make: pictures that can be judged, or something else. Pure.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde_json::Value;
@@ -117,9 +118,10 @@ pub struct Outputs {
 #[must_use]
 pub fn look(graph: &Graph, info: &ObjectInfo) -> Outputs {
     let mut outputs = Outputs::default();
+    let read = read(graph);
     for node in graph.nodes() {
         let spec = info.get(node.class());
-        if !spec.map_or_else(|| !is_read(graph, &node), |spec| spec.output_node) {
+        if !spec.map_or_else(|| !read.contains(node.id()), |spec| spec.output_node) {
             continue;
         }
         match media(&node, spec) {
@@ -137,9 +139,14 @@ pub fn look(graph: &Graph, info: &ObjectInfo) -> Outputs {
     outputs
 }
 
-fn is_read(graph: &Graph, node: &Node<'_>) -> bool {
-    let reads = |value: InputValue<'_>| matches!(value, InputValue::Link { node: source, .. } if source == node.id());
-    graph.nodes().any(|other| other.inputs().any(|(_, value)| reads(value)))
+/// The nodes whose outputs another node reads.
+fn read(graph: &Graph) -> HashSet<&str> {
+    let inputs = graph.nodes().flat_map(|node| node.inputs());
+    let links = inputs.filter_map(|(_, value)| match value {
+        InputValue::Link { node, .. } => Some(node),
+        _ => None,
+    });
+    links.collect()
 }
 
 /// What an output node makes that is no picture.

@@ -124,9 +124,14 @@ impl Service {
         choices.extend(request.place.clone());
         let located = self.locate(original, graph, &choices, cancel).await?;
         // A workflow of a video or a sound has no place for a prompt that would be worth a question. A knob may change the format.
-        let endings = lint::pictures(&located.graph, &located.info);
-        if request.knobs.is_empty() && lint::is_fatal(&endings) {
-            return Err(ServiceError::Lint(endings));
+        let (located, endings) = self
+            .aside(cancel, move || {
+                let endings = lint::pictures(&located.graph, &located.info);
+                Ok((located, endings))
+            })
+            .await?;
+        if request.knobs.is_empty() {
+            sound(endings)?;
         }
         let edits = Edits {
             positive: request.positive.clone(),

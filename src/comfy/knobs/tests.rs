@@ -138,7 +138,7 @@ fn an_input_that_one_node_has_needs_no_node() {
     let (message, hint) = refusal("text", json!("x"));
     assert_eq!(
         message,
-        "the knob \"text\" fits more than one node: 2.text ('Prompt v1.0'), 3.text ('CLIPTextEncode')"
+        "the knob \"text\" fits more than one node: 2.text (\"Prompt v1.0\"), 3.text (\"CLIPTextEncode\")"
     );
     assert_eq!(hint, "Name the node by its id, as node.input.");
     let (message, _) = refusal("latent_image", json!("x"));

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::bounded;
-use super::client::{Client, RECORD};
+use super::client::{Client, RECORD, web_page};
 use super::error::{ComfyError, NodeProblem};
 use super::graph::MAX_WORKFLOW_VALUES;
 use super::images::{ImageRef, OutputImage};
@@ -355,7 +355,9 @@ impl Client {
         let body = answer.success().await?.text(QUEUE_LIMIT).await?;
         Queue::parse(&body).map_err(|error| ComfyError::BadAnswer {
             what: "the answer to GET /queue".into(),
-            detail: format!("it lacks the lists queue_running and queue_pending of [number, id, graph, …] ({error})"),
+            detail: web_page(&body).unwrap_or_else(|| {
+                format!("it lacks the lists queue_running and queue_pending of [number, id, graph, …] ({error})")
+            }),
         })
     }
 

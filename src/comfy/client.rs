@@ -295,6 +295,12 @@ pub(super) struct Answer {
     limit: Duration,
 }
 
+/// What a body is where it is a web page in the place of JSON.
+pub(super) fn web_page(body: &[u8]) -> Option<String> {
+    let page = body.trim_ascii_start().starts_with(b"<");
+    page.then(|| format!("it is {}", said(body)))
+}
+
 impl Answer {
     /// HTTP status code.
     pub(super) fn status(&self) -> u16 {
@@ -331,10 +337,7 @@ impl Answer {
             },
             Unread::Syntax(error) => ComfyError::BadAnswer {
                 what,
-                detail: match body.trim_ascii_start().starts_with(b"<") {
-                    true => format!("it is {}", said(&body)),
-                    false => format!("it is not JSON ({error})"),
-                },
+                detail: web_page(&body).unwrap_or_else(|| format!("it is not JSON ({error})")),
             },
         })
     }

@@ -15,6 +15,7 @@ use crate::judge::JudgeError;
 use crate::judge::guard::Refusal;
 use crate::judge::rubric::RubricError;
 use crate::picture::PictureError;
+use crate::text::Foreign;
 
 /// A call that could not be answered. `Display` says what failed and the state things are in,
 /// [`ServiceError::hint`] what to do next.
@@ -140,7 +141,9 @@ pub enum ServiceError {
 }
 
 fn at_node(node: &Option<String>) -> String {
-    node.as_ref().map(|id| format!(" at node {id}")).unwrap_or_default()
+    node.as_ref()
+        .map(|id| format!(" at node {:#}", Foreign(id)))
+        .unwrap_or_default()
 }
 
 /// What to do about ComfyUI where an iteration is named: an agent knows only tools.

@@ -685,6 +685,22 @@ impl Work {
     ) -> Result<(Run, Option<String>), ServiceError> {
         let service = &self.service;
         self.look_for_lost(seed).await?;
+        let run = loop {
+            let run = self.taken_up(seed, teller, cancel).await?;
+            // One that another program gave up meanwhile has nothing to follow: a new one is begun.
+            if run.state.is_open() || run.state == RunState::Finished {
+                break run;
+            }
+        };
+        if run.state == RunState::Finished {
+            return Ok((run, None));
+        }
+        service.complete(&run, plan, teller, cancel).await
+    }
+
+    /// The run of this seed that is open, else a new one. One that is prepared is this call's to send.
+    async fn taken_up(&self, seed: u64, teller: &Teller, cancel: &CancellationToken) -> Result<Run, ServiceError> {
+        let service = &self.service;
         let prompt_id = PromptId::random();
         let new = NewRun {
             prompt_id,
@@ -705,18 +721,12 @@ impl Work {
             }
             // Right before it is sent: others that found nothing of it may be about to send it, too.
             match service.store.claim_run(&run).await? {
-                Some(claimed) => {
-                    run = claimed;
-                    break;
-                }
+                Some(claimed) => return Ok(claimed),
                 None => run = service.store.run(run.prompt_id).await?,
             }
             new = false;
         }
-        if run.state == RunState::Finished {
-            return Ok((run, None));
-        }
-        service.complete(&run, plan, teller, cancel).await
+        Ok(run)
     }
 }
 

@@ -129,7 +129,7 @@ async fn seeds_that_were_asked_for_are_remembered_before_anything_is_run() {
     let (folder, store) = store();
     let id = store.create_session(new_session()).await.unwrap().id;
     let n = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
-    assert_eq!(store.seeds_of(&id, n).await.unwrap(), []);
+    assert!(store.seeds_of(&id, n).await.unwrap().is_empty());
     store.ask_for_seeds(&id, n, vec![u64::MAX, 6]).await.unwrap();
     store.ask_for_seeds(&id, n, vec![6, 7]).await.unwrap();
     let mut run = new_run(&id, n);

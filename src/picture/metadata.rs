@@ -241,6 +241,11 @@ mod tests {
             assert!(matches!(without_secrets(file), Cow::Borrowed(same) if same == file));
         }
         assert_eq!(*without_texts(&harmless), *png(&[]));
+        // The size that a picture had before it was kept smaller is part of what is known of it.
+        let reduced = png(&[(b"tEXt", b"prompt-calibrator\0reduced from 9000x8000".to_vec())]);
+        assert_eq!(*without_texts(&reduced), *reduced);
+        let other = png(&[(b"tEXt", b"prompt-calibrator\0reduced from 9x8 and more".to_vec())]);
+        assert_eq!(*without_texts(&other), *png(&[]));
     }
 
     #[test]

@@ -119,16 +119,22 @@ pub(super) fn noted(bytes: &[u8]) -> Option<(u32, u32)> {
         match &head[4..] {
             b"IDAT" | b"IEND" => return None,
             b"tEXt" => {
-                let text = data.strip_prefix(NOTE.as_bytes()).and_then(|t| t.strip_prefix(b"\0"));
-                let size = text.and_then(|text| std::str::from_utf8(text).ok()?.strip_prefix(REDUCED));
-                if let Some((width, height)) = size.and_then(|size| size.split_once('x')) {
-                    return Some((width.parse().ok()?, height.parse().ok()?));
+                if let Some(size) = note(data) {
+                    return Some(size);
                 }
             }
             _ => {}
         }
         rest = after.get(4..)?;
     }
+}
+
+/// The size in a text that [`encode`] wrote.
+pub(super) fn note(data: &[u8]) -> Option<(u32, u32)> {
+    let text = data.strip_prefix(NOTE.as_bytes())?.strip_prefix(b"\0")?;
+    let size = std::str::from_utf8(text).ok()?.strip_prefix(REDUCED)?;
+    let (width, height) = size.split_once('x')?;
+    Some((width.parse().ok()?, height.parse().ok()?))
 }
 
 fn broken(error: DecodingError) -> PictureError {

@@ -2,6 +2,8 @@
 
 use std::iter;
 
+use crate::picture::png;
+
 /// A kind of file whose pieces are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -73,7 +75,9 @@ impl Format {
     /// Whether such a piece holds a text and nothing of the picture.
     pub fn is_text(self, piece: &Piece<'_>) -> bool {
         match self {
-            Self::Png => matches!(piece.kind, b"tEXt" | b"iTXt" | b"zTXt" | b"eXIf"),
+            // What was written here, the size that a picture had, is no stranger's text.
+            Self::Png if piece.kind == b"tEXt" => png::note(piece.data).is_none(),
+            Self::Png => matches!(piece.kind, b"iTXt" | b"zTXt" | b"eXIf"),
             Self::Webp => matches!(piece.kind, b"EXIF" | b"XMP "),
             // EXIF and XMP, Photoshop's, and comments.
             Self::Jpeg => matches!(piece.kind, [0xe1 | 0xed | 0xfe]),

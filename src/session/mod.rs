@@ -31,6 +31,7 @@ mod show;
 pub mod stats;
 mod target;
 mod uploads;
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,0 +1,345 @@
+//! The work behind an iteration that is asked for: a run for each seed, then their judgements.
+
+use super::deciding::{Deciding, Outcome};
+use super::inject::{Located, problems, sound, text_at};
+use super::question;
+use super::queue::{MISSING, Queued, RunReport};
+use super::run::RunPlan;
+use super::seeds::Seeds;
+use super::sharing::Lease;
+use super::{HandOver, Service, ServiceError};
+use crate::comfy::graph::Graph;
+use crate::comfy::inject::Role;
+use crate::comfy::knobs::with_seed;
+use crate::hint;
+use crate::history::{
+    Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, Timestamp,
+};
+use crate::progress::{Progress, Teller};
+use tokio_util::sync::CancellationToken;
+
+/// How many lost runs of a seed are looked for before a new one is sent, the newest first.
+const LOOKED_FOR: usize = 3;
+
+/// The GPU for the renders of one piece of work: taken for the first one that has to be run, held to the last.
+struct RenderTurn {
+    lease: Option<Lease>,
+    hand_overs: Vec<HandOver>,
+}
+
+impl RenderTurn {
+    async fn take(
+        &mut self,
+        service: &Service,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<(), ServiceError> {
+        if self.lease.is_none() {
+            let lease = service.sharing.for_rendering(&*service.judge, teller, cancel).await?;
+            self.hand_overs.extend(lease.hand_over);
+            self.lease = Some(lease);
+        }
+        Ok(())
+    }
+}
+
+/// The work behind a handle.
+pub(super) struct Work {
+    pub service: Service,
+    pub session: Session,
+    pub n: IterationNo,
+    pub seeds: Vec<u64>,
+    pub judge: bool,
+}
+
+impl Work {
+    pub async fn run(self, teller: Teller, cancel: CancellationToken) -> Result<Queued, ServiceError> {
+        let service = &self.service;
+        let _working = self.judge.then(|| service.at_work.begin(&self.session.id, self.n));
+        let iteration = service.store.iteration(&self.session.id, self.n).await?;
+        let original = Graph::from_json(self.session.opened.workflow.clone())?;
+        let graph = Graph::from_json(iteration.content.graph.clone())?;
+        let choices = &self.session.opened.choices;
+        let located = service.locate(original, graph, choices, &cancel).await?;
+        let (located, problems) = service
+            .aside(&cancel, move || {
+                let problems = problems(&located.graph, &located.roles, &located.info);
+                Ok((located, problems))
+            })
+            .await?;
+        sound(problems)?;
+        let Seeds {
+            seeds,
+            seedless,
+            mut notes,
+        } = service.seeds(&self.session.id, self.n, &self.seeds, &located).await?;
+        // Before the first is run, so that a call that is broken off leaves a trace of all of them.
+        service
+            .store
+            .ask_for_seeds(&self.session.id, self.n, seeds.clone())
+            .await?;
+        let parts = seeds.len() * if self.judge { 2 } else { 1 };
+        let part = |i: usize| teller.part(i as f64 / parts as f64, (i + 1) as f64 / parts as f64);
+        let mut reports = Vec::new();
+        let mut failed: Vec<(u64, ServiceError)> = Vec::new();
+        let mut turn = RenderTurn {
+            lease: None,
+            hand_overs: Vec::new(),
+        };
+        for (i, seed) in seeds.iter().enumerate() {
+            match self
+                .one(&iteration, &located, *seed, &mut turn, &part(i), &cancel)
+                .await
+            {
+                Ok(report) => reports.push(report),
+                Err(error) if cancel.is_cancelled() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, seed, "a run failed");
+                    failed.push((*seed, error));
+                }
+            }
+        }
+        let RenderTurn { lease, mut hand_overs } = turn;
+        drop(lease);
+        service.compare(&mut reports).await?;
+        let most = reports.iter().map(|report| report.images.len()).max();
+        notes.extend(question::pictures_told(&located.pictures, most.unwrap_or(0)));
+        let mut outcome = Outcome::default();
+        // All are rendered before any is judged, so that the GPU changes hands once.
+        if self.judge && !reports.is_empty() {
+            let lease = service
+                .sharing
+                .for_judging(&*service.judge, &part(seeds.len()), &cancel)
+                .await?;
+            hand_overs.extend(lease.hand_over);
+            for i in 0..reports.len() {
+                let teller = part(seeds.len() + i);
+                let same = reports[i].same_as.and_then(|seed| {
+                    let judged = |other: &&RunReport| other.run.seed == seed;
+                    reports.iter().find(judged)?.judgement.clone()
+                });
+                match same {
+                    Some(same) => {
+                        service
+                            .judged_already(&self.session, &iteration, &reports[i], &same)
+                            .await?
+                    }
+                    None => {
+                        let judged = service
+                            .judge_run(&self.session, &iteration, &reports[i], &teller, &cancel)
+                            .await?;
+                        reports[i].judgement = judged;
+                    }
+                }
+            }
+            let judge = reports
+                .iter()
+                .find_map(|r| r.judgement.as_ref())
+                .map(|j| j.verdict.judge.clone());
+            if let Some(judge) = judge {
+                let ask = Deciding {
+                    about: self.n,
+                    teller: &teller,
+                    cancel: &cancel,
+                };
+                outcome = service.outcome(&self.session, &judge, &ask).await?;
+            }
+        }
+        let Some(last) = reports.last_mut() else {
+            let nothing = || ServiceError::Internal("an iteration without a seed".to_owned());
+            return Err(failed.into_iter().next().map_or_else(nothing, |(_, error)| error));
+        };
+        if !failed.is_empty() {
+            let words = last.remark.take().into_iter().chain(failed_in_words(&failed));
+            last.remark = Some(words.collect::<Vec<_>>().join(" "));
+        }
+        Ok(Queued {
+            session: self.session.id,
+            n: self.n,
+            parent: iteration.content.parent,
+            seeds,
+            runs: reports,
+            seedless,
+            notes,
+            hand_overs,
+            outcome,
+        })
+    }
+
+    async fn one(
+        &self,
+        iteration: &Iteration,
+        located: &Located,
+        seed: u64,
+        turn: &mut RenderTurn,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<RunReport, ServiceError> {
+        let service = &self.service;
+        let graph = if located.roles.get(Role::Seed).found().is_empty() {
+            located.graph.clone()
+        } else {
+            with_seed(&located.graph, &located.roles, seed)?
+        };
+        if let Some(run) = self.finished(seed).await? {
+            let images = service.pictures_of(run.prompt_id).await?;
+            return Ok(RunReport {
+                remark: gone(&images, self.n, seed),
+                images,
+                run,
+                judgement: None,
+                same_as: None,
+            });
+        }
+        let positive = text_at(&located.roles, Role::Positive);
+        let plan = RunPlan {
+            graph: &graph,
+            roles: &located.roles,
+            pictures: &located.pictures,
+            positive: positive.as_deref().filter(|_| iteration.content.positive.is_some()),
+        };
+        // Written down only now: what waits for the GPU has not begun.
+        turn.take(service, teller, cancel).await?;
+        let (run, remark) = match self.rendered(seed, &plan, teller, cancel).await {
+            // The judge lay beside it: without it, once more.
+            Err(error) if error.is_out_of_memory() && service.sharing.ran_out(&*service.judge) => {
+                tracing::warn!(%error, "a render ran out of memory beside the judge and is repeated without it");
+                turn.lease = None;
+                turn.take(service, teller, cancel).await?;
+                self.rendered(seed, &plan, teller, cancel).await?
+            }
+            ended => ended?,
+        };
+        if !run.cached {
+            service.sharing.rendered(&*service.judge).await;
+        }
+        Ok(RunReport {
+            images: service.pictures_of(run.prompt_id).await?,
+            run,
+            remark,
+            judgement: None,
+            same_as: None,
+        })
+    }
+
+    /// The run of this seed that is finished, if there is one.
+    async fn finished(&self, seed: u64) -> Result<Option<Run>, ServiceError> {
+        let runs = self.service.store.runs_of(&self.session.id, Some(self.n)).await?;
+        Ok(runs
+            .into_iter()
+            .find(|run| run.seed == seed && run.state == RunState::Finished))
+    }
+
+    /// A run of this seed that counted as lost is open again when ComfyUI has it after all: its record may have come late.
+    async fn look_for_lost(&self, seed: u64) -> Result<(), ServiceError> {
+        let service = &self.service;
+        let here = service.client.url_for_people();
+        let runs = service.store.runs_of(&self.session.id, Some(self.n)).await?;
+        let lost = runs
+            .iter()
+            .rev()
+            .filter(|run| run.seed == seed && run.state == RunState::Lost && run.server == here);
+        for run in lost.take(LOOKED_FOR) {
+            if service.runner.has(run.prompt_id.0).await? {
+                service.advance(run.prompt_id, RunUpdate::Submitted).await?;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the run of this seed to its end: the one that is open, else a new one, recorded before anything is sent.
+    async fn rendered(
+        &self,
+        seed: u64,
+        plan: &RunPlan<'_>,
+        teller: &Teller,
+        cancel: &CancellationToken,
+    ) -> Result<(Run, Option<String>), ServiceError> {
+        let service = &self.service;
+        self.look_for_lost(seed).await?;
+        let run = loop {
+            let run = self.taken_up(seed, teller, cancel).await?;
+            // One that another program gave up meanwhile has nothing to follow: a new one is begun.
+            if run.state.is_open() || run.state == RunState::Finished {
+                break run;
+            }
+        };
+        if run.state == RunState::Finished {
+            return Ok((run, None));
+        }
+        service.complete(&run, plan, teller, cancel).await
+    }
+
+    /// The run of this seed that is open, else a new one. One that is prepared is this call's to send.
+    async fn taken_up(&self, seed: u64, teller: &Teller, cancel: &CancellationToken) -> Result<Run, ServiceError> {
+        let service = &self.service;
+        let prompt_id = PromptId::random();
+        let new = NewRun {
+            prompt_id,
+            session: self.session.id.clone(),
+            iteration: self.n,
+            seed,
+            server: service.client.url_for_people(),
+        };
+        let mut run = service.store.prepare_run(new).await?;
+        if run.prompt_id == prompt_id {
+            return Ok(run);
+        }
+        while run.state == RunState::Prepared {
+            teller.tell(Progress::words("looking whether an earlier request has arrived"));
+            run = tokio::select! {
+                run = self.found_again(run) => run?,
+                () = cancel.cancelled() => return Err(ServiceError::Cancelled(String::new())),
+            };
+            if run.state != RunState::Prepared {
+                break;
+            }
+            // Right before it is sent: others that found nothing of it may be about to send it, too.
+            match service.store.claim_run(&run).await? {
+                Some(claimed) => return Ok(claimed),
+                None => run = service.store.run(run.prompt_id).await?,
+            }
+        }
+        Ok(run)
+    }
+
+    /// A run that was written down before its request was sent may or may not have been sent, and the request may still be on
+    /// its way: it is looked for until that is over, so that it is never sent twice.
+    async fn found_again(&self, mut run: Run) -> Result<Run, ServiceError> {
+        let service = &self.service;
+        while run.state == RunState::Prepared {
+            // Only a look that begins after the last moment says that it will never arrive.
+            let over = run
+                .prepared_at
+                .is_older_than(service.runner.longest_start(), Timestamp::now());
+            if service.runner.is_there(run.prompt_id.0).await? {
+                return service.advance(run.prompt_id, RunUpdate::Submitted).await;
+            }
+            if over {
+                return Ok(run);
+            }
+            // Whoever wrote it down may be at it still.
+            run = service.store.run(run.prompt_id).await?;
+        }
+        Ok(run)
+    }
+}
+
+/// What to say of a run whose pictures' files are gone: asking for it again renders nothing.
+fn gone(images: &[(RunImage, String)], n: IterationNo, seed: u64) -> Option<String> {
+    let gone = images.iter().filter(|(_, path)| path.starts_with(MISSING)).count();
+    (gone > 0).then(|| {
+        format!(
+            "{gone} of its {} picture(s) are gone from the data folder; `parent`: {n} with `seeds`: [{seed}] renders it again as a new iteration",
+            images.len()
+        )
+    })
+}
+
+/// Seeds without a picture, each with its reason.
+fn failed_in_words(failed: &[(u64, ServiceError)]) -> impl Iterator<Item = String> {
+    failed
+        .iter()
+        .map(|(seed, error)| format!("Seed {seed} has no picture: {}", hint::in_words(error)))
+}

@@ -213,8 +213,8 @@ impl Client {
         }
     }
 
-    /// Whether a server that broke off every http:// request so far does so because it expects TLS: then it shows a certificate,
-    /// and this client trusts none.
+    /// Whether a server that broke off every http:// request so far does so because it expects TLS: then it answers over TLS, or
+    /// shows a certificate that nobody here trusts.
     async fn speaks_tls_instead(&self) -> bool {
         let mut url = self.inner.config.base_url.clone();
         if url.scheme() != "http" || self.inner.has_answered.load(Ordering::Relaxed) {
@@ -225,8 +225,10 @@ impl Client {
             return false;
         }
         url.set_path("/");
-        let shaken = self.inner.http.get(url).timeout(TLS_LIMIT).send().await;
-        shaken.is_err_and(|error| matches!(trouble(&error), Some(TlsTrouble::Certificate(_))))
+        match self.inner.http.get(url).timeout(TLS_LIMIT).send().await {
+            Ok(_) => true,
+            Err(error) => matches!(trouble(&error), Some(TlsTrouble::Certificate(_))),
+        }
     }
 
     /// Sends and reads a JSON answer of status 200.

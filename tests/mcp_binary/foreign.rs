@@ -49,10 +49,12 @@ async fn titles_prompts_and_errors_go_out_clean_and_prompts_go_in_as_they_are() 
 
     let prompt = format!("a circle {HOSTILE}\nin two lines");
     let made = json!({"workflow": bench.file("workflow.json"), "reference": bench.file("reference.png"),
-        "title": HOSTILE, "note": HOSTILE, "positive": prompt, "seeds": [1]});
-    let made = server.whole("queue_generation", made).await;
-    clean("a result", &made);
-    let session = made["structuredContent"]["session"].as_str().unwrap();
+        "title": HOSTILE, "note": HOSTILE, "positive": prompt});
+    let draft = server.whole("inject_prompt", made).await;
+    clean("a draft", &draft);
+    let session = draft["structuredContent"]["session"].as_str().unwrap();
+    let made = json!({"session": session, "seeds": [1]});
+    clean("a result", &server.whole("queue_generation", made).await);
     let rendered = bench.studio.graphs().await.remove(0);
     assert_eq!(rendered["2"]["inputs"]["text"], json!(prompt), "byte for byte");
 

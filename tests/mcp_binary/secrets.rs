@@ -130,18 +130,18 @@ async fn what_leaves_this_machine_holds_none_of_them() {
     assert!(ok, "{error}");
     holds_none("the report", &fs::read_to_string(page).unwrap());
 
-    // The rows are masked, and the reference is told to hold the workflow.
+    // The rows are masked, and both pictures are told to hold the workflow.
     let (kept, bare) = (bench.file("kept"), bench.file("bare"));
     let (ok, _, told) = command_line(&data, &["sessions", "export", &session, "--to", &kept]);
     assert!(
-        ok && told.contains("1 of the pictures")
+        ok && told.contains("2 of the pictures")
             && told.contains("api_key, password")
             && told.contains("--strip-metadata"),
         "{told}"
     );
     let telling_files = telling(Path::new(&kept));
     assert!(
-        telling_files.len() == 1 && telling_files[0].ends_with(".png"),
+        telling_files.len() == 2 && telling_files.iter().all(|file| file.ends_with(".png")),
         "{telling_files:?}"
     );
     let (ok, _, told) = command_line(

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use comfyui_stand_in::studio::Studio;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -37,6 +38,15 @@ impl LivingStudio {
         let asked = self.http.get(format!("{}{path}", self.url)).timeout(LIMIT);
         let answer = asked.send().await.unwrap().text().await.unwrap();
         serde_json::from_str(&answer).unwrap()
+    }
+
+    /// Puts a picture into the input folder, as somebody at the page does; what it is called there.
+    pub async fn upload(&self, name: &str, bytes: Vec<u8>) -> Value {
+        let part = Part::bytes(bytes).file_name(name.to_owned());
+        let asked = self.http.post(format!("{}/upload/image", self.url));
+        let asked = asked.multipart(Form::new().part("image", part)).timeout(LIMIT);
+        let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+        answer["name"].clone()
     }
 
     /// Interrupts what runs, as somebody at the page does.

@@ -18,7 +18,7 @@ use super::bounded;
 use super::client::{Client, RECORD, web_page};
 use super::error::{ComfyError, NodeProblem};
 use super::graph::MAX_WORKFLOW_VALUES;
-use super::images::{ImageRef, OutputImage};
+use super::images::{self, ImageRef, OutputImage};
 use super::rejection;
 use crate::secrets::Secrets;
 
@@ -406,25 +406,30 @@ impl Client {
     /// transport error.
     pub async fn view(&self, image: &ImageRef, limit_bytes: u64) -> Result<Vec<u8>, ComfyError> {
         let mut bytes = Vec::new();
-        self.view_into(image, limit_bytes, &mut bytes).await?;
+        self.view_into(image, images::Form::File, limit_bytes, &mut bytes)
+            .await?;
         Ok(bytes)
     }
 
-    /// The same into `sink`; how many bytes they were.
+    /// The same into `sink`, in this form; how many bytes they were.
     ///
     /// # Errors
     /// As [`Client::view`].
     pub async fn view_into(
         &self,
         image: &ImageRef,
+        form: images::Form,
         limit_bytes: u64,
         sink: &mut (impl Write + Send),
     ) -> Result<u64, ComfyError> {
-        let query = [
+        let mut query = vec![
             ("filename", image.filename.as_str()),
             ("subfolder", image.subfolder.as_str()),
             ("type", image.kind.as_str()),
         ];
+        if form == images::Form::Jpeg {
+            query.push(("preview", "jpeg;90"));
+        }
         let answer = self.send(self.request(Method::GET, &["view"], &query)).await?;
         if answer.status() == 404 {
             return Err(ComfyError::ImageGone {
@@ -448,21 +453,23 @@ impl Client {
     /// As [`Client::view`].
     pub async fn output_image(&self, image: &OutputImage, limit_bytes: u64) -> Result<Vec<u8>, ComfyError> {
         let mut bytes = Vec::new();
-        self.output_image_into(image, limit_bytes, &mut bytes).await?;
+        self.output_image_into(image, images::Form::File, limit_bytes, &mut bytes)
+            .await?;
         Ok(bytes)
     }
 
-    /// The same into `sink`; how many bytes they were.
+    /// The same into `sink`, in this form; how many bytes they were.
     ///
     /// # Errors
     /// As [`Client::view`].
     pub async fn output_image_into(
         &self,
         image: &OutputImage,
+        form: images::Form,
         limit_bytes: u64,
         sink: &mut (impl Write + Send),
     ) -> Result<u64, ComfyError> {
-        self.view_into(&image.reference(), limit_bytes, sink)
+        self.view_into(&image.reference(), form, limit_bytes, sink)
             .await
             .map_err(|error| match error {
                 ComfyError::ImageGone { filename, .. } => ComfyError::ImageGone {

@@ -59,6 +59,30 @@ async fn images_are_bounded_and_have_to_be_whole() {
 }
 
 #[tokio::test]
+async fn an_image_is_asked_for_as_it_is_or_as_a_jpeg() {
+    within(async {
+        let path = "GET /view?filename=a.webp&subfolder=&type=output";
+        let script = Script::new(recorded("cached"))
+            .answer(path, Answer::Bytes(200, vec![7; 20]))
+            .answer(&format!("{path}&preview=jpeg%3B90"), Answer::Bytes(200, vec![7; 10]));
+        let server = Replay::start(script).expect("a server");
+        let client = runner(&server).client().clone();
+        let image = ImageRef {
+            filename: "a.webp".into(),
+            subfolder: String::new(),
+            kind: ImageKind::Output,
+        };
+        for (form, wanted) in [(Form::File, 20), (Form::Jpeg, 10)] {
+            let mut bytes = Vec::new();
+            let sent = client.view_into(&image, form, 1000, &mut bytes).await;
+            assert_eq!((sent, bytes.len()), (Ok(wanted), wanted as usize));
+        }
+        nothing_unexpected(&server);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_prefix_and_credentials_reach_every_request() {
     within(async {
         let mut script = Script::new(recorded("text_to_image"));

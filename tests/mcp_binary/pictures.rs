@@ -2,12 +2,12 @@
 
 use std::io::Cursor;
 
-use image::{GrayImage, ImageFormat, Luma};
+use image::{GrayImage, ImageFormat, ImageReader, Luma, Rgb, RgbImage};
 use serde_json::{Value, json};
 
 use crate::ERA;
 use crate::bench::{Bench, Via};
-use crate::studio::{hires_workflow, workflow};
+use crate::studio::{LivingStudio, hires_workflow, workflow};
 
 /// A picture of the first pass is saved beside that of the second, by a node that ComfyUI executes first.
 fn two_saves() -> Value {
@@ -190,6 +190,27 @@ async fn a_result_above_the_limits_is_taken_smaller_and_that_is_said() {
     let kept = image::open(kept.as_str().unwrap()).unwrap().to_rgb8();
     assert_eq!(kept.dimensions(), (3_000, 3_000));
     assert!(kept.pixels().all(|pixel| pixel.0 == [77; 3]));
+}
+
+#[tokio::test]
+async fn a_result_that_takes_too_much_memory_is_taken_as_a_jpeg_and_that_is_said() {
+    // 36 million pixels in a small WebP file, of which no single rows can be read.
+    let mut large = Cursor::new(Vec::new());
+    let picture = RgbImage::from_pixel(6_000, 6_000, Rgb([77; 3]));
+    picture.write_to(&mut large, ImageFormat::WebP).unwrap();
+    let studio = LivingStudio::with_result(large.into_inner()).await;
+    let bench = Bench::with_studio(Via::Stdio, ERA, studio);
+    let server = bench.open().await;
+    let asked = json!({"workflow": bench.file("workflow.json"), "positive": "a red circle", "wait_s": 600});
+    let made = server.tool("queue_generation", asked).await;
+    assert_eq!(made["state"], "done", "{made}");
+    for words in ["WebP file of 6000x6000 pixels", "taken as a JPEG of the same size"] {
+        assert!(said(&made).contains(words), "{words}: {made}");
+    }
+    let path = made["runs"][0]["pictures"][0].as_str().unwrap().to_owned();
+    let kept = ImageReader::open(path).unwrap().with_guessed_format().unwrap();
+    assert_eq!(kept.format(), Some(ImageFormat::Jpeg));
+    assert_eq!(kept.into_dimensions().unwrap(), (6_000, 6_000));
 }
 
 #[tokio::test]

@@ -24,7 +24,16 @@ impl LivingStudio {
     }
 
     pub async fn at(address: SocketAddr, step: Duration) -> Self {
-        let studio = Studio::bind(address, step).await.unwrap();
+        Self::serving(Studio::bind(address, step).await.unwrap())
+    }
+
+    /// One that saves this file in place of every picture.
+    pub async fn with_result(file: Vec<u8>) -> Self {
+        let studio = Studio::bind(([127, 0, 0, 1], 0).into(), Duration::ZERO).await.unwrap();
+        Self::serving(studio.with_result(file))
+    }
+
+    fn serving(studio: Studio) -> Self {
         Self {
             url: studio.url(),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),

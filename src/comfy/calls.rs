@@ -195,6 +195,16 @@ impl<'de> Visitor<'de> for ItemVisitor {
     }
 }
 
+/// Gives every node a title, as the page does: ComfyUI fails where it replaces a node that has none.
+fn title_nodes(graph: &mut Value) {
+    let nodes = graph.as_object_mut().into_iter().flatten();
+    for node in nodes.filter_map(|(_, node)| node.as_object_mut()) {
+        if let Some(class) = node.get("class_type").cloned() {
+            node.entry("_meta").or_insert_with(|| json!({"title": class}));
+        }
+    }
+}
+
 impl Client {
     /// Version and devices of the server.
     ///
@@ -279,7 +289,8 @@ impl Client {
     /// [`ComfyError::Validation`] when the graph is refused. When [`ComfyError::is_uncertain`], the job may be queued:
     /// look the id up before anything else.
     pub async fn submit(&self, prompt_id: Uuid, graph: &Value, client_id: &str) -> Result<Submitted, ComfyError> {
-        let body = json!({"prompt": graph, "client_id": client_id, "prompt_id": prompt_id.to_string()});
+        let mut body = json!({"prompt": graph, "client_id": client_id, "prompt_id": prompt_id.to_string()});
+        title_nodes(&mut body["prompt"]);
         let answer = self
             .send(self.request(Method::POST, &["prompt"], &[]).with_json(&body))
             .await?;
@@ -508,6 +519,22 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_without_a_title_get_one() {
+        let mut graph = json!({
+            "1": {"class_type": "KSampler", "inputs": {"seed": 1}},
+            "2": {"class_type": "SaveImage", "inputs": {}, "_meta": {"title": "Final"}},
+            "3": {"inputs": {}},
+        });
+        title_nodes(&mut graph);
+        let expected = json!({
+            "1": {"class_type": "KSampler", "inputs": {"seed": 1}, "_meta": {"title": "KSampler"}},
+            "2": {"class_type": "SaveImage", "inputs": {}, "_meta": {"title": "Final"}},
+            "3": {"inputs": {}},
+        });
+        assert_eq!(graph, expected);
+    }
 
     #[test]
     fn a_queue_is_read_without_what_stands_behind_its_graphs() {

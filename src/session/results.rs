@@ -45,8 +45,8 @@ impl Service {
         match self.taken_as(image, Form::Jpeg).await {
             Ok(taken) => Ok(Taken {
                 note: Some(format!(
-                    "The file {:?} is larger than files of its kind are read ({error}): the picture was taken as a JPEG of the \
-                     same size, made by ComfyUI, and is judged so. The file itself is in ComfyUI's output folder.",
+                    "The file {:?} was not taken as it is ({error}): ComfyUI made a JPEG of the same size of it, which was taken \
+                     and is judged. The file itself is in ComfyUI's output folder.",
                     image.filename
                 )),
                 ..taken

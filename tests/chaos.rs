@@ -358,6 +358,95 @@ async fn a_clock_that_was_set_back_holds_nothing_up() {
     serving.abort();
 }
 
+/// Another program wrote a run down and may be about to send it: whoever cancels does not wait until that is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_is_heard_while_an_earlier_request_is_looked_for() {
+    let studio = Studio::bind(([127, 0, 0, 1], 0).into(), Duration::ZERO).await.unwrap();
+    let (url, posted) = (studio.url(), studio.posted());
+    let serving = tokio::spawn(studio.serve());
+    let folder = tempfile::tempdir().unwrap();
+    // So long a request may be on its way: longer than this test may take.
+    let patience = Duration::from_secs(300);
+    let program = Program::with_patience(folder.path(), &url, Policy::Shared, patience);
+    let (session, n) = injected(&program, folder.path(), "a red circle").await;
+    let store = program.service.store();
+    let run = NewRun {
+        prompt_id: PromptId::random(),
+        session: session.clone(),
+        iteration: IterationNo::new(n).unwrap(),
+        seed: 5,
+        server: program.service.comfy().url_for_people(),
+    };
+    store.prepare_run(run).await.unwrap();
+
+    let cancel = CancellationToken::new();
+    let (teller, mut told) = Teller::new();
+    let (service, heard) = (program.service.clone(), cancel.clone());
+    let request = QueueRequest {
+        wait: patience,
+        ..asked(&session, n)
+    };
+    let running = program.runtime.as_ref().unwrap();
+    let call = running.spawn(async move { service.queue(request, &teller, &heard).await });
+    let looking = told.wait_for(|progress| progress.message.contains("earlier request"));
+    let limit = Duration::from_secs(60);
+    tokio::time::timeout(limit, looking).await.expect("it looks").unwrap();
+    cancel.cancel();
+    let ended = tokio::time::timeout(limit, call).await;
+    let error = ended.expect("it is heard").unwrap().unwrap_err();
+    assert!(error.is_cancellation(), "{error}");
+    assert!(posted.lock().unwrap().is_empty(), "nothing was sent");
+    let runs = store.runs_of(&session, None).await.unwrap();
+    let states: Vec<RunState> = runs.iter().map(|run| run.state).collect();
+    assert_eq!(states, [RunState::Prepared], "it is the other program's still");
+    serving.abort();
+}
+
+/// Working through a large workflow takes a while: whoever cancels does not wait for it, and nothing is recorded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_is_heard_while_a_workflow_is_worked_through() {
+    let studio = Studio::bind(([127, 0, 0, 1], 0).into(), Duration::ZERO).await.unwrap();
+    let url = studio.url();
+    let serving = tokio::spawn(studio.serve());
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path(), &url, Policy::Shared);
+    let mut graph = workflow();
+    for n in 0..2_000 {
+        let mut next = graph["5"].clone();
+        let before = if n == 0 { "5".to_owned() } else { format!("s{}", n - 1) };
+        next["inputs"]["latent_image"] = json!([before, 0]);
+        graph[format!("s{n}")] = next;
+    }
+    graph["6"]["inputs"]["samples"] = json!(["s1999", 0]);
+    let file = folder.path().join("many.json");
+    std::fs::write(&file, graph.to_string()).unwrap();
+    let request = InjectRequest {
+        workflow: Some(file.display().to_string()),
+        positive: Some("a red circle".to_owned()),
+        place: [("positive".to_owned(), "2.text".to_owned())].into(),
+        ..InjectRequest::default()
+    };
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let service = program.service.clone();
+    let (asked, heard) = (request.clone(), cancel.clone());
+    let error = program
+        .does(async move { service.inject(asked, &heard).await })
+        .await
+        .unwrap_err();
+    assert!(error.is_cancellation(), "{error}");
+    let sessions = program.service.store().sessions(0, 10).await.unwrap();
+    assert!(sessions.is_empty(), "{sessions:?}");
+
+    // It held no turn: the next call gets one.
+    let service = program.service.clone();
+    let made = program
+        .does(async move { service.inject(request, &CancellationToken::new()).await })
+        .await;
+    assert!(matches!(made, Ok(Injected::Draft(_))), "{made:?}");
+    serving.abort();
+}
+
 /// ComfyUI's record of a run came later than anybody waited: the run counts as lost, and is not rendered again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_counted_as_lost_is_found_when_its_record_has_come() {
@@ -421,7 +510,11 @@ async fn a_cancel_is_heard_while_pictures_are_fetched() {
 
     let cancel = CancellationToken::new();
     let running = program.runtime.as_ref().unwrap();
-    let call = running.spawn(cancellable(&program, asked(&session, n), cancel.clone()));
+    let request = QueueRequest {
+        wait: patience,
+        ..asked(&session, n)
+    };
+    let call = running.spawn(cancellable(&program, request, cancel.clone()));
     proxy.dripping().await;
     cancel.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(60), call).await;

@@ -9,7 +9,7 @@ use comfyui_stand_in::replay::{Act, Answer, Frame, Post, Recording, Replay, Scri
 use prompt_calibrator::comfy::calls::QueueState;
 use prompt_calibrator::comfy::client::{Auth, Client, ClientConfig};
 use prompt_calibrator::comfy::error::{ComfyError, NodeProblem, ProblemKind};
-use prompt_calibrator::comfy::images::{ImageKind, ImageRef};
+use prompt_calibrator::comfy::images::{Form, ImageKind, ImageRef};
 use prompt_calibrator::comfy::progress::{Progress, RunState};
 use prompt_calibrator::comfy::runs::{Cancelled, Run, RunConfig, Runner, Submission};
 use serde_json::json;
@@ -102,7 +102,9 @@ async fn a_cached_run_says_so_and_a_file_that_is_gone_is_named() {
             error.to_string().contains("the file of the cached result is gone"),
             "{error}"
         );
-        assert!(error.hint().contains("seed"), "{}", error.hint());
+        let hint = error.hint();
+        assert!(hint.contains("seed") && hint.contains("restart ComfyUI"), "{hint}");
+        assert!(!hint.contains("free_memory"), "no tool has it: {hint}");
         nothing_unexpected(&server);
     })
     .await;

@@ -69,6 +69,35 @@ fn same(name: &str, text: &str) {
     );
 }
 
+/// Every file of a folder and of those in it.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
+        .collect()
+}
+
+/// ComfyUI's page has *File → Export (API)*; it had a menu *Workflow* once.
+#[test]
+fn the_export_is_named_as_the_page_names_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = files_below(&root.join("src"));
+    files.extend(["README.md", "ARCHITECTURE.md", "tools/comfyui-nodes/README.md"].map(|name| root.join(name)));
+    let mut named = 0;
+    for file in files {
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for old in ["Workflow > Export", "Workflow → Export", "Workflow -> Export"] {
+            assert!(!text.contains(old), "{}: {old}", file.display());
+        }
+        named += ["File > Export (API)", "File → Export (API)"]
+            .map(|words| text.matches(words).count())
+            .iter()
+            .sum::<usize>();
+    }
+    assert!(named >= 5, "it is named {named} times");
+}
+
 #[tokio::test]
 async fn the_tools_are_as_agreed() {
     let list = listed().await;

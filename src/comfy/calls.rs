@@ -18,7 +18,7 @@ use super::bounded;
 use super::client::{Client, RECORD, web_page};
 use super::error::{ComfyError, NodeProblem};
 use super::graph::MAX_WORKFLOW_VALUES;
-use super::images::{ImageRef, OutputImage};
+use super::images::{self, ImageRef, OutputImage};
 use super::rejection;
 use crate::secrets::Secrets;
 
@@ -195,6 +195,16 @@ impl<'de> Visitor<'de> for ItemVisitor {
     }
 }
 
+/// Gives every node a title, as the page does: ComfyUI fails where it replaces a node that has none.
+fn title_nodes(graph: &mut Value) {
+    let nodes = graph.as_object_mut().into_iter().flatten();
+    for node in nodes.filter_map(|(_, node)| node.as_object_mut()) {
+        if let Some(class) = node.get("class_type").cloned() {
+            node.entry("_meta").or_insert_with(|| json!({"title": class}));
+        }
+    }
+}
+
 impl Client {
     /// Version and devices of the server.
     ///
@@ -279,7 +289,8 @@ impl Client {
     /// [`ComfyError::Validation`] when the graph is refused. When [`ComfyError::is_uncertain`], the job may be queued:
     /// look the id up before anything else.
     pub async fn submit(&self, prompt_id: Uuid, graph: &Value, client_id: &str) -> Result<Submitted, ComfyError> {
-        let body = json!({"prompt": graph, "client_id": client_id, "prompt_id": prompt_id.to_string()});
+        let mut body = json!({"prompt": graph, "client_id": client_id, "prompt_id": prompt_id.to_string()});
+        title_nodes(&mut body["prompt"]);
         let answer = self
             .send(self.request(Method::POST, &["prompt"], &[]).with_json(&body))
             .await?;
@@ -406,25 +417,30 @@ impl Client {
     /// transport error.
     pub async fn view(&self, image: &ImageRef, limit_bytes: u64) -> Result<Vec<u8>, ComfyError> {
         let mut bytes = Vec::new();
-        self.view_into(image, limit_bytes, &mut bytes).await?;
+        self.view_into(image, images::Form::File, limit_bytes, &mut bytes)
+            .await?;
         Ok(bytes)
     }
 
-    /// The same into `sink`; how many bytes they were.
+    /// The same into `sink`, in this form; how many bytes they were.
     ///
     /// # Errors
     /// As [`Client::view`].
     pub async fn view_into(
         &self,
         image: &ImageRef,
+        form: images::Form,
         limit_bytes: u64,
         sink: &mut (impl Write + Send),
     ) -> Result<u64, ComfyError> {
-        let query = [
+        let mut query = vec![
             ("filename", image.filename.as_str()),
             ("subfolder", image.subfolder.as_str()),
             ("type", image.kind.as_str()),
         ];
+        if form == images::Form::Jpeg {
+            query.push(("preview", "jpeg;90"));
+        }
         let answer = self.send(self.request(Method::GET, &["view"], &query)).await?;
         if answer.status() == 404 {
             return Err(ComfyError::ImageGone {
@@ -448,21 +464,23 @@ impl Client {
     /// As [`Client::view`].
     pub async fn output_image(&self, image: &OutputImage, limit_bytes: u64) -> Result<Vec<u8>, ComfyError> {
         let mut bytes = Vec::new();
-        self.output_image_into(image, limit_bytes, &mut bytes).await?;
+        self.output_image_into(image, images::Form::File, limit_bytes, &mut bytes)
+            .await?;
         Ok(bytes)
     }
 
-    /// The same into `sink`; how many bytes they were.
+    /// The same into `sink`, in this form; how many bytes they were.
     ///
     /// # Errors
     /// As [`Client::view`].
     pub async fn output_image_into(
         &self,
         image: &OutputImage,
+        form: images::Form,
         limit_bytes: u64,
         sink: &mut (impl Write + Send),
     ) -> Result<u64, ComfyError> {
-        self.view_into(&image.reference(), limit_bytes, sink)
+        self.view_into(&image.reference(), form, limit_bytes, sink)
             .await
             .map_err(|error| match error {
                 ComfyError::ImageGone { filename, .. } => ComfyError::ImageGone {
@@ -501,6 +519,22 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_without_a_title_get_one() {
+        let mut graph = json!({
+            "1": {"class_type": "KSampler", "inputs": {"seed": 1}},
+            "2": {"class_type": "SaveImage", "inputs": {}, "_meta": {"title": "Final"}},
+            "3": {"inputs": {}},
+        });
+        title_nodes(&mut graph);
+        let expected = json!({
+            "1": {"class_type": "KSampler", "inputs": {"seed": 1}, "_meta": {"title": "KSampler"}},
+            "2": {"class_type": "SaveImage", "inputs": {}, "_meta": {"title": "Final"}},
+            "3": {"inputs": {}},
+        });
+        assert_eq!(graph, expected);
+    }
 
     #[test]
     fn a_queue_is_read_without_what_stands_behind_its_graphs() {

@@ -41,6 +41,15 @@ pub struct ImageRef {
     pub kind: ImageKind,
 }
 
+/// In which form the server gives an image out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Its file as it is.
+    File,
+    /// A JPEG of the same size, which the server makes of it.
+    Jpeg,
+}
+
 /// An image that a node of a finished run put out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputImage {

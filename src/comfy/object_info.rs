@@ -102,11 +102,11 @@ fn collect_required<'s>(
         let full = format!("{prefix}{}", input.name);
         match &input.kind {
             InputKind::Growing { .. } => {}
+            // ComfyUI takes one that is absent for none of its choices: an older export has fewer of them.
             InputKind::Dynamic { .. } => {
                 if let Some(nested) = input.selected(node, &full) {
                     collect_required(nested, node, &format!("{full}."), all);
                 }
-                all.push((full, input));
             }
             _ => all.push((full, input)),
         }

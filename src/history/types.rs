@@ -298,3 +298,37 @@ pub struct Frozen {
     /// When it was put.
     pub created_at: Timestamp,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn writing_what_was_there_changes_nothing() {
+        const LARGE: u64 = 1 << 63;
+        for (from, to, changes) in [
+            (json!(1), json!(1), false),
+            (json!(1), json!(1.0), false),
+            (json!(1.0), json!(1), false),
+            (json!(1), json!(1.5), true),
+            // Large seeds differ by less than a float can tell.
+            (json!(LARGE), json!(LARGE + 1), true),
+            (json!(LARGE), json!(LARGE), false),
+            (json!(null), json!(1), true),
+            (json!("1"), json!(1), true),
+            (json!("a fox"), json!("a fox"), false),
+            (json!(["4", 0]), json!(["5", 0]), true),
+        ] {
+            let told = format!("{from} to {to}");
+            let change = Change {
+                node: "3".to_owned(),
+                input: "cfg".to_owned(),
+                from,
+                to,
+            };
+            assert_eq!(change.changes_something(), changes, "{told}");
+        }
+    }
+}

@@ -110,6 +110,29 @@ fn without_a_counting_axis_there_is_no_overall_score() {
 }
 
 #[test]
+fn a_score_that_rests_on_one_or_two_of_many_axes_is_flagged() {
+    let flag = |counting: usize, of: usize| {
+        let reference: Vec<AxisValue> = (0..of).map(|n| seen(if n < counting { 0.9 } else { 0.1 })).collect();
+        let scored = score(&Observed {
+            rubric: &rubric(&vec![1.0; of]),
+            reference: &reference,
+            generated: &vec![seen(0.9); of],
+            readings: &vec![reading(0.9); of],
+            scale: &vec![WIDE; of],
+            maps: &BTreeMap::new(),
+        });
+        counting_flag(&scored.axes)
+    };
+    assert_eq!(flag(0, 10), Some(Flag::NothingCounts));
+    assert_eq!(flag(1, 10), Some(Flag::FewAxes));
+    assert_eq!(flag(2, 10), Some(Flag::FewAxes));
+    assert_eq!(flag(3, 10), None);
+    // Of a rubric of two axes both count: it was made so.
+    assert_eq!(flag(2, 2), None);
+    assert_eq!(flag(1, 2), Some(Flag::FewAxes));
+}
+
+#[test]
 fn the_interval_widens_with_the_orders_disagreement() {
     let rubric = rubric(&[1.0]);
     let width = |position_bias: f64| {

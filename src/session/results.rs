@@ -7,7 +7,7 @@ use tempfile::SpooledTempFile;
 use super::files::{blocking, room};
 use super::{Service, ServiceError};
 use crate::comfy::error::ComfyError;
-use crate::comfy::images::OutputImage;
+use crate::comfy::images::{Form, OutputImage};
 use crate::history::ImageHash;
 use crate::picture::{Limits, PictureError, decode, reduced};
 
@@ -33,12 +33,34 @@ pub(super) struct Taken {
 }
 
 impl Service {
-    /// Fetches a picture of a run and keeps it.
+    /// Fetches a picture of a run and keeps it; where its file is too large to be read, a JPEG that ComfyUI makes of it.
     ///
     /// # Errors
     /// [`ServiceError`]; nothing was kept then.
     pub(super) async fn taken(&self, image: &OutputImage) -> Result<Taken, ServiceError> {
-        let (file, size) = self.fetched(image).await?;
+        let error = match self.taken_as(image, Form::File).await {
+            Err(error) if takes_less_as_jpeg(&error) => error,
+            taken => return taken,
+        };
+        match self.taken_as(image, Form::Jpeg).await {
+            Ok(taken) => Ok(Taken {
+                note: Some(format!(
+                    "The file {:?} was not taken as it is ({error}): ComfyUI made a JPEG of the same size of it, which was taken \
+                     and is judged. The file itself is in ComfyUI's output folder.",
+                    image.filename
+                )),
+                ..taken
+            }),
+            Err(other) => {
+                tracing::debug!(error = %other, "nor can it be had as a JPEG");
+                Err(error)
+            }
+        }
+    }
+
+    /// Fetches a picture in this form and keeps it.
+    async fn taken_as(&self, image: &OutputImage, form: Form) -> Result<Taken, ServiceError> {
+        let (file, size) = self.fetched(image, form).await?;
         let _room = room(size.min(Limits::default().max_bytes)).await;
         let name = image.filename.clone();
         let Looked {
@@ -58,11 +80,12 @@ impl Service {
 
     /// The bytes of a picture, and how many; asked for again where the connection failed. They lie beside the history, in a
     /// file without a name.
-    async fn fetched(&self, image: &OutputImage) -> Result<(SpooledTempFile, u64), ComfyError> {
+    async fn fetched(&self, image: &OutputImage, form: Form) -> Result<(SpooledTempFile, u64), ComfyError> {
         let mut asked = 1;
         loop {
             let mut file = tempfile::spooled_tempfile_in(MOST_IN_MEMORY, self.store.data_dir());
-            match self.client.output_image_into(image, MOST_FETCHED, &mut file).await {
+            let sent = self.client.output_image_into(image, form, MOST_FETCHED, &mut file);
+            match sent.await {
                 Ok(size) => return Ok((file, size)),
                 Err(error) if asked < FETCHES && error.is_passing() => {
                     tracing::debug!(%error, "a picture did not arrive and is asked for again");
@@ -72,6 +95,17 @@ impl Service {
             }
         }
     }
+}
+
+/// Whether a file is refused for what reading it takes, which is less for a JPEG of the same size.
+fn takes_less_as_jpeg(error: &ServiceError) -> bool {
+    let ServiceError::Picture(error) = error else {
+        return false;
+    };
+    matches!(
+        **error,
+        PictureError::TooManyBytes { .. } | PictureError::TooMuchMemory { .. }
+    )
 }
 
 /// What a picture is kept as.

@@ -59,6 +59,30 @@ async fn images_are_bounded_and_have_to_be_whole() {
 }
 
 #[tokio::test]
+async fn an_image_is_asked_for_as_it_is_or_as_a_jpeg() {
+    within(async {
+        let path = "GET /view?filename=a.webp&subfolder=&type=output";
+        let script = Script::new(recorded("cached"))
+            .answer(path, Answer::Bytes(200, vec![7; 20]))
+            .answer(&format!("{path}&preview=jpeg%3B90"), Answer::Bytes(200, vec![7; 10]));
+        let server = Replay::start(script).expect("a server");
+        let client = runner(&server).client().clone();
+        let image = ImageRef {
+            filename: "a.webp".into(),
+            subfolder: String::new(),
+            kind: ImageKind::Output,
+        };
+        for (form, wanted) in [(Form::File, 20), (Form::Jpeg, 10)] {
+            let mut bytes = Vec::new();
+            let sent = client.view_into(&image, form, 1000, &mut bytes).await;
+            assert_eq!((sent, bytes.len()), (Ok(wanted), wanted as usize));
+        }
+        nothing_unexpected(&server);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_prefix_and_credentials_reach_every_request() {
     within(async {
         let mut script = Script::new(recorded("text_to_image"));
@@ -242,6 +266,51 @@ async fn what_answers_instead_of_comfyui_is_known_before_anything_is_posted() {
         let server = Replay::start(script).expect("a server");
         let error = runner(&server).answers().await.expect_err("another scheme");
         assert!(error.hint().contains("https://"), "{}", error.hint());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn answers_that_would_fill_the_memory_are_not_used() {
+    within(async {
+        let run = Uuid::new_v4();
+        let (many, record) = (vec![0; 100_000], vec![0; 500_000]);
+        let script = Script::new(recorded("cached"))
+            .answer(
+                "GET /object_info/Many",
+                Answer::Json(200, json!({"Many": {"output_node": many}})),
+            )
+            .answer("GET /object_info/Endless", Answer::Endless)
+            .answer("GET /system_stats", Answer::Bytes(200, vec![b' '; (8 << 20) + 1]))
+            .answer(
+                &format!("GET /history/{run}"),
+                Answer::Json(200, json!({run.to_string(): {"outputs": record}})),
+            )
+            .answer(
+                "GET /history?max_items=1",
+                Answer::Bytes(200, vec![b' '; (32 << 20) + 1]),
+            )
+            .answer("GET /queue", Answer::Endless);
+        let server = Replay::start(script).expect("a server");
+        let client = runner(&server).client().clone();
+        let failures = [
+            ("values", client.object_info_for(&["Many"]).await.map(drop)),
+            ("bytes", client.object_info_for(&["Endless"]).await.map(drop)),
+            ("bytes", client.system_stats().await.map(drop)),
+            ("values", client.history(run).await.map(drop)),
+            ("bytes", client.last_graph().await.map(drop)),
+            ("bytes", client.queue().await.map(drop)),
+        ];
+        for (n, (unit, failure)) in failures.into_iter().enumerate() {
+            let error = failure.expect_err("not used");
+            let ComfyError::TooMuchJson { limit, .. } = &error else {
+                panic!("{n}: {error:?}")
+            };
+            assert!(limit.ends_with(unit), "{n}: {error}");
+            assert!(!error.is_passing(), "{n}: asking again does not help");
+            assert!(error.hint().contains("restart"), "{n}: {}", error.hint());
+        }
+        nothing_unexpected(&server);
     })
     .await;
 }

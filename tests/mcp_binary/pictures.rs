@@ -1,10 +1,13 @@
 //! Which picture counts is decided by the workflow, is told, and can be chosen.
 
+use std::io::Cursor;
+
+use image::{GrayImage, ImageFormat, ImageReader, Luma, Rgb, RgbImage};
 use serde_json::{Value, json};
 
 use crate::ERA;
 use crate::bench::{Bench, Via};
-use crate::studio::{hires_workflow, workflow};
+use crate::studio::{LivingStudio, hires_workflow, workflow};
 
 /// A picture of the first pass is saved beside that of the second, by a node that ComfyUI executes first.
 fn two_saves() -> Value {
@@ -109,6 +112,105 @@ async fn pictures_beside_each_other_are_a_question_when_one_is_to_be_judged() {
     let judged = server.tool("queue_generation", asked).await;
     assert_eq!(judged["state"], "done");
     assert!(said(&judged).contains("that of node 13 (Other)"), "{judged}");
+}
+
+/// One that makes so many small pictures at once.
+fn batch_workflow(size: u32) -> Value {
+    let mut graph = workflow(1);
+    graph["4"]["inputs"] = json!({"width": 64, "height": 64, "batch_size": size});
+    graph
+}
+
+#[tokio::test]
+async fn of_a_batch_the_first_picture_counts_and_that_is_said() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let mut all = Vec::new();
+    for size in [1, 4] {
+        let workflow = bench.write("batch.json", batch_workflow(size).to_string());
+        let asked = json!({"workflow": workflow, "positive": "a red circle", "seeds": [7]});
+        all.push(server.tool("queue_generation", asked).await);
+    }
+    let [alone, batch] = &all[..] else { unreachable!() };
+    let shown = pixels(batch);
+    assert_eq!((shown.len(), &shown[0]), (4, &pixels(alone)[0]), "in ComfyUI's order");
+    assert_ne!(shown[0], shown[1]);
+    assert!(
+        said(batch).contains("the one that counts is that of node 7 (SaveImage), the first of a batch of 4."),
+        "{batch}"
+    );
+    assert!(!said(alone).contains("counts"), "{alone}");
+}
+
+#[tokio::test]
+async fn of_a_run_with_many_pictures_64_are_fetched_and_that_is_said() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let workflow = bench.write("batch.json", batch_workflow(70).to_string());
+    let server = bench.open().await;
+    let asked = json!({"workflow": workflow, "positive": "a red circle"});
+    let made = server.tool("queue_generation", asked).await;
+    assert_eq!(made["state"], "done");
+    assert_eq!(pixels(&made).len(), 64);
+    assert!(
+        said(&made).contains("The run made 70 pictures: the first 64 were fetched"),
+        "{made}"
+    );
+    let again = json!({"session": made["session"], "iteration": made["iteration"]});
+    let again = server.tool("queue_generation", again).await;
+    assert_eq!(pixels(&again), pixels(&made), "the run is finished with them");
+    assert_eq!(bench.studio.submissions().await, 1);
+}
+
+#[tokio::test]
+async fn a_result_above_the_limits_is_taken_smaller_and_that_is_said() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    // 81 million pixels in a small file.
+    let mut large = Cursor::new(Vec::new());
+    let picture = GrayImage::from_pixel(9_000, 9_000, Luma([77]));
+    picture.write_to(&mut large, ImageFormat::Png).unwrap();
+    let name = bench.studio.upload("large.png", large.into_inner()).await;
+    let mut graph = workflow(1);
+    graph["20"] = json!({"class_type": "LoadImage", "inputs": {"image": name}});
+    graph["21"] = json!({"class_type": "SaveImage", "_meta": {"title": "Large"},
+        "inputs": {"images": ["20", 0], "filename_prefix": "large"}});
+    let workflow = bench.write("large.json", graph.to_string());
+    let server = bench.open().await;
+    let asked = json!({"workflow": workflow, "reference": bench.file("reference.png"), "positive": "a red circle",
+        "place": {"picture": "21"}, "judge": true, "wait_s": 600});
+    let made = server.tool("queue_generation", asked).await;
+    assert_eq!(made["state"], "done", "{made}");
+    for words in [
+        "larger than pictures are kept",
+        "9000x9000 pixels",
+        "taken at 3000x3000",
+    ] {
+        assert!(said(&made).contains(words), "{words}: {made}");
+    }
+    let kept = &made["runs"][0]["pictures"][0];
+    let kept = image::open(kept.as_str().unwrap()).unwrap().to_rgb8();
+    assert_eq!(kept.dimensions(), (3_000, 3_000));
+    assert!(kept.pixels().all(|pixel| pixel.0 == [77; 3]));
+}
+
+#[tokio::test]
+async fn a_result_that_takes_too_much_memory_is_taken_as_a_jpeg_and_that_is_said() {
+    // 36 million pixels in a small WebP file, of which no single rows can be read.
+    let mut large = Cursor::new(Vec::new());
+    let picture = RgbImage::from_pixel(6_000, 6_000, Rgb([77; 3]));
+    picture.write_to(&mut large, ImageFormat::WebP).unwrap();
+    let studio = LivingStudio::with_result(large.into_inner()).await;
+    let bench = Bench::with_studio(Via::Stdio, ERA, studio);
+    let server = bench.open().await;
+    let asked = json!({"workflow": bench.file("workflow.json"), "positive": "a red circle", "wait_s": 600});
+    let made = server.tool("queue_generation", asked).await;
+    assert_eq!(made["state"], "done", "{made}");
+    for words in ["WebP file of 6000x6000 pixels", "ComfyUI made a JPEG of the same size"] {
+        assert!(said(&made).contains(words), "{words}: {made}");
+    }
+    let path = made["runs"][0]["pictures"][0].as_str().unwrap().to_owned();
+    let kept = ImageReader::open(path).unwrap().with_guessed_format().unwrap();
+    assert_eq!(kept.format(), Some(ImageFormat::Jpeg));
+    assert_eq!(kept.into_dimensions().unwrap(), (6_000, 6_000));
 }
 
 #[tokio::test]

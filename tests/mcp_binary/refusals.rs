@@ -1,9 +1,13 @@
 //! Arguments that cannot be used: each is refused with what is wrong and what to do, and nothing is recorded.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::ERA;
 use crate::bench::{Bench, Server, Via};
+use crate::support::answering::Answering;
 use crate::support::mcp_client::{Era, Failure};
 
 /// What the history says of a session, as a fingerprint.
@@ -222,4 +226,52 @@ async fn a_node_that_fails_is_named() {
     );
     let none = server.tool("get_history", json!({})).await;
     assert!(none.get("sessions").is_none(), "{none}");
+}
+
+#[tokio::test]
+async fn a_workflow_of_a_video_is_refused_before_anything_is_posted() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let posts = Arc::new(AtomicUsize::new(0));
+    let posted = Arc::clone(&posts);
+    // The classes as a real ComfyUI describes them.
+    let classes: Value = serde_json::from_str(include_str!("../fixtures/object_info.json")).unwrap();
+    let comfyui = Answering::new(move |line| match line.split_once(" /object_info/") {
+        Some(("GET", class)) => ("200 OK", json!({class: classes[class]}).to_string()),
+        _ if line == "GET /queue" => ("200 OK", json!({"queue_running": [], "queue_pending": []}).to_string()),
+        _ => {
+            posted.fetch_add(usize::from(line.starts_with("POST")), Ordering::Relaxed);
+            ("500 Internal Server Error", String::new())
+        }
+    })
+    .await;
+    let server = bench.start(&comfyui.url).await;
+    server.open().await;
+    let mut graph = crate::studio::workflow(1);
+    graph["1"]["inputs"]["ckpt_name"] = json!("random_sd15_fp16.safetensors");
+    graph["8"] = json!({"class_type": "CreateVideo", "inputs": {"images": ["6", 0], "fps": 24.0}});
+    graph["9"] = json!({"class_type": "SaveVideo", "_meta": {"title": "Clip"},
+        "inputs": {"video": ["8", 0], "filename_prefix": "clip", "format": "auto", "format.codec": "auto"}});
+    let beside = bench.write("beside.json", graph.to_string());
+    graph.as_object_mut().unwrap().remove("7");
+    let video = bench.write("video.json", graph.to_string());
+    for tool in ["queue_generation", "inject_prompt"] {
+        let said = server
+            .refused(tool, json!({"workflow": video, "positive": "a fox"}))
+            .await;
+        assert!(
+            said.contains("node 9 \"Clip\": it makes a video, and no other node makes a picture"),
+            "{tool}: {said}"
+        );
+        assert!(said.contains("Preview Image node behind the decoded frames"), "{said}");
+        assert!(!said.contains("positive value"), "{said}");
+    }
+    assert_eq!(posts.load(Ordering::Relaxed), 0);
+    let none = server.tool("get_history", json!({})).await;
+    assert!(none.get("sessions").is_none(), "{none}");
+
+    // Beside a picture it is only named.
+    let draft = server
+        .tool("inject_prompt", json!({"workflow": beside, "positive": "a fox"}))
+        .await;
+    assert!(draft["notes"].to_string().contains("it makes a video"), "{draft}");
 }

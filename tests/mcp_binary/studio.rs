@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use comfyui_stand_in::studio::Studio;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -23,7 +24,16 @@ impl LivingStudio {
     }
 
     pub async fn at(address: SocketAddr, step: Duration) -> Self {
-        let studio = Studio::bind(address, step).await.unwrap();
+        Self::serving(Studio::bind(address, step).await.unwrap())
+    }
+
+    /// One that saves this file in place of every picture.
+    pub async fn with_result(file: Vec<u8>) -> Self {
+        let studio = Studio::bind(([127, 0, 0, 1], 0).into(), Duration::ZERO).await.unwrap();
+        Self::serving(studio.with_result(file))
+    }
+
+    fn serving(studio: Studio) -> Self {
         Self {
             url: studio.url(),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
@@ -37,6 +47,15 @@ impl LivingStudio {
         let asked = self.http.get(format!("{}{path}", self.url)).timeout(LIMIT);
         let answer = asked.send().await.unwrap().text().await.unwrap();
         serde_json::from_str(&answer).unwrap()
+    }
+
+    /// Puts a picture into the input folder, as somebody at the page does; what it is called there.
+    pub async fn upload(&self, name: &str, bytes: Vec<u8>) -> Value {
+        let part = Part::bytes(bytes).file_name(name.to_owned());
+        let asked = self.http.post(format!("{}/upload/image", self.url));
+        let asked = asked.multipart(Form::new().part("image", part)).timeout(LIMIT);
+        let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+        answer["name"].clone()
     }
 
     /// Interrupts what runs, as somebody at the page does.

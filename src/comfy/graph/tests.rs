@@ -93,7 +93,7 @@ fn ui_format_is_named_and_explained() {
     for workflow in [ui.clone(), json!({ "prompt": ui })] {
         let error = Graph::from_json(workflow).unwrap_err();
         assert!(error.to_string().contains("UI format"), "{error}");
-        assert!(error.hint().contains("Export (API)"));
+        assert!(error.hint().contains("File > Export (API)"), "{}", error.hint());
     }
 }
 

@@ -261,3 +261,31 @@ fn a_workflow_without_pictures_is_told_before_it_is_posted() {
     let beside = pictures(&Graph::from_json(nodes).unwrap(), &video);
     assert_eq!((beside.len(), is_fatal(&beside)), (1, false));
 }
+
+#[test]
+fn a_choice_of_inputs_that_an_older_export_lacks_is_no_problem() {
+    let saved = |inputs: Value| {
+        let mut node = json!({"class_type": "SaveVideo", "inputs": {"video": ["4", 0], "filename_prefix": "clip"}});
+        node["inputs"]
+            .as_object_mut()
+            .unwrap()
+            .extend(inputs.as_object().unwrap().clone());
+        found(&good_and(&json!({
+            "4": {"class_type": "CreateVideo", "inputs": {"images": ["1", 0], "fps": 24.0}},
+            "5": node,
+        })))
+    };
+    // As ComfyUI wrote it before `codec` hung on `format`; it runs.
+    assert_eq!(saved(json!({"format": "auto", "codec": "auto"})), []);
+    assert_eq!(saved(json!({"format": "auto", "format.codec": "auto"})), []);
+    assert_eq!(saved(json!({})), []);
+    // What a choice that was made needs is still asked for.
+    let resized = json!({"6": {"class_type": "ResizeImageMaskNode",
+        "inputs": {"input": ["1", 0], "resize_type": "scale dimensions", "scale_method": "area"}}});
+    let missing: Vec<String> = check(&good_and(&resized), &info())
+        .into_iter()
+        .filter(|problem| problem.kind == ProblemKind::MissingInput)
+        .filter_map(|problem| problem.input)
+        .collect();
+    assert!(missing.contains(&"resize_type.crop".to_owned()), "{missing:?}");
+}

@@ -175,6 +175,36 @@ fn a_bitmap_larger_than_its_canvas_counts_as_large_as_it_is() {
 }
 
 #[test]
+fn an_animated_webp_takes_memory_for_its_canvas_and_a_frame() {
+    // Small frames on a canvas with sides of this many pixels.
+    let animated = |side: u32| {
+        let file = include_bytes!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/pictures/animated.webp"
+        ));
+        let mut bytes = file.to_vec();
+        for at in [24, 27] {
+            bytes[at..at + 3].copy_from_slice(&(side - 1).to_le_bytes()[..3]);
+        }
+        bytes
+    };
+    let found = read(&animated(3000)).unwrap();
+    assert_eq!(
+        (found.width(), found.height(), found.flags()),
+        (3000, 3000, &[PictureFlag::Animated][..])
+    );
+    let pixels = 4000 * 4000;
+    match read(&animated(4000)).unwrap_err() {
+        // Canvas and frame, the pixels that the decoder hands out, those that are kept.
+        PictureError::TooMuchMemory { needs, .. } => assert_eq!(needs, pixels * (14 + 3 + 3)),
+        other => panic!("{other}"),
+    }
+    // One of that size that does not move is read.
+    let still = encoded(RgbImage::from_pixel(4000, 4000, image::Rgb([9; 3])), ImageFormat::WebP);
+    assert_eq!(read(&still).unwrap().width(), 4000);
+}
+
+#[test]
 fn a_large_png_is_made_smaller_while_it_is_read() {
     for (color, depth, sample, wanted, flags) in [
         (PngColor::Rgb, BitDepth::Eight, 9, 9, &[PictureFlag::ReducedSize][..]),

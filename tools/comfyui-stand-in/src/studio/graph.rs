@@ -17,6 +17,8 @@ static CLASSES: LazyLock<Map<String, Value>> =
 
 /// Largest side of a picture, in pixels.
 const LARGEST_SIDE: u64 = 2048;
+/// Most pictures of a batch.
+const LARGEST_BATCH: u64 = 100;
 /// Longest chain of links.
 const DEEPEST: usize = 200;
 
@@ -30,9 +32,13 @@ pub enum Item {
     Latent {
         width: u32,
         height: u32,
-        scene: Option<Scene>,
+        /// How many pictures it is of.
+        batch: u64,
+        /// One a picture; none before anything was sampled.
+        scenes: Vec<Scene>,
     },
-    Picture(Arc<RgbImage>),
+    /// A batch of them.
+    Pictures(Arc<[RgbImage]>),
 }
 
 /// Definitions of all known classes.
@@ -294,35 +300,48 @@ pub fn compute(graph: &Value, id: &str, made: &HashMap<String, Vec<Item>>, adher
             vec![Item::Latent {
                 width: side("width")?,
                 height: side("height")?,
-                scene: None,
+                batch: whole("batch_size")?.clamp(1, LARGEST_BATCH),
+                scenes: Vec::new(),
             }]
         }
         "KSampler" => {
-            let Item::Latent { width, height, scene } = input("latent_image")? else {
+            let Item::Latent {
+                width,
+                height,
+                batch,
+                scenes,
+            } = input("latent_image")?
+            else {
                 bail!("latent_image: not a latent")
             };
             let whole_picture = graph[id]["inputs"]["denoise"].as_f64().is_none_or(|part| part >= 1.0);
-            let scene = match scene {
-                // A second pass that denoises a part changes what is there too little to see.
-                Some(scene) if !whole_picture => scene,
-                _ => imagined(&text("positive")?, &text("negative")?, whole("seed")?, adherence),
+            // A second pass that denoises a part changes what is there too little to see.
+            let scenes = if whole_picture || scenes.is_empty() {
+                let (positive, negative, seed) = (text("positive")?, text("negative")?, whole("seed")?);
+                let one = |n: u64| imagined(&positive, &negative, seed.wrapping_add(n), adherence);
+                (0..batch).map(one).collect()
+            } else {
+                scenes
             };
             vec![Item::Latent {
                 width,
                 height,
-                scene: Some(scene),
+                batch,
+                scenes,
             }]
         }
         "VAEDecode" => {
             let Item::Latent {
-                width,
-                height,
-                scene: Some(scene),
+                width, height, scenes, ..
             } = input("samples")?
             else {
-                bail!("samples: nothing was sampled")
+                bail!("samples: not a latent")
             };
-            vec![Item::Picture(Arc::new(paint(&scene, width, height)))]
+            if scenes.is_empty() {
+                bail!("samples: nothing was sampled")
+            }
+            let pictures: Vec<RgbImage> = scenes.iter().map(|scene| paint(scene, width, height)).collect();
+            vec![Item::Pictures(pictures.into())]
         }
         "SaveImage" | "PreviewImage" => vec![input("images")?],
         other => bail!("{other} is not known here"),

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::graph;
+use super::paint::jpeg;
 use super::worker::{Job, Studio};
 
 /// Largest body, in bytes, as with ComfyUI.
@@ -190,13 +191,16 @@ async fn view(State(studio): Shared, Query(query): Query<HashMap<String, String>
     } else {
         part("type")
     };
-    match studio
-        .state()
-        .files
-        .get(&format!("{kind}/{}/{}", part("subfolder"), part("filename")))
-    {
-        Some(bytes) => ([(header::CONTENT_TYPE, "image/png")], bytes.clone()).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
+    let path = format!("{kind}/{}/{}", part("subfolder"), part("filename"));
+    let Some(bytes) = studio.state().files.get(&path).cloned() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    if !part("preview").starts_with("jpeg") {
+        return ([(header::CONTENT_TYPE, "image/png")], bytes).into_response();
+    }
+    match jpeg(&bytes) {
+        Ok(bytes) => ([(header::CONTENT_TYPE, "image/jpeg")], bytes).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

@@ -27,6 +27,7 @@ pub struct Studio {
     gpu: Option<(Arc<Gpu>, Duration)>,
     posted: Arc<Mutex<Vec<String>>>,
     adherence: f64,
+    result: Option<Vec<u8>>,
 }
 
 impl Studio {
@@ -46,6 +47,7 @@ impl Studio {
             gpu: None,
             posted: Arc::default(),
             adherence: 1.0,
+            result: None,
         })
     }
 
@@ -69,6 +71,13 @@ impl Studio {
         self
     }
 
+    /// Saves this file in place of every picture, as a save node of another format does.
+    #[must_use]
+    pub fn with_result(mut self, file: Vec<u8>) -> Self {
+        self.result = Some(file);
+        self
+    }
+
     /// The address to give to a client.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -79,7 +88,7 @@ impl Studio {
     /// # Errors
     /// When the listener fails.
     pub async fn serve(self) -> Result<()> {
-        let studio = worker::Studio::new(self.step_time, self.gpu, self.posted, self.adherence);
+        let studio = worker::Studio::new(self.step_time, self.gpu, self.posted, self.adherence, self.result);
         let app = http::routes(Arc::clone(&studio));
         tokio::select! {
             served = async { axum::serve(self.listener, app).await } => served.context("serving"),

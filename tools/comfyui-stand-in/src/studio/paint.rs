@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use anyhow::Result;
+use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, Rgb, RgbImage};
 use scenes::Scene;
 
@@ -57,6 +58,17 @@ pub fn png(picture: &RgbImage, graph: &serde_json::Value) -> Result<Vec<u8>> {
     let (head, tail) = plain.split_at(AFTER_HEADER.min(plain.len()));
     let length = u32::try_from(chunk.len() - 4)?;
     Ok([head, &length.to_be_bytes(), &chunk, &crc(&chunk).to_be_bytes(), tail].concat())
+}
+
+/// The same picture as a JPEG of quality 90.
+///
+/// # Errors
+/// When the file is no picture.
+pub fn jpeg(file: &[u8]) -> Result<Vec<u8>> {
+    let picture = image::load_from_memory(file)?.into_rgb8();
+    let mut bytes = Vec::new();
+    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 90))?;
+    Ok(bytes)
 }
 
 /// JSON with everything beyond ASCII escaped: the chunk is Latin-1.

@@ -66,6 +66,7 @@ pub(super) struct Studio {
     gpu: Option<(Arc<Gpu>, Duration)>,
     posted: Arc<Mutex<Vec<String>>>,
     adherence: f64,
+    result: Option<Vec<u8>>,
 }
 
 enum Ending {
@@ -86,6 +87,7 @@ impl Studio {
         gpu: Option<(Arc<Gpu>, Duration)>,
         posted: Arc<Mutex<Vec<String>>>,
         adherence: f64,
+        result: Option<Vec<u8>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
@@ -94,6 +96,7 @@ impl Studio {
             gpu,
             posted,
             adherence,
+            result,
         })
     }
 
@@ -295,7 +298,7 @@ impl Studio {
         let bytes = self.state().files.get(&format!("input//{name}")).cloned();
         let bytes = bytes.with_context(|| format!("Invalid image file: {name}"))?;
         let picture = image::load_from_memory(&bytes)?.to_rgb8();
-        Ok(vec![Item::Picture(Arc::new(picture)), Item::Nothing])
+        Ok(vec![Item::Pictures(vec![picture].into()), Item::Nothing])
     }
 
     /// Counts the steps of a sampler; false when interrupted.
@@ -316,7 +319,7 @@ impl Studio {
         !self.state().interrupted
     }
 
-    /// Writes the picture of an output node.
+    /// Writes the pictures of an output node.
     fn show(&self, job: &Job, id: &str, items: &[Item]) -> Option<Value> {
         let class = job.graph[id]["class_type"].as_str()?;
         let (kind, prefix) = match class {
@@ -327,19 +330,27 @@ impl Studio {
             "PreviewImage" => ("temp", "ComfyUI_temp"),
             _ => return None,
         };
-        let Item::Picture(picture) = items.first()? else {
+        let Item::Pictures(pictures) = items.first()? else {
             return None;
         };
-        let bytes = png(picture, &job.graph)
-            .inspect_err(|error| tracing::warn!(%error, "a picture could not be encoded"))
-            .ok()?;
         let (subfolder, stem) = prefix.rsplit_once('/').unwrap_or(("", prefix));
-        let mut state = self.state();
-        let free = (1..)
-            .map(|count| format!("{stem}_{count:05}_.png"))
-            .find(|name| !state.files.contains_key(&format!("{kind}/{subfolder}/{name}")))?;
-        state.files.insert(format!("{kind}/{subfolder}/{free}"), bytes);
-        Some(json!({"images": [{"filename": free, "subfolder": subfolder, "type": kind}]}))
+        let mut images = Vec::new();
+        for picture in pictures.iter() {
+            let drawn = || png(picture, &job.graph);
+            let bytes = self
+                .result
+                .clone()
+                .map_or_else(drawn, Ok)
+                .inspect_err(|error| tracing::warn!(%error, "a picture could not be encoded"))
+                .ok()?;
+            let mut state = self.state();
+            let free = (1..)
+                .map(|count| format!("{stem}_{count:05}_.png"))
+                .find(|name| !state.files.contains_key(&format!("{kind}/{subfolder}/{name}")))?;
+            state.files.insert(format!("{kind}/{subfolder}/{free}"), bytes);
+            images.push(json!({"filename": free, "subfolder": subfolder, "type": kind}));
+        }
+        Some(json!({"images": images}))
     }
 
     fn finish(&self, job: &Job, made: &HashMap<String, Made>, success: bool, messages: Vec<Value>) {

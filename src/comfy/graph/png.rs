@@ -13,7 +13,7 @@ pub(super) fn is_png(bytes: &[u8]) -> bool {
 /// The text stored under `keyword` in a `tEXt` or an uncompressed `iTXt` chunk; `None` where no chunk has that keyword.
 /// Nothing is unpacked.
 pub(super) fn text_chunk(bytes: &[u8], keyword: &str) -> Result<Option<String>, GraphError> {
-    let Some((kind, body)) = find(bytes, keyword)? else {
+    let Some(TextChunk { kind, body }) = find(bytes, keyword)? else {
         return Ok(None);
     };
     if body.len() > MAX_CHUNK {
@@ -31,8 +31,16 @@ pub(super) fn has_text_chunk(bytes: &[u8], keyword: &str) -> bool {
     find(bytes, keyword).is_ok_and(|found| found.is_some())
 }
 
-/// The first text chunk of a keyword: its kind, and what comes behind the keyword.
-fn find<'a>(bytes: &'a [u8], keyword: &str) -> Result<Option<(&'a [u8], &'a [u8])>, GraphError> {
+/// A chunk of text.
+struct TextChunk<'a> {
+    /// `tEXt`, `iTXt` or `zTXt`.
+    kind: &'a [u8],
+    /// What comes behind the keyword.
+    body: &'a [u8],
+}
+
+/// The first text chunk of a keyword.
+fn find<'a>(bytes: &'a [u8], keyword: &str) -> Result<Option<TextChunk<'a>>, GraphError> {
     let mut rest = bytes.get(SIGNATURE.len()..).unwrap_or_default();
     while let Some((head, tail)) = rest.split_at_checked(8) {
         let length = head[..4]
@@ -47,7 +55,7 @@ fn find<'a>(bytes: &'a [u8], keyword: &str) -> Result<Option<(&'a [u8], &'a [u8]
                 .strip_prefix(keyword.as_bytes())
                 .and_then(|body| body.strip_prefix(b"\0"))
         {
-            return Ok(Some((kind, body)));
+            return Ok(Some(TextChunk { kind, body }));
         }
         if kind == b"IEND" {
             return Ok(None);

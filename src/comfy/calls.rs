@@ -9,17 +9,17 @@ use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde::de::{self, IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::bounded;
 use super::client::{Client, RECORD, web_page};
 use super::error::{ComfyError, NodeProblem};
 use super::graph::MAX_WORKFLOW_VALUES;
 use super::images::{ImageRef, OutputImage};
 use super::rejection;
+use crate::bounded;
 use crate::secrets::Secrets;
 
 /// How many node definitions are asked for at a time.
@@ -195,6 +195,14 @@ impl<'de> Visitor<'de> for ItemVisitor {
     }
 }
 
+/// What is posted to `/prompt`.
+#[derive(Serialize)]
+struct Posted<'a> {
+    prompt: &'a Value,
+    client_id: &'a str,
+    prompt_id: Uuid,
+}
+
 impl Client {
     /// Version and devices of the server.
     ///
@@ -253,13 +261,11 @@ impl Client {
 
     /// Takes a class out of the cache of node definitions, so that new models and files are seen.
     pub fn forget_definition(&self, class: &str) {
-        self.with_definitions(|cache| {
-            cache.remove(class);
-        });
+        self.with_definitions(|kept| kept.forget(class));
     }
 
     async fn definition(&self, class: &str) -> Result<Option<Arc<Value>>, ComfyError> {
-        if let Some(known) = self.with_definitions(|cache| cache.get(class).cloned()) {
+        if let Some(known) = self.with_definitions(|kept| kept.get(class)) {
             return Ok(Some(known));
         }
         // Of a class that it does not have ComfyUI answers `{}`: a 404 is an error of the address.
@@ -269,7 +275,7 @@ impl Client {
         let Some(found) = answer.get(class).map(|definition| Arc::new(definition.clone())) else {
             return Ok(None);
         };
-        self.with_definitions(|cache| cache.insert(class.to_owned(), Arc::clone(&found)));
+        self.with_definitions(|kept| kept.keep(class, Arc::clone(&found)));
         Ok(Some(found))
     }
 
@@ -279,7 +285,12 @@ impl Client {
     /// [`ComfyError::Validation`] when the graph is refused. When [`ComfyError::is_uncertain`], the job may be queued:
     /// look the id up before anything else.
     pub async fn submit(&self, prompt_id: Uuid, graph: &Value, client_id: &str) -> Result<Submitted, ComfyError> {
-        let body = json!({"prompt": graph, "client_id": client_id, "prompt_id": prompt_id.to_string()});
+        // Borrowed: a graph may be large.
+        let body = Posted {
+            prompt: graph,
+            client_id,
+            prompt_id,
+        };
         let answer = self
             .send(self.request(Method::POST, &["prompt"], &[]).with_json(&body))
             .await?;

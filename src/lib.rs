@@ -4,6 +4,7 @@
 //! [`eval`] and [`mod@bench`] stand beside `mcp`: they drive the judge and nothing else.
 
 pub mod bench;
+mod bounded;
 pub mod bundled;
 pub mod cli;
 pub mod clients;

@@ -1,5 +1,6 @@
 //! The calls of ComfyUI's HTTP API that are used here, typed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
@@ -9,17 +10,17 @@ use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde::de::{self, IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::bounded;
 use super::client::{Client, RECORD, web_page};
 use super::error::{ComfyError, NodeProblem};
 use super::graph::MAX_WORKFLOW_VALUES;
 use super::images::{self, ImageRef, OutputImage};
 use super::rejection;
+use crate::bounded;
 use crate::secrets::Secrets;
 
 /// How many node definitions are asked for at a time.
@@ -195,14 +196,28 @@ impl<'de> Visitor<'de> for ItemVisitor {
     }
 }
 
-/// Gives every node a title, as the page does: ComfyUI fails where it replaces a node that has none.
-fn title_nodes(graph: &mut Value) {
+/// The graph with a title for every node, as the page gives it: ComfyUI fails where it replaces a node that has none.
+fn titled(graph: &Value) -> Cow<'_, Value> {
+    let untitled = |node: &Value| node.get("class_type").is_some() && node.get("_meta").is_none();
+    if !graph.as_object().is_some_and(|nodes| nodes.values().any(untitled)) {
+        return Cow::Borrowed(graph);
+    }
+    let mut graph = graph.clone();
     let nodes = graph.as_object_mut().into_iter().flatten();
     for node in nodes.filter_map(|(_, node)| node.as_object_mut()) {
         if let Some(class) = node.get("class_type").cloned() {
             node.entry("_meta").or_insert_with(|| json!({"title": class}));
         }
     }
+    Cow::Owned(graph)
+}
+
+/// What is posted to `/prompt`.
+#[derive(Serialize)]
+struct Posted<'a> {
+    prompt: &'a Value,
+    client_id: &'a str,
+    prompt_id: Uuid,
 }
 
 impl Client {
@@ -263,13 +278,11 @@ impl Client {
 
     /// Takes a class out of the cache of node definitions, so that new models and files are seen.
     pub fn forget_definition(&self, class: &str) {
-        self.with_definitions(|cache| {
-            cache.remove(class);
-        });
+        self.with_definitions(|kept| kept.forget(class));
     }
 
     async fn definition(&self, class: &str) -> Result<Option<Arc<Value>>, ComfyError> {
-        if let Some(known) = self.with_definitions(|cache| cache.get(class).cloned()) {
+        if let Some(known) = self.with_definitions(|kept| kept.get(class)) {
             return Ok(Some(known));
         }
         // Of a class that it does not have ComfyUI answers `{}`: a 404 is an error of the address.
@@ -279,7 +292,7 @@ impl Client {
         let Some(found) = answer.get(class).map(|definition| Arc::new(definition.clone())) else {
             return Ok(None);
         };
-        self.with_definitions(|cache| cache.insert(class.to_owned(), Arc::clone(&found)));
+        self.with_definitions(|kept| kept.keep(class, Arc::clone(&found)));
         Ok(Some(found))
     }
 
@@ -289,8 +302,13 @@ impl Client {
     /// [`ComfyError::Validation`] when the graph is refused. When [`ComfyError::is_uncertain`], the job may be queued:
     /// look the id up before anything else.
     pub async fn submit(&self, prompt_id: Uuid, graph: &Value, client_id: &str) -> Result<Submitted, ComfyError> {
-        let mut body = json!({"prompt": graph, "client_id": client_id, "prompt_id": prompt_id.to_string()});
-        title_nodes(&mut body["prompt"]);
+        // Borrowed: a graph may be large.
+        let graph = titled(graph);
+        let body = Posted {
+            prompt: &graph,
+            client_id,
+            prompt_id,
+        };
         let answer = self
             .send(self.request(Method::POST, &["prompt"], &[]).with_json(&body))
             .await?;
@@ -522,18 +540,18 @@ mod tests {
 
     #[test]
     fn nodes_without_a_title_get_one() {
-        let mut graph = json!({
+        let graph = json!({
             "1": {"class_type": "KSampler", "inputs": {"seed": 1}},
             "2": {"class_type": "SaveImage", "inputs": {}, "_meta": {"title": "Final"}},
             "3": {"inputs": {}},
         });
-        title_nodes(&mut graph);
         let expected = json!({
             "1": {"class_type": "KSampler", "inputs": {"seed": 1}, "_meta": {"title": "KSampler"}},
             "2": {"class_type": "SaveImage", "inputs": {}, "_meta": {"title": "Final"}},
             "3": {"inputs": {}},
         });
-        assert_eq!(graph, expected);
+        assert_eq!(*titled(&graph), expected);
+        assert!(matches!(titled(&expected), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //!
 //! The calls themselves are in [`super::calls`], the WebSocket in `socket`.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, redirect};
+use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use super::bounded::{self, JsonLimit, Unread};
+use super::definitions::Definitions;
 use super::error::ComfyError;
 use super::rejection::said;
 use super::tls::{TlsTrouble, trouble};
+use crate::bounded::{self, JsonLimit, Unread};
 
 /// How much is read of an answer; the largest is the definition of a node class, which lists every file of a folder.
 const ANSWER: JsonLimit = JsonLimit {
@@ -96,7 +97,7 @@ struct Inner {
     http: reqwest::Client,
     /// It has answered before, so the scheme of the address is right.
     has_answered: AtomicBool,
-    definitions: Mutex<HashMap<String, Arc<Value>>>,
+    definitions: Mutex<Definitions>,
 }
 
 impl fmt::Debug for Client {
@@ -166,7 +167,7 @@ impl Client {
     }
 
     /// The cache of node definitions; a panic elsewhere leaves it usable.
-    pub(super) fn with_definitions<T>(&self, act: impl FnOnce(&mut HashMap<String, Arc<Value>>) -> T) -> T {
+    pub(super) fn with_definitions<T>(&self, act: impl FnOnce(&mut Definitions) -> T) -> T {
         act(&mut self.inner.definitions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -284,7 +285,7 @@ pub(super) struct Request {
 
 impl Request {
     /// Adds a JSON body.
-    pub(super) fn with_json(mut self, body: &Value) -> Self {
+    pub(super) fn with_json(mut self, body: &impl Serialize) -> Self {
         self.builder = self.builder.json(body);
         self
     }

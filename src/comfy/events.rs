@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::bounded;
 use super::record::NodeFailure;
+use crate::bounded;
 
 /// Most values of one message; one that holds more is not understood.
 const MOST_VALUES: usize = 100_000;

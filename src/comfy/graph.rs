@@ -15,13 +15,13 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::bounded::{self, Unread};
+use crate::bounded::{self, Size, Unread};
 
 /// The largest workflow that is read as text, in bytes; few have 1 MB.
 pub const MAX_WORKFLOW_BYTES: usize = 8 * 1024 * 1024;
 
-/// The most values that a workflow holds; large ones have 15,000. In memory they take some 40 MB at worst.
-pub const MAX_WORKFLOW_VALUES: usize = 100_000;
+/// The most values that a workflow holds; large ones have 15,000. In memory they take some 20 MB at worst.
+pub const MAX_WORKFLOW_VALUES: usize = 50_000;
 
 /// The largest picture in which a workflow is looked for, in bytes.
 const MAX_PICTURE_BYTES: usize = 64 * 1024 * 1024;
@@ -221,6 +221,32 @@ impl Graph {
     /// The graph as JSON, ready for `POST /prompt`.
     pub fn to_json(&self) -> Value {
         Value::Object(self.nodes.clone())
+    }
+
+    /// The same, where the graph is not needed any more.
+    #[must_use]
+    pub fn into_json(self) -> Value {
+        Value::Object(self.nodes)
+    }
+
+    /// Whether the graph, which was written into, is still one that would be read.
+    ///
+    /// # Errors
+    /// [`GraphError::TooLarge`] or [`GraphError::TooManyValues`].
+    pub fn check_size(&self) -> Result<(), GraphError> {
+        let size = Size::of(&self.nodes);
+        if size.bytes > MAX_WORKFLOW_BYTES {
+            return Err(GraphError::TooLarge {
+                bytes: size.bytes,
+                limit: MAX_WORKFLOW_BYTES,
+            });
+        }
+        if size.values > MAX_WORKFLOW_VALUES {
+            return Err(GraphError::TooManyValues {
+                limit: MAX_WORKFLOW_VALUES,
+            });
+        }
+        Ok(())
     }
 
     /// How many nodes the graph has.

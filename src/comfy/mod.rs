@@ -4,9 +4,9 @@
 //! a prompt goes), [`knobs`] (writing), [`lint`] (what must not be posted). The half with I/O:
 //! [`client`] (HTTP), [`discover`] (on which port), [`events`] (WebSocket), [`runs`] (submit, follow, fetch).
 
-mod bounded;
 pub mod calls;
 pub mod client;
+mod definitions;
 pub mod discover;
 pub mod error;
 pub mod events;

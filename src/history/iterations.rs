@@ -32,6 +32,22 @@ impl Store {
             .await
     }
 
+    /// How long an iteration's graph and its session's workflow are as JSON, in bytes: known without having them in memory.
+    pub async fn graph_bytes(&self, session: &SessionId, n: IterationNo) -> Result<u64> {
+        let session = session.clone();
+        self.read_of(&session.clone(), move |transaction| {
+            let bytes = transaction
+                .prepare_cached(
+                    "SELECT length(CAST(graph AS BLOB)) + length(CAST(workflow AS BLOB))
+                     FROM iterations JOIN sessions ON id = session_id WHERE session_id = ?1 AND n = ?2",
+                )?
+                .query_row((&session, n), |row| row.get::<_, i64>(0))
+                .optional()?;
+            Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
+        })
+        .await
+    }
+
     /// Iterations of a session, in ascending order, with their graphs; [`Store::trend`] is the short form.
     pub async fn iterations(&self, session: &SessionId, span: Span) -> Result<Vec<Iteration>> {
         let session = session.clone();

@@ -25,6 +25,7 @@ use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::bounded::Size;
 use crate::hint;
 use crate::text::shortened;
 
@@ -33,6 +34,12 @@ pub const MAX_RUNNING: usize = 32;
 
 /// How many more may wait for their turn before the server says that it is busy.
 pub const MAX_WAITING: usize = 128;
+
+/// What large calls that run or wait may take in memory, in KiB. A call takes as much again while it is worked on, or more.
+const LARGE_CALLS: u32 = 16 << 10;
+
+/// Calls that take less than this, in bytes, need no room of it: nearly all do, and none of them is kept out by large ones.
+const SMALL_CALL: usize = 64 * 1024;
 
 /// A future panicked. Nothing else is affected, but what the future was doing is undone only as far as it had cared for that.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +97,12 @@ pub enum NoTurn {
         /// Requests that may wait.
         waiting: usize,
     },
+    /// What the large calls in flight were given takes all the room there is for it.
+    #[error(
+        "large calls in flight take all of the {} KiB that there are for them; this one was not started",
+        LARGE_CALLS
+    )]
+    Full,
     /// The request was cancelled while it waited.
     #[error("the request was cancelled before it was started")]
     Cancelled,
@@ -99,7 +112,9 @@ impl NoTurn {
     /// What to do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::Busy { .. } => "Wait for one of the calls in flight to finish, then send it again.".to_owned(),
+            Self::Busy { .. } | Self::Full => {
+                "Wait for one of the calls in flight to finish, then send it again.".to_owned()
+            }
             Self::Cancelled => "Send it again if it is still wanted.".to_owned(),
         }
     }
@@ -113,6 +128,8 @@ pub struct Gate {
     running: Arc<Semaphore>,
     /// One permit for each request that runs or waits.
     admitted: Arc<Semaphore>,
+    /// KiB for large calls that run or wait.
+    large: Arc<Semaphore>,
     max_running: usize,
     max_waiting: usize,
 }
@@ -122,6 +139,7 @@ pub struct Gate {
 pub struct Turn {
     _running: OwnedSemaphorePermit,
     _admitted: OwnedSemaphorePermit,
+    _large: Option<OwnedSemaphorePermit>,
 }
 
 impl Default for Gate {
@@ -136,21 +154,31 @@ impl Gate {
         Self {
             running: Arc::new(Semaphore::new(max_running)),
             admitted: Arc::new(Semaphore::new(max_running + max_waiting)),
+            large: Arc::new(Semaphore::new(LARGE_CALLS as usize)),
             max_running,
             max_waiting,
         }
     }
 
-    /// Waits for a turn, in the order of asking.
+    /// Waits for a turn, in the order of asking, with what was asked: it takes `bytes` in memory.
     ///
     /// # Errors
-    /// [`NoTurn::Busy`] at once when too many wait already, [`NoTurn::Cancelled`] when `cancelled` fires first.
-    pub async fn enter(&self, cancelled: &CancellationToken) -> Result<Turn, NoTurn> {
+    /// [`NoTurn::Busy`] and [`NoTurn::Full`] at once when too many wait already or they hold too much, [`NoTurn::Cancelled`] when
+    /// `cancelled` fires first.
+    pub async fn enter(&self, bytes: usize, cancelled: &CancellationToken) -> Result<Turn, NoTurn> {
         let busy = NoTurn::Busy {
             running: self.max_running,
             waiting: self.max_waiting,
         };
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| busy)?;
+        let large = match bytes {
+            ..SMALL_CALL => None,
+            _ => {
+                let kib = u32::try_from(bytes.div_ceil(1 << 10)).map_or(LARGE_CALLS, |kib| kib.min(LARGE_CALLS));
+                let room = Arc::clone(&self.large).try_acquire_many_owned(kib);
+                Some(room.map_err(|_| NoTurn::Full)?)
+            }
+        };
         let running = tokio::select! {
             biased;
             running = Arc::clone(&self.running).acquire_owned() => running.map_err(|_| busy)?,
@@ -159,6 +187,7 @@ impl Gate {
         Ok(Turn {
             _running: running,
             _admitted: admitted,
+            _large: large,
         })
     }
 }
@@ -243,7 +272,7 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
 
     async fn call_tool(&self, params: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
         let what = format!("The tool {}", params.name);
-        let turn = match self.gate.enter(&context.ct).await {
+        let turn = match self.gate.enter(Size::of(&params).memory(), &context.ct).await {
             Ok(turn) => turn,
             Err(refused) => return Ok(failed_call(hint::in_words(&refused))),
         };
@@ -259,7 +288,7 @@ impl<H: ServerHandler> ServerHandler for Guarded<H> {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let _turn = self
             .gate
-            .enter(&context.ct)
+            .enter(0, &context.ct)
             .await
             .map_err(|refused| ErrorData::internal_error(hint::in_words(&refused), None))?;
         answer("resources/read", async {
@@ -398,22 +427,39 @@ mod tests {
     async fn the_gate_lets_some_run_some_wait_and_refuses_the_rest() {
         let gate = Gate::new(1, 1);
         let never = CancellationToken::new();
-        let first = gate.enter(&never).await.unwrap();
-        let mut second = Box::pin(gate.enter(&never));
+        let first = gate.enter(0, &never).await.unwrap();
+        let mut second = Box::pin(gate.enter(0, &never));
         assert!(futures::poll!(&mut second).is_pending());
         assert_eq!(
-            gate.enter(&never).await.unwrap_err(),
+            gate.enter(0, &never).await.unwrap_err(),
             NoTurn::Busy { running: 1, waiting: 1 }
         );
         drop(first);
         let second = second.await.unwrap();
 
         let cancelled = CancellationToken::new();
-        let mut third = Box::pin(gate.enter(&cancelled));
+        let mut third = Box::pin(gate.enter(0, &cancelled));
         assert!(futures::poll!(&mut third).is_pending());
         cancelled.cancel();
         assert_eq!(third.await.unwrap_err(), NoTurn::Cancelled);
         drop(second);
-        assert!(gate.enter(&never).await.is_ok());
+        assert!(gate.enter(0, &never).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn large_calls_have_a_room_of_their_own() {
+        let gate = Gate::default();
+        let never = CancellationToken::new();
+        let half = LARGE_CALLS as usize * 512;
+        let one = gate.enter(half, &never).await.unwrap();
+        let _other = gate.enter(half, &never).await.unwrap();
+        assert_eq!(gate.enter(SMALL_CALL, &never).await.unwrap_err(), NoTurn::Full);
+        let _small = gate.enter(SMALL_CALL - 1, &never).await.unwrap();
+        drop(one);
+        assert!(gate.enter(half, &never).await.is_ok());
+        // One that is larger than all the room takes all of it, rather than never having a turn.
+        let alone = Gate::default();
+        let _all = alone.enter(usize::MAX, &never).await.unwrap();
+        assert_eq!(alone.enter(SMALL_CALL, &never).await.unwrap_err(), NoTurn::Full);
     }
 }

@@ -150,12 +150,8 @@ pub fn page(notebook: &Notebook) -> Page {
         .flat_map(|verdict| &verdict.axes)
         .map(|axis| (axis.id.as_str(), axis.reference.as_str()))
         .collect();
-    let mut secrets = Secrets::of(&opened.workflow);
-    for noted in &notebook.iterations {
-        secrets.learn(&noted.iteration.content.graph);
-    }
     Page {
-        secrets,
+        secrets: notebook.secrets.clone(),
         session: notebook.session.id.to_string(),
         // The tab's name is not veiled.
         title: opened.title.clone().filter(|_| !notebook.veiled),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::files::blocking;
@@ -84,7 +85,7 @@ pub enum Injected {
 
 /// A graph with its roles and pictures, choices applied.
 pub(super) struct Located {
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     pub roles: Roles,
     pub pictures: Pictures,
     pub info: ObjectInfo,
@@ -109,6 +110,7 @@ impl Service {
     /// [`ServiceError`]; nothing was recorded then.
     pub async fn inject(&self, request: InjectRequest, cancel: &CancellationToken) -> Result<Injected, ServiceError> {
         check_numbers(&request)?;
+        let _turn = turn(&self.drafting, 1, cancel).await?;
         let session = match &request.session {
             Some(id) => Some(self.open_session(id).await?),
             None => None,
@@ -205,7 +207,7 @@ impl Service {
                 positive: text_at(&applied.roles, Role::Positive),
                 negative: text_at(&applied.roles, Role::Negative),
                 knobs: edits.knobs,
-                graph: applied.graph.to_json(),
+                graph: applied.graph.into_json(),
                 graph_hash,
                 changes: applied.changes.iter().map(recorded).collect(),
                 note: request.note,
@@ -235,8 +237,8 @@ impl Service {
     /// Large graphs take a while, so this is done off the runtime's threads, few at a time; who cancels does not wait for it.
     pub(super) async fn locate(
         &self,
-        original: Graph,
-        graph: Graph,
+        original: Arc<Graph>,
+        graph: Arc<Graph>,
         choices: &BTreeMap<String, String>,
         cancel: &CancellationToken,
     ) -> Result<Located, ServiceError> {
@@ -280,6 +282,7 @@ impl Service {
         let choices = choices.clone();
         self.aside(cancel, move || {
             let applied = apply(&located.graph, &located.roles, &located.info, &edits)?;
+            applied.graph.check_size()?;
             let mut pictures = pictures(&applied.graph, &located.info, &applied.roles);
             question::choose_picture(&mut pictures, &choices)?;
             Ok(Written {
@@ -331,6 +334,18 @@ impl Service {
             info.learn(&class, &answer);
         }
         Ok(info)
+    }
+}
+
+/// So many turns at what few may do at a time; who cancels waits for them no longer.
+pub(super) async fn turn(
+    turns: &Arc<Semaphore>,
+    many: u32,
+    cancel: &CancellationToken,
+) -> Result<OwnedSemaphorePermit, ServiceError> {
+    tokio::select! {
+        turn = Arc::clone(turns).acquire_many_owned(many) => turn.map_err(|error| ServiceError::Internal(error.to_string())),
+        () = cancel.cancelled() => Err(ServiceError::Cancelled(String::new())),
     }
 }
 

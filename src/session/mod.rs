@@ -115,12 +115,23 @@ pub struct Service {
     resumed: Arc<AtomicBool>,
     /// Turns at working through graphs: of large ones each takes a processor for a while.
     graphs: Arc<Semaphore>,
+    /// Turns at holding a workflow that is written into or looked at.
+    drafting: Arc<Semaphore>,
+    /// Room for workflows that are rendered, in KiB of their text.
+    rendering: Arc<Semaphore>,
     /// Held by the call that reads the pictures it is to judge.
     hands: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How many graphs are worked through at a time.
 const GRAPHS_AT_ONCE: usize = 2;
+
+/// How many calls write into a workflow at a time, so that large ones do not add up. Long enough to go on when ComfyUI keeps one
+/// of them waiting.
+const DRAFTS_AT_ONCE: usize = 3;
+
+/// KiB of JSON text of the workflows that are rendered at a time: two of the largest, and of usual ones more than there may be jobs.
+const RENDERED_KIB: u32 = 1536;
 
 impl Service {
     /// Puts the parts together. Takes no lock, port or GPU: the history opens and the judge loads
@@ -141,6 +152,8 @@ impl Service {
             at_work: AtWork::default(),
             resumed: Arc::default(),
             graphs: Arc::new(Semaphore::new(GRAPHS_AT_ONCE)),
+            drafting: Arc::new(Semaphore::new(DRAFTS_AT_ONCE)),
+            rendering: Arc::new(Semaphore::new(RENDERED_KIB as usize)),
             hands: Arc::default(),
         }
     }

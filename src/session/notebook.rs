@@ -14,6 +14,7 @@ use crate::judge::rubric::Rubric;
 use crate::judge::verdict::Verdict;
 use crate::picture::preview;
 use crate::progress::{Meter, Teller};
+use crate::secrets::Secrets;
 use crate::text::capitalised;
 
 /// A picture, small enough for a page.
@@ -72,8 +73,10 @@ pub struct Notebook {
     pub veiled: bool,
     /// The reference; nothing where it is gone, or was refused by the guard.
     pub reference: Option<Thumbnail>,
-    /// All iterations, oldest first.
+    /// All iterations, oldest first, without their graphs.
     pub iterations: Vec<Noted>,
+    /// What the workflow and the graphs hold that nobody may see.
+    pub(crate) secrets: Secrets,
 }
 
 /// The longer side of a page's pictures, in pixels: a page of many stays a file that can be sent.
@@ -94,7 +97,7 @@ impl Service {
         let session = self.open_session(id).await?;
         let judge = self.shown_judge(&session).await?;
         let mut facts = self.facts(&session, judge.as_ref()).await?;
-        let iterations = self.store.iterations(&session.id, Span::All).await?;
+        let count = self.store.iteration_count(&session.id).await?;
         let mut runs: BTreeMap<u32, Vec<Run>> = BTreeMap::new();
         for run in self.store.runs_of(&session.id, None).await? {
             runs.entry(run.iteration.get()).or_default().push(run);
@@ -111,11 +114,18 @@ impl Service {
             .await?;
         let decisions = newest(&decisions);
         let side = side(runs.values().map(Vec::len).sum());
-        let meter = Meter::new(teller, "reading pictures", iterations.len() as u64);
+        let meter = Meter::new(teller, "reading pictures", u64::from(count));
         let mut noted = Vec::new();
-        for iteration in iterations {
+        let mut secrets = Secrets::of(&session.opened.workflow);
+        for n in 1..=count {
             meter.step();
-            let n = iteration.n.get();
+            let at = self.iteration_no(n)?;
+            // One after the other, and without the graph: those of a whole session may fill the memory.
+            let read = self.store.iterations(&session.id, Span::Between(at, at)).await?;
+            let Some(mut iteration) = read.into_iter().next() else {
+                continue;
+            };
+            secrets.learn(&std::mem::take(&mut iteration.content.graph));
             let of_this: Vec<&(Judgement, JudgementRecord)> = judgements
                 .iter()
                 .filter(|(j, _)| j.content.iteration == Some(iteration.n))
@@ -173,6 +183,7 @@ impl Service {
             veiled: session_is_explicit || refused,
             reference,
             iterations: noted,
+            secrets,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Opening a session, and what may still be settled on an open one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,7 @@ use crate::picture::Picture;
 
 /// What a new session is opened with.
 pub(super) struct Opening {
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     pub source: WorkflowSource,
     pub rubric: Rubric,
     /// It was read, and can be used.
@@ -29,11 +30,11 @@ pub(super) struct Opening {
 /// What an injection writes into.
 pub(super) struct Base {
     /// The session's workflow as it was.
-    pub original: Graph,
+    pub original: Arc<Graph>,
     /// The iteration that is written into.
     pub parent: Option<IterationNo>,
     /// Its graph.
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     /// For a new session.
     pub opening: Option<Opening>,
 }
@@ -54,10 +55,11 @@ impl Service {
                 None => None,
             };
             let (graph, source) = self.workflow(named).await?;
+            let graph = Arc::new(graph);
             return Ok(Base {
-                original: graph.clone(),
+                original: Arc::clone(&graph),
                 parent: None,
-                graph: graph.clone(),
+                graph: Arc::clone(&graph),
                 opening: Some(Opening {
                     graph,
                     source,
@@ -72,15 +74,17 @@ impl Service {
                 "Leave `workflow` and `rubric` out to go on with it, or leave `session` out to open a new one.",
             ));
         }
-        let original = Graph::from_json(session.opened.workflow.clone())?;
+        let original = Arc::new(Graph::from_json(session.opened.workflow.clone())?);
         let parent = match request.parent {
             Some(0) => None,
             Some(n) => Some(self.iteration_no(n)?),
             None => self.to_go_on_from(&session.id).await?,
         };
         let graph = match parent {
-            Some(n) => Graph::from_json(self.store.iteration(&session.id, n).await?.content.graph)?,
-            None => original.clone(),
+            Some(n) => Arc::new(Graph::from_json(
+                self.store.iteration(&session.id, n).await?.content.graph,
+            )?),
+            None => Arc::clone(&original),
         };
         Ok(Base {
             original,
@@ -121,8 +125,8 @@ impl Service {
         let resolved = records::write_rubric(&opening.rubric).map_err(|e| ServiceError::Internal(e.to_string()))?;
         let new = NewSession {
             title: request.title.clone(),
-            workflow: opening.graph.to_json(),
             workflow_hash: graph_hash(&opening.graph)?,
+            workflow: Arc::unwrap_or_clone(opening.graph).into_json(),
             workflow_source: opening.source,
             reference,
             rubric: SessionRubric {
@@ -200,7 +204,9 @@ impl Service {
         let iteration = self.store.iteration(&session.id, n).await?;
         let original = Graph::from_json(session.opened.workflow.clone())?;
         let graph = Graph::from_json(iteration.content.graph)?;
-        let located = self.locate(original, graph, &choices, cancel).await?;
+        let located = self
+            .locate(Arc::new(original), Arc::new(graph), &choices, cancel)
+            .await?;
         if let Some(question) = question::before_running(&located.roles, &located.pictures, &needed) {
             return Ok(Err(question));
         }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::deciding::Outcome;
+use super::inject::turn;
 use super::jobs::{Joined, Waited};
 use super::judging::Judgement;
 use super::question::Planned;
@@ -153,7 +155,7 @@ impl Service {
                 "Run them in several calls.",
             ));
         }
-        let (session, n, notes) = if writes(&request.edits) {
+        let (mut session, n, notes) = if writes(&request.edits) {
             if request.iteration.is_some() {
                 return Err(ServiceError::usage(
                     "an iteration is run as it is, or a new one is written: not both",
@@ -173,12 +175,19 @@ impl Service {
                 Injected::Question(question) => return Ok(QueueAnswer::Question(question)),
             }
         } else {
+            // Whoever stops what runs waits for nobody.
+            let _turn = match request.stop {
+                true => None,
+                false => Some(turn(&self.drafting, 1, cancel).await?),
+            };
             let (session, n) = self.existing(&request).await?;
             match self.settled(session, n, &request, cancel).await? {
                 Ok(session) => (session, n, Vec::new()),
                 Err(question) => return Ok(QueueAnswer::Question(question)),
             }
         };
+        // The work reads it when it has a turn: whoever waits holds no workflow.
+        session.opened.workflow = Value::Null;
         let handle = format!("{}/{n}", session.id);
         if request.stop {
             let was_running = self.queued.stop(&handle, request.caller);

@@ -1,13 +1,15 @@
 //! The work behind an iteration that is asked for: a run for each seed, then their judgements.
 
+use std::sync::Arc;
+
 use super::deciding::{Deciding, Outcome};
-use super::inject::{Located, problems, sound, text_at};
+use super::inject::{Located, problems, sound, text_at, turn};
 use super::question;
 use super::queue::{MISSING, Queued, RunReport};
 use super::run::RunPlan;
 use super::seeds::Seeds;
 use super::sharing::Lease;
-use super::{HandOver, Service, ServiceError};
+use super::{HandOver, RENDERED_KIB, Service, ServiceError};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::Role;
 use crate::comfy::knobs::with_seed;
@@ -46,6 +48,7 @@ impl RenderTurn {
 /// The work behind a handle.
 pub(super) struct Work {
     pub service: Service,
+    /// Without its workflow, which is read when it is needed.
     pub session: Session,
     pub n: IterationNo,
     pub seeds: Vec<u64>,
@@ -56,11 +59,19 @@ impl Work {
     pub async fn run(self, teller: Teller, cancel: CancellationToken) -> Result<Queued, ServiceError> {
         let service = &self.service;
         let _working = self.judge.then(|| service.at_work.begin(&self.session.id, self.n));
-        let iteration = service.store.iteration(&self.session.id, self.n).await?;
-        let original = Graph::from_json(self.session.opened.workflow.clone())?;
-        let graph = Graph::from_json(iteration.content.graph.clone())?;
+        let text = service.store.graph_bytes(&self.session.id, self.n).await?;
+        let room = u32::try_from(text.div_ceil(1 << 10)).map_or(RENDERED_KIB, |kib| kib.min(RENDERED_KIB));
+        if service.rendering.available_permits() < room as usize {
+            teller.tell(Progress::words("other iterations are rendered first"));
+        }
+        let rendering = turn(&service.rendering, room, &cancel).await?;
+        let mut iteration = service.store.iteration(&self.session.id, self.n).await?;
+        let graph = Graph::from_json(std::mem::take(&mut iteration.content.graph))?;
+        let original = Graph::from_json(service.store.session(&self.session.id).await?.opened.workflow)?;
         let choices = &self.session.opened.choices;
-        let located = service.locate(original, graph, choices, &cancel).await?;
+        let located = service
+            .locate(Arc::new(original), Arc::new(graph), choices, &cancel)
+            .await?;
         let (located, problems) = service
             .aside(&cancel, move || {
                 let problems = problems(&located.graph, &located.roles, &located.info);
@@ -104,6 +115,8 @@ impl Work {
         service.compare(&mut reports).await?;
         let most = reports.iter().map(|report| report.images.len()).max();
         notes.extend(question::pictures_told(&located.pictures, most.unwrap_or(0)));
+        // Judging needs no workflow.
+        drop((located, rendering));
         let mut outcome = Outcome::default();
         // All are rendered before any is judged, so that the GPU changes hands once.
         if self.judge && !reports.is_empty() {
@@ -176,11 +189,6 @@ impl Work {
         cancel: &CancellationToken,
     ) -> Result<RunReport, ServiceError> {
         let service = &self.service;
-        let graph = if located.roles.get(Role::Seed).found().is_empty() {
-            located.graph.clone()
-        } else {
-            with_seed(&located.graph, &located.roles, seed)?
-        };
         if let Some(run) = self.finished(seed).await? {
             let images = service.pictures_of(run.prompt_id).await?;
             return Ok(RunReport {
@@ -192,6 +200,11 @@ impl Work {
             });
         }
         let positive = text_at(&located.roles, Role::Positive);
+        let graph = if located.roles.get(Role::Seed).found().is_empty() {
+            Arc::clone(&located.graph)
+        } else {
+            Arc::new(with_seed(&located.graph, &located.roles, seed)?)
+        };
         let plan = RunPlan {
             graph: &graph,
             roles: &located.roles,

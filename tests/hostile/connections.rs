@@ -1,8 +1,11 @@
 //! HTTP that is odd, cut off or never ends.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use prompt_calibrator::mcp::transport::MAX_BODY_BYTES;
 use prompt_calibrator::mcp::transport::connections::MAX_CONNECTIONS;
@@ -209,6 +212,56 @@ async fn bodies_beyond_the_limit_are_refused_however_they_are_sent() {
     let grown = prey.holds().memory.saturating_sub(before.memory);
     assert!(grown < 48 * 1024, "{grown} KiB more");
     prey.serves().await;
+}
+
+#[tokio::test]
+async fn large_bodies_on_their_way_have_a_bound_and_keep_no_small_one_out() {
+    const MANY: usize = 200;
+    /// What is left of all that is sent, in KiB: the room for large bodies (16 MiB), 96 KiB for each connection, and what serving others
+    /// takes.
+    const GROWTH: u64 = 16 * 1024 + MANY as u64 * 96 + 32 * 1024;
+    let prey = Prey::over_http().await;
+    prey.serves().await;
+    let before = prey.holds();
+    let body = Arc::new(vec![b' '; MAX_BODY_BYTES - 1]);
+    let mut sending = JoinSet::new();
+    for n in 0..MANY {
+        let mut connection = prey.connect().await;
+        let body = Arc::clone(&body);
+        // Half of them do not say how much it will be.
+        let length = match n % 2 {
+            0 => format!("Content-Length: {MAX_BODY_BYTES}\r\n"),
+            _ => "Transfer-Encoding: chunked\r\n".to_owned(),
+        };
+        connection.write_all(&head("/mcp", &length)).await.unwrap();
+        if n % 2 == 1 {
+            let chunk = format!("{MAX_BODY_BYTES:x}\r\n");
+            connection.write_all(chunk.as_bytes()).await.unwrap();
+        }
+        sending.spawn(async move {
+            // All but the last byte, as far as the server takes it.
+            let _ = connection.write_all(&body).await;
+            std::future::pending::<()>().await;
+            drop(connection);
+        });
+    }
+    prey.until_it("the room to be full", |held| held.memory > before.memory + 14 * 1024)
+        .await;
+    // Nobody's small calls are kept out meanwhile.
+    for _ in 0..20 {
+        prey.serves().await;
+    }
+    let grown = prey.peak().saturating_sub(before.memory);
+    assert!(grown < GROWTH, "{grown} KiB more");
+    // A large one has its turn when those are gone.
+    sending.shutdown().await;
+    let call =
+        json!({"name": "get_history", "arguments": {"session": "x".repeat(1_000_000)}, "_meta": meta()["_meta"]});
+    let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: get_history\r\n";
+    let answer = prey
+        .post("/mcp", headers, request(1, "tools/call", call).to_string().as_bytes())
+        .await;
+    assert_eq!(answer.message()["id"], 1, "{}", answer.0);
 }
 
 /// The ways to leave in the middle of a request.

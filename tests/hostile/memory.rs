@@ -3,10 +3,13 @@
 use std::io::Write;
 use std::path::Path;
 
+use futures::future::join_all;
 use png::{BitDepth, ColorType, Compression, Encoder};
 use serde_json::json;
 
-use crate::prey::{Prey, VERSION, nowhere};
+use crate::bench::{Bench, Via};
+use crate::prey::{Prey, VERSION, nowhere, request};
+use crate::studio::workflow;
 use crate::support::mcp_client::Era;
 
 /// What ARCHITECTURE.md promises, in KiB.
@@ -132,11 +135,110 @@ async fn no_file_that_a_client_names_fills_the_memory() {
         let said = result["content"][0]["text"].as_str().unwrap();
         let wanted = match Path::new(file).file_name().unwrap().to_str().unwrap() {
             "promising.gif" => "MiB to decode",
-            "lists.json" | "lists.png" => "more than 100000 values",
+            "lists.json" | "lists.png" => "more than 50000 values",
             _ => "notes.txt",
         };
         assert!(said.contains(wanted), "{file}: {said}");
     }
     assert!(prey.peak() < MOST, "{} KiB", prey.peak());
     prey.serves().await;
+}
+
+#[tokio::test]
+async fn no_message_that_a_client_sends_fills_the_memory() {
+    let prey = Prey::over_http().await;
+    // Each is as large as a message may be, and would be a hundred times that in memory.
+    let lists = |id: usize, method: &str| {
+        let held = "[],".repeat(1_390_000);
+        let params = format!(r#"{{"name":"inject_prompt","arguments":{{"knobs":{{"a":[{held}0]}}}}}}"#);
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)
+    };
+    let (to, lists) = (&prey, &lists);
+    let refused = join_all((0..32).map(|n| async move {
+        let method = if n % 2 == 0 { "tools/call" } else { "initialize" };
+        (n, to.post("/mcp", "", lists(n, method).as_bytes()).await)
+    }));
+    for (n, answer) in refused.await {
+        let message = answer.message();
+        assert_eq!((answer.status(), &message["id"]), (400, &json!(n)), "{}", answer.0);
+        let said = message["error"]["message"].as_str().unwrap();
+        assert!(said.contains("more than 10000 values"), "{said}");
+    }
+    // What is kept with a session is small.
+    let name = "x".repeat(3 << 20);
+    let opening = json!({"protocolVersion": VERSION, "capabilities": {}, "clientInfo": {"name": name, "version": "0"}});
+    let opening = request(1, "initialize", opening).to_string();
+    for answer in join_all((0..64).map(|_| prey.post("/mcp", "", opening.as_bytes()))).await {
+        let said = answer.message()["error"]["message"].to_string();
+        assert!(said.contains("only a call of a tool"), "{}", answer.0);
+    }
+    // One value each, of nearly all that a message may have. Some are told to come again.
+    let client = prey.client(Era::Session(VERSION)).await;
+    let calls: Vec<_> = (0..24)
+        .map(|_| client.start_tool("inject_prompt", json!({"workflow": "last", "positive": name})))
+        .collect();
+    for call in calls {
+        let result = call.answer().await.unwrap();
+        assert_eq!(result["isError"], true, "there is no ComfyUI");
+    }
+    assert!(prey.peak() < MOST, "{} KiB", prey.peak());
+    prey.serves().await;
+}
+
+#[tokio::test]
+async fn no_workflow_within_the_bound_fills_the_memory() {
+    let bench = Bench::new(Via::Http, Era::Session(VERSION)).await;
+    // Objects of one entry each take the most.
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(80), "}".repeat(80));
+    let held = vec![deep; 49_000 / 81].join(",");
+    let mut graph = workflow(1);
+    graph["5"]["_meta"]["held"] = json!("HELD");
+    let large = graph.to_string().replace("\"HELD\"", &format!("[{held}]"));
+    let large = bench.write("large.json", large);
+    let prey = Prey::over_http_in(&bench.data(), &bench.studio.url).await;
+    let client = prey.client(Era::Session(VERSION)).await;
+    let drafts: Vec<_> = (0..32)
+        .map(|_| client.start_tool("inject_prompt", json!({"workflow": large, "positive": "a red circle"})))
+        .collect();
+    let mut sessions = Vec::new();
+    for draft in drafts {
+        let drafted = draft.answer().await.unwrap();
+        assert_ne!(drafted["isError"], true, "{drafted}");
+        sessions.push(drafted["structuredContent"]["session"].clone());
+    }
+    let runs: Vec<_> = sessions
+        .iter()
+        .map(|session| client.start_tool("queue_generation", json!({"session": session, "iteration": 1})))
+        .collect();
+    for run in runs {
+        let made = run.answer().await.unwrap();
+        assert_ne!(made["isError"], true, "{made}");
+    }
+    assert!(prey.peak() < MOST, "{} KiB", prey.peak());
+    prey.serves().await;
+}
+
+#[tokio::test]
+async fn what_is_written_into_a_workflow_does_not_make_it_larger_than_any() {
+    let bench = Bench::new(Via::Http, Era::Session(VERSION)).await;
+    let mut graph = workflow(1);
+    for n in 0..4 {
+        graph[format!("n{n}")] = graph["2"].clone();
+    }
+    let many = bench.write("many.json", graph.to_string());
+    let prey = Prey::over_http_in(&bench.data(), &bench.studio.url).await;
+    let client = prey.client(Era::Session(VERSION)).await;
+    let text = "x".repeat(3 << 20);
+    let place = json!({"positive": "2.text"});
+    let opened = json!({"workflow": many, "positive": "a red circle", "place": place});
+    let session = client.call_tool("inject_prompt", opened).await["structuredContent"]["session"].clone();
+    for n in 0..3 {
+        let edits = json!({"session": session, "parent": n + 1, "knobs": {format!("n{n}.text"): text}});
+        let written = client.call_tool("inject_prompt", edits).await;
+        let said = written["content"][0]["text"].as_str().unwrap();
+        let said: String = said.chars().take(300).collect();
+        assert_eq!(written["isError"] == true, n == 2, "{n}: {said}");
+        assert!(n < 2 || said.contains("at most 8388608"), "{said}");
+    }
+    assert!(prey.peak() < MOST, "{} KiB", prey.peak());
 }

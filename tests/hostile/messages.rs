@@ -17,7 +17,10 @@ enum Due {
 
 use Due::{Answer, Nothing, Rejected};
 
-const DEPTH: usize = 100_000;
+/// Deeper than anything is read, and fewer values than a message may hold.
+const DEPTH: usize = 3_000;
+/// More values than a message may hold.
+const MANY: usize = 100_000;
 const NOT_JSON: &str = "this is not JSON";
 const NO_MESSAGE: &str = "not a JSON-RPC 2.0 message";
 
@@ -80,6 +83,37 @@ fn cases() -> Vec<(Vec<u8>, Due)> {
         ),
     ] {
         cases.push((bytes, Rejected(-32700, "recursion limit")));
+    }
+    let lists = format!("[{}0]", "[],".repeat(MANY));
+    for bytes in [
+        lists.clone(),
+        "[".repeat(MANY),
+        format!(r#"{{"jsonrpc":"2.0","id":{lists},"method":"ping"}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":5,"result":{lists}}}"#),
+    ] {
+        cases.push((bytes.into_bytes(), Rejected(-32600, "more than 10000 values")));
+    }
+    // The id is found wherever it stands, however deep the rest goes.
+    for (id, held) in [
+        (2001, lists.clone()),
+        (2002, "[".repeat(MANY) + &"]".repeat(MANY)),
+        (2003, r#"{"a":"#.repeat(MANY) + "1" + &"}".repeat(MANY)),
+    ] {
+        let text = format!(
+            r#"{{"params":{{"name":"x","arguments":{{"a":{held}}}}},"id":{id},"jsonrpc":"2.0","method":"tools/call"}}"#
+        );
+        cases.push((text.into_bytes(), Answer(json!(id))));
+    }
+    let large = "x".repeat(100_000);
+    cases.push((
+        request(2004, "initialize", json!({"clientInfo": {"name": large}}))
+            .to_string()
+            .into_bytes(),
+        Answer(json!(2004)),
+    ));
+    for params in [format!(r#"{{"a":{lists}}}"#), format!(r#"{{"a":"{large}"}}"#)] {
+        let text = format!(r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{params}}}"#);
+        cases.push((text.into_bytes(), Nothing));
     }
     for id in [
         "null",

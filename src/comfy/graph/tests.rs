@@ -180,14 +180,16 @@ fn what_grows_in_memory_is_not_read() {
             assert!(
                 matches!(
                     error,
-                    GraphError::TooManyValues { limit: 100_000 } | GraphError::UnreadableChunk(_)
+                    GraphError::TooManyValues {
+                        limit: MAX_WORKFLOW_VALUES
+                    } | GraphError::UnreadableChunk(_)
                 ),
                 "{error}"
             );
         }
     }
     let error = Graph::parse(&picture(&[text("prompt", &lists[..3 << 20])])).unwrap_err();
-    assert!(error.to_string().contains("more than 100000 values"), "{error}");
+    assert!(error.to_string().contains("more than 50000 values"), "{error}");
     assert!(error.hint().contains("rarely over 1 MB"), "{}", error.hint());
     let error = Graph::parse(&picture(&[text("prompt", &"x".repeat((4 << 20) + 1))])).unwrap_err();
     assert!(error.to_string().contains("longer than 4 MiB"), "{error}");
@@ -196,6 +198,25 @@ fn what_grows_in_memory_is_not_read() {
         error.to_string().contains("8388609 bytes; at most 8388608 are read"),
         "{error}"
     );
+}
+
+#[test]
+fn what_is_written_into_a_graph_counts() {
+    let mut graph = Graph::parse(br#"{"1":{"class_type":"A","inputs":{"a":1}}}"#).unwrap();
+    let mut size_with = |value| {
+        graph.set_input("1", "a", value);
+        graph.check_size()
+    };
+    assert!(size_with(json!(vec![0; MAX_WORKFLOW_VALUES - 10])).is_ok());
+    assert!(matches!(
+        size_with(json!(vec![0; MAX_WORKFLOW_VALUES])),
+        Err(GraphError::TooManyValues { .. })
+    ));
+    assert!(size_with(json!("x".repeat(MAX_WORKFLOW_BYTES - 100))).is_ok());
+    assert!(matches!(
+        size_with(json!("x".repeat(MAX_WORKFLOW_BYTES))),
+        Err(GraphError::TooLarge { .. })
+    ));
 }
 
 #[test]

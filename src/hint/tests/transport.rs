@@ -40,6 +40,7 @@ pub fn samples() -> Vec<Sample> {
             message: message.into()
         },
         NoTurn::Busy { running: 1, waiting: 1 },
+        NoTurn::Full,
         NoTurn::Cancelled,
     ]
 }

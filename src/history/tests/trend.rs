@@ -140,3 +140,15 @@ async fn reference_values_are_frozen_until_they_are_edited() {
     assert_eq!(store.scale(&key).await.unwrap(), Some(scale));
     assert_eq!(store.scale(&other).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn how_large_a_graph_is_is_known_without_reading_it() {
+    let (_folder, store) = store();
+    let session = store.create_session(new_session()).await.unwrap();
+    let mut new = new_iteration(&session.id, "é");
+    new.graph = serde_json::json!({"1": {"class_type": "é"}});
+    let bytes = new.graph.to_string().len() + session.opened.workflow.to_string().len();
+    let n = store.add_iteration(new).await.unwrap();
+    assert_eq!(store.graph_bytes(&session.id, n).await.unwrap(), bytes as u64);
+    assert_eq!(store.graph_bytes(&session.id, number(9)).await.unwrap(), 0);
+}

@@ -193,7 +193,10 @@ where
             HEALTH_PATH,
             get(async || axum::Json(serde_json::json!({"status": "ok"}))),
         )
-        .layer(middleware::from_fn(connections::gather))
+        .layer(middleware::from_fn_with_state(
+            connections::Bodies::default(),
+            connections::gather,
+        ))
         .layer(middleware::from_fn_with_state(running.requests.clone(), track))
         .layer(middleware::from_fn_with_state(Arc::new(guard), guard::check));
     let task = tokio::spawn(running.run(listener, app));
@@ -233,17 +236,20 @@ async fn look_into(State(open): State<Arc<sessions::Sessions>>, request: Request
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    match wire::decode(&body) {
-        Decoded::Message(message) if opens_session(&message) && open.all_in_use() => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            sessions::SessionsError::Full.to_string(),
-        )
-            .into_response(),
-        Decoded::Message(_) => next.run(Request::from_parts(head, Body::from(body))).await,
-        Decoded::Skip if body.trim_ascii().is_empty() => (StatusCode::BAD_REQUEST, "the body is empty").into_response(),
-        Decoded::Skip => StatusCode::ACCEPTED.into_response(),
-        Decoded::Reject(error) => (StatusCode::BAD_REQUEST, axum::Json(error)).into_response(),
+    // rmcp reads it once more: what was read here is dropped before.
+    let opens = match wire::decode(&body) {
+        Decoded::Message(message) => opens_session(&message),
+        Decoded::Skip if body.trim_ascii().is_empty() => {
+            return (StatusCode::BAD_REQUEST, "the body is empty").into_response();
+        }
+        Decoded::Skip => return StatusCode::ACCEPTED.into_response(),
+        Decoded::Reject(error) => return (StatusCode::BAD_REQUEST, axum::Json(error)).into_response(),
+    };
+    if opens && open.all_in_use() {
+        let full = sessions::SessionsError::Full.to_string();
+        return (StatusCode::SERVICE_UNAVAILABLE, full).into_response();
     }
+    next.run(Request::from_parts(head, Body::from(body))).await
 }
 
 fn opens_session(message: &ClientJsonRpcMessage) -> bool {

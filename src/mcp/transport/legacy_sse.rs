@@ -9,15 +9,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use futures::{Stream, StreamExt};
 use http::StatusCode;
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, GetExtensions, JsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::{RoleServer, ServerHandler, ServiceExt};
 use serde::Deserialize;
@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::MAX_BODY_BYTES;
+use super::connections::Room;
 use super::drain::Draining;
 use super::wire::{self, Decoded};
 
@@ -167,7 +168,12 @@ struct Address {
     session_id: Uuid,
 }
 
-async fn message<F>(State(state): State<Arc<LegacySse<F>>>, Query(address): Query<Address>, body: Bytes) -> Response
+async fn message<F>(
+    State(state): State<Arc<LegacySse<F>>>,
+    Query(address): Query<Address>,
+    room: Option<Extension<Room>>,
+    body: Bytes,
+) -> Response
 where
     F: Send + Sync + 'static,
 {
@@ -181,10 +187,16 @@ where
     match wire::decode(&body) {
         Decoded::Skip => StatusCode::ACCEPTED.into_response(),
         Decoded::Reject(error) => (StatusCode::BAD_REQUEST, axum::Json(error)).into_response(),
-        Decoded::Message(message) => match to_session.send(*message).await {
-            Ok(()) => StatusCode::ACCEPTED.into_response(),
-            Err(_) => unknown(),
-        },
+        Decoded::Message(mut message) => {
+            // Only a request may be large; the room goes with it, since this is answered before it is worked on.
+            if let (JsonRpcMessage::Request(request), Some(Extension(room))) = (message.as_mut(), room) {
+                request.request.extensions_mut().insert(room);
+            }
+            match to_session.send(*message).await {
+                Ok(()) => StatusCode::ACCEPTED.into_response(),
+                Err(_) => unknown(),
+            }
+        }
     }
 }
 

@@ -24,5 +24,8 @@ pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 /// Largest body of one HTTP request, in bytes (4 MiB). Larger ones are refused with status 413.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// Largest line on standard input, in bytes (16 MiB). Longer ones are refused and the session goes on.
-pub const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
+/// Messages up to this size, in bytes, are read without asking for room. Only calls of tools may be larger.
+const SMALL_MESSAGE: usize = 64 * 1024;
+
+/// Largest line on standard input, in bytes: what a body may have. Longer ones are refused and the session goes on.
+pub const MAX_LINE_BYTES: usize = MAX_BODY_BYTES;

@@ -1,12 +1,31 @@
 //! From bytes to one JSON-RPC message, or to the error that answers them.
 
 use rmcp::model::{ClientJsonRpcMessage, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::{MAX_BODY_BYTES, SMALL_MESSAGE};
+use crate::bounded::{JsonLimit, Size};
 use crate::text::shortened;
 
 /// Longest id of a request, in bytes. It goes back with the answer, and is kept until then.
 const MAX_ID: usize = 1024;
+
+/// The largest call of a tool. Its largest part is a prompt, and of values it has at most 256 knobs; in memory these are 4 MB beside
+/// its text. How much of such calls lies in memory at once is up to `connections` and `panic_guard`.
+const CALL: JsonLimit = JsonLimit {
+    bytes: MAX_BODY_BYTES,
+    values: 10_000,
+};
+
+/// The largest of all other messages. Some are kept for long: a session's opening for as long as the session, of which there are
+/// hundreds.
+const OTHER: JsonLimit = JsonLimit {
+    bytes: SMALL_MESSAGE,
+    values: 500,
+};
 
 const UTF8_BOM: &[u8] = b"\xEF\xBB\xBF";
 
@@ -28,6 +47,10 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
     if bytes.is_empty() {
         return Decoded::Skip;
     }
+    let size = Size::of_text(bytes);
+    if size.values > CALL.values {
+        return too_many(bytes);
+    }
     if let Ok(message) = serde_json::from_slice::<ClientJsonRpcMessage>(bytes) {
         if let JsonRpcMessage::Request(request) = &message
             && let RequestId::String(id) = &request.id
@@ -35,6 +58,9 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
         {
             let told = format!("the id of a request is longer than {MAX_ID} bytes, so it was not taken");
             return reject(ErrorData::invalid_request(told, None), None);
+        }
+        if (size.bytes > OTHER.bytes || size.values > OTHER.values) && !calls_a_tool(&message) {
+            return too_large(message);
         }
         return Decoded::Message(Box::new(message));
     }
@@ -68,6 +94,58 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
             ErrorData::invalid_request("a JSON-RPC message is a JSON object", None),
             None,
         ),
+    }
+}
+
+fn calls_a_tool(message: &ClientJsonRpcMessage) -> bool {
+    matches!(message, JsonRpcMessage::Request(request) if request.request.method() == "tools/call")
+}
+
+/// Refuses a message that is no call of a tool and as large as only those may be.
+fn too_large(message: ClientJsonRpcMessage) -> Decoded {
+    let JsonRpcMessage::Request(request) = message else {
+        tracing::warn!("skipped a message that is larger than any of its kind");
+        return Decoded::Skip;
+    };
+    let told = format!(
+        "the request was not taken: only a call of a tool may be longer than {} bytes or hold more than {} values",
+        OTHER.bytes, OTHER.values
+    );
+    reject(ErrorData::invalid_request(told, None), Some(request.id))
+}
+
+/// As much of a message as its refusal needs; what else stands in it is passed over, and nothing is built for it.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    method: Option<IgnoredAny>,
+}
+
+/// Refuses what would take much memory once it is read.
+fn too_many(bytes: &[u8]) -> Decoded {
+    let told = format!(
+        "the message holds more than {} values, so it was not taken: pass the path of a file instead of what is in it",
+        CALL.values
+    );
+    let refusal = ErrorData::invalid_request(told, None);
+    if !bytes.starts_with(b"{") {
+        return reject(refusal, None);
+    }
+    match serde_json::from_slice::<Head<'_>>(bytes) {
+        Ok(Head {
+            id: None,
+            method: Some(_),
+        }) => {
+            tracing::warn!("skipped a notification that holds more values than are read");
+            Decoded::Skip
+        }
+        Ok(Head { id, method }) => {
+            let id = id.filter(|id| method.is_some() && id.get().len() <= MAX_ID);
+            reject(refusal, id.and_then(|id| serde_json::from_str(id.get()).ok()))
+        }
+        Err(error) if error.is_data() => reject(refusal, None),
+        Err(error) => reject(ErrorData::parse_error(format!("this is not JSON: {error}"), None), None),
     }
 }
 
@@ -142,6 +220,66 @@ mod tests {
             let answer = rejected(text);
             assert_eq!(answer["error"]["code"], -32600, "{text}: {answer}");
             assert_eq!(answer["id"], id, "{text}: {answer}");
+        }
+    }
+
+    #[test]
+    fn what_would_fill_the_memory_is_refused_under_its_id() {
+        let lists = |count: usize| format!("[{}0]", "[],".repeat(count));
+        let call = |id: &str, held: &str| {
+            format!(
+                r#"{{"params":{{"name":"x","arguments":{{"a":{held}}}}},"jsonrpc":"2.0","id":{id},"method":"tools/call"}}"#
+            )
+        };
+        let (few, many) = (lists(CALL.values / 2 - 10), lists(CALL.values));
+        assert!(matches!(decode(call("1", &few).as_bytes()), Decoded::Message(_)));
+        for (id, wanted) in [
+            ("7", Some(json!(7))),
+            (r#""x""#, Some(json!("x"))),
+            (few.as_str(), None),
+        ] {
+            let answer = rejected(&call(id, &many));
+            assert_eq!(answer["error"]["code"], -32600, "{answer}");
+            assert!(
+                answer["error"]["message"]
+                    .as_str()
+                    .unwrap()
+                    .contains("more than 10000 values"),
+                "{answer}"
+            );
+            assert_eq!(answer.get("id"), wanted.as_ref(), "{answer}");
+        }
+        // However deep it goes.
+        let deep = "[".repeat(CALL.values) + &"]".repeat(CALL.values);
+        assert_eq!(rejected(&call("8", &deep))["id"], 8);
+        let answer = rejected(&format!(r#"{{"jsonrpc":"2.0","id":9,"result":{many}}}"#));
+        assert!(answer.get("id").is_none(), "it is no request of the client: {answer}");
+        assert!(rejected(&many).get("id").is_none());
+        assert_eq!(rejected(&many[..many.len() - 1])["error"]["code"], -32600);
+        assert_eq!(rejected(&call("1", &many[1..]))["error"]["code"], -32700);
+        let notification = format!(r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{{"a":{many}}}}}"#);
+        assert!(matches!(decode(notification.as_bytes()), Decoded::Skip));
+    }
+
+    #[test]
+    fn only_a_call_of_a_tool_may_be_large() {
+        let text = "x".repeat(OTHER.bytes);
+        let values = format!("[{}0]", "0,".repeat(OTHER.values));
+        for large in [json!(text).to_string(), values] {
+            let sent = |method: &str, id: &str| {
+                format!(
+                    r#"{{"jsonrpc":"2.0",{id}"method":"{method}","params":{{"name":"x","arguments":{{"a":{large}}}}}}}"#
+                )
+            };
+            assert!(matches!(
+                decode(sent("tools/call", r#""id":1,"#).as_bytes()),
+                Decoded::Message(_)
+            ));
+            for method in ["initialize", "completion/complete", "no/such/method"] {
+                let answer = rejected(&sent(method, r#""id":2,"#));
+                assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(2), &json!(-32600)));
+            }
+            assert!(matches!(decode(sent("notifications/x", "").as_bytes()), Decoded::Skip));
         }
     }
 

@@ -303,9 +303,9 @@ impl Client {
     /// look the id up before anything else.
     pub async fn submit(&self, prompt_id: Uuid, graph: &Value, client_id: &str) -> Result<Submitted, ComfyError> {
         // Borrowed: a graph may be large.
-        let graph = titled(graph);
+        let prompt = titled(graph);
         let body = Posted {
-            prompt: &graph,
+            prompt: &prompt,
             client_id,
             prompt_id,
         };

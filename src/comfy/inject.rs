@@ -5,23 +5,29 @@
 //! hands back as [`Finding::Candidates`], a question that [`Roles::choose`] answers; it never picks one of
 //! several different texts. Its work is linear in the size of the graph, whatever its shape. Pure: nothing here does I/O.
 
+mod bundle;
 mod chain;
 mod choice;
 mod conditioning;
 mod encoder;
+mod kinds;
+mod models;
 mod names;
+mod numbers;
 mod picture;
 mod proof;
 mod report;
 mod sampler;
 mod scalars;
 mod size;
+mod strings;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod trace;
 mod values;
 mod walk;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,7 +41,7 @@ use crate::text::Foreign;
 pub use choice::ChoiceError;
 pub use picture::{Pictures, ShownBy, pictures};
 pub use proof::{Proof, ProofError, prove};
-pub use report::{kept_seeds, report};
+pub use report::{kept_seeds, reason, report};
 
 /// The class of the companion node that marks where prompt and seed go.
 pub const RECEPTOR_CLASS: &str = "CalibratorPromptReceptor";
@@ -170,6 +176,13 @@ pub enum Why {
         /// Its title.
         title: String,
     },
+    /// The text is a list of prompts by the frames at which they begin.
+    Schedule {
+        /// The node that holds it.
+        by: NodeId,
+        /// Its title.
+        title: String,
+    },
     /// The value is computed by a node from these inputs.
     Computed {
         /// That node.
@@ -208,6 +221,11 @@ impl fmt::Display for Why {
                     Foreign(title)
                 )
             }
+            Self::Schedule { by, title } => write!(
+                f,
+                "node {by} {} holds a list of prompts by frames, which one prompt in its place would break",
+                Foreign(title)
+            ),
             Self::Computed { by, title } => {
                 write!(f, "node {by} {} computes the value from these inputs", Foreign(title))
             }
@@ -289,6 +307,8 @@ pub struct Roles {
     seed_limit: u64,
     /// Seeds of samplers that only go over what another one made.
     kept_seeds: Vec<Place>,
+    /// Why something is to be said about a role that is no question: there was one candidate, or none.
+    reasons: BTreeMap<Role, Why>,
     /// Answers to questions; they lie over `findings`, which keep the question so that it can be answered anew.
     chosen: BTreeMap<Role, Finding>,
 }

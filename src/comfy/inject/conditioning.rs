@@ -7,7 +7,7 @@ use super::names::{self, Side, side_of};
 use super::sampler::guider;
 use super::sweep::{Leads, Opened, Sweep};
 use super::values::{self, Traced};
-use super::walk::{Walk, Wire};
+use super::walk::Walk;
 
 /// An output of a node, and the side that it is followed for.
 type Stop<'a> = (&'a str, usize, Side);
@@ -88,12 +88,14 @@ fn opened<'a>(walk: &Walk<'a>, (id, output, wanted): Stop<'a>, zeroed: &mut bool
         .into_iter()
         .filter(|(name, value)| match value {
             InputValue::Link { node: source, output } => {
-                walk.carries(&node, name, (source, *output), "CONDITIONING", by_name)
+                let from = (*source, *output);
+                walk.carries(&node, name, from, "CONDITIONING", by_name)
+                    || names::is_conditioning(name) && walk.carries_more(&node, name, from)
             }
             InputValue::Literal(_) => false,
         })
         .collect();
-    let wires = of_side(wires, side);
+    let wires = of_side(beside_bundles(wires, side), side);
     if undescribed && !holds_text && wires.is_empty() && names::encodes(&node) {
         // An encoder of a class nobody described, whose text goes by another name.
         found.extend(values::of_node(walk, &node, output, side));
@@ -108,13 +110,23 @@ fn opened<'a>(walk: &Walk<'a>, (id, output, wanted): Stop<'a>, zeroed: &mut bool
     (found, behind.collect())
 }
 
+/// Of conditioning and the bundles beside it, what is of the wanted side: what a bundle holds is replaced by what comes
+/// by a wire of its own.
+fn beside_bundles<'a>(wires: Vec<(&'a str, InputValue<'a>)>, side: Side) -> Vec<(&'a str, InputValue<'a>)> {
+    let (packed, own): (Vec<_>, Vec<_>) = wires
+        .into_iter()
+        .partition(|(name, _)| names::is_bundle(name) && !names::is_conditioning(name));
+    let other_side = |name: &str| side_of(name).is_some_and(|own| own != side);
+    match own.iter().all(|(name, _)| other_side(name)) && !packed.is_empty() {
+        true => packed,
+        false => own,
+    }
+}
+
 /// The conditioning that was put into the bundle a node takes things out of.
 fn bundles<'a>(walk: &Walk<'a>, node: &Node<'a>, side: Side) -> Vec<(&'a str, InputValue<'a>)> {
     let named = |name: &str, value: &InputValue<'a>| match value {
-        InputValue::Link { node: source, output } => {
-            names::is_bundle(name)
-                || matches!(walk.output_wire(source, *output), Wire::Of(kind) if names::is_bundle(kind))
-        }
+        InputValue::Link { node: source, output } => walk.carries_more(node, name, (source, *output)),
         InputValue::Literal(_) => false,
     };
     let inputs = walk.live_inputs(node).into_iter();

@@ -1,7 +1,10 @@
 //! What the names of inputs and outputs tell. The only knowledge there is about classes the server did not
 //! describe, so it errs on the side of seeing text.
 
+use serde_json::Value;
+
 use super::super::graph::Node;
+use super::models;
 
 /// Which of the two sides of the guidance something belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,8 +16,12 @@ pub(super) enum Side {
 /// The side that a name speaks of, if any.
 pub(super) fn side_of(name: &str) -> Option<Side> {
     let name = name.to_lowercase();
-    let starts =
-        |word: &str| name == word || name.starts_with(&format!("{word}_")) || name.ends_with(&format!("_{word}"));
+    let starts = |word: &str| {
+        name == word
+            || name.starts_with(&format!("{word}_"))
+            || name.ends_with(&format!("_{word}"))
+            || name.contains(&format!("_{word}_"))
+    };
     if name.contains("negative") || starts("neg") || name == "n_prompt" || name.ends_with("conditioning-") {
         Some(Side::Negative)
     } else if name.contains("positive") || starts("pos") || name == "a_prompt" || name.ends_with("conditioning+") {
@@ -47,21 +54,78 @@ pub(super) fn is_text(name: &str) -> bool {
     let name = name.to_lowercase();
     // Lumina's system prompt is a choice of presets, and no system prompt is what a picture shows.
     NAMES.contains(&name.as_str())
-        || name.contains("prompt") && !name.starts_with("system")
-        || name.starts_with("text_") && !name.contains("encoder")
-        || name.ends_with("_text")
+        || !is_about_text(&name)
+            && (name.contains("prompt")
+                || name.starts_with("text_") && !name.contains("encoder")
+                || name.ends_with("_text"))
+}
+
+/// Whether a name speaks of what is done with a text, rather than of the text.
+fn is_about_text(name: &str) -> bool {
+    const STARTS: [&str; 11] = [
+        "sys", "system", "is", "use", "enable", "save", "show", "print", "log", "magic", "enhance",
+    ];
+    const ENDS: [&str; 44] = [
+        "option",
+        "options",
+        "mode",
+        "type",
+        "style",
+        "styles",
+        "weight",
+        "weights",
+        "strength",
+        "format",
+        "length",
+        "size",
+        "color",
+        "colour",
+        "font",
+        "align",
+        "alignment",
+        "normalization",
+        "interpretation",
+        "enhance",
+        "enhancer",
+        "enhancement",
+        "extend",
+        "expansion",
+        "optimizer",
+        "upsampling",
+        "file",
+        "path",
+        "folder",
+        "delimiter",
+        "separator",
+        "seed",
+        "index",
+        "count",
+        "scale",
+        "language",
+        "method",
+        "model",
+        "tokens",
+        "embeds",
+        "case",
+        "comma",
+        "underscore",
+        "name",
+    ];
+    let mut parts = name.split(['_', ' ', '-', '.']);
+    let first = parts.next().unwrap_or_default();
+    let last = parts.next_back().unwrap_or(first);
+    STARTS.contains(&first) || ENDS.contains(&last)
 }
 
 /// Names under which string nodes take the text they pass on.
 pub(super) fn is_string_part(name: &str) -> bool {
     let name = name.to_lowercase();
     is_text(&name)
-        || name.starts_with("string")
-        || name.starts_with("text")
+        || (name.starts_with("string") || name.starts_with("text")) && !is_about_text(&name)
         || name == "system_prompt"
         || matches!(
             name.as_str(),
-            "source" | "value" | "body" | "json_string" | "f_string" | "input" | "any" | "anything"
+            "source" | "value" | "default" | "body" | "json_string" | "f_string" | "input" | "any" | "anything"
         )
 }
 
@@ -70,7 +134,19 @@ pub(super) fn is_string_control(name: &str) -> bool {
     let name = name.to_lowercase();
     matches!(
         name.as_str(),
-        "key" | "mode" | "format" | "old" | "new" | "device" | "provider" | "title" | "menu"
+        "key"
+            | "mode"
+            | "format"
+            | "old"
+            | "new"
+            | "device"
+            | "provider"
+            | "title"
+            | "menu"
+            | "name"
+            | "label"
+            | "min"
+            | "max"
     ) || [
         "find",
         "replace",
@@ -109,6 +185,46 @@ pub(super) fn is_formula(name: &str) -> bool {
         || name.ends_with("expression")
 }
 
+/// Whether a node has settings of a sampler beside its steps.
+pub(super) fn samples_itself(node: &Node<'_>) -> bool {
+    [
+        "seed",
+        "noise_seed",
+        "cfg",
+        "sampler_name",
+        "sampler",
+        "scheduler",
+        "denoise",
+    ]
+    .iter()
+    .any(|name| node.input(name).is_some())
+}
+
+/// Names under which a picture, a latent, or a whole sampler is taken.
+pub(super) fn takes_pictures(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let measured = ["size", "width", "height", "count", "strength", "model", "name"]
+        .iter()
+        .any(|word| name.ends_with(word));
+    !measured
+        && ["image", "pixels", "samples", "latent", "_sampler"]
+            .iter()
+            .any(|word| name.contains(word))
+}
+
+/// Names under which switches and reroutes take whatever they pass on.
+pub(super) fn passes_anything(name: &str) -> bool {
+    ["on_", "any", "input"].iter().any(|stem| name.starts_with(stem))
+}
+
+/// Names of inputs that choose a size by words.
+pub(super) fn is_size_choice(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["ratio", "preset", "resolution", "dimension", "size", "aspect"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
 /// Names of inputs that choose among others.
 pub(super) fn is_selector(name: &str) -> bool {
     let name = name.to_lowercase();
@@ -118,49 +234,24 @@ pub(super) fn is_selector(name: &str) -> bool {
         || matches!(name.as_str(), "boolean" | "condition" | "index" | "toggle")
 }
 
-/// Whether a literal is a yes or no in words.
-pub(super) fn is_yes_or_no(text: &str) -> bool {
-    matches!(
-        text.trim().to_lowercase().as_str(),
-        "yes" | "no" | "on" | "off" | "true" | "false" | "enable" | "disable" | "enabled" | "disabled"
-    )
-}
-
-/// Whether a choice decides a size, whatever the numbers beside it say.
-pub(super) fn is_preset(name: &str, chosen: &str) -> bool {
-    let name = name.to_lowercase();
-    let own = ["custom", "none", "manual", ""]
-        .iter()
-        .any(|word| chosen.trim().eq_ignore_ascii_case(word));
-    !own && ["ratio", "preset", "resolution", "dimensions"]
-        .iter()
-        .any(|word| name.contains(word))
-        || ["swap", "flip"].iter().any(|stem| name.starts_with(stem))
-            && ["on", "yes", "true"].contains(&chosen.to_lowercase().as_str())
-}
-
 /// Names under which several values travel as one.
 pub(super) fn is_bundle(name: &str) -> bool {
     let name = name.to_lowercase();
-    ["pipe", "tuple", "context", "bundle"]
+    (["pipe", "tuple", "context", "ctx", "bundle"]
         .iter()
         .any(|word| name.contains(word))
+        || name.ends_with("_sampler"))
+        && !["option", "length", "window"].iter().any(|word| name.contains(word))
 }
 
-/// Whether a literal reads like words for a picture, rather than a choice, a file or a formula.
-pub(super) fn is_prose(text: &str) -> bool {
-    let formula = text.contains("[%") || text.contains("%]") || text.contains("[[");
-    // Some scripts need no spaces.
-    let several = text.trim().contains([' ', ',', '\n']) || text.chars().any(|c| c > '\u{2e80}');
-    text.chars().any(char::is_alphabetic) && several && !formula && !is_weights(text)
-}
-
-/// Whether a literal names a file of model weights.
-pub(super) fn is_weights(text: &str) -> bool {
-    let text = text.to_lowercase();
-    [".safetensors", ".ckpt", ".gguf", ".sft", ".pth", ".pt", ".bin"]
-        .iter()
-        .any(|ending| text.ends_with(ending))
+/// Whether a wire of that name carries `kind`, as far as a name tells.
+pub(super) fn names_wire(name: &str, kind: &str) -> bool {
+    let name = name.to_lowercase();
+    match kind {
+        "LATENT" => name.contains("latent") || name.starts_with("samples"),
+        "MODEL" => name.starts_with("model") || name.ends_with("_model") && !models::is_beside(&name),
+        kind => name.starts_with(&kind.to_lowercase()),
+    }
 }
 
 /// Whether a node of a class nobody described looks like one that encodes text.
@@ -223,15 +314,39 @@ pub(super) fn rewrites(node: &Node<'_>) -> bool {
             "max_new_tokens",
             "max_length",
             "sampling_mode",
+            "api_key",
+            "api_url",
+            "api_base",
+            "base_url",
+            "llm_model",
         ]
         .iter()
         .any(|name| node.input(name).is_some())
+        // What it is asked is the name of a model.
+        || ["model", "model_name"].iter().any(|name| node.literal(name).is_some_and(Value::is_string))
 }
 
 /// Names under which conditioning travels.
 pub(super) fn is_conditioning(name: &str) -> bool {
     let name = name.to_lowercase();
-    side_of(&name).is_some() || name.starts_with("cond")
+    side_of(&name).is_some() || name.starts_with("cond") || is_embedded(&name)
+}
+
+/// Names under which packs take encoded text, which may be that of both sides.
+pub(super) fn is_embedded(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["embeds", "embed", "embeddings"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+        && !["image", "img", "vision", "face", "audio", "pose", "camera"]
+            .iter()
+            .any(|word| name.contains(word))
+}
+
+/// Names under which prompts are kept with the frames at which they begin.
+pub(super) fn is_schedule(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.contains("keyframe") || name.ends_with("schedule")
 }
 
 /// Names of inputs that never lead to conditioning or text, for classes the server did not describe.

@@ -62,7 +62,12 @@ pub fn prove(
     let feeding = walk.upstream(&outputs, |_| false);
     let prompts: Vec<NodeId> = places.iter().map(|place| place.node.clone()).collect();
     let steered = walk.downstream(&ids(&read_back, &prompts), |node| names::is_zero_out(node.class()));
-    let samplers: Vec<NodeId> = ids(&read_back, roles.samplers())
+    // Without a sampler, the node that takes the text makes the picture.
+    let makers = match roles.samplers() {
+        [] => &prompts,
+        samplers => samplers,
+    };
+    let samplers: Vec<NodeId> = ids(&read_back, makers)
         .into_iter()
         .filter(|sampler| feeding.contains(sampler) && steered.contains(sampler))
         .map(NodeId::from)

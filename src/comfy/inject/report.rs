@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::graph::Graph;
+use super::super::graph::{Graph, NodeId};
 use super::{Finding, FoundBy, Place, Role, Roles, Why};
 use crate::text::{Foreign, shortened};
 
@@ -20,11 +20,47 @@ pub fn report(graph: &Graph, roles: &Roles) -> Value {
                     "{role}: the workflow zeroes the negative conditioning (ConditioningZeroOut), so it has no negative prompt"
                 ));
             }
+            notes.extend(reason(roles, role));
             (role.name().to_owned(), entry(graph, role, finding))
         })
         .collect();
     notes.extend(kept_seeds(roles));
     json!({ "roles": entries, "notes": notes })
+}
+
+/// Why the only place that was found is taken for a role, or why there is none.
+pub fn reason(roles: &Roles, role: Role) -> Option<String> {
+    if roles.chosen.contains_key(&role) {
+        return None;
+    }
+    let why = roles.reasons.get(&role)?;
+    let node = |by: &NodeId, title: &str| format!("node {by} {}", Foreign(&shortened(title, 60)));
+    match roles.get(role) {
+        Finding::Found { places, .. } => {
+            let why = match why {
+                Why::NotTraced => "no wire from a sampler leads to it".to_owned(),
+                Why::Unresolved { by, title } => {
+                    format!("a part comes out of {}, which cannot be looked into", node(by, title))
+                }
+                _ => "it has other parts, which are blank".to_owned(),
+            };
+            let keys: Vec<String> = places.iter().map(Place::key).collect();
+            Some(format!(
+                "{role}: {} is the only place that was found, so it is taken, though {why}. Another one is named with place: \
+                 {{\"{role}\": \"NODE.INPUT\"}}.",
+                keys.join(", ")
+            ))
+        }
+        Finding::Absent if role == Role::Model => None,
+        Finding::Absent => match why {
+            Why::Unresolved { by, title } | Why::Computed { by, title } => Some(format!(
+                "{role}: it comes out of {}, which holds no value that could be written.",
+                node(by, title)
+            )),
+            _ => None,
+        },
+        Finding::Candidates { .. } | Finding::Zeroed => None,
+    }
 }
 
 /// Which samplers keep their seed, and how to have it otherwise.

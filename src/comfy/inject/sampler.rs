@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::graph::{InputValue, Node};
+use super::bundle;
 use super::conditioning::{Conditionings, encoder, is_blank};
 use super::encoder::{of_side, text_inputs};
 use super::names::{self, Side, side_of};
@@ -41,26 +42,10 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// Reads a node as a sampler: it makes a latent or a picture and is guided by conditioning, its own or a guider's.
+/// Reads a node as a sampler: it makes a latent or a picture and is guided by conditioning, its own, a guider's or a bundle's.
 pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>> {
-    let samples = [
-        "seed",
-        "noise_seed",
-        "noise",
-        "steps",
-        "sampler",
-        "sampler_name",
-        "sigmas",
-    ]
-    .iter()
-    .any(|name| node.input(name).is_some());
-    if let Some(spec) = walk.spec(&node) {
-        let makes = |kind: &str| spec.outputs.iter().any(|output| output.kind == kind);
-        // What hands conditioning on is no sampler, unless it samples too.
-        if !(makes("LATENT") || makes("IMAGE")) || makes("CONDITIONING") && !samples {
-            return None;
-        }
-    } else if !samples || only_saves(walk, &node) || !gives_pictures(walk, &node) {
+    let samples = Samples::of(&node);
+    if !may_sample(walk, &node, samples) {
         return None;
     }
     let mut guides = guides(walk, &node);
@@ -71,35 +56,20 @@ pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>
             let InputValue::Link { node: source, output } = value else {
                 continue;
             };
+            let from = (source, output);
             let pipe = |name: &str| name == "guider" || names::is_bundle(name);
-            if names::is_bundle(name) || alone && walk.carries(&node, name, (source, output), "GUIDER", pipe) {
+            let packed = walk.is_bundle(&node, name, from)
+                // Of a pack's own type, what is packed in has to be a sampler's.
+                || alone
+                    && walk.carries_more(&node, name, from)
+                    && (samples.is_some() || bundle::holds_settings(walk, value));
+            if packed || alone && walk.carries(&node, name, from, "GUIDER", pipe) {
                 guides.extend(guider(walk, value, &missing));
             }
         }
     }
     if guides.is_empty() {
-        // One node that does it all: it takes its prompt as text.
-        let seeded = ["seed", "noise_seed"].iter().any(|name| node.input(name).is_some());
-        let texts = text_inputs(walk, &node);
-        // What takes pictures and is read by nobody shows or saves them.
-        let shows = (node.input("images").is_some() || node.input("image").is_some()) && !walk.is_read(node.id());
-        if !seeded || texts.is_empty() || shows || !gives_pictures(walk, &node) || names::describes(&node) {
-            return None;
-        }
-        // Its only text is the prompt.
-        let negative: Vec<_> = texts
-            .iter()
-            .copied()
-            .filter(|(name, _)| side_of(name) == Some(Side::Negative))
-            .collect();
-        let positive = of_side(texts, Side::Positive).into_iter();
-        let positive = positive.map(|(name, value)| (Side::Positive, name, value));
-        let negative = negative.into_iter().map(|(name, value)| (Side::Negative, name, value));
-        return Some(Sampler {
-            node,
-            guides,
-            words: positive.chain(negative).collect(),
-        });
+        return all_in_one(walk, node);
     }
     // Its own words beside the conditioning, such as a detailer's.
     let words = text_inputs(walk, &node)
@@ -110,25 +80,108 @@ pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>
     Some(Sampler { node, guides, words })
 }
 
+/// What tells that a node samples.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Samples {
+    /// A seed alone, which loaders and contexts may hold as well.
+    Seed,
+    /// Steps, noise or the name of a sampler.
+    Settings,
+}
+
+impl Samples {
+    fn of(node: &Node<'_>) -> Option<Self> {
+        let has = |names: &[&str]| names.iter().any(|name| node.input(name).is_some());
+        if has(&["noise", "steps", "sampler", "sampler_name", "sigmas"]) {
+            Some(Self::Settings)
+        } else {
+            has(&["seed", "noise_seed"]).then_some(Self::Seed)
+        }
+    }
+}
+
+/// Whether a node makes a latent or a picture, and does not only load, pass on or save what others make.
+fn may_sample<'a>(walk: &Walk<'a>, node: &Node<'a>, samples: Option<Samples>) -> bool {
+    let wired = node.inputs().all(|(_, value)| matches!(value, InputValue::Link { .. }));
+    if let Some(spec) = walk.spec(node) {
+        let makes = |kind: &str| spec.outputs.iter().any(|output| output.kind == kind);
+        // What hands conditioning on is no sampler, unless it samples too; a context holds nothing itself.
+        return (makes("LATENT") || makes("IMAGE")) && (!makes("CONDITIONING") || samples.is_some() && !wired);
+    }
+    let custom = ["noise", "sigmas", "guider"]
+        .iter()
+        .any(|name| node.input(name).is_some());
+    match samples {
+        None => false,
+        Some(_) if wired && !custom => false,
+        Some(_) if only_saves(walk, node) => false,
+        Some(Samples::Settings) => gives_pictures(walk, node, names::is_bundle),
+        Some(Samples::Seed) => gives_pictures(walk, node, |_| false),
+    }
+}
+
+/// One node that does it all: it takes its prompt as text.
+fn all_in_one<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>> {
+    let seeded = ["seed", "noise_seed"].iter().any(|name| node.input(name).is_some());
+    let texts = text_inputs(walk, &node);
+    // What takes pictures and is read by nobody shows or saves them.
+    let shows = (node.input("images").is_some() || node.input("image").is_some()) && !walk.is_read(node.id());
+    let loads = walk
+        .spec(&node)
+        .is_some_and(|spec| spec.outputs.iter().any(|output| output.kind == "CONDITIONING"));
+    if !seeded || texts.is_empty() || shows || loads || names::describes(&node) {
+        return None;
+    }
+    if !gives_pictures(walk, &node, names::is_bundle) {
+        return None;
+    }
+    // Its only text is the prompt.
+    let negative: Vec<_> = texts
+        .iter()
+        .copied()
+        .filter(|(name, _)| side_of(name) == Some(Side::Negative))
+        .collect();
+    let positive = of_side(texts, Side::Positive).into_iter();
+    let positive = positive.map(|(name, value)| (Side::Positive, name, value));
+    let negative = negative.into_iter().map(|(name, value)| (Side::Negative, name, value));
+    Some(Sampler {
+        node,
+        guides: Vec::new(),
+        words: positive.chain(negative).collect(),
+    })
+}
+
 /// The conditioning a node itself is guided by, with the side of each.
 fn guides<'a>(walk: &Walk<'a>, node: &Node<'a>) -> Vec<(Side, InputValue<'a>)> {
-    walk.live_inputs(node)
-        .into_iter()
-        .filter(|(name, value)| match value {
-            InputValue::Link { node: source, output } => {
-                walk.carries(node, name, (source, *output), "CONDITIONING", names::is_conditioning)
-                    && (names::is_conditioning(name) || walk.input_wire(node, name) == Wire::Of("CONDITIONING"))
-            }
-            InputValue::Literal(_) => false,
-        })
+    let mut found = Vec::new();
+    for (name, value) in walk.live_inputs(node) {
+        let InputValue::Link { node: source, output } = value else {
+            continue;
+        };
+        let from = (source, output);
+        let named = names::is_conditioning(name);
+        let carries = walk.carries(node, name, from, "CONDITIONING", names::is_conditioning)
+            && (named || walk.input_wire(node, name) == Wire::Of("CONDITIONING"));
+        // A pack's own type of encoded text.
+        let packed = named && walk.carries_more(node, name, from);
         // The empty conditioning of perpendicular guidance is no prompt.
-        .filter(|(name, _)| !name.starts_with("empty"))
-        .map(|(name, value)| match name {
+        if !(carries || packed) || name.starts_with("empty") {
+            continue;
+        }
+        match side_of(name) {
+            Some(side) => found.push((side, value)),
             // Dual guidance subtracts its middle condition from the first: it plays the negative part.
-            "cond2" => (Side::Negative, value),
-            name => (side_of(name).unwrap_or(Side::Positive), value),
-        })
-        .collect()
+            None if name == "cond2" => found.push((Side::Negative, value)),
+            None => {
+                found.push((Side::Positive, value));
+                // What a pack calls embeds may be those of both sides.
+                if packed || names::is_embedded(name) {
+                    found.push((Side::Negative, value));
+                }
+            }
+        }
+    }
+    found
 }
 
 /// The sides that are not among these.
@@ -169,11 +222,11 @@ pub(super) fn guider<'a>(walk: &Walk<'a>, value: InputValue<'a>, wanted: &[Side]
             let InputValue::Link { node: source, output } = value else {
                 continue;
             };
-            let leads_on = names::is_bundle(name)
+            let from = (source, output);
+            let leads_on = walk.is_bundle(&node, name, from)
                 || alone
-                    && walk.carries(&node, name, (source, output), "GUIDER", |name| {
-                        !names::is_other_wire(name)
-                    });
+                    && (walk.carries_more(&node, name, from)
+                        || walk.carries(&node, name, from, "GUIDER", |name| !names::is_other_wire(name)));
             if leads_on {
                 open.push((value, rest.clone()));
             }
@@ -182,18 +235,13 @@ pub(super) fn guider<'a>(walk: &Walk<'a>, value: InputValue<'a>, wanted: &[Side]
     found
 }
 
-/// Whether what a node gives out is taken as a picture or a latent, or by nobody.
-fn gives_pictures<'a>(walk: &Walk<'a>, node: &Node<'a>) -> bool {
+/// Whether what a node gives out is taken as a picture or a latent, or by nobody; `also` are other names it may be taken by.
+fn gives_pictures<'a>(walk: &Walk<'a>, node: &Node<'a>, also: fn(&str) -> bool) -> bool {
     let readers = walk.readers(node.id());
     walk.step(readers.len() as u64);
     let picture = |(reader, name): &(Node<'a>, &'a str)| match walk.input_wire(reader, name) {
         Wire::Of(kind) => matches!(kind, "IMAGE" | "LATENT"),
-        Wire::Unknown => {
-            names::is_bundle(name)
-                || ["image", "pixels", "samples", "latent", "any", "input", "on_"]
-                    .iter()
-                    .any(|stem| name.starts_with(stem))
-        }
+        Wire::Unknown => also(name) || names::takes_pictures(name) || names::passes_anything(name),
     };
     readers.is_empty() || readers.iter().any(picture)
 }

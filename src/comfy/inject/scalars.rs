@@ -6,8 +6,8 @@ use super::super::graph::{InputValue, Node};
 use super::super::object_info::InputKind;
 use super::sweep::{Leads, Opened, Sweep};
 use super::values::{self, Traced};
-use super::walk::{Walk, Wire};
-use super::{Finding, Role, names, size};
+use super::walk::Walk;
+use super::{Finding, Role, models, names, numbers, size};
 
 /// Names that a value goes by.
 pub(super) type Names = &'static [&'static str];
@@ -23,10 +23,7 @@ pub(super) const SCALARS: [(Role, Names); 7] = [
     (Role::Sampler, &["sampler_name", "sampler"]),
     (Role::Width, &["width"]),
     (Role::Height, &["height"]),
-    (
-        Role::Model,
-        &["ckpt_name", "unet_name", "model_name", "gguf_name", "model"],
-    ),
+    (Role::Model, &models::FILES),
 ];
 
 /// Finds one value of all these samplers: at each sampler itself, else over the wires that lead to it.
@@ -91,55 +88,30 @@ fn at<'a>(walk: &Walk<'a>, node: Node<'a>, first: bool, role: Role, wanted: Name
     if !walk.enter(&node) {
         return Opened::default();
     }
-    let own = node.inputs().filter(|(name, value)| {
-        let literal = matches!(value, InputValue::Literal(Value::String(_)));
-        match role {
-            // Wired in, a name comes from a node that chooses among files.
-            Role::Model if literal => {
-                // Beside a file, `model` is a kind of model.
-                let kind = *name == "model" && node.input("ckpt_name").is_some();
-                wanted.contains(name) && !kind || names_weights(&node, name, value)
-            }
-            Role::Model => ["ckpt_name", "unet_name", "model_name"]
-                .iter()
-                .any(|known| name.ends_with(known)),
-            // A wire of that name carries a whole sampler.
-            Role::Sampler => wanted.contains(name) && (literal || *name == "sampler_name"),
-            _ => wanted.contains(name),
-        }
-    });
-    // A guider may have a strength for each of its conditions, and a node may merge models; of other values it has one.
-    let several = matches!(role, Role::Cfg | Role::Model);
-    let own: Vec<_> = own.take(if several { usize::MAX } else { 1 }).collect();
-    let sized = !matches!(role, Role::Width | Role::Height)
-        || node.input("width").is_some() && node.input("height").is_some() && !first;
-    let leads_on: Vec<(&str, &str)> = walk
-        .live_inputs(&node)
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let InputValue::Link { node: source, output } = value else {
-                return None;
-            };
-            let fits = wires.iter().any(|kind| {
-                let stem = kind.to_lowercase();
-                walk.input_wire(&node, name) == Wire::Of(kind)
-                    || walk.output_wire(source, output) == Wire::Of(kind)
-                    || walk.input_wire(&node, name) == Wire::Unknown
-                        && walk.output_wire(source, output) == Wire::Unknown
-                        && (name.starts_with(&stem)
-                            || stem == "latent" && name.starts_with("samples")
-                            || names::is_bundle(name)
-                            || passes_anything(name))
-            });
-            fits.then_some((name, source))
-        })
-        .collect();
+    let is_size = matches!(role, Role::Width | Role::Height);
+    let (leads_on, direct) = leads_on(walk, &node, wires);
+    let own = match role {
+        // What is given a model, or a bundle that it is in, may load other models.
+        Role::Model if !leads_on.is_empty() => models::checkpoints(&node),
+        Role::Model => models::files(&node),
+        // A number of steps alone may count passes, each of which has its own steps.
+        Role::Steps if first && !leads_on.is_empty() && !names::samples_itself(&node) => Vec::new(),
+        // A sampler's own sides are those of its picture only where it has no latent.
+        Role::Width | Role::Height if first => Vec::new(),
+        Role::Width | Role::Height => size::side(&node, role).into_iter().collect(),
+        // A guider may have a strength for each of its conditions; of other values it has one.
+        Role::Cfg => named(&node, role, wanted),
+        _ => named(&node, role, wanted).into_iter().take(1).collect(),
+    };
     // What patches a wire holds values of its own; the wire's are before it.
-    let patches = !leads_on.is_empty() && !first && !matches!(role, Role::Width | Role::Height | Role::Cfg);
-    if sized && !own.is_empty() && !patches {
+    let patches = direct && !first && !is_size && role != Role::Cfg;
+    if !own.is_empty() && !patches {
         let mut traced = Traced::default();
         for (name, value) in own {
             traced.extend(values::scalar(walk, value, (node.id(), name), role, wanted));
+        }
+        if is_size {
+            numbers::beside_a_preset(walk, &node, &mut traced);
         }
         return (traced, Vec::new());
     }
@@ -150,28 +122,51 @@ fn at<'a>(walk: &Walk<'a>, node: Node<'a>, first: bool, role: Role, wanted: Name
     let followed = leads_on
         .into_iter()
         .rev()
-        .filter(|(name, _)| !exact || *name == "model" || names::is_bundle(name))
+        .filter(|(name, _)| !exact || *name == "model")
         .filter(|(name, _)| !ground || is_ground(name));
     (Traced::default(), followed.map(|(_, source)| source).collect())
+}
+
+/// The inputs of a node that hold a value by one of its names.
+fn named<'a>(node: &Node<'a>, role: Role, wanted: Names) -> Vec<(&'a str, InputValue<'a>)> {
+    let is_value = |name: &str, value: &InputValue<'a>| {
+        // A wire of that name carries a whole sampler.
+        role != Role::Sampler || name == "sampler_name" || matches!(value, InputValue::Literal(Value::String(_)))
+    };
+    node.inputs()
+        .filter(|(name, value)| wanted.contains(name) && is_value(name, value))
+        .collect()
+}
+
+/// The wires of some types by which a node is fed, by input and source, and true; where there are none, the bundles they may
+/// be in.
+fn leads_on<'a>(walk: &Walk<'a>, node: &Node<'a>, wires: Names) -> (Vec<(&'a str, &'a str)>, bool) {
+    let links: Vec<(&str, &str, usize)> = walk
+        .live_inputs(node)
+        .into_iter()
+        .filter_map(|(name, value)| match value {
+            InputValue::Link { node: source, output } => Some((name, source, output)),
+            InputValue::Literal(_) => None,
+        })
+        .collect();
+    let of = |wanted: &dyn Fn(&str, (&str, usize)) -> bool| -> Vec<(&'a str, &'a str)> {
+        links
+            .iter()
+            .filter(|(name, source, output)| wanted(name, (source, *output)))
+            .map(|(name, source, _)| (*name, *source))
+            .collect()
+    };
+    let direct = of(&|name, from| wires.iter().any(|kind| walk.is_wire_of(node, name, from, kind)));
+    if direct.is_empty() {
+        (of(&|name, from| walk.carries_more(node, name, from)), false)
+    } else {
+        (direct, true)
+    }
 }
 
 /// Names under which a compositing node takes what others are pasted onto.
 fn is_ground(name: &str) -> bool {
     matches!(name, "samples_to" | "destination")
-}
-
-/// Names under which switches and reroutes take whatever they pass on.
-fn passes_anything(name: &str) -> bool {
-    ["on_", "any", "input"].iter().any(|stem| name.starts_with(stem))
-}
-
-/// Whether an input of a loader names the weights of a diffusion model, under a name that nobody foresaw.
-fn names_weights(node: &Node<'_>, name: &str, value: &InputValue<'_>) -> bool {
-    let other = ["vae", "clip", "lora", "control", "refiner", "upscale"]
-        .iter()
-        .any(|word| name.to_lowercase().contains(word));
-    let weights = matches!(value, InputValue::Literal(Value::String(text)) if names::is_weights(text));
-    !other && weights && !matches!(node.input("model"), Some(InputValue::Link { .. }))
 }
 
 /// Whether a sampler only goes on from noise that another one added, so that its seed does nothing.

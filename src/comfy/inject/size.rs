@@ -3,11 +3,30 @@
 use serde_json::Value;
 
 use super::super::graph::{InputValue, Node};
-use super::Role;
+use super::chain::Chain;
 use super::scalars::{Names, Search};
 use super::sweep::{Opened, Sweep};
 use super::values::{self, Traced, computed};
 use super::walk::{Walk, Wire};
+use super::{Place, Role, kinds, numbers};
+
+/// What the size of the result is computed from, in nodes that change it.
+const FACTORS: [&str; 14] = [
+    "megapixels",
+    "resolution",
+    "scale_by",
+    "multiplier",
+    "longer",
+    "longest",
+    "shorter",
+    "shortest",
+    "largest",
+    "size",
+    "side",
+    "edge",
+    "dimension",
+    "aspect",
+];
 
 /// The size of the picture: that of its latent. Schedulers and patches that hold the same size are written with it.
 pub(super) fn of<'a>(walk: &Walk<'a>, samplers: &[Node<'a>], role: Role, wanted: Names) -> Traced {
@@ -15,6 +34,7 @@ pub(super) fn of<'a>(walk: &Walk<'a>, samplers: &[Node<'a>], role: Role, wanted:
     let mut latents = Search::new(walk, role, wanted, &["LATENT"]);
     let mut steering = Search::new(walk, role, wanted, &["SIGMAS", "MODEL", "GUIDER"]);
     let mut pictures = Sweep::default();
+    let fed = Chain::of(walk, samplers).fed;
     // What is doubtful about latents without a size counts only for a sampler that has another latent with one.
     let mut doubt = None;
     for sampler in samplers {
@@ -26,16 +46,48 @@ pub(super) fn of<'a>(walk: &Walk<'a>, samplers: &[Node<'a>], role: Role, wanted:
             }
             found.extend(own);
             steering.follow(*sampler, &mut found);
-        } else {
-            doubt = doubt.or(own.doubt);
-            let start = pictures_behind(walk, *sampler, true, role);
-            pictures.follow(start, &mut found, |id| match walk.graph.node(id) {
-                Some(node) => pictures_behind(walk, node, false, role),
-                None => Opened::default(),
-            });
+            continue;
+        }
+        doubt = doubt.or(own.doubt);
+        let mut picture = Traced::default();
+        let start = pictures_behind(walk, *sampler, true, role);
+        let leads = pictures.follow(start, &mut picture, |id| match walk.graph.node(id) {
+            Some(node) => pictures_behind(walk, node, false, role),
+            None => Opened::default(),
+        });
+        if !leads.places {
+            // One node that does it all.
+            if let Some((name, value)) = side(sampler, role) {
+                picture.extend(values::scalar(walk, value, (sampler.id(), name), role, wanted));
+                numbers::beside_a_preset(walk, sampler, &mut picture);
+            }
+        }
+        // What enlarges another sampler's picture leaves the size to that one.
+        let enlarges = fed.contains(sampler.id()) && picture.places.iter().all(is_factor);
+        if !enlarges || picture.places.is_empty() {
+            found.extend(picture);
         }
     }
+    if found.places.is_empty() {
+        found.doubt = found.doubt.or(doubt);
+    }
     found
+}
+
+/// Whether a place holds by how much a picture is enlarged.
+fn is_factor(place: &Place) -> bool {
+    let last = place.input.rsplit('.').next().unwrap_or(&place.input);
+    FACTORS.iter().any(|factor| last.starts_with(factor))
+}
+
+/// The input of a node that is one side of what it makes; it has both sides.
+pub(super) fn side<'a>(node: &Node<'a>, role: Role) -> Option<(&'a str, InputValue<'a>)> {
+    ["", "empty_latent_", "latent_", "empty_"].iter().find_map(|prefix| {
+        let both = ["width", "height"].map(|side| node.input(&format!("{prefix}{side}")).is_some());
+        let name = format!("{prefix}{role}");
+        let mut own = node.inputs().filter(|(input, _)| *input == name);
+        own.next().filter(|_| both == [true, true])
+    })
 }
 
 /// The size of a picture that a latent is made from: what the picture was brought to in this node, or else the nodes
@@ -64,7 +116,7 @@ fn pictures_behind<'a>(walk: &Walk<'a>, node: Node<'a>, first: bool, role: Role)
                 // Read off a picture.
                 "INT" => name.ends_with(stem),
                 // What a picture is drawn from, such as a depth map's geometry.
-                kind => draws(walk, &node) && !kind.ends_with("MODEL"),
+                kind => kinds::is_bundle(kind) || draws(walk, &node) && !kind.ends_with("MODEL"),
             },
             (Wire::Unknown, Wire::Unknown) => ["latent", "samples", "image", "pixels", "video", stem]
                 .iter()
@@ -103,23 +155,6 @@ fn draws<'a>(walk: &Walk<'a>, node: &Node<'a>) -> bool {
 
 /// The literals of one node that set the size of what it gives out.
 fn size_set_by<'a>(walk: &Walk<'a>, node: &Node<'a>, role: Role) -> Traced {
-    /// What the size of the result is computed from, in nodes that change it.
-    const FACTORS: [&str; 14] = [
-        "megapixels",
-        "resolution",
-        "scale_by",
-        "multiplier",
-        "longer",
-        "longest",
-        "shorter",
-        "shortest",
-        "largest",
-        "size",
-        "side",
-        "edge",
-        "dimension",
-        "aspect",
-    ];
     const RESIZING: [&str; 4] = ["scale", "resize", "pad", "crop"];
     let stem = role.name();
     let sides = match role {

@@ -12,7 +12,7 @@ use super::sampler::{MOST_SAMPLERS, Sampler, sampler};
 use super::scalars;
 use super::values::{self, MOST_PLACES, Traced};
 use super::walk::Walk;
-use super::{Finding, FoundBy, Place, Role, Roles, Why};
+use super::{Finding, FoundBy, Place, Role, Roles, Why, words};
 
 pub(super) fn find(graph: &Graph, info: &ObjectInfo) -> Roles {
     find_in(&Walk::new(graph, info))
@@ -22,7 +22,7 @@ pub(super) fn find(graph: &Graph, info: &ObjectInfo) -> Roles {
 pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
     let graph = walk.graph;
     let outputs = walk.outputs();
-    let live = walk.upstream(&outputs, |_| false);
+    let live = walk.upstream(&walk.ends(&outputs), |_| false);
     let mut all: Vec<Sampler<'_>> = graph
         .nodes()
         .filter(|node| live.contains(node.id()))
@@ -47,21 +47,27 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
     let ids: Vec<&str> = samplers.iter().map(|node| node.id()).collect();
 
     let mut findings = BTreeMap::new();
+    let mut reasons = BTreeMap::new();
+    let alone = samplers.len() <= 1;
     for (role, wanted) in scalars::SCALARS {
-        let traced = scalars::of(walk, &samplers, role, wanted);
-        findings.insert(role, settle(traced, FoundBy::Traced));
+        let (finding, reason) = settle(scalars::of(walk, &samplers, role, wanted), FoundBy::Traced, alone);
+        findings.insert(role, finding);
+        reasons.extend(reason.map(|reason| (role, reason)));
     }
-    let kept_seeds = seed_of_a_chain(walk, &samplers, &mut findings);
+    let kept_seeds = seed_of_a_chain(walk, &samplers, &mut findings, &mut reasons);
     one_for_both_sides(&mut findings);
     let starts = if ids.is_empty() { &outputs } else { &ids };
-    let (positive, negative) = prompts(walk, positive, (negative, guided.zeroed), starts);
-    findings.insert(Role::Positive, positive);
-    findings.insert(Role::Negative, negative);
+    for (role, (finding, reason)) in prompts(walk, positive, (negative, guided.zeroed), starts, alone) {
+        findings.insert(role, finding);
+        reasons.extend(reason.map(|reason| (role, reason)));
+    }
     if too_many {
         doubt_all(&mut findings, &Why::TooManySamplers);
     }
-    for (role, finding) in receptor(walk, &ids) {
+    for (role, (finding, reason)) in receptor(walk, &ids) {
         findings.insert(role, finding);
+        reasons.remove(&role);
+        reasons.extend(reason.map(|reason| (role, reason)));
     }
     if walk.is_spent() {
         doubt_all(&mut findings, &Why::TooTangled);
@@ -75,6 +81,7 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
         outputs: outputs.into_iter().map(NodeId::from).collect(),
         seed_limit,
         kept_seeds,
+        reasons,
         chosen: BTreeMap::new(),
     }
 }
@@ -84,8 +91,14 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
 ///
 /// So a seed means the same picture whoever asks for it: a workflow that stands at 3 and 99 is the one that is rendered
 /// for seed 3. Where two samplers decide, or it is not known how much one of them leaves, it stays a question.
-fn seed_of_a_chain<'a>(walk: &Walk<'a>, samplers: &[Node<'a>], findings: &mut BTreeMap<Role, Finding>) -> Vec<Place> {
-    if !matches!(findings.get(&Role::Seed), Some(Finding::Candidates { .. })) {
+fn seed_of_a_chain<'a>(
+    walk: &Walk<'a>,
+    samplers: &[Node<'a>],
+    findings: &mut BTreeMap<Role, Finding>,
+    reasons: &mut BTreeMap<Role, Why>,
+) -> Vec<Place> {
+    let asked = matches!(findings.get(&Role::Seed), Some(Finding::Candidates { .. }));
+    if !asked && !reasons.contains_key(&Role::Seed) {
         return Vec::new();
     }
     let Some((_, wanted)) = scalars::SCALARS.into_iter().find(|(role, _)| *role == Role::Seed) else {
@@ -95,10 +108,13 @@ fn seed_of_a_chain<'a>(walk: &Walk<'a>, samplers: &[Node<'a>], findings: &mut BT
     if chain.refining.is_empty() {
         return Vec::new();
     }
-    let decides = settle(scalars::of(walk, &chain.deciding, Role::Seed, wanted), FoundBy::Traced);
+    let traced = scalars::of(walk, &chain.deciding, Role::Seed, wanted);
+    let (decides, reason) = settle(traced, FoundBy::Traced, chain.deciding.len() == 1);
     if decides.found().is_empty() {
         return Vec::new();
     }
+    reasons.remove(&Role::Seed);
+    reasons.extend(reason.map(|reason| (Role::Seed, reason)));
     let mut kept = scalars::of(walk, &chain.refining, Role::Seed, wanted).places;
     kept.retain(|place| !decides.found().iter().any(|own| own.is(place)));
     findings.insert(Role::Seed, decides);
@@ -135,68 +151,93 @@ fn one_for_both_sides(findings: &mut BTreeMap<Role, Finding>) {
     }
 }
 
-/// One finding from what was traced: equal values are one place written several times, anything else is a question.
-fn settle(traced: Traced, found_by: FoundBy) -> Finding {
+/// A finding, and what is to be said about it though it is no question.
+type Settled = (Finding, Option<Why>);
+
+/// One finding from what was traced: equal values are one place written several times, anything else is a question. A
+/// question with one answer is none, unless what is written there does not arrive as it is, or, where the sampler is not
+/// alone, not at all of them.
+fn settle(traced: Traced, found_by: FoundBy, alone: bool) -> Settled {
     let Traced { places, doubt, .. } = traced;
     let Some(first) = places.first() else {
-        return Finding::Absent;
+        return (Finding::Absent, doubt);
     };
-    match doubt {
-        Some(why) => Finding::Candidates { places, why },
-        None if places.iter().all(|place| place.value == first.value) => Finding::Found { places, found_by },
-        None => Finding::Candidates {
-            places,
-            why: Why::Different,
-        },
+    let taken = |why: &Why| match why {
+        Why::Composed | Why::NotTraced => true,
+        Why::Unresolved { .. } => alone,
+        _ => false,
+    };
+    let question = match doubt {
+        Some(why) if places.len() == 1 && taken(&why) => {
+            return (Finding::Found { places, found_by }, Some(why));
+        }
+        Some(why) => why,
+        None if places.iter().all(|place| place.value == first.value) => {
+            return (Finding::Found { places, found_by }, None);
+        }
+        None => Why::Different,
+    };
+    (Finding::Candidates { places, why: question }, None)
+}
+
+/// A text that is a list of prompts by frames: one prompt in its place would break the list.
+fn doubt_schedules(texts: &mut Traced) {
+    let schedule =
+        |place: &&Place| names::is_schedule(&place.input) || place.value.as_str().is_some_and(words::is_schedule);
+    if let Some(place) = texts.places.iter().find(schedule) {
+        texts.doubt = Some(Why::Schedule {
+            by: place.node.clone(),
+            title: place.title.clone(),
+        });
     }
 }
 
 fn prompts<'a>(
     walk: &Walk<'a>,
-    positive: Traced,
+    mut positive: Traced,
     (mut negative, zeroed): (Traced, bool),
     starts: &[&'a str],
-) -> (Finding, Finding) {
-    let positive = settle(positive, FoundBy::Traced);
+    alone: bool,
+) -> [(Role, Settled); 2] {
+    doubt_schedules(&mut positive);
+    doubt_schedules(&mut negative);
+    let (positive, reason) = settle(positive, FoundBy::Traced, alone);
     // Text that steers both sides is the prompt; writing a negative prompt there would overwrite it.
     negative
         .places
         .retain(|place| !positive.found().iter().any(|known| known.is(place)));
-    let negative = match settle(negative, FoundBy::Traced) {
-        Finding::Absent if zeroed => Finding::Zeroed,
+    let negative = match settle(negative, FoundBy::Traced, alone) {
+        (Finding::Absent, _) if zeroed => (Finding::Zeroed, None),
         // Perhaps it is the prompt: that is asked about, so this has to be as well.
-        Finding::Found { places, .. }
+        (Finding::Found { places, .. }, _)
             if places
                 .iter()
                 .any(|place| positive.places().iter().any(|known| known.is(place))) =>
         {
-            Finding::Candidates {
-                places,
-                why: Why::Different,
-            }
+            let why = Why::Different;
+            (Finding::Candidates { places, why }, None)
         }
-        finding => finding,
+        settled => settled,
     };
     let positive = match positive {
         Finding::Absent => {
-            let mut guess = loose_texts(walk, starts);
-            guess.retain(|place| !negative.places().iter().any(|known| known.is(place)));
-            if guess.is_empty() {
-                Finding::Absent
-            } else {
-                Finding::Candidates {
-                    places: guess,
-                    why: Why::NotTraced,
-                }
-            }
+            let mut places = loose_texts(walk, starts);
+            places.retain(|place| !negative.0.places().iter().any(|known| known.is(place)));
+            let doubt = (!places.is_empty()).then_some(Why::NotTraced);
+            let guess = Traced {
+                places,
+                doubt: doubt.or(reason),
+                ..Traced::default()
+            };
+            settle(guess, FoundBy::Guessed, alone)
         }
-        finding => finding,
+        finding => (finding, reason),
     };
-    (positive, negative)
+    [(Role::Positive, positive), (Role::Negative, negative)]
 }
 
 /// What receptors say about the roles they are wired for.
-fn receptor<'a>(walk: &Walk<'a>, samplers: &[&'a str]) -> Vec<(Role, Finding)> {
+fn receptor<'a>(walk: &Walk<'a>, samplers: &[&'a str]) -> Vec<(Role, Settled)> {
     let live = walk.upstream(samplers, |node| names::is_zero_out(node.class()));
     let mut seen = HashSet::new();
     let mut used: BTreeMap<usize, Traced> = BTreeMap::new();
@@ -231,7 +272,7 @@ fn receptor<'a>(walk: &Walk<'a>, samplers: &[&'a str]) -> Vec<(Role, Finding)> {
         .filter_map(|(slot, traced)| {
             Some((
                 Role::from_name(names::receptor_input(slot)?)?,
-                settle(traced, FoundBy::Receptor),
+                settle(traced, FoundBy::Receptor, samplers.len() <= 1),
             ))
         })
         .collect()
@@ -254,7 +295,7 @@ fn loose_texts<'a>(walk: &Walk<'a>, starts: &[&'a str]) -> Vec<Place> {
         .filter(|(_, name)| names::side_of(name) != Some(Side::Negative))
         .map(|(node, name)| (node.id(), name))
         .filter_map(|(node, input)| walk.place(node, input))
-        .filter(|place| place.value.is_string())
+        .filter(|place| place.value.as_str().is_some_and(|text| !words::is_setting(text)))
         .take(MOST_PLACES)
         .collect()
 }

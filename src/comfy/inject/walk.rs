@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::graph::{Graph, InputValue, Node};
 use super::super::object_info::{InputKind, NodeSpec, ObjectInfo};
-use super::{Place, names};
+use super::{Place, kinds, names};
 
 /// Steps for each unit of a graph's size (a node, an input, 256 bytes of text). Real graphs take fewer than twenty.
 const STEPS: u64 = 200;
@@ -158,6 +158,41 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The type of a link into `node.input`, where one of its ends tells.
+    pub(super) fn link_kind(&self, node: &Node<'a>, input: &str, from: (&str, usize)) -> Wire<'a> {
+        match self.input_wire(node, input) {
+            Wire::Unknown => self.output_wire(from.0, from.1),
+            known => known,
+        }
+    }
+
+    /// Whether a link is a bundle, such as a pipe or a context.
+    pub(super) fn is_bundle(&self, node: &Node<'a>, input: &str, from: (&str, usize)) -> bool {
+        match self.link_kind(node, input, from) {
+            Wire::Of(kind) => kinds::is_bundle(kind) || kinds::carries_more(kind) && names::is_bundle(input),
+            Wire::Unknown => names::is_bundle(input),
+        }
+    }
+
+    /// Whether a link may carry more than its name says: a bundle, or a type of a pack's own.
+    pub(super) fn carries_more(&self, node: &Node<'a>, input: &str, from: (&str, usize)) -> bool {
+        match self.link_kind(node, input, from) {
+            Wire::Of(kind) => kinds::carries_more(kind),
+            Wire::Unknown => names::is_bundle(input),
+        }
+    }
+
+    /// Whether a link carries `kind`, or what a pack has in its place, judged by the input's name.
+    pub(super) fn is_wire_of(&self, node: &Node<'a>, input: &str, from: (&str, usize), kind: &str) -> bool {
+        let (own, given) = (self.input_wire(node, input), self.output_wire(from.0, from.1));
+        match (own, given) {
+            (Wire::Unknown, Wire::Unknown) => names::names_wire(input, kind) || names::passes_anything(input),
+            (Wire::Of(own), _) if own == kind => true,
+            (_, Wire::Of(given)) if given == kind => true,
+            (Wire::Of(other), _) | (_, Wire::Of(other)) => kinds::is_foreign(other) && names::names_wire(input, kind),
+        }
+    }
+
     /// The inputs of a node that matter: of a switch whose position is known, only the branch it takes.
     pub(super) fn live_inputs(&self, node: &Node<'a>) -> Vec<(&'a str, InputValue<'a>)> {
         match self.taken_branch(node) {
@@ -189,8 +224,13 @@ impl<'a> Walk<'a> {
             return named(if on { "on_true" } else { "on_false" });
         }
         if node.class().to_lowercase().contains("switch") {
-            let number = control(&["select", "index"])?.as_u64()?;
-            return named(&format!("input{number}"));
+            let number = control(&["select", "index", "Input", "input"])?.as_u64()?.to_string();
+            let numbered = |name: &&str| {
+                let stem = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
+                !stem.is_empty() && name[stem.len()..] == number
+            };
+            let mut branches = node.inputs().map(|(name, _)| name).filter(numbered);
+            return branches.next().filter(|_| branches.next().is_none());
         }
         None
     }
@@ -234,11 +274,13 @@ impl<'a> Walk<'a> {
     /// take a picture and that nothing is linked to; where there are none of all these, those that nothing is linked to.
     pub(super) fn outputs(&self) -> Vec<&'a str> {
         let takes_picture = |node: &Node<'a>| {
+            // What is packed into a bundle and goes nowhere else is shown there; a context alone shows nothing.
+            let sets = node.inputs().any(|(_, value)| matches!(value, InputValue::Literal(_)));
             node.inputs().any(|(name, value)| {
                 let picture = ["image", "pixels", "samples", "video"]
                     .iter()
                     .any(|stem| name.starts_with(stem));
-                picture && matches!(value, InputValue::Link { .. })
+                (picture || sets && names::is_bundle(name)) && matches!(value, InputValue::Link { .. })
             })
         };
         let unused = |node: &Node<'a>| self.spec(node).is_none() && !self.is_read(node.id());
@@ -250,6 +292,26 @@ impl<'a> Walk<'a> {
             None => names::is_output(node.class()) || unused(node) && takes_picture(node),
         });
         if outputs.is_empty() { ids(&unused) } else { outputs }
+    }
+
+    /// The nodes to look for samplers behind: the outputs. Where one of them lost its wire, what nobody reads may be what it
+    /// showed.
+    pub(super) fn ends(&self, outputs: &[&'a str]) -> Vec<&'a str> {
+        let lost = |node: Node<'a>| {
+            let wired = node.inputs().any(|(_, value)| matches!(value, InputValue::Link { .. }));
+            let takes = match self.spec(&node) {
+                Some(spec) => spec.inputs.iter().any(|input| input.required && input.is_wire("IMAGE")),
+                None => names::is_output(node.class()),
+            };
+            takes && !wired
+        };
+        let mut ends = outputs.to_vec();
+        let shows: Vec<bool> = outputs.iter().filter_map(|id| self.graph.node(id)).map(lost).collect();
+        // Where all of them did, nothing runs.
+        if shows.contains(&true) && shows.contains(&false) {
+            ends.extend(self.graph.nodes().map(|node| node.id()).filter(|id| !self.is_read(id)));
+        }
+        ends
     }
 
     /// Every node upstream of `starts` over live wires, the starts included. `stop` cuts a node's own inputs off.

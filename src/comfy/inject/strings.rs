@@ -1,0 +1,229 @@
+//! From an input that takes text back to the literals that the text is made of.
+
+use serde_json::Value;
+
+use super::super::graph::{InputValue, Node};
+use super::super::object_info::{InputKind, NodeSpec};
+use super::names::{Side, side_of};
+use super::values::{MAX_DEPTH, Traced, Tracer, unresolved};
+use super::walk::Wire;
+use super::{Place, Why, bundle, names, words};
+
+impl<'a> Tracer<'_, 'a> {
+    pub(super) fn text(&mut self, value: InputValue<'a>, at: (&'a str, &'a str)) -> Traced {
+        let mut traced = Traced::default();
+        match value {
+            InputValue::Literal(literal) if literal.is_string() => {
+                traced.add(self.walk.place(at.0, at.1));
+            }
+            InputValue::Literal(_) => {}
+            InputValue::Link { node, output } => {
+                let Some(node) = self.walk.graph.node(node) else {
+                    traced.doubt = Some(Why::Unresolved {
+                        by: node.into(),
+                        title: "missing".to_owned(),
+                    });
+                    return traced;
+                };
+                if !self.seen.insert((node.id(), output)) {
+                    traced.visited = true;
+                } else if self.depth < MAX_DEPTH && self.walk.enter(&node) {
+                    self.depth += 1;
+                    traced = self.string_node(&node, output);
+                    self.depth -= 1;
+                }
+                if traced.is_empty() {
+                    traced.doubt = Some(unresolved(&node));
+                }
+            }
+        }
+        traced
+    }
+
+    fn string_node(&mut self, node: &Node<'a>, slot: usize) -> Traced {
+        if names::is_receptor(node.class()) {
+            return names::receptor_input(slot)
+                .map(|input| self.text_at(node, input))
+                .unwrap_or_default();
+        }
+        if self.walk.taken_branch(node).is_some() || node.input("on_true").is_some() {
+            return self.texts_at(node, |name| !names::is_selector(name));
+        }
+        match node.class() {
+            "StringConcatenate" => self.parts(node, &["string_a", "string_b"]),
+            "StringReplace" => self.replaced(node),
+            _ if names::is_primitive(node) => self.text_at(node, "value"),
+            _ => self.any_node(node, slot),
+        }
+    }
+
+    /// A node that gives out text, and of which no more is known than its inputs.
+    pub(super) fn any_node(&mut self, node: &Node<'a>, slot: usize) -> Traced {
+        let described = self.walk.spec(node);
+        let output = described.and_then(|spec| spec.outputs.get(slot));
+        let speaks_of = |side: Side| node.inputs().any(|(name, _)| side_of(name) == Some(side));
+        // A node with both sides gives out both; the output's name says which, or else what the text is wanted for.
+        let neutral = |name: &str| names::is_text(name) && side_of(name).is_none();
+        let has_both =
+            speaks_of(Side::Negative) && (speaks_of(Side::Positive) || node.inputs().any(|(name, _)| neutral(name)));
+        let side = output
+            .and_then(|output| side_of(&output.name))
+            .or(self.side.filter(|_| has_both));
+        let candidate = |name: &str| {
+            let other_side = side.is_some() && side_of(name).is_some_and(|own| Some(own) != side)
+                // Beside a negative text, a neutral one is the positive.
+                || side == Some(Side::Negative) && has_both && neutral(name);
+            // What is put in place of something, or before or behind it, is a part of the text.
+            let put_in = (name.starts_with("replace") || matches!(name, "prefix" | "suffix"))
+                && node
+                    .literal(name)
+                    .is_none_or(|text| text.as_str().is_some_and(|text| !text.is_empty()));
+            (!names::is_string_control(name) || put_in) && !other_side
+        };
+        // What a node shows of a text that is wired in is no text of its own.
+        let shows = node
+            .inputs()
+            .any(|(name, value)| names::is_text(name) && matches!(value, InputValue::Link { .. }));
+        let mut traced = match described {
+            Some(spec) => self.texts_at(node, |name| candidate(name) && takes_text(spec, node, name)),
+            None => self.texts_at(node, |name| {
+                candidate(name)
+                    && match node.input(name) {
+                        Some(InputValue::Link { .. }) => {
+                            !names::is_other_wire(name) && (!names::is_conditioning(name) || names::is_text(name))
+                        }
+                        Some(InputValue::Literal(Value::String(text))) => {
+                            let setting = words::is_setting(text) && !names::is_text(name) || words::is_yes_or_no(text);
+                            !(setting || name.contains("system") || shows && name.starts_with("text"))
+                                && (names::is_string_part(name) || words::is_prose(text))
+                        }
+                        _ => false,
+                    }
+            }),
+        };
+        let linked = node.inputs().any(|(_, value)| matches!(value, InputValue::Link { .. }));
+        if traced.is_empty() && described.is_none() && !linked {
+            // The one value of a node without wires is what it gives out, whatever it is called.
+            let mut inputs = node.inputs();
+            if let (Some((name, InputValue::Literal(Value::String(text)))), None) = (inputs.next(), inputs.next())
+                && !words::is_weights(text)
+            {
+                traced.add(self.walk.place(node.id(), name));
+            }
+        }
+        if let Some(output) = output.filter(|_| traced.is_empty()) {
+            // Out of a bundle it comes by the name under which it was put in.
+            for (holder, name, value) in bundle::put_in(self.walk, node, &[&output.name.to_lowercase()]) {
+                let part = self.text(value, (holder.id(), name));
+                self.join(&mut traced, part);
+            }
+        }
+        drop_blanks(&mut traced.places, node.id());
+        let sees_pictures = node.inputs().any(|(name, value)| match value {
+            InputValue::Link { node: source, output } => {
+                self.walk.output_wire(source, output) == Wire::Of("IMAGE") || name.starts_with("image")
+            }
+            InputValue::Literal(_) => false,
+        });
+        if !traced.is_empty() && (names::rewrites(node) || names::cuts(node) || sees_pictures) {
+            traced.doubt = Some(Why::Rewritten {
+                by: node.id().into(),
+                title: node.title().to_owned(),
+            });
+        } else if traced.places.len() > 1 && !mirrored(&traced.places) {
+            traced.doubt.get_or_insert(Why::Composed);
+        }
+        traced
+    }
+
+    /// The parts of a concatenation. A part left blank in the node itself does not count beside a linked one.
+    fn parts(&mut self, node: &Node<'a>, inputs: &[&str]) -> Traced {
+        let linked = inputs
+            .iter()
+            .any(|input| matches!(node.input(input), Some(InputValue::Link { .. })));
+        let mut traced = Traced::default();
+        for input in inputs {
+            let blank = node
+                .literal(input)
+                .and_then(|value| value.as_str())
+                .is_some_and(str::is_empty);
+            if !(linked && blank) {
+                let part = self.text_at(node, input);
+                self.join(&mut traced, part);
+            }
+        }
+        if traced.places.len() > 1 {
+            traced.doubt = Some(Why::Composed);
+        }
+        traced
+    }
+
+    /// `StringReplace`: what is put in counts as a part unless it is known that nothing is replaced.
+    fn replaced(&mut self, node: &Node<'a>) -> Traced {
+        let fixed = |input: &str| node.input(input).and_then(|value| self.walk.constant(value)?.as_str());
+        match (fixed("string"), fixed("find")) {
+            (Some(string), Some(find)) if !find.is_empty() && !string.contains(find) => self.text_at(node, "string"),
+            _ => self.parts(node, &["string", "replace"]),
+        }
+    }
+
+    fn text_at(&mut self, node: &Node<'a>, input: &str) -> Traced {
+        self.texts_at(node, |name| name == input)
+    }
+
+    fn texts_at(&mut self, node: &Node<'a>, wanted: impl Fn(&str) -> bool) -> Traced {
+        let mut traced = Traced::default();
+        for (name, value) in self.walk.live_inputs(node) {
+            let carries_text = match value {
+                InputValue::Link { node, output } => self.walk.output_wire(node, output).may_be("STRING"),
+                InputValue::Literal(_) => true,
+            };
+            if wanted(name) && carries_text {
+                let part = self.text(value, (node.id(), name));
+                self.join(&mut traced, part);
+            }
+        }
+        traced
+    }
+}
+
+/// Whether a described input of a string node takes text that becomes part of what it gives out.
+fn takes_text(spec: &NodeSpec, node: &Node<'_>, name: &str) -> bool {
+    let named = names::is_string_part(name) || name.starts_with("replace") || matches!(name, "prefix" | "suffix");
+    match spec.input(node, name).map(|input| &input.kind) {
+        Some(InputKind::Text {
+            multiline,
+            dynamic_prompts,
+        }) => *multiline || *dynamic_prompts || named,
+        Some(InputKind::Wire(kind)) => matches!(kind.as_str(), "*" | "STRING"),
+        Some(InputKind::Growing { .. }) => true,
+        Some(_) => false,
+        None => named,
+    }
+}
+
+/// Whether the places are inputs of one node that hold the same: it keeps a copy of its text.
+fn mirrored(places: &[Place]) -> bool {
+    places
+        .iter()
+        .all(|place| place.node == places[0].node && place.value == places[0].value)
+}
+
+/// A part left blank beside a filled one does not count; but where the node's own blank text is the one that has the right
+/// name, what is filled is something else.
+fn drop_blanks(places: &mut Vec<Place>, node: &str) {
+    let blank = |place: &Place| place.value.as_str().is_some_and(|text| text.trim().is_empty());
+    let own = |place: &Place| place.node.as_str() == node;
+    let rank = |place: &Place| match &place.input {
+        name if names::is_text(name) => 0,
+        name if names::is_string_part(name) => 1,
+        _ => 2,
+    };
+    let best = places.iter().filter(|place| own(place)).map(rank).min();
+    let filled = |place: &Place| !blank(place) && (!own(place) || Some(rank(place)) == best);
+    if places.iter().any(filled) {
+        places.retain(|place| !blank(place));
+    } else if best.is_some() {
+        places.retain(|place| blank(place) && (!own(place) || Some(rank(place)) == best));
+    }
+}

@@ -10,7 +10,9 @@ use super::setup::comfy;
 use super::show;
 use crate::comfy::error::ComfyError;
 use crate::comfy::graph::Graph;
-use crate::comfy::inject::{Finding, Pictures, Place, Roles, ShownBy, find, kept_seeds, pictures, report};
+use crate::comfy::inject::{
+    Finding, Pictures, Place, Role, Roles, ShownBy, find, kept_seeds, pictures, reason, report,
+};
 use crate::comfy::lint::{self, Problem};
 use crate::comfy::object_info::ObjectInfo;
 use crate::config::Config;
@@ -147,6 +149,9 @@ fn table(roles: &Roles, pictures: &Pictures) -> String {
             };
             table.add_row([role.name(), &format!("{mark}{}", place.key()), &place.title, &value]);
         }
+    }
+    for said in Role::ALL.into_iter().filter_map(|role| reason(roles, role)) {
+        questions.push_str(&format!("\n{said}"));
     }
     if let Some(kept) = kept_seeds(roles) {
         questions.push_str(&format!("\n{kept}"));

@@ -13,7 +13,7 @@ use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
 use super::{Service, ServiceError};
 use crate::comfy::graph::Graph;
-use crate::comfy::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures};
+use crate::comfy::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason};
 use crate::comfy::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
 use crate::comfy::lint::{self, Problem, Severity};
 use crate::comfy::object_info::ObjectInfo;
@@ -186,6 +186,13 @@ impl Service {
         let problems = sound(problems)?;
 
         notes.extend(applied.notes.iter().cloned());
+        let written = [
+            (Role::Positive, edits.positive.is_some()),
+            (Role::Negative, edits.negative.is_some()),
+            (Role::Seed, edits.seed.is_some()),
+        ];
+        let written = written.into_iter().filter(|(_, written)| *written);
+        notes.extend(written.filter_map(|(role, _)| reason(&applied.roles, role)));
         if edits.seed.is_some() {
             notes.extend(kept_seeds(&applied.roles));
         }

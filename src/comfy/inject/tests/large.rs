@@ -61,6 +61,22 @@ fn conditionings(samplers: usize) -> Graph {
     )
 }
 
+/// Samplers that take all they need out of a row of contexts, each of which adds to the one before.
+fn contexts(samplers: usize) -> Graph {
+    let mut nodes = chain(samplers).to_json();
+    nodes["c0"] = json!({"class_type": "Context", "inputs": {"model": ["1", 0], "positive": ["2", 0], "negative": ["3", 0], "seed": ["n", 0]}});
+    nodes["n"] = json!({"class_type": "PrimitiveInt", "inputs": {"value": 7}});
+    for n in 0..samplers {
+        let context = format!("c{n}");
+        for (input, slot) in [("model", 1), ("positive", 4), ("negative", 5), ("seed", 8)] {
+            nodes[format!("s{n}")]["inputs"][input] = json!([context, slot]);
+        }
+        nodes[format!("c{}", n + 1)] =
+            json!({"class_type": "Context", "inputs": {"base_ctx": [context, 0], "latent": [format!("s{n}"), 0]}});
+    }
+    Graph::from_json(nodes).unwrap()
+}
+
 /// Each sampler has its own picture that is saved.
 fn saved(samplers: usize) -> Graph {
     let mut nodes = chain(samplers).to_json();
@@ -114,6 +130,11 @@ fn what_a_long_row_holds_is_found() {
     );
     assert_eq!(keys(find(&loras(200), &info()).get(Role::Model)), "1.ckpt_name");
     assert_eq!(keys(find(&conditionings(200), &info()).get(Role::Positive)), "2.text");
+    let roles = find(&contexts(50), &info());
+    assert_eq!(
+        [Role::Positive, Role::Seed, Role::Model].map(|role| keys(roles.get(role))),
+        ["2.text", "n.value", "1.ckpt_name"]
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod large;
 mod pictures;
 mod seeds;
 mod undescribed;
+mod wild;
 
 use std::collections::BTreeMap;
 
@@ -301,11 +302,11 @@ fn a_seed_is_followed_to_its_constant() {
 }
 
 #[test]
-fn classes_nobody_described_are_asked_about() {
+fn the_only_text_of_a_class_nobody_described_is_taken() {
     let direct = json!({"1": {"class_type": "SomeImageService", "inputs": {"prompt": "a fox", "model": "m"}},
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}}});
     let roles = find(&Graph::from_json(direct).unwrap(), &ObjectInfo::default());
-    assert_eq!(keys(roles.get(Role::Positive)), "? 1.prompt");
+    assert_eq!(keys(roles.get(Role::Positive)), "1.prompt", "the only one is taken");
     let custom = json!({"class_type": "MyEncoder", "inputs": {"prompt": "a castle", "clip": ["1", 1]}});
     assert_eq!(roles_of(json!({"2": custom}))[0], "2.prompt");
 }

@@ -300,6 +300,31 @@ fn a_wire_that_leads_nowhere_is_never_passed_over() {
 }
 
 #[test]
+fn what_is_taken_for_want_of_another_is_said() {
+    let graph = graph(json!({
+        "5": sampler(["20", "3"], "4"),
+        "20": {"class_type": "ConditioningCombine", "inputs": {"conditioning_1": ["2", 0], "conditioning_2": ["21", 0]}},
+        "21": encoded(json!(["gone", 0])),
+    }));
+    let mut roles = find(&graph, &info());
+    assert_eq!(keys(roles.get(Role::Positive)), "2.text");
+    let said = reason(&roles, Role::Positive).unwrap();
+    assert!(
+        said.starts_with("positive: 2.text is the only place that was found"),
+        "{said}"
+    );
+    assert!(said.contains("node gone"), "{said}");
+    assert!(
+        report(&graph, &roles)["notes"]
+            .as_array()
+            .unwrap()
+            .contains(&said.into())
+    );
+    roles.choose(&graph, Role::Positive, &["2.text"]).unwrap();
+    assert_eq!(reason(&roles, Role::Positive), None, "what was chosen needs no words");
+}
+
+#[test]
 fn what_is_put_into_a_text_is_a_part_of_it() {
     let roles = bare(json!({
         "2": encoded(json!(["20", 0])),

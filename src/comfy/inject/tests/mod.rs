@@ -1,6 +1,7 @@
 use serde_json::json;
 
 mod large;
+mod packs;
 mod pictures;
 mod seeds;
 mod undescribed;

@@ -199,7 +199,7 @@ impl ComfyError {
             Self::Lost { .. } => {
                 "ComfyUI was restarted (its queue and history live in memory only): calling again looks once more, and then renders anew.".into()
             }
-            Self::Timeout { .. } => "The server may be busy loading a model: look the run up again later, or raise the time limit.".into(),
+            Self::Timeout { .. } => "The server may be busy loading a model: call again later. A run that ComfyUI has is found, and not started twice.".into(),
             Self::TooLarge { what, .. } if what.contains("/view") => "Make the image smaller; the limit cannot be changed.".into(),
             Self::TooLarge { .. } => "Check that the address is a ComfyUI server: its answers are smaller. If it is one, restart it, which empties its history; the limit cannot be changed.".into(),
             Self::TooMuchJson { .. } => {

@@ -178,7 +178,14 @@ impl Service {
             (None, Some(opening)) => opening.rubric.explicit,
             (None, None) => false,
         };
-        if let Err(refusal) = guard_texts(explicit, &applied, &edits) {
+        // A long prompt takes a while.
+        let (applied, edits, guarded) = self
+            .aside(cancel, move || {
+                let guarded = guard_texts(explicit, &applied, &edits);
+                Ok((applied, edits, guarded))
+            })
+            .await?;
+        if let Err(refusal) = guarded {
             let session = session.as_ref().map(|session| &session.id);
             self.store.record_refusal(session, &refusal.to_string()).await?;
             return Err(refusal.into());

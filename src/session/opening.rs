@@ -194,7 +194,10 @@ impl Service {
         let rendered: Vec<u64> = finished.map(|run| run.seed).collect();
         needed.seeds.retain(|seed| !rendered.contains(seed));
         needed.judged &= rendered.is_empty();
-        let begun = self.queued.knows(&format!("{}/{n}", session.id));
+        // What goes on already was settled; seeds that are new are looked at.
+        let asked = self.store.seeds_of(&session.id, n).await?;
+        let begun =
+            self.queued.knows(&format!("{}/{n}", session.id)) && needed.seeds.iter().all(|seed| asked.contains(seed));
         let nothing = begun || needed.seeds.is_empty() && !needed.judged;
         if request.stop || given.is_empty() && nothing {
             return Ok(Ok(session));

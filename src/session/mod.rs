@@ -128,10 +128,10 @@ const GRAPHS_AT_ONCE: usize = 2;
 
 /// How many calls write into a workflow at a time, so that large ones do not add up. Long enough to go on when ComfyUI keeps one
 /// of them waiting.
-const DRAFTS_AT_ONCE: usize = 3;
+const DRAFTS_AT_ONCE: usize = 2;
 
-/// KiB of JSON text of the workflows that are rendered at a time: two of the largest, and of usual ones more than there may be jobs.
-const RENDERED_KIB: u32 = 1536;
+/// KiB of JSON text of the workflows that are rendered at a time: one of the largest, and of usual ones some dozens.
+const RENDERED_KIB: u32 = 1024;
 
 impl Service {
     /// Puts the parts together. Takes no lock, port or GPU: the history opens and the judge loads

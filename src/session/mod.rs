@@ -13,6 +13,7 @@ mod fetch;
 mod files;
 mod inject;
 mod jobs;
+mod judge_plan;
 mod judging;
 mod memory;
 mod notebook;

@@ -170,6 +170,12 @@ impl ServiceError {
         matches!(self, Self::Comfy(error) if error.is_passing())
     }
 
+    /// Whether it tells how things stood, and nothing of the work itself: a connection or a disk may have been mended since.
+    #[must_use]
+    pub fn may_be_mended(&self) -> bool {
+        self.is_passing() || matches!(self, Self::History(_))
+    }
+
     /// Whether the caller cancelled.
     #[must_use]
     pub fn is_cancellation(&self) -> bool {

@@ -11,7 +11,7 @@ use super::files::blocking;
 use super::opening::{Base, graph_hash};
 use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
-use super::{Service, ServiceError};
+use super::{Service, ServiceError, texts};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures};
 use crate::comfy::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
@@ -110,6 +110,7 @@ impl Service {
     /// [`ServiceError`]; nothing was recorded then.
     pub async fn inject(&self, request: InjectRequest, cancel: &CancellationToken) -> Result<Injected, ServiceError> {
         check_numbers(&request)?;
+        texts::check(&request)?;
         let _turn = turn(&self.drafting, 1, cancel).await?;
         let session = match &request.session {
             Some(id) => Some(self.open_session(id).await?),

@@ -31,6 +31,7 @@ mod sharing;
 mod show;
 pub mod stats;
 mod target;
+mod texts;
 mod uploads;
 mod work;
 
@@ -66,7 +67,7 @@ pub use deciding::Outcome;
 pub use decision_log::{RecordId, UnreadableRecords};
 pub use records::JudgementRecord;
 pub use sharing::{HandOver, Policy, Side};
-pub use show::{Previews, hash_of};
+pub use show::{MAX_SENT, Previews, hash_of};
 
 use deciding::AtWork;
 use jobs::Jobs;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::question::{self, NO_SEED, Question};
 use super::records;
-use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, QueueRequest, Service, ServiceError};
+use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, QueueRequest, Service, ServiceError, texts};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Role};
 use crate::comfy::knobs::check_seed;
@@ -186,6 +186,7 @@ impl Service {
         request: &QueueRequest,
         cancel: &CancellationToken,
     ) -> Result<Result<Session, Question>, ServiceError> {
+        texts::check(&request.edits)?;
         let mut needed = request.planned();
         let given = &request.edits.place;
         // What is rendered already is not asked about again.

@@ -470,7 +470,7 @@ async fn inspect_needs_neither_comfyui_nor_certificates() {
 #[tokio::test]
 async fn a_comfyui_that_cannot_be_asked_safely_is_an_error_with_an_advice() {
     let person = Person::new();
-    let none = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    let none = [("SSL_CERT_DIR", "/nonexistent")];
     let workflow = shipped("examples/workflows/text_to_image.json");
     let config = person.file("none.toml", "").display().to_string();
     let address = "https://127.0.0.1:9";
@@ -751,5 +751,16 @@ async fn a_pipe_or_a_folder_is_refused_wherever_a_file_is_named() {
             assert_ne!(said.code, Some(0), "{arguments:?}: {}", said.out);
             assert!(said.err.contains("error: "), "{arguments:?}: {}", said.err);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_rubric_that_cannot_be_used_is_said_before_an_agent_meets_it() {
+    let person = Person::new();
+    let broken = person.file("broken.toml", "name = 3");
+    for named in ["nothere.toml", broken.to_str().unwrap(), "no-such-rubric"] {
+        let said = person.types_with(&[], &["serve", "--rubric", named]).await;
+        assert_ne!(said.code, Some(0), "{named}: {}", said.err);
+        assert!(said.err.contains("--rubric"), "{named}: {}", said.err);
     }
 }

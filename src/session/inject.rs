@@ -129,7 +129,7 @@ impl Service {
         // A workflow of a video or a sound has no place for a prompt that would be worth a question. A knob may change the format.
         let (located, endings) = self
             .aside(cancel, move || {
-                let endings = lint::pictures(&located.graph, &located.info);
+                let endings = lint::endings(&located.graph, &located.info);
                 Ok((located, endings))
             })
             .await?;

@@ -193,7 +193,7 @@ async fn no_workflow_within_the_bound_fills_the_memory() {
     let large = bench.write("large.json", large);
     let prey = Prey::over_http_in(&bench.data(), &bench.studio.url).await;
     let client = prey.client(Era::Session(VERSION)).await;
-    let drafts: Vec<_> = (0..32)
+    let drafts: Vec<_> = (0..12)
         .map(|_| client.start_tool("inject_prompt", json!({"workflow": large, "positive": "a red circle"})))
         .collect();
     let mut sessions = Vec::new();

@@ -205,6 +205,7 @@ async fn trouble_that_may_be_mended_since_is_tried_anew_and_what_is_said_of_the_
     let stopped = || ServiceError::StoppedInComfyui {
         run: PromptId(uuid::Uuid::nil()),
         node: None,
+        left: Vec::new(),
     };
     jobs.start("b", |_, _| async move { Err(stopped()) }).unwrap();
     is_over(&jobs, "b").await;

@@ -176,7 +176,7 @@ fn quoted(text: &str, at: usize) -> Option<(Range<usize>, usize)> {
     let mut run = 0;
     for (offset, c) in text[from..].char_indices() {
         if c == quote {
-            let closes = run < slashes || (run - slashes) % (2 * (slashes + 1)) == 0;
+            let closes = run < slashes || (run - slashes).is_multiple_of(2 * (slashes + 1));
             if closes {
                 let end = from + offset;
                 return Some((from..end - run.min(slashes), end + 1));

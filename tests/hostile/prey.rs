@@ -29,7 +29,7 @@ pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 /// What a process holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Held {
-    /// Resident memory, in KiB.
+    /// Resident memory without the pages of files, in KiB: those of the program come in as it is used.
     pub memory: u64,
     pub descriptors: usize,
     pub threads: usize,
@@ -140,7 +140,7 @@ impl Prey {
             line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
         };
         Held {
-            memory: number("VmRSS:"),
+            memory: number("RssAnon:"),
             descriptors: fs::read_dir(format!("/proc/{}/fd", self.pid)).unwrap().count(),
             threads: usize::try_from(number("Threads:")).unwrap(),
         }

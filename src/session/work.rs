@@ -48,7 +48,7 @@ impl RenderTurn {
 /// The work behind a handle.
 pub(super) struct Work {
     pub service: Service,
-    /// Without its workflow, which is read when it is needed.
+    /// From a call it comes without its workflow, which is read when there is room for it.
     pub session: Session,
     pub n: IterationNo,
     pub seeds: Vec<u64>,

@@ -146,7 +146,7 @@ impl Prey {
         }
     }
 
-    /// The most memory that it ever held, in KiB.
+    /// The most memory that it ever held, in KiB, with the pages of its own file: not to be compared with what [`Held`] counts.
     pub fn peak(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();

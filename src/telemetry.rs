@@ -17,6 +17,7 @@ use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, LogLevel};
+use crate::secrets::masked_by_name;
 use crate::text::outgoing;
 
 /// Why there is no logging.
@@ -119,6 +120,11 @@ where
     registry().with(filter(level)).with(lines).with(ForClients)
 }
 
+/// A line as it may go out. Libraries print what they are given, so that secrets are known by their names only.
+fn loggable(line: &str) -> String {
+    outgoing(&masked_by_name(line))
+}
+
 /// Writes lines as they may go out. Each is written at once, and stays one: what is logged cannot write another below it.
 struct Outgoing<W>(W);
 
@@ -137,7 +143,7 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Outgoing<W> {
 impl<W: io::Write> io::Write for Outgoing<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        let shown = outgoing(text.trim_end_matches('\n')).replace('\n', "\\n");
+        let shown = loggable(text.trim_end_matches('\n')).replace('\n', "\\n");
         self.0.write_all(format!("{shown}\n").as_bytes())?;
         Ok(line.len())
     }
@@ -184,7 +190,7 @@ impl<S: Subscriber> Layer<S> for ForClients {
         let _ = LINES.send(Line {
             level: *metadata.level(),
             target: metadata.target(),
-            text: outgoing(&(words.message + &words.fields)),
+            text: loggable(&(words.message + &words.fields)),
         });
     }
 }
@@ -267,6 +273,31 @@ mod tests {
                 !text.contains(['\u{1b}', '\u{202e}']) && !text.contains("0123456789"),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn secrets_that_only_their_name_tells_are_not_logged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calibrator.log");
+        let subscriber = subscriber(LogLevel::Trace, Mutex::new(open(&path).unwrap()));
+        let arguments = serde_json::json!({"knobs": {"20.api_key": "correct-horse"}, "positive": "a fox"});
+        let body = serde_json::json!({"current_inputs": {"password": ["hunter2pass"]}}).to_string();
+        let mut heard = lines();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "rmcp::service", ?arguments, "received");
+            tracing::trace!(target: "prompt_calibrator::comfy", ?arguments, ?body, text = %body, "an answer, password=opensesame");
+        });
+        let mut texts = vec![std::fs::read_to_string(path).unwrap()];
+        while let Ok(line) = heard.try_recv() {
+            texts.push(line.text);
+        }
+        let ours: Vec<_> = texts.iter().filter(|text| text.contains("an answer")).collect();
+        assert_eq!(ours.len(), 2, "in the file, and to clients: {texts:?}");
+        for text in texts {
+            for secret in ["correct-horse", "hunter2pass", "opensesame"] {
+                assert!(!text.contains(secret), "{secret}: {text}");
+            }
         }
     }
 

@@ -7,6 +7,8 @@
 
 #![cfg(test)]
 
+#[path = "support/chain.rs"]
+mod chain;
 #[path = "chaos/proxy.rs"]
 mod proxy;
 
@@ -325,6 +327,18 @@ fn cancellable(
     async move { service.queue(request, &Teller::silent(), &cancel).await }
 }
 
+/// A run of seed 5 that was written down by a program which ended before it sent it.
+async fn prepared(program: &Program, session: &SessionId, n: u32) -> PromptId {
+    let run = NewRun {
+        prompt_id: PromptId::random(),
+        session: session.clone(),
+        iteration: IterationNo::new(n).unwrap(),
+        seed: 5,
+        server: program.service.comfy().url_for_people(),
+    };
+    program.service.store().prepare_run(run).await.unwrap().prompt_id
+}
+
 /// A program was killed after it had written a run down, and then the clock was set back by a day.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_was_set_back_holds_nothing_up() {
@@ -335,14 +349,7 @@ async fn a_clock_that_was_set_back_holds_nothing_up() {
     let program = Program::start(folder.path(), &url, Policy::Shared);
     let (session, n) = injected(&program, folder.path(), "a red circle").await;
     let store = program.service.store();
-    let run = NewRun {
-        prompt_id: PromptId::random(),
-        session: session.clone(),
-        iteration: IterationNo::new(n).unwrap(),
-        seed: 5,
-        server: program.service.comfy().url_for_people(),
-    };
-    store.prepare_run(run).await.unwrap();
+    prepared(&program, &session, n).await;
     let history = rusqlite::Connection::open(folder.path().join("history.sqlite")).unwrap();
     let day = Duration::from_secs(86_400).as_millis().to_string();
     let changed = history.execute(&format!("UPDATE runs SET prepared_at = prepared_at + {day}"), ());
@@ -370,14 +377,7 @@ async fn a_cancel_is_heard_while_an_earlier_request_is_looked_for() {
     let program = Program::with_patience(folder.path(), &url, Policy::Shared, patience);
     let (session, n) = injected(&program, folder.path(), "a red circle").await;
     let store = program.service.store();
-    let run = NewRun {
-        prompt_id: PromptId::random(),
-        session: session.clone(),
-        iteration: IterationNo::new(n).unwrap(),
-        seed: 5,
-        server: program.service.comfy().url_for_people(),
-    };
-    store.prepare_run(run).await.unwrap();
+    prepared(&program, &session, n).await;
 
     let cancel = CancellationToken::new();
     let (teller, mut told) = Teller::new();
@@ -410,14 +410,7 @@ async fn a_cancel_is_heard_while_a_workflow_is_worked_through() {
     let serving = tokio::spawn(studio.serve());
     let folder = tempfile::tempdir().unwrap();
     let program = Program::start(folder.path(), &url, Policy::Shared);
-    let mut graph = workflow();
-    for n in 0..2_000 {
-        let mut next = graph["5"].clone();
-        let before = if n == 0 { "5".to_owned() } else { format!("s{}", n - 1) };
-        next["inputs"]["latent_image"] = json!([before, 0]);
-        graph[format!("s{n}")] = next;
-    }
-    graph["6"]["inputs"]["samples"] = json!(["s1999", 0]);
+    let graph = chain::with_samplers(workflow(), 2_000);
     let file = folder.path().join("many.json");
     std::fs::write(&file, graph.to_string()).unwrap();
     let request = InjectRequest {
@@ -457,14 +450,7 @@ async fn a_run_that_counted_as_lost_is_found_when_its_record_has_come() {
     let program = Program::start(folder.path(), &url, Policy::Shared);
     let (session, n) = injected(&program, folder.path(), "a red circle").await;
     let store = program.service.store();
-    let run = NewRun {
-        prompt_id: PromptId::random(),
-        session: session.clone(),
-        iteration: IterationNo::new(n).unwrap(),
-        seed: 5,
-        server: program.service.comfy().url_for_people(),
-    };
-    let id = store.prepare_run(run).await.unwrap().prompt_id;
+    let id = prepared(&program, &session, n).await;
     let lost = RunUpdate::Lost {
         error: "its record was late".to_owned(),
     };

@@ -379,6 +379,32 @@ async fn inspect_takes_the_newest_run_and_says_what_makes_no_picture() {
     );
 }
 
+#[tokio::test]
+async fn a_file_of_certificates_that_cannot_be_used_is_said_at_the_start() {
+    let person = Person::new();
+    let (missing, other) = (
+        "/nowhere/own.pem".to_owned(),
+        person.file("hosts", "127.0.0.1 localhost\n"),
+    );
+    let other = other.display().to_string();
+    let last = ["inspect", "last", "--comfyui", "https://localhost:9"];
+    for (path, words) in [(&missing, "cannot be read"), (&other, "holds no certificate")] {
+        let variables = [("SSL_CERT_FILE", path.as_str())];
+        let expected = format!("SSL_CERT_FILE names {path}, which {words}");
+        person
+            .is_refused_with(&variables, &last, &expected, "SSL_CERT_FILE")
+            .await;
+        let serve = ["serve", "--comfyui", "https://localhost:9"];
+        let said = person.types_with(&variables, &serve).await;
+        assert!(said.code == Some(1) && said.err.contains(&expected), "{}", said.err);
+        // Without TLS it does not matter.
+        let said = person
+            .types_with(&variables, &["inspect", "last", "--comfyui", NOBODY])
+            .await;
+        assert!(!said.err.contains("SSL_CERT_FILE"), "{}", said.err);
+    }
+}
+
 /// What other programs read: found places, questions and nothing, all of one shape.
 #[tokio::test]
 async fn inspect_as_json_has_one_shape_for_every_place() {
@@ -444,7 +470,7 @@ async fn inspect_needs_neither_comfyui_nor_certificates() {
 #[tokio::test]
 async fn a_comfyui_that_cannot_be_asked_safely_is_an_error_with_an_advice() {
     let person = Person::new();
-    let none = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    let none = [("SSL_CERT_DIR", "/nonexistent")];
     let workflow = shipped("examples/workflows/text_to_image.json");
     let config = person.file("none.toml", "").display().to_string();
     let address = "https://127.0.0.1:9";
@@ -725,5 +751,16 @@ async fn a_pipe_or_a_folder_is_refused_wherever_a_file_is_named() {
             assert_ne!(said.code, Some(0), "{arguments:?}: {}", said.out);
             assert!(said.err.contains("error: "), "{arguments:?}: {}", said.err);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_rubric_that_cannot_be_used_is_said_before_an_agent_meets_it() {
+    let person = Person::new();
+    let broken = person.file("broken.toml", "name = 3");
+    for named in ["nothere.toml", broken.to_str().unwrap(), "no-such-rubric"] {
+        let said = person.types_with(&[], &["serve", "--rubric", named]).await;
+        assert_ne!(said.code, Some(0), "{named}: {}", said.err);
+        assert!(said.err.contains("--rubric"), "{named}: {}", said.err);
     }
 }

@@ -39,7 +39,7 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     let info = definitions(&args, &config, &graph).await?;
     let roles = find(&graph, &info);
     let pictures = pictures(&graph, &info, &roles);
-    let endings = lint::pictures(&graph, &info);
+    let endings = lint::endings(&graph, &info);
     if args.json {
         let mut told = report(&graph, &roles);
         told["picture"] = match (pictures.result(), pictures.unclear()) {

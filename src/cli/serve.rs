@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use super::error::Result;
+use super::error::{Context, Result};
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::{Config, Transport};
@@ -14,6 +14,7 @@ use crate::history::Store;
 use crate::mcp::server::CalibratorServer;
 use crate::mcp::transport::http::{self, HttpOptions};
 use crate::mcp::transport::stdio::{self, StdioOptions};
+use crate::session::Service;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -43,7 +44,7 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
                 "this speaks MCP on standard input and output, so a client has to start it (README, \"Connecting a client\"). Ctrl-D ends it.",
             );
         }
-        let service = service(&config, Reach::Configured(Transport::Stdio))?;
+        let service = checked(&config, Transport::Stdio).await?;
         let options = StdioOptions {
             shutdown,
             ..StdioOptions::default()
@@ -51,7 +52,7 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
         stdio::serve(CalibratorServer::new(service), options).await?;
         return Ok(ExitCode::SUCCESS);
     };
-    let service = service(&config, Reach::Configured(Transport::Http))?;
+    let service = checked(&config, Transport::Http).await?;
     let handler = CalibratorServer::new(service);
     let mut options = HttpOptions::loopback(addr.port());
     options.addr = addr;
@@ -63,6 +64,18 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     tracing::info!("listening on http://{}/mcp", bound.addr);
     bound.join().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A service whose rubric can be used: an agent that named none could do nothing about one that cannot.
+async fn checked(config: &Config, transport: Transport) -> Result<Service> {
+    let service = service(config, Reach::Configured(transport))?;
+    if let Some(rubric) = &config.rubric {
+        service
+            .rubric(None)
+            .await
+            .with_context(|| format!("the rubric from {} cannot be used", rubric.source))?;
+    }
+    Ok(service)
 }
 
 async fn stop_on_signal(shutdown: CancellationToken) {

@@ -15,7 +15,7 @@ use super::show;
 use crate::config::Config;
 use crate::hint;
 use crate::history::{
-    FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, rename_images,
+    FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, check_whole, rename_images,
 };
 use crate::picture::metadata;
 use crate::regular;
@@ -331,14 +331,14 @@ async fn import(store: &Store, folder: &Path) -> Result<()> {
     let mut lines = Vec::new();
     for (at, text) in BufReader::new(file).lines().enumerate() {
         let text = text.with_context(|| format!("{} cannot be read", rows.display()))?;
-        let line: Line = serde_json::from_str(&text).map_err(|error| {
+        let line = Line::parse(&text).map_err(|reason| {
             let (line, rows) = (at + 1, rows.display());
-            let failed =
-                format!("line {line} of {rows} is not that of an exported session; nothing was imported: {error}");
+            let failed = format!("line {line} of {rows} is not understood: {reason}; nothing was imported");
             CliError::new(failed, AGAIN)
         })?;
         lines.push(line);
     }
+    check_whole(&lines)?;
     if let Some(Line::Head { session, .. }) = lines.first()
         && store.session(session).await.is_ok()
     {

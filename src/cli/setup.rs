@@ -92,6 +92,7 @@ pub fn comfy(config: &Config) -> Result<Client> {
 /// How ComfyUI is reached.
 pub fn comfy_config(config: &Config) -> ClientConfig {
     let mut client = ClientConfig::new(config.comfyui.value.clone());
+    client.certificates.clone_from(&config.certificates);
     client.auth = match &config.comfyui_auth {
         ComfyuiAuth::None => Auth::None,
         ComfyuiAuth::Token(token) => Auth::Bearer(token.expose().to_owned()),

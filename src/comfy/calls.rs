@@ -289,8 +289,17 @@ impl Client {
         let answer = self
             .json(self.request(Method::GET, &["object_info", class], &[]))
             .await?;
-        let Some(found) = answer.get(class).map(|definition| Arc::new(definition.clone())) else {
-            return Ok(None);
+        let unlike = |detail: String| ComfyError::BadAnswer {
+            what: format!("the answer to GET /object_info/{class}"),
+            detail,
+        };
+        let Value::Object(mut told) = answer else {
+            return Err(unlike("it is not an object".to_owned()));
+        };
+        let found = match told.remove(class) {
+            Some(definition @ Value::Object(_)) => Arc::new(definition),
+            None if told.is_empty() => return Ok(None),
+            _ => return Err(unlike("it does not describe this class".to_owned())),
         };
         self.with_definitions(|kept| kept.keep(class, Arc::clone(&found)));
         Ok(Some(found))

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use url::Url;
 use super::definitions::Definitions;
 use super::error::ComfyError;
 use super::rejection::said;
-use super::tls::{TlsTrouble, trouble};
+use super::tls::{TlsTrouble, check_file, trouble};
 use crate::bounded::{self, JsonLimit, Unread};
 
 /// How much is read of an answer; the largest is the definition of a node class, which lists every file of a folder.
@@ -45,6 +46,8 @@ pub struct ClientConfig {
     pub request_timeout: Duration,
     /// Credentials for a proxy in front of ComfyUI, which has none of its own.
     pub auth: Auth,
+    /// The file of trusted certificates that the user's environment names, where it names one.
+    pub certificates: Option<PathBuf>,
 }
 
 impl ClientConfig {
@@ -55,6 +58,7 @@ impl ClientConfig {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             auth: Auth::None,
+            certificates: None,
         }
     }
 }
@@ -112,7 +116,7 @@ impl Client {
     /// Prepares a client; nothing is sent yet.
     ///
     /// # Errors
-    /// [`ComfyError::Config`] when the address is not http(s) or the TLS setup fails.
+    /// [`ComfyError::Config`] when the address is not http(s) or the TLS setup fails; [`ComfyError::CertificateFile`].
     pub fn new(config: ClientConfig) -> Result<Self, ComfyError> {
         if !matches!(config.base_url.scheme(), "http" | "https") || config.base_url.host().is_none() {
             let detail = format!("{} is not an http:// or https:// address", config.base_url);
@@ -127,6 +131,8 @@ impl Client {
         if config.base_url.scheme() == "http" {
             // Looking for the system's certificates, which nothing here needs, fails on a machine that has none.
             builder = builder.tls_certs_only([]);
+        } else if let Some(path) = &config.certificates {
+            check_file(path)?;
         }
         let http = builder
             .build()

@@ -1,11 +1,13 @@
 //! What can go wrong between us and a ComfyUI server, told so that the reader knows the state things are in.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::tls::{BadCertificate, CERTIFICATES};
 use crate::text::Foreign;
 
 /// A failed exchange with ComfyUI, or a run that ended without a result.
@@ -25,7 +27,15 @@ pub enum ComfyError {
         /// Base address of the server.
         url: String,
         /// What is wrong with the certificate.
-        why: String,
+        why: BadCertificate,
+    },
+    /// The user's own file of certificates cannot be used; nothing was sent.
+    #[error("{} names {}, which {reason}; without it no certificate of ComfyUI's can be checked", CERTIFICATES, path.display())]
+    CertificateFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// No connection could be made, or the server stayed away longer than the grace period.
     #[error("ComfyUI at {url} cannot be reached: {detail}")]
@@ -151,7 +161,10 @@ impl ComfyError {
             Self::Unreachable { url, .. } => format!(
                 "Check that ComfyUI is running and that {url} opens in a browser, then call again: a run that ComfyUI still has is found, and not started twice."
             ),
-            Self::Certificate { .. } => "If it is your own certificate, name its PEM file in the environment variable SSL_CERT_FILE of this server, or add it to the system's trusted certificates; in a network of your own an http:// address does as well.".into(),
+            Self::Certificate { why, .. } => why.hint(),
+            Self::CertificateFile { .. } => format!(
+                "Name a PEM file (one with BEGIN CERTIFICATE) in the environment variable {CERTIFICATES}, or unset it: then the system's certificates count."
+            ),
             Self::Broken { .. } => "Call again: a run that may have been queued is looked up first, and is not started twice.".into(),
             Self::Http { status: 400, body, .. } if body.contains("HTTPS") => {
                 "The port speaks HTTPS: write https:// instead of http:// in the ComfyUI address.".into()
@@ -199,11 +212,13 @@ impl ComfyError {
             Self::Lost { .. } => {
                 "ComfyUI was restarted (its queue and history live in memory only): calling again looks once more, and then renders anew.".into()
             }
-            Self::Timeout { .. } => "The server may be busy loading a model: look the run up again later, or raise the time limit.".into(),
+            Self::Timeout { .. } => "The server may be busy loading a model: call again later. A run that ComfyUI has is found, and not started twice.".into(),
             Self::TooLarge { what, .. } if what.contains("/view") => "Make the image smaller; the limit cannot be changed.".into(),
-            Self::TooLarge { .. } => "Check that the address is a ComfyUI server: its answers are smaller. If it is one, restart it, which empties its history; the limit cannot be changed.".into(),
-            Self::TooMuchJson { .. } => {
-                "Clear ComfyUI's queue and history (or restart it) and ask again; the limit cannot be changed.".into()
+            Self::TooLarge { what, .. } | Self::TooMuchJson { what, .. } if is_of_runs(what) => {
+                "Check that the address is a ComfyUI server. If it is one, clear its queue and history (or restart it) and ask again; the limit cannot be changed.".into()
+            }
+            Self::TooLarge { .. } | Self::TooMuchJson { .. } => {
+                "Check that the address is a ComfyUI server: its own answers are smaller. If it is one, a custom node makes this one so large: update it or take it out; the limit cannot be changed.".into()
             }
             Self::BadAnswer { .. } => "Check that the address is a ComfyUI server and not another program or a login page.".into(),
             Self::ImageGone { cached: true, .. } => {
@@ -354,6 +369,11 @@ fn at_node(node: &Option<String>) -> String {
     )
 }
 
+/// Whether an answer grows with the runs that a server remembers.
+fn is_of_runs(what: &str) -> bool {
+    ["/queue", "/history"].iter().any(|path| what.contains(path))
+}
+
 fn detail_suffix(body: &str) -> String {
     if body.is_empty() {
         String::new()
@@ -380,6 +400,26 @@ fn gone(filename: &str, cached: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_grows_with_the_runs_is_to_be_cleared() {
+        let clear = |what: &str| {
+            let (what, limit) = (format!("the answer to {what}"), "8 values".to_owned());
+            let error = ComfyError::TooMuchJson { what, limit };
+            error.hint().contains("clear its queue and history")
+        };
+        for what in ["GET /queue", "GET /history", "GET /history/7f6d"] {
+            assert!(clear(what), "{what}");
+        }
+        for what in [
+            "GET /object_info/KSampler",
+            "POST /prompt",
+            "GET /system_stats",
+            "POST /upload/image",
+        ] {
+            assert!(!clear(what), "{what}");
+        }
+    }
 
     #[test]
     fn only_a_picture_is_to_be_made_smaller() {

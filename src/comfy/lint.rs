@@ -98,7 +98,7 @@ pub fn check(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
         live: live(graph, info),
         problems: Vec::new(),
     };
-    lint.whole_graph();
+    lint.problems.extend(no_output(graph, info));
     for node in graph.nodes() {
         lint.node(&node);
         if lint.problems.len() >= MOST_PROBLEMS && is_fatal(&lint.problems) {
@@ -111,6 +111,28 @@ pub fn check(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
     let mut problems = lint.problems;
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     problems
+}
+
+/// What is wrong with where the graph ends: it has no output node, or those it has make no picture.
+pub fn endings(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
+    no_output(graph, info).map_or_else(|| pictures(graph, info), |problem| vec![problem])
+}
+
+/// A graph without a node that saves or shows something runs nothing.
+fn no_output(graph: &Graph, info: &ObjectInfo) -> Option<Problem> {
+    let may_output = graph
+        .nodes()
+        .any(|node| info.get(node.class()).is_none_or(|spec| spec.output_node));
+    (!may_output).then(|| Problem {
+        node: None,
+        title: String::new(),
+        class: String::new(),
+        input: None,
+        kind: ProblemKind::NoOutput,
+        severity: Severity::Fatal,
+        message: "no node saves or shows a result, so there is nothing to run".to_owned(),
+        remedy: "Add a Save Image node to the workflow and export it again.".to_owned(),
+    })
 }
 
 /// What the output nodes make that is no picture: fatal where there is none beside it, since then nothing can be judged.
@@ -227,25 +249,6 @@ struct Lint<'a> {
 }
 
 impl<'a> Lint<'a> {
-    fn whole_graph(&mut self) {
-        let may_output = self
-            .graph
-            .nodes()
-            .any(|node| self.info.get(node.class()).is_none_or(|spec| spec.output_node));
-        if !may_output {
-            self.problems.push(Problem {
-                node: None,
-                title: String::new(),
-                class: String::new(),
-                input: None,
-                kind: ProblemKind::NoOutput,
-                severity: Severity::Fatal,
-                message: "no node saves or shows a result, so there is nothing to run".to_owned(),
-                remedy: "Add a Save Image node to the workflow and export it again.".to_owned(),
-            });
-        }
-    }
-
     /// Adds a problem that is only a warning where no output needs the node: the server does not look there.
     fn add(&mut self, node: &Node<'a>, input: Option<&str>, kind: ProblemKind, message: String, remedy: &str) {
         let everywhere = matches!(

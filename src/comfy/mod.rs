@@ -25,4 +25,4 @@ pub mod record;
 mod rejection;
 pub mod runs;
 mod socket;
-mod tls;
+pub mod tls;

@@ -25,13 +25,16 @@ pub(super) const HUB_VARIABLES: &[&str] = &[
     "no_proxy",
 ];
 
+/// The file of certificates to trust, as the TLS library and OpenSSL name it.
+pub(super) const CERTIFICATES: &str = "SSL_CERT_FILE";
+
 /// What OpenMP's libraries read: how their threads wait for one another. Who sets one knows better than we do.
 pub(super) const WAITING_VARIABLES: &[&str] = &["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"];
 
 /// The surroundings, as far as they matter. Tests make their own.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// The variables that begin with [`PREFIX`], those of the hub that models come from, and those of OpenMP, by their full
+    /// The variables that begin with [`PREFIX`], those of the hub that models come from, of OpenMP and of TLS, by their full
     /// names. Empty ones count as absent.
     pub vars: BTreeMap<String, OsString>,
     /// The user's home folder.
@@ -86,6 +89,7 @@ impl Environment {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
             .filter(|(name, _)| {
                 name.starts_with(PREFIX)
+                    || name == CERTIFICATES
                     || HUB_VARIABLES.contains(&name.as_str())
                     || WAITING_VARIABLES.contains(&name.as_str())
             })

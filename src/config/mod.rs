@@ -130,6 +130,8 @@ pub struct Config {
     pub comfyui: Sourced<Url>,
     /// How to sign in there.
     pub comfyui_auth: ComfyuiAuth,
+    /// The file of certificates to trust, if the environment names one: of the TLS library, for the ComfyUI server.
+    pub certificates: Option<PathBuf>,
     /// What HTTP clients of ours must present, if anything.
     pub http_token: Option<Secret>,
     /// The judge's model, an absolute path.

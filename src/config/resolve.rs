@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::environment::{Environment, PREFIX, WAITING_VARIABLES};
+use super::environment::{CERTIFICATES, Environment, PREFIX, WAITING_VARIABLES};
 use super::error::ConfigError;
 use super::file::{self, ConfigFile, Missing};
 use super::parse::{self, Places, Raw};
@@ -158,6 +158,7 @@ impl Config {
         Ok(Self {
             comfyui: parse::server("comfyui", comfyui.unwrap_or_else(|| default(DEFAULT_COMFYUI)))?,
             comfyui_auth: comfyui_auth(environment)?,
+            certificates: environment.vars.get(CERTIFICATES).map(PathBuf::from),
             http_token: secret(environment, HTTP_TOKEN)?,
             model: pick_path("model", flags.model, file.model)?,
             mmproj: pick_path("mmproj", flags.mmproj, file.mmproj)?,

@@ -150,6 +150,14 @@ pub enum HistoryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What is to be imported is not all of an exported session.
+    #[error("the exported session is cut off: {missing} of its {rows} rows are missing; nothing was imported")]
+    ImportCut {
+        /// How many rows its head promises.
+        rows: usize,
+        /// How many of them are not there.
+        missing: usize,
+    },
     /// A row of what is to be imported could not be read afterwards.
     #[error(
         "session {session} cannot be imported: a row of its table {table} cannot be read: {reason}; nothing was imported"
@@ -368,6 +376,9 @@ impl HistoryError {
             Self::UnreadableRow { session, .. } => format!(
                 "The other sessions are not affected. Use the newest prompt-calibrator; if it cannot read the row either, remove the session with `prompt-calibrator sessions prune {session} --yes`, or restore a copy of the file."
             ),
+            Self::ImportCut { .. } => {
+                "Copy the exported folder again, or export it once more with `prompt-calibrator sessions export`.".into()
+            }
             Self::ImportUnreadable { .. } | Self::Import { .. } => {
                 "Export it once more with `prompt-calibrator sessions export`.".into()
             }

@@ -46,7 +46,7 @@ pub use sessions::Stamp;
 pub use state::{RunState, RunUpdate};
 pub use store::Store;
 pub use time::Timestamp;
-pub use transfer::{Line, rename_images};
+pub use transfer::{Line, check_whole, rename_images};
 pub use trend::{RunCounts, TrendRow, TrendScore};
 pub use types::{
     Change, Frozen, Iteration, Judgement, NewIteration, NewJudgement, NewRun, NewSession, ReferenceKey, Run, RunImage,

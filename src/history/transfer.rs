@@ -2,7 +2,8 @@
 //!
 //! Every line is a row of a table with the table's name; a row is kept as it is stored, so that what goes out and comes in
 //! again is the same to the last bit, but for secrets, which do not go out. Judgements get new numbers where they come in, and
-//! decisions follow them. The format is that of the schema: [`Line::Head`] says which.
+//! decisions follow them. The format is that of the schema: [`Line::Head`] says which, and how many rows follow, so that a file
+//! that was cut is not taken for a session.
 
 use std::collections::BTreeMap;
 
@@ -82,6 +83,9 @@ pub enum Line {
         version: i64,
         /// The session.
         session: SessionId,
+        /// How many rows follow; exports of earlier programs do not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<usize>,
     },
     /// A row.
     Row {
@@ -90,6 +94,37 @@ pub enum Line {
         /// Its columns.
         row: Map<String, Value>,
     },
+}
+
+impl Line {
+    /// Reads a line of a file; the error says in words why it is none of an export.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        let value: Value = serde_json::from_str(text).map_err(|error| match error.is_eof() {
+            true => "it ends in the middle".to_owned(),
+            false => "it is not JSON".to_owned(),
+        })?;
+        serde_json::from_value(value)
+            .map_err(|_| "it is neither the head of an exported session nor a row of one of its tables".to_owned())
+    }
+}
+
+/// Makes sure that all rows are there that the head promises.
+///
+/// # Errors
+/// [`HistoryError::ImportCut`], [`HistoryError::Import`] for more rows than those.
+pub fn check_whole(lines: &[Line]) -> Result<()> {
+    let Some(Line::Head { rows: Some(rows), .. }) = lines.first() else {
+        return Ok(());
+    };
+    let (rows, found) = (*rows, lines.len() - 1);
+    match rows.checked_sub(found) {
+        Some(0) => Ok(()),
+        Some(missing) => Err(HistoryError::ImportCut { rows, missing }),
+        None => Err(bad(rows + 1, format!("its head says that it has only {rows} rows"))),
+    }
 }
 
 impl Store {
@@ -102,6 +137,7 @@ impl Store {
                 format: FORMAT.into(),
                 version: VERSION,
                 session: session.clone(),
+                rows: None,
             }];
             for (table, query) in TABLES {
                 for row in rows(transaction, query, &session)? {
@@ -110,6 +146,10 @@ impl Store {
                         row,
                     });
                 }
+            }
+            let count = lines.len() - 1;
+            if let Some(Line::Head { rows, .. }) = lines.first_mut() {
+                *rows = Some(count);
             }
             without_secrets(&mut lines);
             let images = images_of(&lines);
@@ -122,7 +162,7 @@ impl Store {
     /// for others is shown to `check`, which says what is wrong with it.
     ///
     /// # Errors
-    /// [`HistoryError::Import`] for what is no export, [`HistoryError::ImportUnreadable`] for a row that could not be read
+    /// [`HistoryError::Import`] for what is no export, [`HistoryError::ImportCut`] for a part of one, [`HistoryError::ImportUnreadable`] for a row that could not be read
     /// afterwards, [`HistoryError::SessionExists`] where it is there already.
     pub async fn import_session<C>(&self, lines: Vec<Line>, check: C) -> Result<SessionId>
     where
@@ -248,6 +288,7 @@ fn bad(line: usize, reason: impl Into<String>) -> HistoryError {
 }
 
 fn import(transaction: &Transaction<'_>, lines: Vec<Line>) -> Result<SessionId> {
+    check_whole(&lines)?;
     let mut lines = lines.into_iter().enumerate();
     let Some((
         0,
@@ -255,6 +296,7 @@ fn import(transaction: &Transaction<'_>, lines: Vec<Line>) -> Result<SessionId> 
             format,
             version,
             session,
+            rows: _,
         },
     )) = lines.next()
     else {

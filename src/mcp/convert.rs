@@ -189,7 +189,7 @@ fn plain(error: &str) -> String {
         .iter()
         .fold(error.to_owned(), |text, (word, plain)| text.replace(word, plain));
     match error.contains("integer `-1`, expected u64") {
-        true => format!("{plain} (none stands for a random one)"),
+        true => format!("{plain} (no number stands for a random seed: name one)"),
         false => plain,
     }
 }

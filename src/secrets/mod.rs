@@ -5,6 +5,7 @@
 //! out: in results, views, resources, the report, an export, on the terminal and in the log.
 
 mod json;
+mod lines;
 mod names;
 mod shapes;
 
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 pub use json::inputs_in;
+pub use lines::masked_by_name;
 pub use names::is_secret_name;
 
 /// What stands for a secret.

@@ -17,7 +17,7 @@ const OTHER_KEYS: &str = "\
 /// Words before "token" that say that it is a piece of text.
 const OTHER_TOKENS: &str = "\
     begin bos class cls concept embedding end eos first image initializer instance last mask max min negative \
-    new next pad padding placeholder positive prompt sep special start stop style text trigger unk vision \
+    new next pad padding placeholder positive progress prompt sep special start stop style text trigger unk vision \
     word";
 
 /// Words before "keys" and "tokens" that say that they are secrets; else they are parts of a picture or a text.

@@ -49,6 +49,7 @@ fn names_that_hold_a_secret_and_names_that_do_not() {
         "stop_token",
         "trigger_token",
         "placeholder_token",
+        "progress_token",
         "sort_key",
         "chroma_key",
         "hot_key",

@@ -128,12 +128,14 @@ pub enum ServiceError {
         how: String,
     },
     /// Somebody stopped a run in ComfyUI itself.
-    #[error("run {run} was stopped in ComfyUI{}, at its page or by another program and not by this server; it has no picture", at_node(.node))]
+    #[error("run {run} was stopped in ComfyUI{}, at its page or by another program and not by this server; it has no picture{}", at_node(.node), not_begun(.left))]
     StoppedInComfyui {
         /// The run.
         run: PromptId,
         /// The node that was at work, if one was.
         node: Option<String>,
+        /// The seeds of the same call that were then not begun.
+        left: Vec<u64>,
     },
     /// A defect.
     #[error("an internal error: {0}. What was on disk is intact")]
@@ -144,6 +146,15 @@ fn at_node(node: &Option<String>) -> String {
     node.as_ref()
         .map(|id| format!(" at node {:#}", Foreign(id)))
         .unwrap_or_default()
+}
+
+fn not_begun(seeds: &[u64]) -> String {
+    let named: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    match seeds {
+        [] => String::new(),
+        [one] => format!(", and seed {one} was not begun"),
+        _ => format!(", and seeds {} were not begun", named.join(", ")),
+    }
 }
 
 /// What to do about ComfyUI where an iteration is named: an agent knows only tools.
@@ -170,6 +181,12 @@ impl ServiceError {
         matches!(self, Self::Comfy(error) if error.is_passing())
     }
 
+    /// Whether it tells how things stood, and nothing of the work itself: a connection or a disk may have been mended since.
+    #[must_use]
+    pub fn may_be_mended(&self) -> bool {
+        self.is_passing() || matches!(self, Self::History(_))
+    }
+
     /// Whether the caller cancelled.
     #[must_use]
     pub fn is_cancellation(&self) -> bool {
@@ -178,6 +195,19 @@ impl ServiceError {
             Self::At { error, .. } => error.is_cancellation(),
             _ => false,
         }
+    }
+
+    /// Whether somebody stopped a run in ComfyUI itself.
+    pub(super) fn is_stopped_by_somebody(&self) -> bool {
+        matches!(self, Self::StoppedInComfyui { .. })
+    }
+
+    /// The same, with the seeds that were not begun because of it.
+    pub(super) fn with_left(mut self, seeds: Vec<u64>) -> Self {
+        if let Self::StoppedInComfyui { left, .. } = &mut self {
+            *left = seeds;
+        }
+        self
     }
 
     /// Whether there was not enough memory, for the judge or for ComfyUI.

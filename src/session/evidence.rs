@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decided::{JudgedSeeds, Pair};
 use super::deciding::Deciding;
 use super::decision_log::{RecordId, UnreadableRecords};
-use super::judging::rubric_of;
+use super::judge_plan::rubric_of;
 use super::pictured::Pictured;
 use super::question::is_seedless;
 use super::records::{DirectAnswer, JudgementRecord};

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Service, ServiceError};
 use crate::comfy::error::ComfyError;
 use crate::comfy::images::OutputImage;
+use crate::comfy::inject::Pictures;
 use crate::comfy::outputs::Media;
 use crate::comfy::record::Finished;
 use crate::history::{PromptId, RunImage};
@@ -25,6 +26,7 @@ impl Service {
         &self,
         id: PromptId,
         finished: &Finished,
+        shown: &Pictures,
         teller: &Teller,
         cancel: &CancellationToken,
     ) -> Result<Option<String>, ServiceError> {
@@ -33,7 +35,7 @@ impl Service {
             .iter()
             .partition(|image| Media::of_file(&image.filename).is_none());
         if files.is_empty() {
-            return Err(no_picture(finished, &others));
+            return Err(no_picture(finished, &others, shown));
         }
         let taken = &files[..files.len().min(MAX_PICTURES)];
         let (mut images, mut notes) = (Vec::new(), Vec::new());
@@ -76,7 +78,7 @@ pub(super) fn has_no_picture(error: &ServiceError) -> bool {
 }
 
 /// Why a run that finished gave no picture. A branch that a filter stopped is no fault of the workflow.
-fn no_picture(finished: &Finished, others: &[&OutputImage]) -> ServiceError {
+fn no_picture(finished: &Finished, others: &[&OutputImage], shown: &Pictures) -> ServiceError {
     if !finished.blocked.is_empty() {
         let blocked: Vec<String> = finished
             .blocked
@@ -110,10 +112,22 @@ fn no_picture(finished: &Finished, others: &[&OutputImage]) -> ServiceError {
             ),
             media.remedy(),
         ),
-        None => ServiceError::usage(
-            "the run finished without a picture: the workflow saves or previews no image",
-            "Add a SaveImage node behind the sampler's decoded image, export the workflow again, and open a session with it.",
-        ),
+        // A filter that says nothing leaves no other trace than that.
+        None => match shown.ranked().first() {
+            Some(node) => ServiceError::usage(
+                format!(
+                    "the run finished without a picture: node {} ({:#}) showed none. Something before it let nothing through (a \
+                     switch, a filter), or it keeps its pictures where ComfyUI does not list them",
+                    node.node,
+                    Foreign(&node.title)
+                ),
+                "Change what the switch or filter goes by (the prompt, its setting), or save with a SaveImage node.",
+            ),
+            None => ServiceError::usage(
+                "the run finished without a picture: the workflow saves or previews no image",
+                "Add a SaveImage node behind the sampler's decoded image, export the workflow again, and open a session with it.",
+            ),
+        },
     }
 }
 
@@ -162,11 +176,14 @@ fn left_out(pictures: usize, others: &[&OutputImage]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use uuid::Uuid;
 
     use super::*;
+    use crate::comfy::graph::Graph;
     use crate::comfy::images::ImageKind;
+    use crate::comfy::inject::{find, pictures};
+    use crate::comfy::object_info::ObjectInfo;
     use crate::comfy::record::Blocked;
 
     fn file(name: &str) -> OutputImage {
@@ -200,16 +217,33 @@ mod tests {
                 message: "not safe".to_owned(),
             }]),
             &[],
+            &Pictures::default(),
         );
         assert!(error.to_string().contains("on purpose"), "{error}");
         assert!(!error.hint().contains("SaveImage"), "{}", error.hint());
-        assert!(no_picture(&finished(Vec::new()), &[]).hint().contains("SaveImage"));
+        let nothing = no_picture(&finished(Vec::new()), &[], &Pictures::default());
+        assert!(nothing.hint().contains("Add a SaveImage"), "{}", nothing.hint());
+        // A filter that says nothing: the node that saves is there, and was never reached.
+        let graph = json!({
+            "8": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8}},
+            "9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0]}, "_meta": {"title": "Final"}},
+        });
+        let graph = Graph::from_json(graph).unwrap();
+        let info = ObjectInfo::default();
+        let shown = pictures(&graph, &info, &find(&graph, &info));
+        let error = no_picture(&finished(Vec::new()), &[], &shown);
+        let told = error.to_string();
+        assert!(
+            told.contains("node 9 (Final) showed none") && told.contains("let nothing through"),
+            "{told}"
+        );
+        assert!(!error.hint().contains("Add a SaveImage"), "{}", error.hint());
     }
 
     #[test]
     fn what_is_no_picture_is_named_with_the_advice_that_helps() {
         let clip = file("clip.mp4");
-        let error = no_picture(&finished(Vec::new()), &[&clip]);
+        let error = no_picture(&finished(Vec::new()), &[&clip], &Pictures::default());
         assert!(error.to_string().contains("node 9 made a video"), "{error}");
         assert!(error.hint().contains("Preview Image"), "{}", error.hint());
 

@@ -11,7 +11,7 @@ use super::files::blocking;
 use super::opening::{Base, graph_hash};
 use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
-use super::{Service, ServiceError};
+use super::{Service, ServiceError, texts};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason};
 use crate::comfy::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
@@ -110,6 +110,7 @@ impl Service {
     /// [`ServiceError`]; nothing was recorded then.
     pub async fn inject(&self, request: InjectRequest, cancel: &CancellationToken) -> Result<Injected, ServiceError> {
         check_numbers(&request)?;
+        texts::check(&request)?;
         let _turn = turn(&self.drafting, 1, cancel).await?;
         let session = match &request.session {
             Some(id) => Some(self.open_session(id).await?),
@@ -128,7 +129,7 @@ impl Service {
         // A workflow of a video or a sound has no place for a prompt that would be worth a question. A knob may change the format.
         let (located, endings) = self
             .aside(cancel, move || {
-                let endings = lint::pictures(&located.graph, &located.info);
+                let endings = lint::endings(&located.graph, &located.info);
                 Ok((located, endings))
             })
             .await?;
@@ -178,7 +179,14 @@ impl Service {
             (None, Some(opening)) => opening.rubric.explicit,
             (None, None) => false,
         };
-        if let Err(refusal) = guard_texts(explicit, &applied, &edits) {
+        // A long prompt takes a while.
+        let (applied, edits, guarded) = self
+            .aside(cancel, move || {
+                let guarded = guard_texts(explicit, &applied, &edits);
+                Ok((applied, edits, guarded))
+            })
+            .await?;
+        if let Err(refusal) = guarded {
             let session = session.as_ref().map(|session| &session.id);
             self.store.record_refusal(session, &refusal.to_string()).await?;
             return Err(refusal.into());

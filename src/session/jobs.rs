@@ -68,9 +68,9 @@ impl<T> Job<T> {
     }
 
     /// Whether it is joined rather than replaced: it runs, or has ended and nobody was told how. That a server could not be
-    /// reached then is no news now.
+    /// reached then, or a disk had no room, is no news now.
     fn stays(&self) -> bool {
-        let passed = matches!(&*self.ended.borrow(), Some(Err(error)) if error.is_passing());
+        let passed = matches!(&*self.ended.borrow(), Some(Err(error)) if error.may_be_mended());
         self.runs() || !passed && !self.told.load(Ordering::Acquire) && !self.cancel.is_cancelled()
     }
 }

@@ -13,6 +13,7 @@ mod fetch;
 mod files;
 mod inject;
 mod jobs;
+mod judge_plan;
 mod judging;
 mod memory;
 mod notebook;
@@ -30,6 +31,7 @@ mod sharing;
 mod show;
 pub mod stats;
 mod target;
+mod texts;
 mod uploads;
 mod work;
 
@@ -65,7 +67,7 @@ pub use deciding::Outcome;
 pub use decision_log::{RecordId, UnreadableRecords};
 pub use records::JudgementRecord;
 pub use sharing::{HandOver, Policy, Side};
-pub use show::{Previews, hash_of};
+pub use show::{MAX_SENT, Previews, hash_of};
 
 use deciding::AtWork;
 use jobs::Jobs;
@@ -128,10 +130,10 @@ const GRAPHS_AT_ONCE: usize = 2;
 
 /// How many calls write into a workflow at a time, so that large ones do not add up. Long enough to go on when ComfyUI keeps one
 /// of them waiting.
-const DRAFTS_AT_ONCE: usize = 3;
+const DRAFTS_AT_ONCE: usize = 2;
 
-/// KiB of JSON text of the workflows that are rendered at a time: two of the largest, and of usual ones more than there may be jobs.
-const RENDERED_KIB: u32 = 1536;
+/// KiB of JSON text of the workflows that are rendered at a time: one of the largest, and of usual ones some dozens.
+const RENDERED_KIB: u32 = 1024;
 
 impl Service {
     /// Puts the parts together. Takes no lock, port or GPU: the history opens and the judge loads

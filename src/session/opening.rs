@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::question::{self, NO_SEED, Question};
 use super::records;
-use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, QueueRequest, Service, ServiceError};
+use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, QueueRequest, Service, ServiceError, texts};
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Role};
 use crate::comfy::knobs::check_seed;
@@ -186,6 +186,7 @@ impl Service {
         request: &QueueRequest,
         cancel: &CancellationToken,
     ) -> Result<Result<Session, Question>, ServiceError> {
+        texts::check(&request.edits)?;
         let mut needed = request.planned();
         let given = &request.edits.place;
         // What is rendered already is not asked about again.
@@ -194,7 +195,10 @@ impl Service {
         let rendered: Vec<u64> = finished.map(|run| run.seed).collect();
         needed.seeds.retain(|seed| !rendered.contains(seed));
         needed.judged &= rendered.is_empty();
-        let begun = self.queued.knows(&format!("{}/{n}", session.id));
+        // What goes on already was settled; seeds that are new are looked at.
+        let asked = self.store.seeds_of(&session.id, n).await?;
+        let begun =
+            self.queued.knows(&format!("{}/{n}", session.id)) && needed.seeds.iter().all(|seed| asked.contains(seed));
         let nothing = begun || needed.seeds.is_empty() && !needed.judged;
         if request.stop || given.is_empty() && nothing {
             return Ok(Ok(session));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::advice::{Advice, Facts, Step, advise};
 use super::decided::{Decided, newest};
 use super::decision_log::RecordId;
-use super::judging::rubric_of;
+use super::judge_plan::rubric_of;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use crate::history::{Iteration, JudgeHash, Judgement, Run, RunImage, Session, SessionSummary, Span, TrendRow};

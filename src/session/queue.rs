@@ -12,9 +12,10 @@ use super::deciding::Outcome;
 use super::inject::turn;
 use super::jobs::{Joined, Waited};
 use super::judging::Judgement;
-use super::question::Planned;
+use super::question::{NO_SEED, Planned};
 use super::work::Work;
 use super::{Caller, Draft, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
+use crate::comfy::inject::Role;
 use crate::history::{HistoryError, IterationNo, PromptId, Run, RunImage, RunState, Session, SessionId, Span};
 use crate::progress::{Progress, Teller};
 
@@ -146,6 +147,7 @@ impl Service {
         teller: &Teller,
         cancel: &CancellationToken,
     ) -> Result<QueueAnswer, ServiceError> {
+        let deadline = Instant::now() + request.wait;
         let mut request = request;
         let mut once = BTreeSet::new();
         request.seeds.retain(|seed| once.insert(*seed));
@@ -209,7 +211,10 @@ impl Service {
                 "Give `reference` with the prompt, or leave `judge` out.",
             ));
         }
-        let deadline = Instant::now() + request.wait;
+        // Before anything is answered: a call that is broken off, or that joins a run of other seeds, leaves a trace of its own.
+        if !request.seeds.is_empty() && takes_seeds(&session) {
+            self.store.ask_for_seeds(&session.id, n, request.seeds.clone()).await?;
+        }
         loop {
             let work = Work {
                 service: self.clone(),
@@ -412,6 +417,15 @@ impl QueueRequest {
             judged: self.judge,
         }
     }
+}
+
+/// Whether seeds make a difference, as far as the session knows.
+fn takes_seeds(session: &Session) -> bool {
+    session
+        .opened
+        .choices
+        .get(&Role::Seed.to_string())
+        .is_none_or(|place| place != NO_SEED)
 }
 
 /// Whether a request writes something, so that a new iteration is made of it.

@@ -2,7 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::judging::{BestSoFar, JudgementOf, Plan, Subject};
+use super::judge_plan::{Plan, Subject};
+use super::judging::{BestSoFar, JudgementOf};
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use crate::history::{JudgeHash, NewJudgement, RubricHash, Span};

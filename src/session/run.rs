@@ -73,7 +73,10 @@ impl Service {
             Err(error) => return Err(self.ended_badly(run.prompt_id, error, cancel.is_cancelled()).await),
         };
         let told = result_first(&mut finished, plan.pictures);
-        let fetched = match self.fetch(run.prompt_id, &finished, teller, cancel).await {
+        let fetched = match self
+            .fetch(run.prompt_id, &finished, plan.pictures, teller, cancel)
+            .await
+        {
             Ok(fetched) => fetched,
             Err(error) => {
                 // Otherwise the pictures are still there: the run stays open, and asking again fetches them.
@@ -132,7 +135,11 @@ impl Service {
                 (RunUpdate::Cancelled { by: None }, told)
             }
             ComfyError::Interrupted { node_id, .. } => {
-                let told = ServiceError::StoppedInComfyui { run: id, node: node_id };
+                let told = ServiceError::StoppedInComfyui {
+                    run: id,
+                    node: node_id,
+                    left: Vec::new(),
+                };
                 (
                     RunUpdate::Cancelled {
                         by: Some(told.to_string()),

@@ -10,8 +10,8 @@ use crate::hint;
 use crate::history::{ImageHash, StoredImage, Verify};
 use crate::picture::{Limits, MAX_CELLS, PREVIEW_SIDE, Picture, SheetCell, decode, preview, sheet};
 
-/// Larger files are not sent: they would be a third larger in base64, and clients keep whole messages in memory.
-const MAX_SENT: u64 = 8 << 20;
+/// Larger files are not sent, in bytes: they would be a third larger in base64, and clients keep whole messages in memory.
+pub const MAX_SENT: u64 = 8 << 20;
 
 /// Previews that one result carries at most: a client's conversation keeps them all.
 const MOST_PREVIEWS: usize = 8;

@@ -48,7 +48,7 @@ impl RenderTurn {
 /// The work behind a handle.
 pub(super) struct Work {
     pub service: Service,
-    /// Without its workflow, which is read when it is needed.
+    /// From a call it comes without its workflow, which is read when there is room for it.
     pub session: Session,
     pub n: IterationNo,
     pub seeds: Vec<u64>,
@@ -93,11 +93,17 @@ impl Work {
         let part = |i: usize| teller.part(i as f64 / parts as f64, (i + 1) as f64 / parts as f64);
         let mut reports = Vec::new();
         let mut failed: Vec<(u64, ServiceError)> = Vec::new();
+        let (mut stopped, mut not_begun) = (false, Vec::new());
         let mut turn = RenderTurn {
             lease: None,
             hand_overs: Vec::new(),
         };
         for (i, seed) in seeds.iter().enumerate() {
+            // Whoever stopped one of them does not want the others either.
+            if stopped && self.finished(*seed).await?.is_none() {
+                not_begun.push(*seed);
+                continue;
+            }
             match self
                 .one(&iteration, &located, *seed, &mut turn, &part(i), &cancel)
                 .await
@@ -106,6 +112,7 @@ impl Work {
                 Err(error) if cancel.is_cancelled() => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, seed, "a run failed");
+                    stopped |= error.is_stopped_by_somebody();
                     failed.push((*seed, error));
                 }
             }
@@ -160,10 +167,12 @@ impl Work {
         }
         let Some(last) = reports.last_mut() else {
             let nothing = || ServiceError::Internal("an iteration without a seed".to_owned());
-            return Err(failed.into_iter().next().map_or_else(nothing, |(_, error)| error));
+            let first = failed.into_iter().next().map_or_else(nothing, |(_, error)| error);
+            return Err(first.with_left(not_begun));
         };
         if !failed.is_empty() {
             let words = last.remark.take().into_iter().chain(failed_in_words(&failed));
+            let words = words.chain(not_begun.iter().map(|seed| format!("Seed {seed} was not begun.")));
             last.remark = Some(words.collect::<Vec<_>>().join(" "));
         }
         Ok(Queued {

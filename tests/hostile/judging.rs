@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, Via};
 use crate::prey::{Prey, VERSION, signal, within};
 use crate::studio::workflow;
+use crate::support::chain::with_samplers;
 use crate::support::mcp_client::{Era, McpClient};
 
 const ERA: Era = Era::Session(VERSION);
@@ -128,15 +129,7 @@ async fn no_session_delays_anothers_ping() {
         idle = idle.max(ping(&other).await);
     }
     // Its places take a while to be found.
-    let mut chain = workflow(1);
-    for n in 0..2_000 {
-        let mut next = chain["5"].clone();
-        let before = if n == 0 { "5".to_owned() } else { format!("s{}", n - 1) };
-        next["inputs"]["latent_image"] = json!([before, 0]);
-        chain[format!("s{n}")] = next;
-    }
-    chain["6"]["inputs"]["samples"] = json!(["s1999", 0]);
-    let chain = bench.write("chain.json", chain.to_string());
+    let chain = bench.write("chain.json", with_samplers(workflow(1), 2_000).to_string());
     let calls = [
         ("judge_pair", pair.clone()),
         (

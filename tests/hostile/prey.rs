@@ -29,7 +29,7 @@ pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 /// What a process holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Held {
-    /// Resident memory, in KiB.
+    /// Resident memory without the pages of files, in KiB: those of the program come in as it is used.
     pub memory: u64,
     pub descriptors: usize,
     pub threads: usize,
@@ -140,13 +140,13 @@ impl Prey {
             line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
         };
         Held {
-            memory: number("VmRSS:"),
+            memory: number("RssAnon:"),
             descriptors: fs::read_dir(format!("/proc/{}/fd", self.pid)).unwrap().count(),
             threads: usize::try_from(number("Threads:")).unwrap(),
         }
     }
 
-    /// The most memory that it ever held, in KiB.
+    /// The most memory that it ever held, in KiB, with the pages of its own file: not to be compared with what [`Held`] counts.
     pub fn peak(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();

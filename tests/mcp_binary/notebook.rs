@@ -384,6 +384,30 @@ async fn sessions_are_listed_shown_taken_out_and_in_and_removed() {
         "{error}"
     );
     fs::write(&damaged, whole).unwrap();
+    // Cut between two lines, and within one.
+    let rows = folder.join("session.jsonl");
+    let whole = fs::read_to_string(&rows).unwrap();
+    let count = whole.lines().count();
+    let first: Vec<&str> = whole.lines().take(3).collect();
+    for (cut, words) in [
+        (
+            first.join("\n"),
+            format!("{} of its {} rows are missing", count - 3, count - 1),
+        ),
+        (format!("{}\n{{\"table\": \"ru", first[0]), "line 2 of".to_owned()),
+        (
+            format!("{}\n{{\"rows\": []}}", first[0]),
+            "is not understood".to_owned(),
+        ),
+    ] {
+        fs::write(&rows, cut).unwrap();
+        let (ok, _, error) = command(&bench, &["sessions", "import", &to]);
+        assert!(
+            !ok && error.contains(&words) && error.contains("nothing was imported") && !error.contains("untagged"),
+            "{words}: {error}"
+        );
+    }
+    fs::write(&rows, whole).unwrap();
     let (ok, told, error) = command(&bench, &["sessions", "import", &to]);
     assert!(ok && told.contains("7 pictures imported"), "{told}{error}");
     let trend = server.tool("get_history", json!({"session": session})).await;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::ERA;
 use crate::bench::{Bench, Via};
 use crate::studio::{LivingStudio, hires_workflow, workflow};
+use crate::support::chain::with_samplers;
 
 /// A picture of the first pass is saved beside that of the second, by a node that ComfyUI executes first.
 fn two_saves() -> Value {
@@ -216,14 +217,7 @@ async fn a_result_that_takes_too_much_memory_is_taken_as_a_jpeg_and_that_is_said
 #[tokio::test]
 async fn a_workflow_of_thousands_of_samplers_is_a_question_and_holds_nobody_up() {
     let bench = Bench::new(Via::Stdio, ERA).await;
-    let mut graph = workflow(1);
-    for n in 0..2_000 {
-        let mut next = graph["5"].clone();
-        let before = if n == 0 { "5".to_owned() } else { format!("s{}", n - 1) };
-        next["inputs"]["latent_image"] = json!([before, 0]);
-        graph[format!("s{n}")] = next;
-    }
-    graph["6"]["inputs"]["samples"] = json!(["s1999", 0]);
+    let graph = with_samplers(workflow(1), 2_000);
     let workflow = bench.write("many.json", graph.to_string());
     let server = bench.open().await;
     let call = server.start_tool(

@@ -229,6 +229,38 @@ async fn a_node_that_fails_is_named() {
 }
 
 #[tokio::test]
+async fn texts_beyond_their_limits_are_refused_and_nothing_is_recorded() {
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let (text, note) = ("x".repeat(64 * 1024), "x".repeat(4 * 1024));
+    let longer = |text: &str| format!("{text}x");
+    for (field, value, limit) in [
+        ("positive", json!(longer(&text)), "65536"),
+        ("negative", json!(longer(&text)), "65536"),
+        ("knobs", json!({"positive": longer(&text)}), "65536"),
+        ("note", json!(longer(&note)), "4096"),
+    ] {
+        for tool in ["inject_prompt", "queue_generation"] {
+            let mut arguments = json!({"workflow": bench.file("workflow.json"), "positive": "a fox"});
+            arguments[field] = value.clone();
+            let said = server.refused(tool, arguments).await;
+            for word in [field, limit, "nothing was written"] {
+                assert!(said.contains(word), "{tool} {field}, {word}: {said}");
+            }
+        }
+    }
+    let titled = json!({"workflow": bench.file("workflow.json"), "positive": "a fox", "title": longer(&note)});
+    let said = server.refused("inject_prompt", titled).await;
+    assert!(said.contains("`title`") && said.contains("4096"), "{said}");
+    let none = server.tool("get_history", json!({})).await;
+    assert!(none.get("sessions").is_none(), "{none}");
+    assert_eq!(bench.studio.submissions().await, 0);
+    // What is as long as may be is taken.
+    let taken = json!({"workflow": bench.file("workflow.json"), "positive": text, "note": note, "title": note});
+    server.tool("inject_prompt", taken).await;
+}
+
+#[tokio::test]
 async fn a_workflow_of_a_video_is_refused_before_anything_is_posted() {
     let bench = Bench::new(Via::Stdio, ERA).await;
     let posts = Arc::new(AtomicUsize::new(0));

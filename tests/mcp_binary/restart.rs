@@ -74,6 +74,29 @@ async fn seeds_of_a_call_that_was_broken_off_are_finished() {
     assert_eq!(bench.studio.submissions().await, 2, "each once");
 }
 
+#[tokio::test]
+async fn seeds_that_are_asked_for_while_others_run_are_run_too() {
+    let studio = LivingStudio::new(Duration::from_millis(20)).await;
+    let bench = Bench::with_studio(Via::Stdio, ERA, studio);
+    let server = bench.open().await;
+    let session = server.session(&bench).await;
+    let first =
+        json!({"session": session, "positive": "a blue square", "knobs": {"steps": 60}, "seeds": [5, 6], "wait_s": 0});
+    server.tool("queue_generation", first).await;
+    let others = json!({"session": session, "iteration": 2, "seeds": [7, 8], "wait_s": 0});
+    let told = server.tool("queue_generation", others).await;
+    assert_eq!(told["state"], "running", "{told}");
+
+    let made = server
+        .tool("queue_generation", json!({"session": session, "iteration": 2}))
+        .await;
+    assert_eq!(made["state"], "done", "{made}");
+    let runs = made["runs"].as_array().unwrap();
+    let seeds: Vec<u64> = runs.iter().map(|run| run["seed"].as_u64().unwrap()).collect();
+    assert_eq!(seeds, [5, 6, 7, 8], "{made}");
+    assert_eq!(bench.studio.submissions().await, 4, "each once");
+}
+
 /// Two clients of one user: each has a server of its own on the same data folder.
 #[tokio::test]
 async fn two_servers_share_a_data_folder() {

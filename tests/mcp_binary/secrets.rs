@@ -120,6 +120,22 @@ async fn comfyui_gets_them_and_no_answer_tells_them() {
     }
 }
 
+/// Libraries print what they are given.
+#[tokio::test]
+async fn the_longest_log_tells_none_of_them() {
+    let mut bench = Bench::new(Via::Stdio, ERA).await;
+    let file = bench.file("server.log");
+    bench.settings = vec!["--log", "trace", "--log-file", file.clone().leak()];
+    let server = bench.open().await;
+    let session = opened(&bench, &server).await;
+    let next =
+        json!({"session": session, "positive": "a blue square", "knobs": {"5.password": format!("{PASSWORD}!")}});
+    server.whole("inject_prompt", next).await;
+    let log = fs::read_to_string(&file).unwrap();
+    assert!(log.contains("TRACE") && log.contains("5.password"), "{log}");
+    holds_none("the log", &log);
+}
+
 #[tokio::test]
 async fn what_leaves_this_machine_holds_none_of_them() {
     let bench = Bench::new(Via::Stdio, ERA).await;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedKey, DnType, IsCa, KeyPair, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::json;
@@ -25,7 +25,12 @@ struct Gate {
 
 impl Gate {
     async fn before(server: SocketAddr, authorization: &'static str) -> Self {
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let own = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        Self::with(own, server, authorization).await
+    }
+
+    async fn with(own: CertifiedKey<KeyPair>, server: SocketAddr, authorization: &'static str) -> Self {
+        let CertifiedKey { cert, signing_key } = own;
         let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -149,6 +154,60 @@ async fn a_run_through(authorization: &'static str, variables: &[(&'static str, 
         .refused("inject_prompt", json!({"workflow": "last", "positive": "a red circle"}))
         .await;
     assert!(said.contains("self-signed") && said.contains("SSL_CERT_FILE"), "{said}");
+}
+
+/// As `openssl req -x509` makes one without further words: for any use, an authority's too.
+fn of_an_authority() -> CertifiedKey<KeyPair> {
+    let signing_key = KeyPair::generate().unwrap();
+    let mut wanted = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    wanted.distinguished_name.push(DnType::CommonName, "localhost");
+    wanted.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let cert = wanted.self_signed(&signing_key).unwrap();
+    CertifiedKey { cert, signing_key }
+}
+
+/// Whatever asks ComfyUI first, the certificate is what it says.
+#[tokio::test]
+async fn an_authoritys_certificate_is_told_with_how_to_make_another() {
+    let mut bench = Bench::new(Via::Stdio, ERA).await;
+    let studio = bench.studio.url.trim_start_matches("http://").parse().unwrap();
+    let gate = Gate::with(of_an_authority(), studio, "Bearer nobody").await;
+    let certificate = bench.write("gate.pem", &gate.certificate);
+    bench.variables = vec![("SSL_CERT_FILE", certificate)];
+    let server = bench.start(&gate.url).await;
+    server.open().await;
+    let file = bench.file("workflow.json");
+    for (tool, arguments) in [
+        ("inject_prompt", json!({"workflow": "last", "positive": "a red circle"})),
+        (
+            "queue_generation",
+            json!({"workflow": file, "positive": "a red circle"}),
+        ),
+    ] {
+        let said = server.refused(tool, arguments).await;
+        for word in [
+            "an authority",
+            "basicConstraints=critical,CA:FALSE",
+            "subjectAltName=DNS:HOST",
+            &gate.url,
+        ] {
+            assert!(said.contains(word), "{word}: {said}");
+        }
+        assert!(!said.contains("CaUsedAsEndEntity"), "{said}");
+    }
+    // Over plain HTTP the port is told apart from ComfyUI, whatever its certificate.
+    let plain = gate.url.replace("https://", "http://");
+    drop(server);
+    let server = bench.start(&plain).await;
+    server.open().await;
+    let file = bench.file("workflow.json");
+    let said = server
+        .refused(
+            "queue_generation",
+            json!({"workflow": file, "positive": "a red circle"}),
+        )
+        .await;
+    assert!(said.contains("speaks HTTPS"), "{said}");
 }
 
 #[tokio::test]

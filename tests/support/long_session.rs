@@ -35,6 +35,7 @@ pub async fn put(store: &Store, iterations: u32) -> SessionId {
         format: "prompt-calibrator session".into(),
         version: 2,
         session: id.clone(),
+        rows: None,
     }];
     lines.push(row("sessions", json!({
         "id": id, "created_at": start, "title": "A portrait at dusk, the way the old magazine had it on its cover",

@@ -5,6 +5,7 @@
 
 pub mod answering;
 pub mod browser;
+pub mod chain;
 pub mod long_session;
 pub mod mcp_client;
 pub mod mcp_inbox;

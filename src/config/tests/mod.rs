@@ -86,6 +86,16 @@ fn defaults_need_nothing() {
     assert!(!place.at("data").exists(), "resolving makes nothing");
 }
 
+#[test]
+fn the_file_of_certificates_is_that_of_the_environment() {
+    let mut place = Place::new();
+    assert_eq!(place.resolve(&[]).unwrap().certificates, None);
+    place.environment.vars.insert("SSL_CERT_FILE".into(), "own.pem".into());
+    let config = place.resolve(&[]).unwrap();
+    assert_eq!(config.certificates, Some("own.pem".into()));
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
 /// Who tells OpenMP how to wait is not overruled.
 #[test]
 fn variables_of_openmp_are_noticed() {
@@ -345,5 +355,6 @@ fn flags_may_stand_behind_the_command() {
 fn the_process_has_surroundings() {
     let environment = Environment::from_process();
     assert!(environment.cwd.is_absolute());
-    assert!(environment.vars.keys().all(|name| name.starts_with(PREFIX)));
+    let read = |name: &str| name.starts_with(PREFIX) || name == super::environment::CERTIFICATES;
+    assert!(environment.vars.keys().all(|name| read(name)));
 }

@@ -7,6 +7,10 @@ pub const TYPES: &[(&str, &str)] = &[
         "ClientError::Wrong tells it, and what to do",
     ),
     (
+        "prompt_calibrator::comfy::tls::BadCertificate",
+        "ComfyError::Certificate tells it, and what to do",
+    ),
+    (
         "prompt_calibrator::eval::folder::error::Problem",
         "FolderError tells it, and what to do",
     ),

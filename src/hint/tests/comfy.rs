@@ -7,6 +7,7 @@ use crate::comfy::error::ComfyError;
 use crate::comfy::graph::GraphError;
 use crate::comfy::inject::{ChoiceError, ProofError, Role};
 use crate::comfy::knobs::InjectError;
+use crate::comfy::tls::BadCertificate;
 
 fn s() -> String {
     "x".to_owned()
@@ -32,6 +33,7 @@ fn comfyui() -> Vec<Sample> {
         exception_type: s(),
         out_of_memory,
     };
+    let certificate = |why| ComfyError::Certificate { url: s(), why };
     let prompt_id = Uuid::nil();
     let problem = || crate::comfy::error::NodeProblem {
         node_id: None,
@@ -44,7 +46,16 @@ fn comfyui() -> Vec<Sample> {
     };
     samples![
         ComfyError::Config { detail: s() },
-        ComfyError::Certificate { url: s(), why: s() },
+        certificate(BadCertificate::Unknown),
+        certificate(BadCertificate::Authority),
+        certificate(BadCertificate::Expired),
+        certificate(BadCertificate::NotYet),
+        certificate(BadCertificate::OtherName),
+        certificate(BadCertificate::Other(s())),
+        ComfyError::CertificateFile {
+            path: s().into(),
+            reason: s()
+        },
         ComfyError::Unreachable { url: s(), detail: s() },
         ComfyError::Broken {
             request: s(),
@@ -88,6 +99,10 @@ fn comfyui() -> Vec<Sample> {
         },
         ComfyError::TooLarge { what: s(), limit: 1 },
         ComfyError::TooMuchJson { what: s(), limit: s() },
+        ComfyError::TooMuchJson {
+            what: "the answer to GET /queue".to_owned(),
+            limit: s()
+        },
         ComfyError::BadAnswer { what: s(), detail: s() },
         ComfyError::ImageGone {
             filename: s(),

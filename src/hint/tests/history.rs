@@ -110,6 +110,7 @@ pub fn samples() -> Vec<Sample> {
             line: 1,
             reason: "x".into()
         },
+        HistoryError::ImportCut { rows: 2, missing: 1 },
         HistoryError::SessionExists(SessionId::random()),
         HistoryError::BrokenOff("x".into()),
     ]

@@ -57,7 +57,8 @@ pub fn samples() -> Vec<Sample> {
         ServiceError::Lint(vec![problem()]),
         ServiceError::StoppedInComfyui {
             run: crate::history::PromptId::random(),
-            node: Some(s())
+            node: Some(s()),
+            left: vec![2, 3]
         },
         ServiceError::File { path: s(), reason: s() },
         ServiceError::Unreadable {

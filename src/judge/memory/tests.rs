@@ -212,7 +212,6 @@ fn absurd_numbers_are_errors_and_take_no_memory() {
     let far = u64::MAX.to_le_bytes();
     let key = [&1u64.to_le_bytes()[..], b"k"].concat();
     let files = [
-        b"no model at all".to_vec(),
         head(u64::MAX, 0),
         head(0, u64::MAX),
         [head(0, 1), far.to_vec()].concat(),

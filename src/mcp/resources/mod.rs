@@ -18,12 +18,13 @@ pub use app::{MIME as APP_MIME, meta as app_meta, tool_meta};
 
 use super::tools::get_history;
 use crate::hint;
+use crate::history::SessionId;
 use crate::judge::rubric::{BUILTIN_NAMES, builtin};
 use crate::picture::metadata;
 use crate::progress::Teller;
 use crate::report;
 use crate::secrets;
-use crate::session::{OverviewRequest, Service, ServiceError};
+use crate::session::{MAX_SENT, OverviewRequest, Service, ServiceError};
 use crate::text::{cleaned, outgoing, shortened, shown_json};
 
 /// Sessions on one page of the list.
@@ -145,6 +146,7 @@ async fn contents(service: &Service, address: &Address) -> Result<ReadResourceRe
             let notebook = service.notebook(id.as_str(), &Teller::silent()).await?;
             let html = report::html(&report::page(&notebook));
             let html = html.map_err(|error| ServiceError::Internal(error.to_string()))?;
+            sent_whole(html.len() as u64, id)?;
             // Pictures are in it: as text a client might put megabytes of them into a conversation.
             blob(html.as_bytes(), "text/html")
         }
@@ -171,6 +173,17 @@ async fn contents(service: &Service, address: &Address) -> Result<ReadResourceRe
     Ok(answer.with_ttl_ms(if lasts { KEPT_MS } else { 0 }))
 }
 
+/// Fails for a report that is too large to be sent over a connection.
+fn sent_whole(bytes: u64, session: &SessionId) -> Result<(), ServiceError> {
+    if bytes <= MAX_SENT {
+        return Ok(());
+    }
+    Err(ServiceError::usage(
+        format!("the report of session {session} has {bytes} bytes; more than {MAX_SENT} are not sent"),
+        format!("Write it to a file: `prompt-calibrator report {session} --to FILE`."),
+    ))
+}
+
 /// Nothing stands at an address.
 pub fn absent(uri: &str) -> ErrorData {
     let shown = cleaned(&shortened(uri, QUOTED)).into_owned();
@@ -192,4 +205,21 @@ fn internal(error: &ServiceError) -> ErrorData {
     }
     tracing::warn!(%error, "a resource could not be read");
     ErrorData::internal_error(hint::in_words(error), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_is_too_large_to_be_sent_says_how_it_is_had() {
+        let session = SessionId::parse("7k3m9qx2").unwrap();
+        assert!(sent_whole(MAX_SENT, &session).is_ok());
+        let told = internal(&sent_whole(MAX_SENT + 1, &session).unwrap_err());
+        let expected = format!("more than {MAX_SENT} are not sent");
+        assert_eq!(told.code, ErrorData::invalid_params("", None).code);
+        for word in [expected.as_str(), "prompt-calibrator report 7k3m9qx2 --to FILE"] {
+            assert!(told.message.contains(word), "{word}: {}", told.message);
+        }
+    }
 }

@@ -342,14 +342,3 @@ fn hashes_round_trip() {
         assert_eq!(bad.parse::<ImageHash>(), Err(ImageHashError), "{bad}");
     }
 }
-
-/// The checksum of a PNG chunk.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |mut crc, &byte| {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-        }
-        crc
-    })
-}

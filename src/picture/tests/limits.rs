@@ -9,17 +9,6 @@ use image::codecs::webp::WebPEncoder;
 use super::*;
 use crate::picture::png;
 
-/// The checksum of a PNG chunk.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |mut crc, &byte| {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-        }
-        crc
-    })
-}
-
 fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [&kind[..], data].concat();
     let length = u32::try_from(data.len()).unwrap().to_be_bytes();

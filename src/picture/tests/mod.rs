@@ -46,3 +46,10 @@ fn assert_near(found: [u8; 3], wanted: [u8; 3], tolerance: u8) {
     let near = found.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) <= tolerance);
     assert!(near, "{found:?} is not near {wanted:?}");
 }
+
+/// The checksum of a PNG chunk.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut sum = flate2::Crc::new();
+    sum.update(bytes);
+    sum.sum()
+}

@@ -1,4 +1,7 @@
+use std::io;
+
 use super::*;
+use crate::history::{HistoryError, PromptId};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -181,6 +184,40 @@ async fn what_is_being_stopped_is_not_joined() {
     assert!(matches!(joining(Duration::ZERO).await, Joined::BeingStopped));
     let (joined, ()) = tokio::join!(joining(LONG), async { gate.cancel() });
     assert!(matches!(joined, Joined::Waiter(waiter) if waiter.began()));
+}
+
+/// As when runs are followed again at the start: nobody waits, and the first call comes later.
+#[tokio::test]
+async fn trouble_that_may_be_mended_since_is_tried_anew_and_what_is_said_of_the_run_is_told() {
+    let jobs = Jobs::<u32>::default();
+    let full = || HistoryError::Folder {
+        doing: "write",
+        path: "data".into(),
+        source: io::ErrorKind::StorageFull.into(),
+    };
+    jobs.start("a", |_, _| async move { Err(full().into()) }).unwrap();
+    is_over(&jobs, "a").await;
+    let gate = never();
+    gate.cancel();
+    let waiter = joined(&jobs, Caller::new(), &gate).await;
+    assert!(waiter.began() && is_done(&waited(waiter).await));
+
+    let stopped = || ServiceError::StoppedInComfyui {
+        run: PromptId(uuid::Uuid::nil()),
+        node: None,
+        left: Vec::new(),
+    };
+    jobs.start("b", |_, _| async move { Err(stopped()) }).unwrap();
+    is_over(&jobs, "b").await;
+    let caller = Caller::new();
+    let Joined::Waiter(waiter) = jobs.join("b", caller, LONG, &never(), gated(&gate)).await else {
+        panic!("there is room");
+    };
+    assert!(!waiter.began());
+    assert!(matches!(
+        waited(waiter).await,
+        Waited::Ended(Err(ServiceError::StoppedInComfyui { .. }))
+    ));
 }
 
 #[tokio::test]

@@ -39,10 +39,11 @@ impl fmt::Display for MinorMatch {
 
 /// The first thing in `text` that describes somebody under 18 or childlike.
 pub fn describes_minor(text: &str) -> Option<MinorMatch> {
+    let lowercase = text.to_lowercase();
     if let Some(term) = words::MINOR_FOREIGN
         .iter()
         .copied()
-        .find(|term| text.to_lowercase().contains(term))
+        .find(|term| lowercase.contains(term))
     {
         return Some(MinorMatch::Term(term));
     }

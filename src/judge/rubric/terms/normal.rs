@@ -134,6 +134,10 @@ fn merge_numbers(tokens: Vec<Token>) -> Vec<Token> {
 }
 
 fn flush(word: &mut String, rest: &[char], tokens: &mut Vec<Token>) {
+    // A row of marks is gone through once, by the word before it.
+    if word.is_empty() {
+        return;
+    }
     let gap: String = rest.iter().copied().take_while(|c| !c.is_alphanumeric()).collect();
     // A mark before the next word ends the clause.
     let ends_clause = gap.chars().count() == rest.len() || gap.contains(['.', ',', ';', ':', '(', ')', '\n', '|']);

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use super::{describes_minor, explicit_terms};
 
 #[track_caller]
@@ -343,5 +345,19 @@ fn ordinary_words_are_not_explicit() {
         "analog photo",
     ] {
         assert!(!explicit_terms(text), "{text}");
+    }
+}
+
+#[test]
+fn rows_of_marks_take_no_longer_than_words() {
+    let time = |text: &str| {
+        let begun = Instant::now();
+        assert!(!explicit_terms(text) && describes_minor(text).is_none());
+        begun.elapsed()
+    };
+    let words = time(&"word ".repeat(20_000));
+    for mark in ["\"", "\n", "\u{1}", ".", "- "] {
+        let row = time(&mark.repeat(200_000));
+        assert!(row < words * 5, "{mark:?}: {row:?}, words {words:?}");
     }
 }

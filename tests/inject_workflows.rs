@@ -2,40 +2,20 @@
 
 #![cfg(test)]
 
+#[path = "support/labels.rs"]
+mod labels;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use labels::{Label, Outcome, is_literal, outcome};
 use prompt_calibrator::comfy::graph::Graph;
 use prompt_calibrator::comfy::inject::{Finding, Role, find, prove, report};
 use prompt_calibrator::comfy::knobs::{Edits, InjectError, apply, with_seed};
 use prompt_calibrator::comfy::lint;
 use prompt_calibrator::comfy::object_info::ObjectInfo;
 use serde_json::Value;
-
-/// What a person finds in a graph: see `fixtures/workflows/README.md`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Label {
-    /// The value stands here; several places hold the same and are written together.
-    At(BTreeSet<String>),
-    /// Nobody can know which of these is meant.
-    Ask(BTreeSet<String>),
-    /// The workflow has no such value.
-    Nothing,
-}
-
-/// How a finding compares with its label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
-    /// Exactly what the label says.
-    Right,
-    /// A question that names the right places among others.
-    Asked,
-    /// The workflow has such a value, and it was not found.
-    Missed,
-    /// A value would have been written to the wrong place.
-    Wrong,
-}
 
 struct Truth {
     name: String,
@@ -47,20 +27,16 @@ struct Truth {
 fn truth() -> Vec<Truth> {
     let text = fs::read(fixtures().join("workflows/truth.json")).unwrap();
     let all: BTreeMap<String, Value> = serde_json::from_slice(&text).unwrap();
-    let places = |value: &Value| -> BTreeSet<String> { serde_json::from_value(value.clone()).unwrap() };
-    let label = |value: &Value| match value {
-        Value::Array(_) => Label::At(places(value)),
-        Value::Object(asked) => Label::Ask(places(&asked["ask"])),
-        Value::Null => Label::Nothing,
-        other => panic!("{other} is no label"),
-    };
     all.into_iter()
         .map(|(name, entry)| Truth {
             name,
             makes_pictures: entry["kind"].as_str().unwrap().starts_with("image"),
             labels: Role::ALL
                 .iter()
-                .map(|role| (*role, label(entry.get(role.name()).expect("a label for every role"))))
+                .map(|role| {
+                    let label = entry.get(role.name()).expect("a label for every role");
+                    (*role, Label::from_json(label))
+                })
                 .collect(),
         })
         .collect()
@@ -78,21 +54,6 @@ fn workflow(name: &str) -> Graph {
 fn definitions() -> ObjectInfo {
     let text = fs::read(fixtures().join("object_info.json")).unwrap();
     ObjectInfo::from_json(&serde_json::from_slice(&text).unwrap())
-}
-
-fn outcome(finding: &Finding, label: &Label) -> Outcome {
-    let keys: BTreeSet<String> = finding.places().iter().map(|place| place.key()).collect();
-    match (finding, label) {
-        (Finding::Zeroed | Finding::Absent, Label::Nothing) => Outcome::Right,
-        (Finding::Zeroed | Finding::Absent, _) => Outcome::Missed,
-        (Finding::Candidates { .. }, Label::Ask(wanted)) if keys.is_superset(wanted) => Outcome::Right,
-        (Finding::Candidates { .. }, Label::At(wanted)) if keys.is_superset(wanted) => Outcome::Asked,
-        (Finding::Candidates { .. }, Label::Nothing) => Outcome::Asked,
-        // A question without the right answer is no better than silence.
-        (Finding::Candidates { .. }, _) => Outcome::Missed,
-        (Finding::Found { .. }, Label::At(wanted)) if keys == *wanted => Outcome::Right,
-        (Finding::Found { .. }, _) => Outcome::Wrong,
-    }
 }
 
 /// One role over many workflows.
@@ -125,7 +86,7 @@ fn measure(info: &ObjectInfo, pictures: bool) -> (BTreeMap<Role, Tally>, Vec<(Ou
             let tally = tallies.entry(*role).or_default();
             *tally.outcomes.entry(outcome).or_default() += 1;
             tally.questions += usize::from(matches!(finding, Finding::Candidates { .. }));
-            if outcome != Outcome::Right {
+            if outcome > Outcome::RightlyAsked {
                 let places: Vec<String> = finding.places().iter().map(|place| place.key()).collect();
                 others.push((
                     outcome,
@@ -153,8 +114,8 @@ fn table_of_what_is_found() {
             "| role | right | asked, though it could be known | not found | wrong | without asking |\n| --- | --- | --- | --- | --- | --- |"
         );
         for (role, tally) in &tallies {
-            let [right, asked, missed, wrong] =
-                [Outcome::Right, Outcome::Asked, Outcome::Missed, Outcome::Wrong].map(|outcome| tally.count(outcome));
+            let [known, rightly, asked, missed, wrong] = Outcome::ALL.map(|outcome| tally.count(outcome));
+            let right = known + rightly;
             let share = 100.0 * tally.without_asking();
             println!("| {role} | {right} | {asked} | {missed} | {wrong} | {share:.0} % |");
         }
@@ -168,7 +129,7 @@ fn table_of_what_is_found() {
 fn every_workflow_that_makes_pictures_is_right_or_correctly_asked() {
     // Without definitions a size may not be found, but nothing is wrong.
     for (info, how, worst) in [
-        (definitions(), "with", Outcome::Asked),
+        (definitions(), "with", Outcome::NeedlesslyAsked),
         (ObjectInfo::default(), "without", Outcome::Missed),
     ] {
         let (tallies, others) = measure(&info, true);
@@ -220,16 +181,8 @@ fn every_label_names_literals_that_are_there() {
     for truth in truth() {
         let graph = workflow(&truth.name);
         for (role, label) in &truth.labels {
-            let (Label::At(places) | Label::Ask(places)) = label else {
-                continue;
-            };
-            for place in places {
-                let there = place.match_indices('.').any(|(dot, _)| {
-                    graph
-                        .node(&place[..dot])
-                        .is_some_and(|node| node.literal(&place[dot + 1..]).is_some())
-                });
-                assert!(there, "{} {role}: {place}", truth.name);
+            for place in label.places() {
+                assert!(is_literal(&graph, &place), "{} {role}: {place}", truth.name);
             }
         }
     }

@@ -99,7 +99,7 @@ async fn a_workflow_in_a_request_is_taken_out_and_that_is_said() {
             .contains("The workflow was taken from input.workflow of its file"),
         "{draft}"
     );
-    assert_eq!(draft["changes"][0]["node"], json!("2"), "{draft}");
+    assert_eq!(draft["changes"][0]["place"], json!("2.text"), "{draft}");
     let both = json!({"first": workflow(1), "second": workflow(2)});
     let asked = json!({"workflow": bench.write("both.json", both.to_string()), "positive": "a star"});
     let said = server.refused("inject_prompt", asked).await;

@@ -405,6 +405,48 @@ async fn a_file_of_certificates_that_cannot_be_used_is_said_at_the_start() {
     }
 }
 
+#[tokio::test]
+async fn inspect_says_which_classes_run_as_others_and_where_a_workflow_lay() {
+    let studio = Studio::bind(([127, 0, 0, 1], 0).into(), Duration::ZERO).await.unwrap();
+    let url = studio.url();
+    let nodes = json!({
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "stand-in.safetensors"}},
+        "2": {"class_type": "OldTextEncode", "inputs": {"prompt": "a fox", "clip": ["1", 1]}, "_meta": {"title": "Prompt"}},
+        "3": {"class_type": "CLIPTextEncode", "inputs": {"text": "blurry", "clip": ["1", 1]}},
+        "4": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 512, "batch_size": 1}},
+        "5": {"class_type": "KSampler", "inputs": {"model": ["1", 0], "seed": 7, "steps": 1, "cfg": 4.0, "sampler_name": "euler",
+            "scheduler": "normal", "positive": ["2", 0], "negative": ["3", 0], "latent_image": ["4", 0], "denoise": 1.0}},
+        "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
+        "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "x"}},
+    });
+    let person = Person::new();
+    let file = person.file("request.json", &json!({"input": {"workflow": nodes}}).to_string());
+    let file = file.display().to_string();
+    let told = async {
+        let table = person.types(&["inspect", &file, "--comfyui", &url]).await;
+        let json = person.types(&["inspect", &file, "--comfyui", &url, "--json"]).await;
+        (table, json)
+    };
+    let (table, report) = tokio::select! {
+        served = studio.serve() => panic!("{served:?}"),
+        told = told => told,
+    };
+    assert_eq!((table.code, table.err.as_str()), (Some(0), ""));
+    assert!(table.out.contains("2.text"), "{}", table.out);
+    let report: Value = serde_json::from_str(&report.out).unwrap();
+    let notes = report["notes"].to_string();
+    for said in [
+        "taken from input.workflow of its file",
+        "runs CLIPTextEncode in its place, with that class's inputs: node 2 (Prompt)",
+    ] {
+        assert!(
+            table.out.contains(said) && notes.contains(said),
+            "{said}: {} {notes}",
+            table.out
+        );
+    }
+}
+
 /// What other programs read: found places, questions and nothing, all of one shape.
 #[tokio::test]
 async fn inspect_as_json_has_one_shape_for_every_place() {

@@ -9,6 +9,7 @@ use comfyui_stand_in::replay::{Act, Answer, Frame, Post, Recording, Replay, Scri
 use prompt_calibrator::comfy::calls::QueueState;
 use prompt_calibrator::comfy::client::{Auth, Client, ClientConfig};
 use prompt_calibrator::comfy::error::{ComfyError, NodeProblem, ProblemKind};
+use prompt_calibrator::comfy::graph::Graph;
 use prompt_calibrator::comfy::images::{Form, ImageKind, ImageRef};
 use prompt_calibrator::comfy::progress::{Progress, RunState};
 use prompt_calibrator::comfy::runs::{Cancelled, Run, RunConfig, Runner, Submission};

@@ -38,6 +38,8 @@ mod places;
 mod reading;
 #[path = "mcp_binary/refusals.rs"]
 mod refusals;
+#[path = "mcp_binary/replaced.rs"]
+mod replaced;
 #[path = "mcp_binary/resources.rs"]
 mod resources;
 #[path = "mcp_binary/restart.rs"]

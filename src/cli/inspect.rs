@@ -2,19 +2,22 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::error::{CliError, Context, Result};
 use super::setup::comfy;
 use super::show;
+use crate::comfy::describe::Description;
 use crate::comfy::error::ComfyError;
-use crate::comfy::graph::Graph;
+use crate::comfy::graph::{Graph, Wrapped};
 use crate::comfy::inject::{
     Finding, Pictures, Place, Role, Roles, ShownBy, find, kept_seeds, pictures, reason, report,
 };
-use crate::comfy::lint::{self, Problem};
+use crate::comfy::lint;
 use crate::comfy::object_info::ObjectInfo;
+use crate::comfy::replacements;
 use crate::config::Config;
 use crate::regular;
 use crate::text::{Foreign, shortened};
@@ -24,7 +27,7 @@ const MAX_FILE: u64 = 64 << 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// An API-format JSON file, a PNG that ComfyUI saved, or "last" for ComfyUI's newest run
+    /// An API-format JSON file, a PNG or WebP that ComfyUI saved, or "last" for ComfyUI's newest run
     workflow: PathBuf,
     /// The nodes' definitions from a file (GET /object_info) instead of the server
     #[arg(long, value_name = "FILE")]
@@ -35,11 +38,17 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
-    let graph = workflow(&args.workflow, &config).await?;
-    let info = definitions(&args, &config, &graph).await?;
+    let (graph, wrapped) = workflow(&args.workflow, &config).await?;
+    let Description { info, replacements } = definitions(&args, &config, &graph).await?;
+    let (graph, replaced) = replacements.apply(Arc::new(graph), &info);
+    let mut notes: Vec<String> = wrapped
+        .iter()
+        .map(|place| format!("The workflow was taken from {place} of its file."))
+        .collect();
+    notes.extend(replacements::in_words(&replaced));
     let roles = find(&graph, &info);
     let pictures = pictures(&graph, &info, &roles);
-    let endings = lint::endings(&graph, &info);
+    notes.extend(lint::notes(&lint::endings(&graph, &info)));
     if args.json {
         let mut told = report(&graph, &roles);
         told["picture"] = match (pictures.result(), pictures.unclear()) {
@@ -47,20 +56,20 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
             (None, []) => Value::Null,
             (None, unclear) => serde_json::json!({ "candidates": unclear }),
         };
-        if let Some(notes) = told["notes"].as_array_mut() {
-            notes.extend(endings.iter().map(|ending| Value::from(in_words(ending))));
+        if let Some(told) = told["notes"].as_array_mut() {
+            told.extend(notes.into_iter().map(Value::from));
         }
         show::json(&told)?;
     } else {
         show::line(&table(&roles, &pictures));
-        for ending in &endings {
-            show::line(&in_words(ending));
+        for note in &notes {
+            show::line(note);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn workflow(named: &Path, config: &Config) -> Result<Graph> {
+async fn workflow(named: &Path, config: &Config) -> Result<(Graph, Option<Wrapped>)> {
     if named == Path::new("last") {
         let newest = comfy(config)?.last_graph().await?.ok_or_else(|| {
             CliError::new(
@@ -68,37 +77,26 @@ async fn workflow(named: &Path, config: &Config) -> Result<Graph> {
                 "Run the workflow once in ComfyUI, or give its file.",
             )
         })?;
-        return Ok(Graph::from_json(newest)?);
+        return Ok((Graph::from_json(newest)?, None));
     }
     let bytes = regular::read(named, MAX_FILE).with_context(|| format!("{} cannot be read", named.display()))?;
-    Graph::parse(&bytes).with_context(|| named.display().to_string())
+    Graph::read(&bytes).with_context(|| named.display().to_string())
 }
 
-/// What a node makes that is no picture, and what to do about it.
-fn in_words(ending: &Problem) -> String {
-    format!("{ending}. {}", ending.remedy).trim_end().to_owned()
-}
-
-async fn definitions(args: &Args, config: &Config, graph: &Graph) -> Result<ObjectInfo> {
+async fn definitions(args: &Args, config: &Config, graph: &Graph) -> Result<Description> {
     if let Some(path) = &args.object_info {
         let text = regular::read(path, MAX_FILE).with_context(|| format!("{} cannot be read", path.display()))?;
         let answer: Value = serde_json::from_slice(&text).map_err(|error| {
             let failed = format!("{} is not JSON: {error}", path.display());
             CliError::new(failed, "Save what ComfyUI answers to GET /object_info, as it is.")
         })?;
-        return Ok(ObjectInfo::from_json(&answer).complete());
+        return Ok(Description {
+            info: ObjectInfo::from_json(&answer).complete(),
+            ..Description::default()
+        });
     }
-    let classes: Vec<&str> = graph.nodes().map(|node| node.class()).collect();
-    match comfy(config)?.object_info_for(&classes).await {
-        Ok(found) => {
-            let mut info = ObjectInfo::default();
-            for (class, definition) in found {
-                let answer =
-                    definition.map_or_else(|| serde_json::json!({}), |d| serde_json::json!({ class.clone(): *d }));
-                info.learn(&class, &answer);
-            }
-            Ok(info)
-        }
+    match comfy(config)?.describe(&[graph]).await {
+        Ok(description) => Ok(description),
         Err(error) => {
             let (why, fix) = match error {
                 ComfyError::Unreachable { url, .. } => (
@@ -113,7 +111,7 @@ async fn definitions(args: &Args, config: &Config, graph: &Graph) -> Result<Obje
             show::note(&format!(
                 "without the nodes' definitions this goes by names alone ({why}). {fix}"
             ));
-            Ok(ObjectInfo::default())
+            Ok(Description::default())
         }
     }
 }

@@ -17,6 +17,7 @@ use url::Url;
 use super::definitions::Definitions;
 use super::error::ComfyError;
 use super::rejection::said;
+use super::replacements::Replacements;
 use super::tls::{TlsTrouble, check_file, trouble};
 use crate::bounded::{self, JsonLimit, Unread};
 
@@ -102,6 +103,7 @@ struct Inner {
     /// It has answered before, so the scheme of the address is right.
     has_answered: AtomicBool,
     definitions: Mutex<Definitions>,
+    replacements: Mutex<Arc<Replacements>>,
 }
 
 impl fmt::Debug for Client {
@@ -143,6 +145,7 @@ impl Client {
                 http,
                 has_answered: AtomicBool::new(false),
                 definitions: Mutex::default(),
+                replacements: Mutex::default(),
             }),
         })
     }
@@ -175,6 +178,11 @@ impl Client {
     /// The cache of node definitions; a panic elsewhere leaves it usable.
     pub(super) fn with_definitions<T>(&self, act: impl FnOnce(&mut Definitions) -> T) -> T {
         act(&mut self.inner.definitions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What the server was last said to run in place of classes that it does not have.
+    pub(super) fn kept_replacements(&self) -> &Mutex<Arc<Replacements>> {
+        &self.inner.replacements
     }
 
     /// A request to `segments` below the base address with query pairs and credentials.

@@ -303,19 +303,30 @@ pub struct NodeProblem {
 
 impl fmt::Display for NodeProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.node_id, &self.class) {
-            (Some(id), class) => {
-                write!(
-                    f,
-                    "node {}",
-                    name(id, class.as_deref().unwrap_or("unknown class"), &self.title)
-                )?;
-                if let Some(input) = &self.input {
-                    write!(f, " input {:#}", Foreign(input))?;
-                }
-                write!(f, ": {}", Foreign(&self.message))
-            }
-            (None, _) => write!(f, "{}", Foreign(&self.message)),
+        f.write_str(&self.of_nodes(self.node().as_slice()))
+    }
+}
+
+impl NodeProblem {
+    /// Its node in words.
+    fn node(&self) -> Option<String> {
+        let class = self.class.as_deref().unwrap_or("unknown class");
+        Some(format!("node {}", name(self.node_id.as_ref()?, class, &self.title)))
+    }
+
+    /// The problem as one of these nodes, which are in words already.
+    fn of_nodes(&self, nodes: &[String]) -> String {
+        /// Nodes that a sentence names.
+        const NAMED: usize = 12;
+        let message = Foreign(&self.message);
+        let mut named = nodes[..nodes.len().min(NAMED)].join(", ");
+        if nodes.len() > NAMED {
+            named.push_str(&format!(", {} more", nodes.len() - NAMED));
+        }
+        match &self.input {
+            _ if nodes.is_empty() => message.to_string(),
+            Some(input) => format!("{named} input {:#}: {message}", Foreign(input)),
+            None => format!("{named}: {message}"),
         }
     }
 }
@@ -382,8 +393,20 @@ fn detail_suffix(body: &str) -> String {
     }
 }
 
+/// Each problem; what several nodes share, such as a file that is missing, once.
 fn join(problems: &[NodeProblem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    let mut groups: Vec<(&NodeProblem, Vec<String>)> = Vec::new();
+    for problem in problems {
+        let same = |known: &NodeProblem| {
+            (&known.kind, &known.input, &known.message) == (&problem.kind, &problem.input, &problem.message)
+        };
+        match groups.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, nodes)) => nodes.extend(problem.node()),
+            None => groups.push((problem, problem.node().into_iter().collect())),
+        }
+    }
+    let told: Vec<String> = groups.iter().map(|(problem, nodes)| problem.of_nodes(nodes)).collect();
+    told.join("; ")
 }
 
 fn gone(filename: &str, cached: bool) -> String {
@@ -419,6 +442,32 @@ mod tests {
         ] {
             assert!(!clear(what), "{what}");
         }
+    }
+
+    #[test]
+    fn what_several_nodes_share_is_told_once() {
+        let problem = |id: Option<&str>, title: &str, message: &str| NodeProblem {
+            node_id: id.map(str::to_owned),
+            class: Some("LoadImage".into()),
+            title: Some(title.into()),
+            input: id.map(|_| "image".into()),
+            kind: ProblemKind::Refused,
+            message: message.into(),
+            remedy: String::new(),
+        };
+        let error = ComfyError::Validation {
+            problems: vec![
+                problem(Some("3"), "Style", "no such file"),
+                problem(Some("5"), "Other", "too large"),
+                problem(Some("4"), "LoadImage", "no such file"),
+                problem(None, "", "refused"),
+            ],
+        };
+        assert_eq!(
+            error.to_string(),
+            "ComfyUI did not accept the graph: node 3 (LoadImage \"Style\"), node 4 (LoadImage) input image: \"no such file\"; \
+             node 5 (LoadImage \"Other\") input image: \"too large\"; \"refused\""
+        );
     }
 
     #[test]

@@ -3,19 +3,24 @@
 //! A graph is kept as the JSON it came as: node order, titles and fields this crate knows nothing about
 //! survive a read and a write. [`Node`] and [`InputValue`] are views into it.
 
+mod error;
+mod picture;
 mod png;
 #[cfg(test)]
 mod tests;
+mod wrapped;
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 
 use crate::bounded::{self, Size, Unread};
+pub use error::GraphError;
+pub use picture::PictureKind;
+pub use wrapped::Wrapped;
 
 /// The largest workflow that is read as text, in bytes; few have 1 MB.
 pub const MAX_WORKFLOW_BYTES: usize = 8 * 1024 * 1024;
@@ -128,6 +133,11 @@ impl<'g> Node<'g> {
             .map(|(name, value)| (name.as_str(), InputValue::of(value)))
     }
 
+    /// All inputs as they stand in the graph; `None` without an `inputs` object.
+    pub(crate) fn raw_inputs(&self) -> Option<&'g Map<String, Value>> {
+        self.body.get("inputs")?.as_object()
+    }
+
     /// How many inputs the node has.
     pub fn input_count(&self) -> usize {
         self.body.get("inputs").and_then(Value::as_object).map_or(0, Map::len)
@@ -154,44 +164,58 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Reads a workflow from the bytes of a file.
+    /// Reads a workflow from the bytes of a file, as [`Graph::read`] does.
     ///
-    /// Accepts API-format JSON, the same wrapped as `{"prompt": {…}}`, and a PNG that ComfyUI saved (its `prompt`
-    /// text chunk).
+    /// # Errors
+    /// As [`Graph::read`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, GraphError> {
+        Self::read(bytes).map(|(graph, _)| graph)
+    }
+
+    /// Reads a workflow from the bytes of a file, and says where in it the workflow stood if something lay around it.
+    ///
+    /// Accepts API-format JSON, the same wrapped in up to three objects (`{"prompt": {…}}`, `{"input": {"workflow": {…}}}`),
+    /// and a picture that ComfyUI saved: a PNG's `prompt` text, or the `prompt:` text in the EXIF of a WebP.
     ///
     /// # Errors
     /// [`GraphError`] for anything else; a UI-format workflow is recognised and named as such.
-    pub fn parse(bytes: &[u8]) -> Result<Self, GraphError> {
+    pub fn read(bytes: &[u8]) -> Result<(Self, Option<Wrapped>), GraphError> {
         let limit = Self::most_bytes(bytes);
         if bytes.len() > limit {
             let bytes = bytes.len();
             return Err(GraphError::TooLarge { bytes, limit });
         }
-        if png::is_png(bytes) {
-            return match png::text_chunk(bytes, "prompt")? {
-                Some(text) => parse_json(&text).and_then(Self::from_json),
-                None if png::has_text_chunk(bytes, "workflow") => Err(GraphError::OnlyUiFormat),
-                None => Err(GraphError::NoPromptChunk),
-            };
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| GraphError::NotText)?;
-        parse_json(text.trim_start_matches('\u{feff}')).and_then(Self::from_json)
+        let text = match PictureKind::of(bytes) {
+            Some(picture) => picture.prompt(bytes)?,
+            None => {
+                let text = std::str::from_utf8(bytes).map_err(|_| GraphError::NotText)?;
+                Cow::Borrowed(text.trim_start_matches('\u{feff}'))
+            }
+        };
+        parse_json(&text).and_then(Self::unwrapped)
     }
+
+    /// How many bytes of a file tell [`Graph::most_bytes`] what it is.
+    pub const BEGINNING: usize = 12;
 
     /// How large a file may be that begins like this: a picture may be larger than a text.
     pub fn most_bytes(beginning: &[u8]) -> usize {
-        match png::is_png(beginning) {
-            true => MAX_PICTURE_BYTES,
-            false => MAX_WORKFLOW_BYTES,
+        match PictureKind::of(beginning) {
+            Some(_) => MAX_PICTURE_BYTES,
+            None => MAX_WORKFLOW_BYTES,
         }
     }
 
-    /// Takes a graph that is JSON already, with the same rules as [`Graph::parse`].
+    /// Takes a graph that is JSON already, with the same rules as [`Graph::read`].
     ///
     /// # Errors
     /// [`GraphError`] when the value is not an API-format graph.
     pub fn from_json(value: Value) -> Result<Self, GraphError> {
-        let Value::Object(mut object) = value else {
+        Self::unwrapped(value).map(|(graph, _)| graph)
+    }
+
+    fn unwrapped(value: Value) -> Result<(Self, Option<Wrapped>), GraphError> {
+        let Value::Object(object) = value else {
             return Err(GraphError::NotAGraph {
                 found: json_kind(&value).to_owned(),
             });
@@ -199,23 +223,25 @@ impl Graph {
         if is_ui_format(&object) {
             return Err(GraphError::UiFormat);
         }
-        if let Some(inner) = object.get_mut("prompt")
-            && inner.get("class_type").is_none()
-        {
-            return Self::from_json(inner.take());
-        }
         if object.is_empty() {
             return Err(GraphError::Empty);
         }
-        if let Some((key, value)) = object.iter().find(|(_, value)| !value.is_object()) {
-            let found = format!("the key {key:?} holds {} instead of a node", json_kind(value));
-            return Err(GraphError::NotAGraph { found });
+        if holds_nodes(&object) {
+            return Ok((Self::of_nodes(object)?, None));
         }
-        if !object.values().any(|node| node.get("class_type").is_some()) {
-            let found = "an object in which no entry has a class_type".to_owned();
-            return Err(GraphError::NotAGraph { found });
+        let found = match not_a_node(&object) {
+            Some(found) => found,
+            None => "an object in which no entry has a class_type".to_owned(),
+        };
+        let (nodes, place) = wrapped::find(object)?.ok_or(GraphError::NotAGraph { found })?;
+        Ok((Self::of_nodes(nodes)?, Some(place)))
+    }
+
+    fn of_nodes(nodes: Map<String, Value>) -> Result<Self, GraphError> {
+        match not_a_node(&nodes) {
+            Some(found) => Err(GraphError::NotAGraph { found }),
+            None => Ok(Self { nodes }),
         }
-        Ok(Self { nodes: object })
     }
 
     /// The graph as JSON, ready for `POST /prompt`.
@@ -297,6 +323,30 @@ impl Graph {
             .as_object_mut()?
             .insert(input.to_owned(), value)
     }
+
+    /// Gives a node another class with inputs of its own; its title stays.
+    pub(crate) fn replace_node(&mut self, node: &str, class: &str, inputs: Map<String, Value>) {
+        if let Some(body) = self.nodes.get_mut(node).and_then(Value::as_object_mut) {
+            body.insert("class_type".to_owned(), class.into());
+            body.insert("inputs".to_owned(), inputs.into());
+        }
+    }
+
+    /// Leads wires to another output of the node that they come from: `to` gets that node and the output, and gives the new one.
+    pub(crate) fn move_wires(&mut self, to: impl Fn(&str, usize) -> Option<usize>) {
+        let inputs = self
+            .nodes
+            .values_mut()
+            .filter_map(|node| node.get_mut("inputs")?.as_object_mut());
+        for value in inputs.flat_map(Map::values_mut) {
+            let InputValue::Link { node, output } = InputValue::of(value) else {
+                continue;
+            };
+            if let Some(output) = to(node, output) {
+                value[1] = output.into();
+            }
+        }
+    }
 }
 
 fn parse_json(text: &str) -> Result<Value, GraphError> {
@@ -336,6 +386,18 @@ fn without_python_numbers(text: &str) -> String {
 
 fn is_ui_format(object: &Map<String, Value>) -> bool {
     object.get("nodes").is_some_and(Value::is_array) && (object.contains_key("links") || object.contains_key("version"))
+}
+
+/// Whether this is a graph, as far as one entry tells.
+fn holds_nodes(object: &Map<String, Value>) -> bool {
+    object.values().any(|node| node.get("class_type").is_some())
+}
+
+/// The first entry that is no node, in words.
+fn not_a_node(object: &Map<String, Value>) -> Option<String> {
+    let (key, value) = object.iter().find(|(_, value)| !value.is_object())?;
+    let key: String = key.chars().take(60).collect();
+    Some(format!("the key {key:?} holds {} instead of a node", json_kind(value)))
 }
 
 fn json_kind(value: &Value) -> &'static str {
@@ -395,84 +457,3 @@ pub(crate) fn canonical_number(number: &serde_json::Number) -> String {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
-
-/// Why a file is not a workflow that can be run.
-#[derive(Debug, Error)]
-pub enum GraphError {
-    /// The file is larger than is read.
-    #[error("the workflow is {bytes} bytes; at most {limit} are read")]
-    TooLarge {
-        /// Size of the file.
-        bytes: usize,
-        /// The limit for a file of its kind.
-        limit: usize,
-    },
-    /// The JSON holds more values than [`MAX_WORKFLOW_VALUES`].
-    #[error("the workflow holds more than {limit} values (nodes, inputs and what stands in them); it was not read")]
-    TooManyValues {
-        /// The limit.
-        limit: usize,
-    },
-    /// Neither a PNG nor UTF-8 text.
-    #[error("the workflow is neither JSON text nor a PNG")]
-    NotText,
-    /// Text, but not JSON.
-    #[error("the workflow is not valid JSON: {0}")]
-    Json(serde_json::Error),
-    /// The file of ComfyUI's editor, which the server cannot run.
-    #[error("this is a workflow in ComfyUI's UI format (`nodes` and `links`), which the server cannot run")]
-    UiFormat,
-    /// An empty object.
-    #[error("the workflow has no nodes")]
-    Empty,
-    /// JSON of another shape.
-    #[error("the JSON is not a workflow in API format: found {found}")]
-    NotAGraph {
-        /// What was found instead.
-        found: String,
-    },
-    /// A PNG whose chunks do not add up.
-    #[error("the PNG is damaged: {0}")]
-    DamagedPng(&'static str),
-    /// A PNG without a `prompt` text chunk.
-    #[error("the PNG carries no ComfyUI workflow (no `prompt` text chunk)")]
-    NoPromptChunk,
-    /// A PNG with a `workflow` text chunk alone, which holds the format of ComfyUI's editor.
-    #[error(
-        "the PNG carries its workflow in ComfyUI's UI format only (a `workflow` text chunk, no `prompt`), which the server \
-         cannot run"
-    )]
-    OnlyUiFormat,
-    /// A PNG whose `prompt` chunk is compressed or too long.
-    #[error("the `prompt` chunk of the PNG cannot be read: {0}")]
-    UnreadableChunk(&'static str),
-}
-
-impl GraphError {
-    /// What to do next.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::UiFormat => "Open the workflow in ComfyUI, choose File > Export (API) (or Export (API) in the arrow menu \
-                               beside \"Graph\"), and use that file; a PNG that ComfyUI saved from this workflow works as well."
-                .to_owned(),
-            Self::OnlyUiFormat => "Drop the PNG onto ComfyUI's page, which opens its workflow; export it there in API \
-                                   format and use that file."
-                .to_owned(),
-            Self::NoPromptChunk | Self::UnreadableChunk(_) | Self::DamagedPng(_) => {
-                "Use a PNG straight from ComfyUI's output folder (editors and chat programs strip the workflow), or a \
-                 file from File > Export (API)."
-                    .to_owned()
-            }
-            Self::TooLarge { .. } | Self::TooManyValues { .. } => {
-                "Check that this is the right file: workflows are rarely over 1 MB and 15,000 values. Data inside a node \
-                 (a picture, a list) belongs in a file that the node loads."
-                    .to_owned()
-            }
-            _ => "Export the workflow from ComfyUI with File > Export (API), or Export (API) in the arrow menu beside \
-                  \"Graph\": a JSON object that maps each node id to {\"class_type\", \"inputs\"}."
-                .to_owned(),
-        }
-    }
-}
-
-crate::hint::hints!(GraphError);

@@ -7,7 +7,7 @@ mod tests;
 
 use serde_json::{Map, Value};
 
-use super::graph::{Graph, NodeId};
+use super::graph::{Graph, InputValue, Node, NodeId};
 use super::inject::{Finding, Place, Role, Roles};
 use super::object_info::{InputKind, ObjectInfo};
 use crate::text::{Foreign, shortened};
@@ -309,24 +309,38 @@ fn guidance_is_off(graph: &Graph, roles: &Roles) -> bool {
 /// Latents are made of squares of so many pixels a side.
 const LATENT_SIDE: u64 = 8;
 
+/// The inputs that say how large a latent is.
+const SIDES: [&str; 2] = ["width", "height"];
+
 /// A note where a latent cannot be as large as was written: the server rounds such sizes down without a word.
 fn size_note(graph: &Graph, info: &ObjectInfo, change: &Change) -> Option<String> {
+    let size = change.to.as_u64().filter(|size| !size.is_multiple_of(LATENT_SIDE))?;
     let node = graph.node(change.node.as_str())?;
-    let spec = info.get(node.class())?;
-    let latent = spec.outputs.iter().any(|output| output.kind == "LATENT");
-    let InputKind::Int { .. } = spec.input(&node, &change.input)?.kind else {
+    let InputKind::Int { .. } = info.get(node.class())?.input(&node, &change.input)?.kind else {
         return None;
     };
-    let size = change.to.as_u64()?;
-    if !latent || !["width", "height"].contains(&change.input.as_str()) || size.is_multiple_of(LATENT_SIDE) {
-        return None;
-    }
-    Some(format!(
-        "{}.{} is {size}, which is no multiple of {LATENT_SIDE}: ComfyUI rounds it down to {}.",
-        change.node,
-        change.input,
-        size - size % LATENT_SIDE
-    ))
+    let makes_latents = |node: &Node<'_>| {
+        let spec = info.get(node.class());
+        spec.is_some_and(|spec| spec.outputs.iter().any(|output| output.kind == "LATENT"))
+    };
+    // A constant that is the side of a latent.
+    let leads_to = |other: &Node<'_>| {
+        SIDES
+            .iter()
+            .any(|side| matches!(other.input(side), Some(InputValue::Link { node: from, .. }) if from == node.id()))
+    };
+    let is_side = match SIDES.contains(&change.input.as_str()) {
+        true => makes_latents(&node),
+        false => node.input_count() == 1 && graph.nodes().any(|other| leads_to(&other) && makes_latents(&other)),
+    };
+    is_side.then(|| {
+        format!(
+            "{}.{} is {size}, which is no multiple of {LATENT_SIDE}: ComfyUI rounds it down to {}.",
+            change.node,
+            change.input,
+            size - size % LATENT_SIDE
+        )
+    })
 }
 
 /// A note where text holds what the web page would expand but the server takes literally.

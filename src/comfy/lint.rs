@@ -3,6 +3,7 @@
 mod cycles;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,6 +16,7 @@ use super::object_info::{InputKind, InputSpec, Lookup, NodeSpec, ObjectInfo};
 use super::outputs;
 use crate::secrets::{MASK, masked_input};
 use crate::text::Foreign;
+pub use words::{in_words, notes, remedies};
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -163,50 +165,6 @@ pub fn pictures(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
         }
     });
     problems.collect()
-}
-
-/// Problems in a sentence or two: each with its node, missing classes together.
-pub fn in_words(problems: &[Problem]) -> String {
-    let mut missing: Vec<(&str, Vec<String>)> = Vec::new();
-    let mut parts: Vec<String> = Vec::new();
-    for problem in problems {
-        let ProblemKind::UnknownClass = problem.kind else {
-            parts.push(problem.to_string());
-            continue;
-        };
-        let node = problem.node.as_ref().map(NodeId::as_str).unwrap_or_default();
-        let told = match problem.title == problem.class {
-            true => format!("node {node}"),
-            false => format!("node {node} {}", Foreign(&problem.title)),
-        };
-        match missing.iter_mut().find(|(class, _)| *class == problem.class) {
-            Some((_, nodes)) => nodes.push(told),
-            None => missing.push((problem.class.as_str(), vec![told])),
-        }
-    }
-    if !missing.is_empty() {
-        let classes: Vec<String> = missing
-            .iter()
-            .map(|(class, nodes)| format!("{} ({})", Foreign(class), nodes.join(", ")))
-            .collect();
-        let classes_are = if missing.len() == 1 { "class" } else { "classes" };
-        parts.insert(
-            0,
-            format!("the server has no node {classes_are} {}", classes.join(", ")),
-        );
-    }
-    parts.join("; ")
-}
-
-/// What to do about problems, each advice once.
-pub fn remedies(problems: &[Problem]) -> String {
-    let mut remedies: Vec<&str> = Vec::new();
-    for problem in problems {
-        if !problem.remedy.is_empty() && !remedies.contains(&problem.remedy.as_str()) {
-            remedies.push(&problem.remedy);
-        }
-    }
-    remedies.join(" ")
 }
 
 /// Whether any of the problems forbids posting the graph.

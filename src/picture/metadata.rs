@@ -52,6 +52,19 @@ pub fn without_texts(file: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// The texts in the EXIF of a WebP or JPEG, one after the other, among what else stands there: in EXIF each ends with a zero.
+pub fn exif_texts(file: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let pieces = match Format::of(file) {
+        Some((format @ (Format::Webp | Format::Jpeg), begin)) => Some(format.pieces(&file[begin..])),
+        _ => None,
+    };
+    pieces
+        .into_iter()
+        .flatten()
+        .filter(|piece| matches!(piece.kind, b"EXIF" | [0xe1]))
+        .flat_map(|piece| piece.data.split(|byte| *byte == 0))
+}
+
 /// What a PNG's text says; `None` where that cannot be read, or is too long.
 fn text_of(piece: &Piece<'_>) -> Option<String> {
     let end = piece.data.iter().position(|byte| *byte == 0)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Service, ServiceError};
-use crate::comfy::graph::{Graph, GraphError};
+use crate::comfy::graph::{Graph, GraphError, Wrapped};
 use crate::config::{Opened, RootError, Roots, RubricChoice};
 use crate::history::{ImageHash, Verify, WorkflowSource};
 use crate::judge::rubric::{BUILTIN_NAMES, Extends, Rubric, RubricError, RubricProblem, RubricSource, RubricText};
@@ -114,9 +114,9 @@ impl Service {
         Ok((self.store.read_image(hash, Verify::Hash).await?.1, room))
     }
 
-    /// A workflow: a file (API JSON or a PNG that ComfyUI saved), or `last` for the newest graph
-    /// in ComfyUI's history.
-    pub(super) async fn workflow(&self, named: &str) -> Result<(Graph, WorkflowSource), ServiceError> {
+    /// A workflow: a file (API JSON or a picture that ComfyUI saved), or `last` for the newest graph
+    /// in ComfyUI's history; and where in its file it stood, if something lay around it.
+    pub(super) async fn workflow(&self, named: &str) -> Result<(Graph, Option<Wrapped>, WorkflowSource), ServiceError> {
         if named == "last" {
             let graph = self.client.last_graph().await?.ok_or_else(|| {
                 ServiceError::usage(
@@ -124,7 +124,7 @@ impl Service {
                     "Run the workflow once in ComfyUI, or give its file (File > Export (API)).",
                 )
             })?;
-            return Ok((Graph::from_json(graph)?, WorkflowSource::Last));
+            return Ok((Graph::from_json(graph)?, None, WorkflowSource::Last));
         }
         let opened = self.roots.open(named)?;
         let named = named.to_owned();
@@ -137,14 +137,15 @@ impl Service {
             };
             let mut bytes = Vec::new();
             // Its first bytes tell how large a file of its kind may be.
-            take(8, &mut bytes)?;
+            take(Graph::BEGINNING as u64, &mut bytes)?;
             let limit = Graph::most_bytes(&bytes);
             if size > limit as u64 {
                 let bytes = usize::try_from(size).unwrap_or(usize::MAX);
                 return Err(GraphError::TooLarge { bytes, limit }.into());
             }
-            take(size.saturating_sub(8), &mut bytes)?;
-            Ok((Graph::parse(&bytes)?, WorkflowSource::File(opened.path)))
+            take(size.saturating_sub(bytes.len() as u64), &mut bytes)?;
+            let (graph, wrapped) = Graph::read(&bytes)?;
+            Ok((graph, wrapped, WorkflowSource::File(opened.path)))
         })
         .await
     }

@@ -12,11 +12,13 @@ use super::opening::{Base, graph_hash};
 use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
 use super::{Service, ServiceError, texts};
+use crate::comfy::describe::Description;
 use crate::comfy::graph::Graph;
 use crate::comfy::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason};
 use crate::comfy::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
 use crate::comfy::lint::{self, Problem, Severity};
 use crate::comfy::object_info::ObjectInfo;
+use crate::comfy::replacements;
 use crate::hint;
 use crate::history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
 use crate::judge::guard::{self, Refusal};
@@ -89,6 +91,10 @@ pub(super) struct Located {
     pub roles: Roles,
     pub pictures: Pictures,
     pub info: ObjectInfo,
+    /// Whether the nodes' definitions were known.
+    pub described: bool,
+    /// Which nodes run as another class.
+    pub replaced: Vec<String>,
     pub notes: Vec<String>,
 }
 
@@ -121,6 +127,7 @@ impl Service {
             parent,
             graph,
             opening,
+            notes: told_of_base,
         } = self.base(&request, session.as_ref()).await?;
 
         let mut choices = session.as_ref().map(|s| s.opened.choices.clone()).unwrap_or_default();
@@ -193,6 +200,7 @@ impl Service {
         }
         let problems = sound(problems)?;
 
+        notes.extend(told_of_base);
         notes.extend(applied.notes.iter().cloned());
         let written = [
             (Role::Positive, edits.positive.is_some()),
@@ -204,11 +212,7 @@ impl Service {
         if edits.seed.is_some() {
             notes.extend(kept_seeds(&applied.roles));
         }
-        notes.extend(
-            problems
-                .iter()
-                .map(|p| format!("{p}. {}", p.remedy).trim_end().to_owned()),
-        );
+        notes.extend(lint::notes(&problems));
         let session = match (session, opening) {
             (Some(session), _) => self.keep_choices(session, choices, &request).await?,
             (None, Some(opening)) => self.open(opening, choices, &request).await?,
@@ -258,18 +262,23 @@ impl Service {
         cancel: &CancellationToken,
     ) -> Result<Located, ServiceError> {
         let mut notes = Vec::new();
-        let info = match self.definitions(&graph).await {
-            Ok(info) => info,
+        let (description, described) = match self.client.describe(&[&original, &graph]).await {
+            Ok(description) => (description, true),
             Err(error) => {
                 notes.push(format!(
                     "values were not checked against the nodes' definitions: {}",
                     hint::in_words(&error)
                 ));
-                ObjectInfo::default()
+                (Description::default(), false)
             }
         };
         let choices = choices.clone();
         self.aside(cancel, move || {
+            let Description { info, replacements } = description;
+            let (original, _) = replacements.apply(original, &info);
+            let (graph, replaced) = replacements.apply(graph, &info);
+            let replaced = replacements::in_words(&replaced);
+            notes.extend(replaced.iter().cloned());
             let mut roles = find(&original, &info);
             question::choose_roles(&mut roles, &original, &choices)?;
             let roles = roles.refind(&graph, &info);
@@ -280,6 +289,8 @@ impl Service {
                 pictures,
                 graph,
                 info,
+                described,
+                replaced,
                 notes,
             })
         })
@@ -303,7 +314,7 @@ impl Service {
             Ok(Written {
                 problems: problems(&applied.graph, &applied.roles, &located.info),
                 graph_hash: graph_hash(&applied.graph)?,
-                described: located.notes.is_empty(),
+                described: located.described,
                 notes: located.notes,
                 applied,
                 pictures,
@@ -332,23 +343,6 @@ impl Service {
             done = turn => done,
             () = cancel.cancelled() => Err(ServiceError::Cancelled(String::new())),
         }
-    }
-
-    /// The definitions of the classes a graph uses, from ComfyUI.
-    pub(super) async fn definitions(&self, graph: &Graph) -> Result<ObjectInfo, ServiceError> {
-        let mut classes: Vec<&str> = graph.nodes().map(|node| node.class()).collect();
-        classes.sort_unstable();
-        classes.dedup();
-        let mut info = ObjectInfo::default();
-        for (class, definition) in self.client.object_info_for(&classes).await? {
-            // The answer has the shape {class: definition}; an unknown class is an empty answer.
-            let answer = match definition {
-                Some(definition) => Value::Object(Map::from_iter([(class.clone(), (*definition).clone())])),
-                None => Value::Object(Map::new()),
-            };
-            info.learn(&class, &answer);
-        }
-        Ok(info)
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Base {
     pub graph: Arc<Graph>,
     /// For a new session.
     pub opening: Option<Opening>,
+    /// What the reader should know of how it was read.
+    pub notes: Vec<String>,
 }
 
 impl Service {
@@ -54,7 +56,10 @@ impl Service {
                 Some(path) => Some(file_hash(&self.picture(path).await?.picture)?),
                 None => None,
             };
-            let (graph, source) = self.workflow(named).await?;
+            let (graph, wrapped, source) = self.workflow(named).await?;
+            let unwrapped = wrapped.map(|place| {
+                format!("The workflow was taken from {place} of its file; what stands around it is left out.")
+            });
             let graph = Arc::new(graph);
             return Ok(Base {
                 original: Arc::clone(&graph),
@@ -66,6 +71,7 @@ impl Service {
                     rubric,
                     reference,
                 }),
+                notes: unwrapped.into_iter().collect(),
             });
         };
         if request.workflow.is_some() || request.rubric.is_some() {
@@ -91,6 +97,7 @@ impl Service {
             parent,
             graph,
             opening: None,
+            notes: Vec::new(),
         })
     }
 
@@ -218,7 +225,7 @@ impl Service {
             for seed in &needed.seeds {
                 check_seed(&located.roles, *seed)?;
             }
-        } else if located.notes.is_empty() && !needed.seeds.is_empty() {
+        } else if located.described && !needed.seeds.is_empty() {
             choices.insert(Role::Seed.to_string(), NO_SEED.to_owned());
         }
         let nothing_else = InjectRequest::default();

@@ -84,6 +84,8 @@ impl Work {
             seedless,
             mut notes,
         } = service.seeds(&self.session.id, self.n, &self.seeds, &located).await?;
+        // Told where it was written, unless the server has other nodes since.
+        notes.extend(located.replaced.iter().cloned());
         // Before the first is run, so that a call that is broken off leaves a trace of all of them.
         service
             .store

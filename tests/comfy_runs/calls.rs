@@ -272,6 +272,65 @@ async fn a_definition_that_is_none_is_a_bad_answer_and_no_missing_class() {
 }
 
 #[tokio::test]
+async fn what_runs_in_place_of_a_missing_class_is_asked_for_once() {
+    within(async {
+        let described = |class: &str| json!({class: {"input": {"required": {}}, "output": []}});
+        let replacements = json!({"Old": [{"new_node_id": "New", "old_node_id": "Old", "old_widget_ids": null,
+            "input_mapping": null, "output_mapping": null}]});
+        let script = || {
+            Script::new(recorded("cached"))
+                .answer("GET /object_info/Old", Answer::Json(200, json!({})))
+                .answer("GET /object_info/Gone", Answer::Json(200, json!({})))
+                .answer("GET /object_info/New", Answer::Json(200, described("New")))
+                .answer("GET /object_info/Kept", Answer::Json(200, described("Kept")))
+        };
+        let graph = |class: &str| {
+            Graph::from_json(
+                json!({"1": {"class_type": class, "inputs": {}}, "2": {"class_type": "Kept", "inputs": {}}}),
+            )
+            .expect("a graph")
+        };
+        let asked = |server: &Replay| {
+            let answered = server.seen().answered;
+            answered
+                .iter()
+                .filter(|(line, _)| line.ends_with("/node_replacements"))
+                .count()
+        };
+        let server = Replay::start(script().answer("GET /node_replacements", Answer::Json(200, replacements)))
+            .expect("a server");
+        let client = runner(&server).client().clone();
+        client.describe(&[&graph("Kept")]).await.expect("definitions");
+        assert_eq!(asked(&server), 0, "nothing is missing");
+        for _ in 0..2 {
+            let told = client
+                .describe(&[&graph("Old"), &graph("Kept")])
+                .await
+                .expect("definitions");
+            assert_eq!(told.replacements.of("Old"), Some("New"));
+            assert!(told.info.get("New").is_some() && told.info.get("Old").is_none());
+        }
+        assert_eq!(asked(&server), 1);
+        let told = client.describe(&[&graph("Gone")]).await.expect("definitions");
+        assert_eq!((told.replacements.of("Gone"), asked(&server)), (None, 2));
+        nothing_unexpected(&server);
+
+        // A release without the route, and a proxy that answers with its page.
+        for answer in [Answer::Bytes(404, Vec::new()), Answer::Bytes(200, b"<html>".to_vec())] {
+            let server = Replay::start(script().answer("GET /node_replacements", answer)).expect("a server");
+            let told = runner(&server)
+                .client()
+                .describe(&[&graph("Old")])
+                .await
+                .expect("definitions");
+            assert_eq!(told.replacements.of("Old"), None);
+            nothing_unexpected(&server);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_answers_instead_of_comfyui_is_known_before_anything_is_posted() {
     within(async {
         let page = b"<html><title>Sign in</title>".to_vec();

@@ -10,8 +10,8 @@ pub(super) fn is_png(bytes: &[u8]) -> bool {
     bytes.starts_with(SIGNATURE)
 }
 
-/// The text stored under `keyword` in a `tEXt` or an uncompressed `iTXt` chunk; `None` where no chunk has that keyword.
-/// Nothing is unpacked.
+/// The text stored under `keyword` in a `tEXt` or an uncompressed `iTXt` chunk, or in the `comf` chunk of an animation that
+/// ComfyUI saved; `None` where no chunk has that keyword. Nothing is unpacked.
 pub(super) fn text_chunk(bytes: &[u8], keyword: &str) -> Result<Option<String>, GraphError> {
     let Some(TextChunk { kind, body }) = find(bytes, keyword)? else {
         return Ok(None);
@@ -20,7 +20,7 @@ pub(super) fn text_chunk(bytes: &[u8], keyword: &str) -> Result<Option<String>, 
         return Err(GraphError::UnreadableChunk("it is longer than 4 MiB"));
     }
     match kind {
-        b"tEXt" => Ok(Some(latin1_or_utf8(body))),
+        b"tEXt" | b"comf" => Ok(Some(latin1_or_utf8(body))),
         b"iTXt" => international(body).map(Some),
         _ => Err(GraphError::UnreadableChunk("it is compressed")),
     }
@@ -33,7 +33,7 @@ pub(super) fn has_text_chunk(bytes: &[u8], keyword: &str) -> bool {
 
 /// A chunk of text.
 struct TextChunk<'a> {
-    /// `tEXt`, `iTXt` or `zTXt`.
+    /// `tEXt`, `iTXt`, `zTXt` or `comf`.
     kind: &'a [u8],
     /// What comes behind the keyword.
     body: &'a [u8],
@@ -50,7 +50,7 @@ fn find<'a>(bytes: &'a [u8], keyword: &str) -> Result<Option<TextChunk<'a>>, Gra
             return Err(GraphError::DamagedPng("a chunk is longer than the file"));
         };
         let kind = &head[4..];
-        if matches!(kind, b"tEXt" | b"iTXt" | b"zTXt")
+        if matches!(kind, b"tEXt" | b"iTXt" | b"zTXt" | b"comf")
             && let Some(body) = data
                 .strip_prefix(keyword.as_bytes())
                 .and_then(|body| body.strip_prefix(b"\0"))

@@ -68,7 +68,7 @@ fn international_text_is_read_and_compressed_text_is_refused() {
 #[test]
 fn a_picture_without_a_workflow_says_so() {
     let error = Graph::parse(&picture(&[text("Software", "GIMP")])).unwrap_err();
-    assert!(matches!(error, GraphError::NoPromptChunk));
+    assert!(matches!(error, GraphError::NoPrompt(PictureKind::Png)));
     assert!(error.hint().contains("output folder"));
 }
 
@@ -102,7 +102,7 @@ fn other_json_is_refused_by_what_was_found() {
     let message = |text: &str| Graph::parse(text.as_bytes()).unwrap_err().to_string();
     assert!(message("[1]").ends_with("found a list"));
     assert!(message("{}").ends_with("no nodes"));
-    assert!(message(r#"{"prompt": null}"#).ends_with("found null"));
+    assert!(message(r#"{"prompt": null}"#).contains("\"prompt\" holds null"));
     assert!(message(r#"{"a": {"b": 1}}"#).contains("class_type"));
     assert!(message(r#"{"1": {"class_type": "X"}, "version": 1}"#).contains("\"version\" holds a number"));
     assert!(message(r#"{"1": {"#).contains("not valid JSON"));
@@ -116,6 +116,153 @@ fn order_and_unknown_fields_survive() {
     assert_eq!(graph.to_json().to_string(), text);
     let wrapped = format!("{{\"prompt\":{text},\"client_id\":\"x\"}}");
     assert_eq!(Graph::parse(wrapped.as_bytes()).unwrap(), graph);
+}
+
+#[test]
+fn a_workflow_is_taken_out_of_a_request_around_it() {
+    let nodes = json!({"1": {"class_type": "A", "inputs": {}}, "prompt": {"class_type": "B", "inputs": {}}});
+    let written = nodes.to_string();
+    let ui = json!({"nodes": [], "links": [], "version": 0.4});
+    let taken = |request: Value| {
+        let (graph, place) = Graph::read(request.to_string().as_bytes()).unwrap();
+        assert_eq!(graph.to_json(), nodes, "{request}");
+        place.map(|place| place.to_string())
+    };
+    for (request, place) in [
+        (nodes.clone(), None),
+        (json!({"prompt": nodes, "client_id": "x"}), Some("prompt")),
+        (json!({"workflow": nodes}), Some("workflow")),
+        (
+            json!({"input": {"workflow": nodes, "images": [{"name": "a.png"}]}}),
+            Some("input.workflow"),
+        ),
+        (
+            json!({"input": {"prompt": nodes}, "webhook": "x"}),
+            Some("input.prompt"),
+        ),
+        (
+            json!({"body": {"input": {"workflow": nodes}}}),
+            Some("body.input.workflow"),
+        ),
+        // As the page posts it, as services take it, and beside an older one that lies deeper.
+        (
+            json!({"prompt": nodes, "extra_data": {"extra_pnginfo": {"workflow": ui}}}),
+            Some("prompt"),
+        ),
+        (
+            json!({"input": {"workflow_json": written, "seed": 1}}),
+            Some("input.workflow_json"),
+        ),
+        (
+            json!({"prompt": nodes, "before": {"prompt": {"1": {"class_type": "C", "inputs": {}}}}}),
+            Some("prompt"),
+        ),
+    ] {
+        assert_eq!(taken(request).as_deref(), place);
+    }
+    let refused = |request: Value| Graph::from_json(request).unwrap_err();
+    let two = refused(json!({"input": {"first": nodes, "second": nodes}, "n": 2}));
+    assert_eq!(two.to_string(), "the file holds 2 workflows: input.first, input.second");
+    assert!(two.hint().contains("file of its own"));
+    let deep = json!({"a": {"b": {"c": {"d": nodes}}}});
+    assert!(matches!(refused(deep), GraphError::NotAGraph { .. }));
+    let editor = json!({"input": {"workflow": ui}});
+    assert!(matches!(refused(editor), GraphError::UiFormat));
+    // What lies around one that is damaged does not hide what is wrong with it.
+    let damaged = json!({"input": {"workflow": {"1": {"class_type": "A"}, "version": 1}}});
+    assert!(refused(damaged).to_string().contains("\"version\" holds a number"));
+}
+
+#[test]
+fn texts_around_a_workflow_do_not_fill_the_memory() {
+    let list = format!("{{\"a\": [{}0]}}", "0,".repeat(40_000));
+    let request: Map<String, Value> = (0..50).map(|n| (n.to_string(), json!(list))).collect();
+    assert!(matches!(
+        Graph::from_json(Value::Object(request)),
+        Err(GraphError::NotAGraph { .. })
+    ));
+}
+
+/// A WebP with an EXIF of these texts, the fields in the order of their numbers as Pillow writes them.
+fn webp(texts: &[(u16, &str)]) -> Vec<u8> {
+    let mut file = Vec::new();
+    let grey = image::RgbImage::from_pixel(2, 1, image::Rgb([9, 9, 9]));
+    grey.write_to(&mut std::io::Cursor::new(&mut file), image::ImageFormat::WebP)
+        .unwrap();
+    let number = |n: usize| u32::try_from(n).unwrap().to_be_bytes();
+    let mut exif = b"MM\0*\0\0\0\x08".to_vec();
+    exif.extend(u16::try_from(texts.len()).unwrap().to_be_bytes());
+    let (mut at, mut behind) = (8 + 2 + 12 * texts.len() + 4, Vec::new());
+    for (tag, text) in texts {
+        exif.extend([&tag.to_be_bytes()[..], b"\0\x02", &number(text.len() + 1), &number(at)].concat());
+        behind.extend([text.as_bytes(), b"\0"].concat());
+        at += text.len() + 1;
+    }
+    exif.extend([&[0; 4][..], &behind].concat());
+    exif.resize(exif.len().next_multiple_of(2), 0);
+    file.extend(b"EXIF");
+    file.extend(u32::try_from(exif.len()).unwrap().to_le_bytes());
+    file.extend(exif);
+    let riff = u32::try_from(file.len() - 8).unwrap().to_le_bytes();
+    file[4..8].copy_from_slice(&riff);
+    file
+}
+
+#[test]
+fn a_saved_webp_gives_its_workflow() {
+    let editor = r#"workflow:{"nodes": [], "links": []}"#;
+    let (make, model) = (0x010f, 0x0110);
+    let saved = webp(&[(make, editor), (model, &format!("prompt:{PROMPT}"))]);
+    assert!(
+        image::load_from_memory(&saved).is_ok(),
+        "the test's picture is a real one"
+    );
+    let (graph, place) = Graph::read(&saved).unwrap();
+    assert_eq!((graph.len(), place), (2, None));
+    assert_eq!(graph.node("1").unwrap().title(), "My Image ü");
+    // As other nodes write it.
+    let other = webp(&[(0x010e, &format!("Prompt: {PROMPT}"))]);
+    assert_eq!(Graph::parse(&other).unwrap(), graph);
+
+    let error = Graph::parse(&webp(&[(make, editor)])).unwrap_err();
+    assert!(
+        matches!(error, GraphError::OnlyUiFormat(PictureKind::WebP)),
+        "{error:?}"
+    );
+    assert!(
+        error
+            .to_string()
+            .starts_with("the WebP carries its workflow in ComfyUI's UI format")
+    );
+    assert!(error.hint().contains("Drop the WebP onto"), "{}", error.hint());
+    let camera = webp(&[(make, "A camera"), (model, "prompt: none")]);
+    for (bytes, kind) in [
+        (camera, PictureKind::WebP),
+        (saved[..40].to_vec(), PictureKind::WebP),
+        (
+            b"RIFF\xff\xff\xff\xffWEBPEXIF\xff\xff\xff\xff".to_vec(),
+            PictureKind::WebP,
+        ),
+        (b"\xff\xd8\xff\xe1\xff\xff".to_vec(), PictureKind::Jpeg),
+    ] {
+        let error = Graph::parse(&bytes).unwrap_err();
+        assert!(
+            matches!(error, GraphError::NoPrompt(found) if found == kind),
+            "{error:?}"
+        );
+        assert!(error.hint().contains("output folder"));
+    }
+    assert_eq!(
+        Graph::most_bytes(&saved[..Graph::BEGINNING]),
+        Graph::most_bytes(&picture(&[]))
+    );
+}
+
+#[test]
+fn a_saved_animation_gives_its_workflow() {
+    let body = [b"prompt\0", PROMPT.as_bytes()].concat();
+    let graph = Graph::parse(&picture(&[chunk(b"comf", &body)])).unwrap();
+    assert_eq!(graph.len(), 2);
 }
 
 #[test]
@@ -155,7 +302,7 @@ fn the_largest_seed_stays_exact() {
 fn a_picture_with_the_editors_form_alone_says_what_it_carries() {
     let png = picture(&[text("workflow", r#"{"nodes": [], "links": [], "version": 0.4}"#)]);
     let error = Graph::parse(&png).unwrap_err();
-    assert!(matches!(error, GraphError::OnlyUiFormat), "{error:?}");
+    assert!(matches!(error, GraphError::OnlyUiFormat(PictureKind::Png)), "{error:?}");
     assert!(error.to_string().contains("UI format only"), "{error}");
     let hint = error.hint();
     assert!(

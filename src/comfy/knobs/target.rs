@@ -1,5 +1,7 @@
 //! From `node.input` to the one input that is meant, and whether a value may be written there.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::super::graph::{Graph, InputValue, Node, NodeId};
@@ -7,10 +9,13 @@ use super::super::inject::{Place, Role, Roles, sources_of};
 use super::super::object_info::{Lookup, ObjectInfo, preview};
 use super::{InjectError, settled};
 use crate::near::nearest;
-use crate::text::Foreign;
+use crate::text::{Foreign, shortened};
 
 /// Dots of a knob's name that may be the one between node and input; titles hold few.
 const DOTS: usize = 16;
+
+/// Names that a refusal suggests.
+const NEAR: usize = 5;
 
 /// The longest part of a bad value that a message repeats, in characters.
 const SHOWN: usize = 80;
@@ -71,24 +76,37 @@ pub(super) fn resolve(graph: &Graph, roles: &Roles, info: &ObjectInfo, knob: &st
         Some((name, _)) => (name, true),
         None => (knob, false),
     };
-    let names: Vec<String> = if dotted {
-        let names = |node: Node<'_>| [node.id().to_owned(), node.title().to_owned(), node.class().to_owned()];
-        graph.nodes().flat_map(names).collect()
+    let near = if dotted {
+        let names = graph.nodes().flat_map(|node| [node.id(), node.title(), node.class()]);
+        nearest(name, names, NEAR)
     } else {
-        let literals = |node: Node<'_>| {
-            let named = node.inputs().map(move |(name, _)| (node, name));
-            let named = named.filter(|(node, name)| node.literal(name).is_some());
-            named
-                .map(|(node, name)| format!("{}.{name}", node.id()))
-                .collect::<Vec<_>>()
-        };
-        graph.nodes().flat_map(literals).collect()
+        nearest_inputs(graph, name)
     };
     Err(InjectError::UnknownNode {
         knob: knob.to_owned(),
         dotted,
-        near: nearest(name, names.iter().map(String::as_str), 5),
+        near,
     })
+}
+
+/// The inputs of the closest names, with the titles of their nodes.
+fn nearest_inputs(graph: &Graph, name: &str) -> Vec<String> {
+    let literals = graph
+        .nodes()
+        .flat_map(|node| node.inputs())
+        .filter(|(_, value)| matches!(value, InputValue::Literal(_)));
+    let names: BTreeSet<&str> = literals.map(|(name, _)| name).collect();
+    let near = nearest(name, names.into_iter(), NEAR);
+    let places = near.iter().flat_map(|input| {
+        let having = graph.nodes().filter(|node| node.literal(input).is_some());
+        having.map(|node| place_in_words(&node, input))
+    });
+    places.take(NEAR).collect()
+}
+
+/// An input with its node's title.
+fn place_in_words(node: &Node<'_>, input: &str) -> String {
+    format!("{}.{input} ({})", node.id(), Foreign(&shortened(node.title(), 60)))
 }
 
 /// The one input of that name, where the knob names an input without its node. A value that stands in a node goes before
@@ -121,7 +139,7 @@ fn ambiguous(knob: &str, nodes: &[Node<'_>], input: &str) -> InjectError {
     let mut candidates: Vec<String> = nodes
         .iter()
         .take(NAMED)
-        .map(|node| format!("{}.{input} ({})", node.id(), Foreign(node.title())))
+        .map(|node| place_in_words(node, input))
         .collect();
     if nodes.len() > NAMED {
         candidates.push(format!("and {} more", nodes.len() - NAMED));

@@ -105,7 +105,13 @@ fn refusals_say_what_would_fit() {
     assert!(hint.starts_with("Closest: KSampler"), "{hint}");
     let (_, hint) = refusal("denoize", json!(1));
     assert!(
-        hint.starts_with("Write knobs as node.input") && hint.contains("Closest: 5.denoise"),
+        hint.starts_with("Write knobs as node.input") && hint.contains("Closest: 5.denoise (\"KSampler\")"),
+        "{hint}"
+    );
+    // All nodes that have the closest one, by their titles.
+    let (_, hint) = refusal("txet", json!("x"));
+    assert!(
+        hint.contains("Closest: 2.text (\"Prompt v1.0\"), 3.text (\"CLIPTextEncode\")"),
         "{hint}"
     );
 }
@@ -304,4 +310,20 @@ fn a_size_that_the_server_rounds_is_told() {
         ["4.width is 100, which is no multiple of 8: ComfyUI rounds it down to 96."]
     );
     assert!(notes(128).is_empty());
+
+    // Also of a constant that is wired to it, and of no other.
+    let mut json = graph().to_json();
+    json["4"]["inputs"]["width"] = json!(["9", 0]);
+    json["9"] = json!({"class_type": "PrimitiveInt", "inputs": {"value": 512}});
+    let (graph, info) = (Graph::from_json(json).unwrap(), info());
+    let knobs = Map::from_iter([("width".to_owned(), json!(100)), ("steps".to_owned(), json!(25))]);
+    let edits = Edits {
+        knobs,
+        ..Edits::default()
+    };
+    let applied = apply(&graph, &find(&graph, &info), &info, &edits).unwrap();
+    assert_eq!(
+        applied.notes,
+        ["9.value is 100, which is no multiple of 8: ComfyUI rounds it down to 96."]
+    );
 }

@@ -242,6 +242,37 @@ fn missing_classes_are_told_together_with_their_nodes_and_each_advice_once() {
 }
 
 #[test]
+fn a_missing_file_is_told_once_with_all_its_nodes() {
+    let lora = |model: &str, name: &str| {
+        json!({"class_type": "LoraLoaderModelOnly", "inputs": {"model": [model, 0],
+        "lora_name": name, "strength_model": 1.0}})
+    };
+    let mut nodes = json!({"10": lora("9", "style.safetensors"), "11": lora("10", "style.safetensors"),
+        "12": lora("11", "other.safetensors")});
+    nodes["10"]["_meta"] = json!({"title": "Style"});
+    let problems: Vec<Problem> = check(&good_and(&nodes), &info())
+        .into_iter()
+        .filter(|problem| problem.kind == ProblemKind::BadValue)
+        .collect();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    let told = in_words(&problems);
+    assert!(
+        told.starts_with(r#"node 10 "Style", node 11 "LoraLoaderModelOnly": lora_name is "style.safetensors", but"#),
+        "{told}"
+    );
+    assert_eq!(told.matches("style.safetensors").count(), 1, "{told}");
+    let notes = notes(&problems);
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(
+        notes[1].starts_with("node 12 ") && notes[1].ends_with("install the file it names."),
+        "{notes:?}"
+    );
+    let many: Vec<Problem> = (0..40).map(|_| problems[0].clone()).collect();
+    let told = in_words(&many);
+    assert!(told.contains("28 more: lora_name is") && told.len() < 600, "{told}");
+}
+
+#[test]
 fn a_workflow_without_pictures_is_told_before_it_is_posted() {
     let video = ObjectInfo::from_json(&json!({
         "SaveVideo": {"input": {"required": {"video": ["VIDEO", {}]}}, "output": [], "output_node": true},

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{Sample, samples};
 use crate::comfy::error::ComfyError;
-use crate::comfy::graph::GraphError;
+use crate::comfy::graph::{GraphError, PictureKind};
 use crate::comfy::inject::{ChoiceError, ProofError, Role};
 use crate::comfy::knobs::InjectError;
 use crate::comfy::tls::BadCertificate;
@@ -120,14 +120,18 @@ fn edits() -> Vec<Sample> {
     samples![
         GraphError::TooLarge { bytes: 2, limit: 1 },
         GraphError::TooManyValues { limit: 1 },
-        GraphError::OnlyUiFormat,
+        GraphError::OnlyUiFormat(PictureKind::Png),
         GraphError::NotText,
         GraphError::Json(serde_json::from_str::<u8>("{").unwrap_err()),
         GraphError::UiFormat,
         GraphError::Empty,
         GraphError::NotAGraph { found: s() },
         GraphError::DamagedPng("x"),
-        GraphError::NoPromptChunk,
+        GraphError::NoPrompt(PictureKind::WebP),
+        GraphError::Several {
+            count: 2,
+            places: vec![]
+        },
         GraphError::UnreadableChunk("x"),
         ProofError::Unreadable(GraphError::Empty),
         ProofError::Different(s()),

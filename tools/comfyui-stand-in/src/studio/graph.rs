@@ -46,6 +46,30 @@ pub fn classes() -> &'static Map<String, Value> {
     &CLASSES
 }
 
+/// What would run in place of classes that older workflows have. ComfyUI also puts it into what is posted; here such a graph is
+/// refused.
+pub fn replacements() -> Value {
+    let all = [
+        (
+            "OldTextEncode",
+            "CLIPTextEncode",
+            [("text", "prompt"), ("clip", "clip")],
+        ),
+        (
+            "OldSaver",
+            "SaveImage",
+            [("images", "pics"), ("filename_prefix", "prefix")],
+        ),
+    ];
+    let one = |(old, new, inputs): (&str, &str, [(&str, &str); 2])| {
+        let inputs = inputs.map(|(new, old)| json!({"new_id": new, "old_id": old}));
+        let replacement = json!({"new_node_id": new, "old_node_id": old, "old_widget_ids": null,
+            "input_mapping": inputs, "output_mapping": null});
+        (old.to_owned(), json!([replacement]))
+    };
+    Value::Object(all.into_iter().map(one).collect())
+}
+
 /// Checks a graph as ComfyUI does; gives the output nodes, or the body of the 400.
 pub fn check(graph: &Value) -> Result<Vec<String>, Value> {
     let nodes = graph

@@ -28,6 +28,7 @@ pub(super) fn routes(studio: Arc<Studio>) -> Router {
         .route("/system_stats", get(system_stats))
         .route("/object_info", get(async || Json(graph::classes())))
         .route("/object_info/{class}", get(object_info))
+        .route("/node_replacements", get(async || Json(graph::replacements())))
         .route("/prompt", post(prompt))
         .route("/queue", get(queue).post(edit_queue))
         .route("/history", get(history))

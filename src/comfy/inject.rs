@@ -8,6 +8,7 @@
 mod bundle;
 mod chain;
 mod choice;
+mod classes;
 mod conditioning;
 mod encoder;
 mod kinds;

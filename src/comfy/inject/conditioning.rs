@@ -2,12 +2,13 @@
 
 use super::super::graph::{InputValue, Node};
 use super::Why;
+use super::classes;
 use super::encoder::{of_side, text_inputs};
 use super::names::{self, Side, side_of};
 use super::sampler::guider;
 use super::sweep::{Leads, Opened, Sweep};
 use super::values::{self, Traced};
-use super::walk::Walk;
+use super::walk::{Walk, Wire};
 
 /// An output of a node, and the side that it is followed for.
 type Stop<'a> = (&'a str, usize, Side);
@@ -52,7 +53,7 @@ fn opened<'a>(walk: &Walk<'a>, (id, output, wanted): Stop<'a>, zeroed: &mut bool
     if !walk.enter(&node) {
         return (Traced::doubtful(values::unresolved(&node)), Vec::new());
     }
-    if names::is_zero_out(node.class()) {
+    if classes::is_zero_out(node.class()) {
         *zeroed |= wanted == Side::Negative;
         return (Traced::default(), Vec::new());
     }
@@ -81,7 +82,10 @@ fn opened<'a>(walk: &Walk<'a>, (id, output, wanted): Stop<'a>, zeroed: &mut bool
     let by_name: fn(&str) -> bool = if called || holds_text {
         |name| names::is_conditioning(name) || names::is_bundle(name)
     } else {
-        |name| !names::is_other_wire(name) && !names::is_text(name) || names::is_conditioning(name)
+        |name| {
+            let other = names::is_other_wire(name) || names::is_text(name) || names::is_selector(name);
+            !other || names::is_conditioning(name)
+        }
     };
     let wires: Vec<(&str, InputValue<'_>)> = walk
         .live_inputs(&node)
@@ -96,13 +100,30 @@ fn opened<'a>(walk: &Walk<'a>, (id, output, wanted): Stop<'a>, zeroed: &mut bool
         })
         .collect();
     let wires = of_side(beside_bundles(wires, side), side);
-    if undescribed && !holds_text && wires.is_empty() && names::encodes(&node) {
-        // An encoder of a class nobody described, whose text goes by another name.
-        found.extend(values::of_node(walk, &node, output, side));
+    let wires = match node.class().contains("Concat") {
+        true => beside_blanks(walk, wires),
+        false => wires,
+    };
+    if !holds_text && wires.is_empty() {
+        if undescribed && (classes::encodes(&node) || classes::is_primitive(&node)) {
+            // An encoder of a class nobody described, whose text goes by another name.
+            found.extend(values::of_node(walk, &node, output, side));
+        } else if !undescribed {
+            // One that is described, and takes its text by a wire of another name.
+            for (name, value) in walk.live_inputs(&node) {
+                let linked = matches!(value, InputValue::Link { .. });
+                if linked && walk.input_wire(&node, name) == Wire::Of("STRING") {
+                    found.extend(values::text(walk, value, (node.id(), name), Some(side)));
+                }
+            }
+        }
     }
     // Out of a bundle, such as a pipe: what is in it was put in before.
     let bundled = wires.is_empty() && !holds_text;
-    let wires = if bundled { bundles(walk, &node, side) } else { wires };
+    let mut wires = if bundled { bundles(walk, &node, side) } else { wires };
+    if holds_text {
+        wires.extend(earlier_of_its_class(walk, &node, &wires));
+    }
     let behind = wires.into_iter().filter_map(|(_, value)| match value {
         InputValue::Link { node, output } => Some((node, output, wanted)),
         InputValue::Literal(_) => None,
@@ -140,6 +161,38 @@ fn bundles<'a>(walk: &Walk<'a>, node: &Node<'a>, side: Side) -> Vec<(&'a str, In
         .collect()
 }
 
+/// Of the parts of a concatenation, those that are not the encoding of a blank text; all of them where they all are.
+fn beside_blanks<'a>(walk: &Walk<'a>, wires: Vec<(&'a str, InputValue<'a>)>) -> Vec<(&'a str, InputValue<'a>)> {
+    let blank = |value: &InputValue<'a>| {
+        let InputValue::Link { node, .. } = value else {
+            return false;
+        };
+        let texts = walk.graph.node(node).map(|node| text_inputs(walk, &node));
+        texts.is_some_and(|texts| !texts.is_empty() && texts.iter().all(|(_, value)| is_blank(value)))
+    };
+    let filled: Vec<_> = wires.iter().copied().filter(|(_, value)| !blank(value)).collect();
+    if filled.is_empty() { wires } else { filled }
+}
+
+/// What a node is given by another one of its class: in a chain of keyframes or of regions each adds its text.
+fn earlier_of_its_class<'a>(
+    walk: &Walk<'a>,
+    node: &Node<'a>,
+    known: &[(&'a str, InputValue<'a>)],
+) -> Vec<(&'a str, InputValue<'a>)> {
+    let of_its_class = |value: &InputValue<'a>| match value {
+        InputValue::Link { node: source, .. } => walk
+            .graph
+            .node(source)
+            .is_some_and(|source| source.class() == node.class()),
+        InputValue::Literal(_) => false,
+    };
+    let inputs = walk.live_inputs(node).into_iter();
+    inputs
+        .filter(|(name, value)| of_its_class(value) && !known.iter().any(|(known, _)| known == name))
+        .collect()
+}
+
 pub(super) fn is_blank(value: &InputValue<'_>) -> bool {
     matches!(value, InputValue::Literal(value) if value.as_str().is_some_and(|text| text.trim().is_empty()))
 }
@@ -155,7 +208,13 @@ pub(super) fn encoder<'a>(
     let mut traced = Traced::default();
     for (name, value) in inputs {
         if all_blank || !is_blank(&value) {
-            traced.extend(values::text(walk, value, (node.id(), name), Some(side)));
+            let mut text = values::text(walk, value, (node.id(), name), Some(side));
+            // A text that a model writes alone, such as a caption, changes nothing about those beside it.
+            if let (Some(Why::Rewritten { by, title }), true) = (&text.doubt, text.places.is_empty()) {
+                let (by, title) = (by.clone(), title.clone());
+                text.doubt = Some(Why::Unresolved { by, title });
+            }
+            traced.extend(text);
         }
     }
     traced

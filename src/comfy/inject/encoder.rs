@@ -2,6 +2,7 @@
 
 use super::super::graph::{InputValue, Node};
 use super::super::object_info::InputKind;
+use super::classes;
 use super::names::{self, Side, side_of};
 use super::walk::{Walk, Wire};
 
@@ -24,6 +25,9 @@ pub(super) fn of_side<'a>(inputs: Vec<(&'a str, InputValue<'a>)>, side: Side) ->
 /// The inputs in which a node takes prompt text, linked or not.
 pub(super) fn text_inputs<'a>(walk: &Walk<'a>, node: &Node<'a>) -> Vec<(&'a str, InputValue<'a>)> {
     let Some(spec) = walk.spec(node) else {
+        if classes::describes(node) && node.inputs().any(|(name, _)| name.starts_with("image")) {
+            return Vec::new();
+        }
         return node
             .inputs()
             .filter(|(name, value)| names::is_text(name) && may_be_text(walk, name, *value))

@@ -51,11 +51,13 @@ pub(super) fn checkpoints<'a>(node: &Node<'a>) -> Vec<(&'a str, InputValue<'a>)>
 /// Whether an input is called like a model's file.
 fn is_called(name: &str) -> bool {
     const MODELS: [&str; 6] = ["model", "ckpt", "checkpoint", "unet", "diffusion", "transformer"];
-    const ENDS: [&str; 7] = ["name", "path", "file", "model", "ckpt", "checkpoint", "repo_id"];
+    const ENDS: [&str; 7] = ["name", "path", "file", "model", "models", "ckpt", "checkpoint"];
     let name = name.to_lowercase();
-    !is_beside(&name)
-        && MODELS.iter().any(|word| name.contains(word))
-        && ENDS.iter().any(|ending| name.ends_with(ending))
+    // A model on a hub goes by its repository.
+    matches!(name.as_str(), "repo_id" | "model_repo" | "model_id")
+        || !is_beside(&name)
+            && MODELS.iter().any(|word| name.contains(word))
+            && ENDS.iter().any(|ending| name.ends_with(ending))
 }
 
 /// Whether a name speaks of another model than the one that makes the picture.

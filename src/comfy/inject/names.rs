@@ -1,9 +1,6 @@
 //! What the names of inputs and outputs tell. The only knowledge there is about classes the server did not
 //! describe, so it errs on the side of seeing text.
 
-use serde_json::Value;
-
-use super::super::graph::Node;
 use super::models;
 
 /// Which of the two sides of the guidance something belongs to.
@@ -57,15 +54,17 @@ pub(super) fn is_text(name: &str) -> bool {
         || !is_about_text(&name)
             && (name.contains("prompt")
                 || name.starts_with("text_") && !name.contains("encoder")
-                || name.ends_with("_text"))
+                || name.ends_with("_text")
+                || name.ends_with("_positive")
+                || name.ends_with("_negative"))
 }
 
 /// Whether a name speaks of what is done with a text, rather than of the text.
-fn is_about_text(name: &str) -> bool {
-    const STARTS: [&str; 11] = [
-        "sys", "system", "is", "use", "enable", "save", "show", "print", "log", "magic", "enhance",
+pub(super) fn is_about_text(name: &str) -> bool {
+    const STARTS: [&str; 12] = [
+        "sys", "system", "is", "use", "enable", "save", "show", "print", "log", "magic", "enhance", "image",
     ];
-    const ENDS: [&str; 44] = [
+    const ENDS: [&str; 51] = [
         "option",
         "options",
         "mode",
@@ -110,6 +109,13 @@ fn is_about_text(name: &str) -> bool {
         "comma",
         "underscore",
         "name",
+        "template",
+        "key",
+        "id",
+        "precision",
+        "device",
+        "result",
+        "output",
     ];
     let mut parts = name.split(['_', ' ', '-', '.']);
     let first = parts.next().unwrap_or_default();
@@ -125,7 +131,16 @@ pub(super) fn is_string_part(name: &str) -> bool {
         || name == "system_prompt"
         || matches!(
             name.as_str(),
-            "source" | "value" | "default" | "body" | "json_string" | "f_string" | "input" | "any" | "anything"
+            "source"
+                | "value"
+                | "default"
+                | "default_value"
+                | "body"
+                | "json_string"
+                | "f_string"
+                | "input"
+                | "any"
+                | "anything"
         )
 }
 
@@ -185,21 +200,6 @@ pub(super) fn is_formula(name: &str) -> bool {
         || name.ends_with("expression")
 }
 
-/// Whether a node has settings of a sampler beside its steps.
-pub(super) fn samples_itself(node: &Node<'_>) -> bool {
-    [
-        "seed",
-        "noise_seed",
-        "cfg",
-        "sampler_name",
-        "sampler",
-        "scheduler",
-        "denoise",
-    ]
-    .iter()
-    .any(|name| node.input(name).is_some())
-}
-
 /// Names under which a picture, a latent, or a whole sampler is taken.
 pub(super) fn takes_pictures(name: &str) -> bool {
     let name = name.to_lowercase();
@@ -231,15 +231,24 @@ pub(super) fn is_selector(name: &str) -> bool {
     ["select", "switch", "override"]
         .iter()
         .any(|stem| name.starts_with(stem))
-        || matches!(name.as_str(), "boolean" | "condition" | "index" | "toggle")
+        || matches!(name.as_str(), "boolean" | "condition" | "cond" | "index" | "toggle")
 }
 
 /// Names under which several values travel as one.
 pub(super) fn is_bundle(name: &str) -> bool {
     let name = name.to_lowercase();
-    (["pipe", "tuple", "context", "ctx", "bundle"]
-        .iter()
-        .any(|word| name.contains(word))
+    ([
+        "pipe",
+        "tuple",
+        "context",
+        "ctx",
+        "bundle",
+        "params",
+        "parameters",
+        "settings",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
         || name.ends_with("_sampler"))
         && !["option", "length", "window"].iter().any(|word| name.contains(word))
 }
@@ -252,78 +261,6 @@ pub(super) fn names_wire(name: &str, kind: &str) -> bool {
         "MODEL" => name.starts_with("model") || name.ends_with("_model") && !models::is_beside(&name),
         kind => name.starts_with(&kind.to_lowercase()),
     }
-}
-
-/// Whether a node of a class nobody described looks like one that encodes text.
-pub(super) fn encodes(node: &Node<'_>) -> bool {
-    const WORDS: [&str; 4] = ["encode", "prompt", "text", "conditioning"];
-    let class = node.class().to_lowercase();
-    WORDS.iter().any(|word| class.contains(word)) || node.input("clip").is_some()
-}
-
-/// Whether a node gives out only a part of its text, or none of it as it was.
-pub(super) fn cuts(node: &Node<'_>) -> bool {
-    const WORDS: [&str; 5] = ["extract", "substring", "regex", "truncate", "split"];
-    let class = node.class().to_lowercase();
-    WORDS.iter().any(|word| class.contains(word))
-}
-
-/// Whether a node tells what is in a picture, and hands the picture on beside that.
-pub(super) fn describes(node: &Node<'_>) -> bool {
-    const WORDS: [&str; 7] = [
-        "caption",
-        "interrogat",
-        "tagger",
-        "florence",
-        "detect",
-        "segment",
-        "describe",
-    ];
-    let class = node.class().to_lowercase();
-    WORDS.iter().any(|word| class.contains(word))
-}
-
-/// Whether a node makes new text of what it is given, as a language model does.
-pub(super) fn rewrites(node: &Node<'_>) -> bool {
-    const WORDS: [&str; 18] = [
-        "llm",
-        "gpt",
-        "ollama",
-        "gemini",
-        "claude",
-        "chat",
-        "generate",
-        "enhance",
-        "rewrite",
-        "upsampl",
-        "expan",
-        "caption",
-        "interrogat",
-        "tagger",
-        "florence",
-        "vlm",
-        "qwenvl",
-        "random",
-    ];
-    let class = node.class().to_lowercase();
-    WORDS.iter().any(|word| class.contains(word))
-        || [
-            "temperature",
-            "top_p",
-            "max_tokens",
-            "max_new_tokens",
-            "max_length",
-            "sampling_mode",
-            "api_key",
-            "api_url",
-            "api_base",
-            "base_url",
-            "llm_model",
-        ]
-        .iter()
-        .any(|name| node.input(name).is_some())
-        // What it is asked is the name of a model.
-        || ["model", "model_name"].iter().any(|name| node.literal(name).is_some_and(Value::is_string))
 }
 
 /// Names under which conditioning travels.
@@ -372,34 +309,10 @@ pub(super) fn is_other_wire(name: &str) -> bool {
         "switch",
         "seed",
     ];
+    const ENDS: [&str; 5] = ["_model", "_encoder", "_encoders", "_vae", "_clip"];
     let name = name.to_lowercase();
-    STEMS.iter().any(|stem| name.starts_with(stem)) && !is_text(&name)
-}
-
-/// Whether a node is one of ComfyUI's constants.
-pub(super) fn is_primitive(node: &Node<'_>) -> bool {
-    node.class().starts_with("Primitive") && node.input("value").is_some()
-}
-
-/// Whether a class zeroes the conditioning that passes through it.
-pub(super) fn is_zero_out(class: &str) -> bool {
-    class.contains("ZeroOut")
-}
-
-/// Whether a class saves or shows something, judged by its name.
-pub(super) fn is_output(class: &str) -> bool {
-    ["Save", "Preview"].iter().any(|stem| class.starts_with(stem)) || class == "VHS_VideoCombine"
-}
-
-/// Whether a class shows a picture without keeping it, judged by its name.
-pub(super) fn only_shows(class: &str) -> bool {
-    let class = class.to_lowercase();
-    ["preview", "compare"].iter().any(|word| class.contains(word))
-}
-
-/// Whether a class is the receptor, in either style.
-pub(super) fn is_receptor(class: &str) -> bool {
-    class.starts_with(super::RECEPTOR_CLASS)
+    (STEMS.iter().any(|stem| name.starts_with(stem)) || ENDS.iter().any(|ending| name.ends_with(ending)))
+        && !is_text(&name)
 }
 
 /// The input of the receptor behind an output slot.

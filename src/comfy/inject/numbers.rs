@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::graph::{InputValue, Node};
 use super::values::{MAX_DEPTH, Traced, Tracer, computed, unresolved};
 use super::walk::{Walk, Wire};
-use super::{Place, Role, bundle, kinds, names, size, words};
+use super::{Place, Role, bundle, classes, kinds, names, size, words};
 
 impl<'a> Tracer<'_, 'a> {
     pub(super) fn scalar(&mut self, value: InputValue<'a>, at: (&'a str, &'a str)) -> Traced {
@@ -35,15 +35,18 @@ impl<'a> Tracer<'_, 'a> {
     }
 
     fn scalar_node(&mut self, node: &Node<'a>, slot: usize) -> Traced {
-        let is_switch = self.walk.taken_branch(node).is_some() || node.input("on_true").is_some();
+        let is_switch = self.walk.taken_branch(node).is_some() || classes::branches(node).is_some();
         // A value goes by its own name, or by that of its type; never by another role's.
-        let supplied = ["value", "int", "number", "default"];
+        let supplied = ["value", "int", "number", "default", "default_value"];
         let named = self
             .wanted
             .iter()
             .chain(&supplied)
             .find(|name| node.input(name).is_some())
             .copied();
+        if let Some((name, _)) = named.and_then(|named| size::overrules(node, named)) {
+            return self.scalars_at(node, |own| own == name);
+        }
         let computes = self.computes(node);
         if named.is_none() && !is_switch {
             let packed = self.out_of_bundle(node);
@@ -53,21 +56,29 @@ impl<'a> Tracer<'_, 'a> {
         }
         match named {
             _ if is_switch => self.scalars_at(node, |name| !names::is_selector(name)),
-            _ if names::is_receptor(node.class()) => {
+            _ if classes::is_receptor(node.class()) => {
                 let input = names::receptor_input(slot);
                 self.scalars_at(node, |name| Some(name) == input)
             }
-            _ if names::is_primitive(node) => self.scalars_at(node, |name| name == "value"),
+            _ if classes::is_primitive(node) => self.scalars_at(node, |name| name == "value"),
             Some(named) if !computes => {
                 let mut traced = self.scalars_at(node, |name| name == named);
                 if matches!(self.role, Some(Role::Width | Role::Height)) {
                     beside_a_preset(self.walk, node, &mut traced);
                 }
+                self.times_a_factor(node, &mut traced);
                 traced
             }
             _ => {
+                if let Some(kept) = slider(node, slot) {
+                    return self.scalars_at(node, |name| name == kept);
+                }
+                let shown = |name: &str| classes::shows(node) && node.literal(name).is_some();
                 let counts = |name: &str| {
-                    !names::is_formula(name) && !names::is_selector(name) && !matches!(name, "min" | "max")
+                    !names::is_formula(name)
+                        && !names::is_selector(name)
+                        && !matches!(name, "min" | "max")
+                        && !shown(name)
                 };
                 let mut traced = self.scalars_at(node, counts);
                 traced.places.retain(|place| self.may_be(place));
@@ -83,11 +94,14 @@ impl<'a> Tracer<'_, 'a> {
                     let proportion = name.contains("ratio") || name.contains("aspect");
                     place.node.as_str() == node.id()
                         && !proportion
-                        && self.role.is_some_and(|role| name.contains(role.name()))
+                        && self.role.is_some_and(|role| {
+                            name.contains(role.name()) || role == Role::Cfg && name.contains("guidance")
+                        })
                 };
                 // A node that holds many settings: the one that is called by the role's name.
                 if !computes && traced.places.iter().filter(|place| own_name(place)).count() == 1 {
                     traced.places.retain(own_name);
+                    self.times_a_factor(node, &mut traced);
                     return traced;
                 }
                 if !traced.places.is_empty() {
@@ -118,10 +132,33 @@ impl<'a> Tracer<'_, 'a> {
             (Some(Role::Width | Role::Height), Value::String(text)) => {
                 is_number(&place.value)
                     || names::is_size_choice(&place.input)
-                    || text.contains(|c: char| c.is_ascii_digit())
+                    || text.contains(|c: char| c.is_ascii_digit()) && !place.input.ends_with("model")
             }
             (Some(Role::Width | Role::Height), _) | (None, _) => true,
             (Some(_), value) => is_number(value),
+        }
+    }
+
+    /// Makes a question of a value that is multiplied in its own node before it is given out.
+    fn times_a_factor(&self, node: &Node<'a>, traced: &mut Traced) {
+        const FACTORS: [&str; 5] = ["factor", "multiplier", "multiply", "percent", "divisor"];
+        let counted = matches!(self.role, Some(Role::Width | Role::Height | Role::Steps | Role::Cfg));
+        if !counted || traced.places.is_empty() {
+            return;
+        }
+        for (name, value) in node.inputs() {
+            let lower = name.to_lowercase();
+            // How much a picture is enlarged later is given out beside its size.
+            let later = ["upscale", "hires"].iter().any(|word| lower.contains(word));
+            let factor = FACTORS.iter().any(|word| lower.contains(word)) && !later;
+            let changes = match value {
+                InputValue::Literal(value) => value.as_f64().is_some_and(|factor| factor != 1.0),
+                InputValue::Link { .. } => true,
+            };
+            if factor && changes {
+                traced.add(self.walk.place(node.id(), name));
+                traced.doubt = Some(computed(node));
+            }
         }
     }
 
@@ -150,6 +187,25 @@ impl<'a> Tracer<'_, 'a> {
         }
         traced
     }
+}
+
+/// The input of a slider that counts: sliders keep a whole number and a fraction (`Xi`, `Xf`), and `isfloatX` says which.
+fn slider<'a>(node: &Node<'a>, slot: usize) -> Option<&'a str> {
+    let mut axes: Vec<(&str, bool)> = node
+        .inputs()
+        .filter_map(|(name, value)| {
+            let axis = name.strip_prefix("isfloat")?;
+            let InputValue::Literal(flag) = value else { return None };
+            let fraction = flag
+                .as_bool()
+                .unwrap_or_else(|| flag.as_f64().is_some_and(|flag| flag != 0.0));
+            Some((axis, fraction))
+        })
+        .collect();
+    axes.sort_unstable();
+    let (axis, fraction) = *axes.get(slot)?;
+    let kept = format!("{axis}{}", if fraction { 'f' } else { 'i' });
+    node.inputs().map(|(name, _)| name).find(|name| *name == kept)
 }
 
 /// A size beside a choice of sizes may be overruled by it, so the choice is a candidate too.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::super::graph::{Graph, InputValue, Node, NodeId};
 use super::super::object_info::ObjectInfo;
 use super::walk::{Walk, Wire};
-use super::{ChoiceError, Roles, names};
+use super::{ChoiceError, Roles, classes};
 
 /// A node that saves or shows a picture.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -47,7 +47,7 @@ pub fn pictures(graph: &Graph, info: &ObjectInfo, roles: &Roles) -> Pictures {
                 node,
                 source,
                 made: made.get(source.0).copied(),
-                saved: !names::only_shows(node.class()),
+                saved: !classes::only_shows(node.class()),
                 passed_on: false,
             })
         })

@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::super::graph::{Graph, GraphError, NodeId, canonical_number};
 use super::super::object_info::{ObjectInfo, preview};
 use super::walk::Walk;
-use super::{Place, Role, Roles, names};
+use super::{Place, Role, Roles, classes};
 use crate::text::Foreign;
 
 /// What was shown about a submitted graph.
@@ -61,7 +61,7 @@ pub fn prove(
     let outputs: Vec<&str> = ids(&read_back, pictures);
     let feeding = walk.upstream(&outputs, |_| false);
     let prompts: Vec<NodeId> = places.iter().map(|place| place.node.clone()).collect();
-    let steered = walk.downstream(&ids(&read_back, &prompts), |node| names::is_zero_out(node.class()));
+    let steered = walk.downstream(&ids(&read_back, &prompts), |node| classes::is_zero_out(node.class()));
     // Without a sampler, the node that takes the text makes the picture.
     let makers = match roles.samplers() {
         [] => &prompts,

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::super::graph::{InputValue, Node};
 use super::bundle;
+use super::classes;
 use super::conditioning::{Conditionings, encoder, is_blank};
 use super::encoder::{of_side, text_inputs};
 use super::names::{self, Side, side_of};
@@ -113,33 +114,56 @@ fn may_sample<'a>(walk: &Walk<'a>, node: &Node<'a>, samples: Option<Samples>) ->
         .any(|name| node.input(name).is_some());
     match samples {
         None => false,
-        Some(_) if wired && !custom => false,
         Some(_) if only_saves(walk, node) => false,
+        // All that a sampler has, whoever takes what it makes.
+        Some(_) if is_complete(node) => true,
+        Some(_) if wired && !custom => false,
         Some(Samples::Settings) => gives_pictures(walk, node, names::is_bundle),
         Some(Samples::Seed) => gives_pictures(walk, node, |_| false),
     }
 }
 
+/// Whether a node has a latent and all settings of a sampler.
+fn is_complete(node: &Node<'_>) -> bool {
+    let has = |name: &&str| node.input(name).is_some();
+    let linked = |name: &&str| matches!(node.input(name), Some(InputValue::Link { .. }));
+    ["latent_image", "samples"].iter().any(|name| linked(name))
+        && ["seed", "noise_seed"].iter().any(|name| has(name))
+        && ["steps", "sampler_name"].iter().all(|name| has(name))
+}
+
 /// One node that does it all: it takes its prompt as text.
 fn all_in_one<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>> {
-    let seeded = ["seed", "noise_seed"].iter().any(|name| node.input(name).is_some());
+    const SEEDS: [&str; 2] = ["seed", "noise_seed"];
     let texts = text_inputs(walk, &node);
+    let makes_up = SEEDS.iter().any(|name| node.input(name).is_some())
+        || !bundle::put_in(walk, &node, &SEEDS).is_empty()
+        || is_service(&node, &texts);
     // What takes pictures and is read by nobody shows or saves them.
     let shows = (node.input("images").is_some() || node.input("image").is_some()) && !walk.is_read(node.id());
     let loads = walk
         .spec(&node)
         .is_some_and(|spec| spec.outputs.iter().any(|output| output.kind == "CONDITIONING"));
-    if !seeded || texts.is_empty() || shows || loads || names::describes(&node) {
+    let speaks = classes::describes(&node) || walk.spec(&node).is_none() && classes::is_language_model(&node);
+    if !makes_up || texts.is_empty() || shows || loads || speaks {
         return None;
     }
     if !gives_pictures(walk, &node, names::is_bundle) {
         return None;
     }
-    // Its only text is the prompt.
+    // Its only text is the prompt, unless that comes from a node that has both sides.
+    let both = |value: &InputValue<'a>| match value {
+        InputValue::Link { node, .. } => walk
+            .graph
+            .node(node)
+            .is_some_and(|source| source.inputs().any(|(name, _)| side_of(name) == Some(Side::Negative))),
+        InputValue::Literal(_) => false,
+    };
+    let own = texts.iter().any(|(name, _)| side_of(name) == Some(Side::Negative));
     let negative: Vec<_> = texts
         .iter()
         .copied()
-        .filter(|(name, _)| side_of(name) == Some(Side::Negative))
+        .filter(|(name, value)| side_of(name) == Some(Side::Negative) || !own && both(value))
         .collect();
     let positive = of_side(texts, Side::Positive).into_iter();
     let positive = positive.map(|(name, value)| (Side::Positive, name, value));
@@ -149,6 +173,15 @@ fn all_in_one<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>> {
         guides: Vec::new(),
         words: positive.chain(negative).collect(),
     })
+}
+
+/// Whether a node asks a service for a picture: it takes a prompt and the size, and nothing that was loaded.
+fn is_service(node: &Node<'_>, texts: &[(&str, InputValue<'_>)]) -> bool {
+    let sized = ["width", "height"].iter().all(|side| node.input(side).is_some());
+    let loaded = ["model", "clip", "vae"]
+        .iter()
+        .any(|name| matches!(node.input(name), Some(InputValue::Link { .. })));
+    sized && !loaded && texts.iter().any(|(name, _)| name.contains("prompt"))
 }
 
 /// The conditioning a node itself is guided by, with the side of each.
@@ -207,8 +240,20 @@ pub(super) fn guider<'a>(walk: &Walk<'a>, value: InputValue<'a>, wanted: &[Side]
         }
         let mut own = guides(walk, &node);
         // A loader that takes the prompts itself and hands out a bundle.
-        if own.is_empty() && !text_inputs(walk, &node).is_empty() {
+        let texts = text_inputs(walk, &node);
+        let says = |side: Side| {
+            texts
+                .iter()
+                .any(|(name, value)| side_of(name) == Some(side) && matches!(value, InputValue::Literal(_)))
+        };
+        // Beside a bundle that it is given, a blank text adds nothing.
+        let adds = texts.iter().any(|(_, value)| !is_blank(value)) || !takes_a_bundle(walk, &node);
+        if own.is_empty() && !texts.is_empty() && adds {
             own = vec![(Side::Positive, value), (Side::Negative, value)];
+        } else if !own.is_empty() {
+            // Of one side it may take text, of the other conditioning.
+            let missing = missing_sides(&own).into_iter();
+            own.extend(missing.filter(|side| says(*side)).map(|side| (side, value)));
         }
         let alone = own.is_empty();
         let missing = missing_sides(&own);
@@ -233,6 +278,14 @@ pub(super) fn guider<'a>(walk: &Walk<'a>, value: InputValue<'a>, wanted: &[Side]
         }
     }
     found
+}
+
+/// Whether a node is given a bundle.
+fn takes_a_bundle<'a>(walk: &Walk<'a>, node: &Node<'a>) -> bool {
+    walk.live_inputs(node).into_iter().any(|(name, value)| match value {
+        InputValue::Link { node: source, output } => walk.is_bundle(node, name, (source, output)),
+        InputValue::Literal(_) => false,
+    })
 }
 
 /// Whether what a node gives out is taken as a picture or a latent, or by nobody; `also` are other names it may be taken by.

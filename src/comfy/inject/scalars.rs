@@ -7,19 +7,41 @@ use super::super::object_info::InputKind;
 use super::sweep::{Leads, Opened, Sweep};
 use super::values::{self, Traced};
 use super::walk::Walk;
-use super::{Finding, Role, models, names, numbers, size};
+use super::{Finding, Role, classes, models, names, numbers, size};
 
 /// Names that a value goes by.
 pub(super) type Names = &'static [&'static str];
 
+/// Names of the strength of classifier-free guidance.
+const CFG: Names = &[
+    "cfg",
+    "cfg_conds",
+    "cfg_cond2_negative",
+    "video_cfg",
+    "audio_cfg",
+    "cfg_scale",
+    "true_cfg_scale",
+    "true_gs",
+];
+
+/// The same beside a negative prompt. Without one, `guidance_scale` may be what the model was trained to take.
+pub(super) const CFG_BESIDE_NEGATIVE: Names = &[
+    "cfg",
+    "cfg_conds",
+    "cfg_cond2_negative",
+    "video_cfg",
+    "audio_cfg",
+    "cfg_scale",
+    "true_cfg_scale",
+    "true_gs",
+    "guidance_scale",
+];
+
 /// The roles that are one value at the sampler or upstream of it, with the names they go by.
 pub(super) const SCALARS: [(Role, Names); 7] = [
     (Role::Seed, &["seed", "noise_seed"]),
-    (Role::Steps, &["steps"]),
-    (
-        Role::Cfg,
-        &["cfg", "cfg_conds", "cfg_cond2_negative", "video_cfg", "audio_cfg"],
-    ),
+    (Role::Steps, &["steps", "num_inference_steps"]),
+    (Role::Cfg, CFG),
     (Role::Sampler, &["sampler_name", "sampler"]),
     (Role::Width, &["width"]),
     (Role::Height, &["height"]),
@@ -89,22 +111,31 @@ fn at<'a>(walk: &Walk<'a>, node: Node<'a>, first: bool, role: Role, wanted: Name
         return Opened::default();
     }
     let is_size = matches!(role, Role::Width | Role::Height);
-    let (leads_on, direct) = leads_on(walk, &node, wires);
+    let (leads_on, way) = leads_on(walk, &node, first, wires);
+    let given = match way {
+        // Beside a file, a wire such as `multitalk_model` adds to the model.
+        Way::Direct => leads_on.iter().any(|(name, _)| name.starts_with("model")),
+        Way::Packed => true,
+        Way::Only => false,
+    };
+    let loads = !given && !models::files(&node).is_empty();
     let own = match role {
         // What is given a model, or a bundle that it is in, may load other models.
-        Role::Model if !leads_on.is_empty() => models::checkpoints(&node),
+        Role::Model if !leads_on.is_empty() && !loads => models::checkpoints(&node),
         Role::Model => models::files(&node),
         // A number of steps alone may count passes, each of which has its own steps.
-        Role::Steps if first && !leads_on.is_empty() && !names::samples_itself(&node) => Vec::new(),
+        Role::Steps if first && !leads_on.is_empty() && !classes::samples_itself(&node) => Vec::new(),
         // A sampler's own sides are those of its picture only where it has no latent.
         Role::Width | Role::Height if first => Vec::new(),
+        // What steers a sampler may hold the size, but makes no latent for it.
+        Role::Width | Role::Height if !wires.contains(&"LATENT") => size::plain_side(&node, role).into_iter().collect(),
         Role::Width | Role::Height => size::side(&node, role).into_iter().collect(),
         // A guider may have a strength for each of its conditions; of other values it has one.
         Role::Cfg => named(&node, role, wanted),
         _ => named(&node, role, wanted).into_iter().take(1).collect(),
     };
     // What patches a wire holds values of its own; the wire's are before it.
-    let patches = direct && !first && !is_size && role != Role::Cfg;
+    let patches = way == Way::Direct && !first && !is_size && role != Role::Cfg && !(role == Role::Model && loads);
     if !own.is_empty() && !patches {
         let mut traced = Traced::default();
         for (name, value) in own {
@@ -138,9 +169,20 @@ fn named<'a>(node: &Node<'a>, role: Role, wanted: Names) -> Vec<(&'a str, InputV
         .collect()
 }
 
-/// The wires of some types by which a node is fed, by input and source, and true; where there are none, the bundles they may
-/// be in.
-fn leads_on<'a>(walk: &Walk<'a>, node: &Node<'a>, wires: Names) -> (Vec<(&'a str, &'a str)>, bool) {
+/// How a node is fed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By wires of the types that are looked for.
+    Direct,
+    /// By bundles that they may be in.
+    Packed,
+    /// By the only wire of a node that nobody described: it passes that on, or takes things out of it.
+    Only,
+}
+
+/// The wires of some types by which a node is fed, by input and source; where there are none, what they may come by instead.
+/// `first` is the sampler.
+fn leads_on<'a>(walk: &Walk<'a>, node: &Node<'a>, first: bool, wires: Names) -> (Vec<(&'a str, &'a str)>, Way) {
     let links: Vec<(&str, &str, usize)> = walk
         .live_inputs(node)
         .into_iter()
@@ -157,10 +199,18 @@ fn leads_on<'a>(walk: &Walk<'a>, node: &Node<'a>, wires: Names) -> (Vec<(&'a str
             .collect()
     };
     let direct = of(&|name, from| wires.iter().any(|kind| walk.is_wire_of(node, name, from, kind)));
-    if direct.is_empty() {
-        (of(&|name, from| walk.carries_more(node, name, from)), false)
-    } else {
-        (direct, true)
+    if !direct.is_empty() {
+        return (direct, Way::Direct);
+    }
+    let packed = of(&|name, from| walk.carries_more(node, name, from));
+    if !packed.is_empty() {
+        return (packed, Way::Packed);
+    }
+    match &links[..] {
+        [(name, source, _)] if !first && walk.spec(node).is_none() && !names::is_other_wire(name) => {
+            (vec![(*name, *source)], Way::Only)
+        }
+        _ => (Vec::new(), Way::Only),
     }
 }
 

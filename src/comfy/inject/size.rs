@@ -8,7 +8,7 @@ use super::scalars::{Names, Search};
 use super::sweep::{Opened, Sweep};
 use super::values::{self, Traced, computed};
 use super::walk::{Walk, Wire};
-use super::{Place, Role, kinds, numbers};
+use super::{Place, Role, bundle, kinds, numbers};
 
 /// What the size of the result is computed from, in nodes that change it.
 const FACTORS: [&str; 14] = [
@@ -60,7 +60,14 @@ pub(super) fn of<'a>(walk: &Walk<'a>, samplers: &[Node<'a>], role: Role, wanted:
             if let Some((name, value)) = side(sampler, role) {
                 picture.extend(values::scalar(walk, value, (sampler.id(), name), role, wanted));
                 numbers::beside_a_preset(walk, sampler, &mut picture);
+            } else {
+                // Its settings come in a bundle.
+                for (holder, name, value) in bundle::put_in(walk, sampler, wanted) {
+                    picture.extend(values::scalar(walk, value, (holder.id(), name), role, wanted));
+                }
             }
+        } else if let Some(own) = same_again(walk, sampler, role, &picture) {
+            picture.add(Some(own));
         }
         // What enlarges another sampler's picture leaves the size to that one.
         let enlarges = fed.contains(sampler.id()) && picture.places.iter().all(is_factor);
@@ -74,6 +81,14 @@ pub(super) fn of<'a>(walk: &Walk<'a>, samplers: &[Node<'a>], role: Role, wanted:
     found
 }
 
+/// The sampler's own side, where it says the same as the picture that it works on: they are written together.
+fn same_again<'a>(walk: &Walk<'a>, sampler: &Node<'a>, role: Role, picture: &Traced) -> Option<Place> {
+    let (name, _) = side(sampler, role)?;
+    let own = walk.place(sampler.id(), name)?;
+    let same = picture.doubt.is_none() && picture.places.iter().all(|place| place.value == own.value);
+    same.then_some(own)
+}
+
 /// Whether a place holds by how much a picture is enlarged.
 fn is_factor(place: &Place) -> bool {
     let last = place.input.rsplit('.').next().unwrap_or(&place.input);
@@ -82,12 +97,21 @@ fn is_factor(place: &Place) -> bool {
 
 /// The input of a node that is one side of what it makes; it has both sides.
 pub(super) fn side<'a>(node: &Node<'a>, role: Role) -> Option<(&'a str, InputValue<'a>)> {
-    ["", "empty_latent_", "latent_", "empty_"].iter().find_map(|prefix| {
-        let both = ["width", "height"].map(|side| node.input(&format!("{prefix}{side}")).is_some());
-        let name = format!("{prefix}{role}");
-        let mut own = node.inputs().filter(|(input, _)| *input == name);
-        own.next().filter(|_| both == [true, true])
-    })
+    ["", "empty_latent_", "latent_", "empty_", "generation_"]
+        .iter()
+        .find_map(|prefix| side_called(node, prefix, role))
+}
+
+/// The same of a node that makes nothing, where it has only the plain names.
+pub(super) fn plain_side<'a>(node: &Node<'a>, role: Role) -> Option<(&'a str, InputValue<'a>)> {
+    side_called(node, "", role)
+}
+
+fn side_called<'a>(node: &Node<'a>, prefix: &str, role: Role) -> Option<(&'a str, InputValue<'a>)> {
+    let both = ["width", "height"].map(|side| node.input(&format!("{prefix}{side}")).is_some());
+    let name = format!("{prefix}{role}");
+    let mut own = node.inputs().filter(|(input, _)| *input == name);
+    own.next().filter(|_| both == [true, true])
 }
 
 /// The size of a picture that a latent is made from: what the picture was brought to in this node, or else the nodes
@@ -116,7 +140,9 @@ fn pictures_behind<'a>(walk: &Walk<'a>, node: Node<'a>, first: bool, role: Role)
                 // Read off a picture.
                 "INT" => name.ends_with(stem),
                 // What a picture is drawn from, such as a depth map's geometry.
-                kind => kinds::is_bundle(kind) || draws(walk, &node) && !kind.ends_with("MODEL"),
+                kind => {
+                    kinds::is_bundle(kind) || draws(walk, &node) && kinds::is_foreign(kind) && !kind.ends_with("MODEL")
+                }
             },
             (Wire::Unknown, Wire::Unknown) => ["latent", "samples", "image", "pixels", "video", stem]
                 .iter()
@@ -145,6 +171,13 @@ pub(super) fn keeps_shape(node: &Node<'_>) -> bool {
     })
 }
 
+/// The wire that overrules a side which stands in its node.
+pub(super) fn overrules<'a>(node: &Node<'a>, side: &str) -> Option<(&'a str, InputValue<'a>)> {
+    let name = format!("{side}_input");
+    let mut wires = node.inputs();
+    wires.find(|(own, value)| *own == name && matches!(value, InputValue::Link { .. }))
+}
+
 /// Whether a node gives out a picture without taking one.
 fn draws<'a>(walk: &Walk<'a>, node: &Node<'a>) -> bool {
     walk.spec(node).is_some_and(|spec| {
@@ -165,6 +198,9 @@ fn size_set_by<'a>(walk: &Walk<'a>, node: &Node<'a>, role: Role) -> Traced {
         name == stem || name.ends_with(&format!("_{stem}")) || name.ends_with(&format!(".{stem}"))
     };
     let mut traced = Traced::default();
+    if let Some((name, value)) = overrules(node, stem) {
+        return values::scalar(walk, value, (node.id(), name), role, &[stem]);
+    }
     // Both sides, or it is the width of something else.
     if node.inputs().any(|(name, _)| named(name, "width")) && node.inputs().any(|(name, _)| named(name, "height")) {
         for (name, value) in node.inputs().filter(|(name, _)| named(name, stem)) {

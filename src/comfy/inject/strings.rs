@@ -7,7 +7,7 @@ use super::super::object_info::{InputKind, NodeSpec};
 use super::names::{Side, side_of};
 use super::values::{MAX_DEPTH, Traced, Tracer, unresolved};
 use super::walk::Wire;
-use super::{Place, Why, bundle, names, words};
+use super::{Place, Why, bundle, classes, names, words};
 
 impl<'a> Tracer<'_, 'a> {
     pub(super) fn text(&mut self, value: InputValue<'a>, at: (&'a str, &'a str)) -> Traced {
@@ -41,18 +41,18 @@ impl<'a> Tracer<'_, 'a> {
     }
 
     fn string_node(&mut self, node: &Node<'a>, slot: usize) -> Traced {
-        if names::is_receptor(node.class()) {
+        if classes::is_receptor(node.class()) {
             return names::receptor_input(slot)
                 .map(|input| self.text_at(node, input))
                 .unwrap_or_default();
         }
-        if self.walk.taken_branch(node).is_some() || node.input("on_true").is_some() {
+        if self.walk.taken_branch(node).is_some() || classes::branches(node).is_some() {
             return self.texts_at(node, |name| !names::is_selector(name));
         }
         match node.class() {
             "StringConcatenate" => self.parts(node, &["string_a", "string_b"]),
             "StringReplace" => self.replaced(node),
-            _ if names::is_primitive(node) => self.text_at(node, "value"),
+            _ if classes::is_primitive(node) => self.text_at(node, "value"),
             _ => self.any_node(node, slot),
         }
     }
@@ -74,28 +74,39 @@ impl<'a> Tracer<'_, 'a> {
                 // Beside a negative text, a neutral one is the positive.
                 || side == Some(Side::Negative) && has_both && neutral(name);
             // What is put in place of something, or before or behind it, is a part of the text.
-            let put_in = (name.starts_with("replace") || matches!(name, "prefix" | "suffix"))
+            let put_in = (name.starts_with("replace") && marks_a_place(node) || matches!(name, "prefix" | "suffix"))
                 && node
                     .literal(name)
                     .is_none_or(|text| text.as_str().is_some_and(|text| !text.is_empty()));
             (!names::is_string_control(name) || put_in) && !other_side
         };
         // What a node shows of a text that is wired in is no text of its own.
-        let shows = node
-            .inputs()
-            .any(|(name, value)| names::is_text(name) && matches!(value, InputValue::Link { .. }));
+        let shows = classes::shows(node);
+        let sees_pictures = node.inputs().any(|(name, value)| match value {
+            InputValue::Link { node: source, output } => {
+                self.walk.output_wire(source, output) == Wire::Of("IMAGE") || name.starts_with("image")
+            }
+            InputValue::Literal(_) => false,
+        });
+        // What tells what a picture shows keeps what it told last.
+        let own = !shows && !(sees_pictures && classes::describes(node));
+        let literal = |name: &str| matches!(node.input(name), Some(InputValue::Literal(_)));
         let mut traced = match described {
-            Some(spec) => self.texts_at(node, |name| candidate(name) && takes_text(spec, node, name)),
+            Some(spec) => self.texts_at(node, |name| {
+                candidate(name) && (own || !literal(name)) && takes_text(spec, node, name)
+            }),
             None => self.texts_at(node, |name| {
                 candidate(name)
+                    && (own || !literal(name))
                     && match node.input(name) {
                         Some(InputValue::Link { .. }) => {
                             !names::is_other_wire(name) && (!names::is_conditioning(name) || names::is_text(name))
                         }
                         Some(InputValue::Literal(Value::String(text))) => {
                             let setting = words::is_setting(text) && !names::is_text(name) || words::is_yes_or_no(text);
-                            !(setting || name.contains("system") || shows && name.starts_with("text"))
-                                && (names::is_string_part(name) || words::is_prose(text))
+                            !(setting || name.contains("system"))
+                                && (names::is_string_part(name)
+                                    || words::is_prose(text) && !names::is_about_text(&name.to_lowercase()))
                         }
                         _ => false,
                     }
@@ -107,6 +118,7 @@ impl<'a> Tracer<'_, 'a> {
             let mut inputs = node.inputs();
             if let (Some((name, InputValue::Literal(Value::String(text)))), None) = (inputs.next(), inputs.next())
                 && !words::is_weights(text)
+                && !names::is_string_control(name)
             {
                 traced.add(self.walk.place(node.id(), name));
             }
@@ -119,13 +131,11 @@ impl<'a> Tracer<'_, 'a> {
             }
         }
         drop_blanks(&mut traced.places, node.id());
-        let sees_pictures = node.inputs().any(|(name, value)| match value {
-            InputValue::Link { node: source, output } => {
-                self.walk.output_wire(source, output) == Wire::Of("IMAGE") || name.starts_with("image")
-            }
-            InputValue::Literal(_) => false,
-        });
-        if !traced.is_empty() && (names::rewrites(node) || names::cuts(node) || sees_pictures) {
+        // Where words are chosen by chance in one text, a prompt without such a choice passes as it is.
+        let by_chance =
+            classes::is_random(node) && !matches!(&traced.places[..], [place] if names::is_text(&place.input));
+        let changes = classes::rewrites(node) || classes::cuts(node) || by_chance || sees_pictures;
+        if !traced.is_empty() && changes || !own && sees_pictures {
             traced.doubt = Some(Why::Rewritten {
                 by: node.id().into(),
                 title: node.title().to_owned(),
@@ -200,6 +210,23 @@ fn takes_text(spec: &NodeSpec, node: &Node<'_>, name: &str) -> bool {
         Some(_) => false,
         None => named,
     }
+}
+
+/// Whether what a node replaces is a mark in the text that something is to be put in for, rather than words.
+fn marks_a_place(node: &Node<'_>) -> bool {
+    let marks = node.inputs().filter(|(name, _)| {
+        let name = name.to_lowercase();
+        name.starts_with("find") || name.starts_with("search") || name == "old"
+    });
+    let mut marks = marks.peekable();
+    marks.peek().is_none()
+        || marks.any(|(_, value)| match value {
+            InputValue::Literal(Value::String(mark)) => {
+                let words = mark.chars().all(|c| c.is_alphanumeric() || c.is_whitespace());
+                !words || mark.is_empty() || mark.len() > 1 && !mark.contains(char::is_lowercase)
+            }
+            _ => true,
+        })
 }
 
 /// Whether the places are inputs of one node that hold the same: it keeps a copy of its text.

@@ -12,7 +12,7 @@ use super::sampler::{MOST_SAMPLERS, Sampler, sampler};
 use super::scalars;
 use super::values::{self, MOST_PLACES, Traced};
 use super::walk::Walk;
-use super::{Finding, FoundBy, Place, Role, Roles, Why, words};
+use super::{Finding, FoundBy, Place, Role, Roles, Why, classes, words};
 
 pub(super) fn find(graph: &Graph, info: &ObjectInfo) -> Roles {
     find_in(&Walk::new(graph, info))
@@ -50,6 +50,10 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
     let mut reasons = BTreeMap::new();
     let alone = samplers.len() <= 1;
     for (role, wanted) in scalars::SCALARS {
+        let wanted = match role {
+            Role::Cfg if !negative.places.is_empty() => scalars::CFG_BESIDE_NEGATIVE,
+            _ => wanted,
+        };
         let (finding, reason) = settle(scalars::of(walk, &samplers, role, wanted), FoundBy::Traced, alone);
         findings.insert(role, finding);
         reasons.extend(reason.map(|reason| (role, reason)));
@@ -238,7 +242,7 @@ fn prompts<'a>(
 
 /// What receptors say about the roles they are wired for.
 fn receptor<'a>(walk: &Walk<'a>, samplers: &[&'a str]) -> Vec<(Role, Settled)> {
-    let live = walk.upstream(samplers, |node| names::is_zero_out(node.class()));
+    let live = walk.upstream(samplers, |node| classes::is_zero_out(node.class()));
     let mut seen = HashSet::new();
     let mut used: BTreeMap<usize, Traced> = BTreeMap::new();
     for node in walk.graph.nodes().filter(|node| live.contains(node.id())) {
@@ -249,7 +253,7 @@ fn receptor<'a>(walk: &Walk<'a>, samplers: &[&'a str]) -> Vec<(Role, Settled)> {
             let Some(source) = walk
                 .graph
                 .node(source)
-                .filter(|source| names::is_receptor(source.class()))
+                .filter(|source| classes::is_receptor(source.class()))
             else {
                 continue;
             };
@@ -282,6 +286,7 @@ fn receptor<'a>(walk: &Walk<'a>, samplers: &[&'a str]) -> Vec<(Role, Settled)> {
 fn loose_texts<'a>(walk: &Walk<'a>, starts: &[&'a str]) -> Vec<Place> {
     let live = walk.upstream(starts, |_| false);
     let nodes = walk.graph.nodes().filter(|node| live.contains(node.id()));
+    let mut found = Traced::default();
     nodes
         // What a node says of a picture is no prompt.
         .filter(|node| {
@@ -289,13 +294,17 @@ fn loose_texts<'a>(walk: &Walk<'a>, starts: &[&'a str]) -> Vec<Place> {
                 .inputs()
                 .any(|(name, value)| name == "image" && matches!(value, InputValue::Link { .. }))
         })
-        .flat_map(|node| text_inputs(walk, &node).into_iter().map(move |(name, _)| (node, name)))
+        .flat_map(|node| {
+            text_inputs(walk, &node)
+                .into_iter()
+                .map(move |(name, value)| (node, name, value))
+        })
         // Shaders and formulas are long texts too.
-        .filter(|(node, name)| names::is_string_part(name) && !node.class().contains("Math"))
-        .filter(|(_, name)| names::side_of(name) != Some(Side::Negative))
-        .map(|(node, name)| (node.id(), name))
-        .filter_map(|(node, input)| walk.place(node, input))
+        .filter(|(node, name, _)| names::is_string_part(name) && !node.class().contains("Math"))
+        .filter(|(_, name, _)| names::side_of(name) != Some(Side::Negative))
+        .flat_map(|(node, name, value)| values::text(walk, value, (node.id(), name), Some(Side::Positive)).places)
         .filter(|place| place.value.as_str().is_some_and(|text| !words::is_setting(text)))
         .take(MOST_PLACES)
-        .collect()
+        .for_each(|place| found.add(Some(place)));
+    found.places
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::graph::{Graph, InputValue, Node};
 use super::super::object_info::{InputKind, NodeSpec, ObjectInfo};
-use super::{Place, kinds, names};
+use super::{Place, classes, kinds, names};
 
 /// Steps for each unit of a graph's size (a node, an input, 256 bytes of text). Real graphs take fewer than twenty.
 const STEPS: u64 = 200;
@@ -178,8 +178,20 @@ impl<'a> Walk<'a> {
     pub(super) fn carries_more(&self, node: &Node<'a>, input: &str, from: (&str, usize)) -> bool {
         match self.link_kind(node, input, from) {
             Wire::Of(kind) => kinds::carries_more(kind),
-            Wire::Unknown => names::is_bundle(input),
+            Wire::Unknown => names::is_bundle(input) || self.provides(input, from.0),
         }
+    }
+
+    /// Whether what comes in under that name is a sampler with its settings, which this node lets work.
+    fn provides(&self, input: &str, source: &str) -> bool {
+        !names::takes_pictures(input)
+            && !names::passes_anything(input)
+            && self.graph.node(source).is_some_and(|source| {
+                self.spec(&source).is_none()
+                    && ["steps", "sampler_name"]
+                        .iter()
+                        .all(|name| source.literal(name).is_some())
+            })
     }
 
     /// Whether a link carries `kind`, or what a pack has in its place, judged by the input's name.
@@ -219,9 +231,9 @@ impl<'a> Walk<'a> {
                 .and_then(|value| self.constant(value))
         };
         let named = |wanted: &str| node.inputs().map(|(name, _)| name).find(|name| *name == wanted);
-        if node.input("on_true").is_some() || node.input("on_false").is_some() {
-            let on = control(&["switch", "boolean", "condition"])?.as_bool()?;
-            return named(if on { "on_true" } else { "on_false" });
+        if let Some((yes, no)) = classes::branches(node) {
+            let on = control(&classes::CONDITIONS)?.as_bool()?;
+            return named(if on { yes } else { no });
         }
         if node.class().to_lowercase().contains("switch") {
             let number = control(&["select", "index", "Input", "input"])?.as_u64()?.to_string();
@@ -249,15 +261,13 @@ impl<'a> Walk<'a> {
                     return None;
                 }
                 let node = self.graph.node(node)?;
-                if names::is_primitive(&node) {
+                if classes::is_primitive(&node) {
                     return self.constant_within(node.input("value")?, visits);
                 }
-                if node.input("on_true").is_some() || node.input("on_false").is_some() {
-                    let control = ["switch", "boolean", "condition"]
-                        .iter()
-                        .find_map(|name| node.input(name))?;
+                if let Some((yes, no)) = classes::branches(&node) {
+                    let control = classes::CONDITIONS.iter().find_map(|name| node.input(name))?;
                     let on = self.constant_within(control, visits)?.as_bool()?;
-                    let branch = node.input(if on { "on_true" } else { "on_false" })?;
+                    let branch = node.input(if on { yes } else { no })?;
                     return self.constant_within(branch, visits);
                 }
                 None
@@ -289,7 +299,10 @@ impl<'a> Walk<'a> {
         };
         let outputs = ids(&|node| match self.spec(node) {
             Some(spec) => spec.output_node,
-            None => names::is_output(node.class()) || unused(node) && takes_picture(node),
+            None => {
+                let ends = unused(node) && takes_picture(node) && !classes::only_converts(node.class());
+                classes::is_output(node.class()) || ends
+            }
         });
         if outputs.is_empty() { ids(&unused) } else { outputs }
     }
@@ -301,7 +314,7 @@ impl<'a> Walk<'a> {
             let wired = node.inputs().any(|(_, value)| matches!(value, InputValue::Link { .. }));
             let takes = match self.spec(&node) {
                 Some(spec) => spec.inputs.iter().any(|input| input.required && input.is_wire("IMAGE")),
-                None => names::is_output(node.class()),
+                None => classes::is_output(node.class()),
             };
             takes && !wired
         };

@@ -35,6 +35,15 @@ pub(super) fn cuts(node: &Node<'_>) -> bool {
     WORDS.iter().any(|word| class.contains(word))
 }
 
+/// Whether a node only makes a number of a text, or the like: its one input is what it gives out.
+pub(super) fn converts(node: &Node<'_>) -> bool {
+    let class = node.class().to_lowercase();
+    node.input_count() == 1
+        && ["convert", " to ", "toint", "tofloat", "to_int"]
+            .iter()
+            .any(|word| class.contains(word))
+}
+
 /// Whether a node tells what is in a picture, and hands the picture on beside that.
 pub(super) fn describes(node: &Node<'_>) -> bool {
     const WORDS: [&str; 7] = [

@@ -38,12 +38,12 @@ impl<'a> Tracer<'_, 'a> {
         let is_switch = self.walk.taken_branch(node).is_some() || classes::branches(node).is_some();
         // A value goes by its own name, or by that of its type; never by another role's.
         let supplied = ["value", "int", "number", "default", "default_value"];
-        let named = self
-            .wanted
-            .iter()
-            .chain(&supplied)
-            .find(|name| node.input(name).is_some())
-            .copied();
+        let called = |wanted: &str| {
+            node.inputs()
+                .map(|(name, _)| name)
+                .find(|name| name.eq_ignore_ascii_case(wanted))
+        };
+        let named = self.wanted.iter().chain(&supplied).find_map(|wanted| called(wanted));
         if let Some((name, _)) = named.and_then(|named| size::overrules(node, named)) {
             return self.scalars_at(node, |own| own == name);
         }
@@ -84,14 +84,17 @@ impl<'a> Tracer<'_, 'a> {
                 traced.places.retain(|place| self.may_be(place));
                 let passes = node
                     .inputs()
-                    .all(|(name, value)| names::passes_anything(name) && matches!(value, InputValue::Link { .. }));
+                    .all(|(name, value)| names::passes_anything(name) && matches!(value, InputValue::Link { .. }))
+                    || classes::converts(node);
                 if passes {
                     return traced;
                 }
                 let own_name = |place: &Place| {
                     let name = place.input.to_lowercase();
-                    // One side of a proportion is no size.
-                    let proportion = name.contains("ratio") || name.contains("aspect");
+                    // One side of a proportion is no size, and a preset is more than a sampler.
+                    let proportion = ["ratio", "aspect", "proportion", "preset"]
+                        .iter()
+                        .any(|word| name.contains(word));
                     place.node.as_str() == node.id()
                         && !proportion
                         && self.role.is_some_and(|role| {
@@ -125,7 +128,11 @@ impl<'a> Tracer<'_, 'a> {
     /// Whether what stands at a place can be the role's value, or a part of it.
     fn may_be(&self, place: &Place) -> bool {
         match (self.role, &place.value) {
-            (Some(Role::Sampler), Value::String(text)) => !text.trim().is_empty() && !words::is_prose(text),
+            (Some(Role::Sampler), Value::String(text)) => {
+                let other =
+                    place.input.contains("preset") || matches!(&*place.input, "name" | "title" | "label" | "key");
+                !text.trim().is_empty() && !words::is_prose(text) && !other
+            }
             (Some(Role::Model), Value::String(text)) => words::is_weights(text),
             (Some(Role::Sampler | Role::Model), _) => false,
             // Sizes are also chosen by words, such as an aspect ratio.
@@ -167,7 +174,7 @@ impl<'a> Tracer<'_, 'a> {
         node.inputs()
             .any(|(name, _)| names::is_formula(name) || name.contains('.'))
             || node.class().contains("Math")
-            || node.class().contains("Convert")
+            || node.class().contains("Convert") && !classes::converts(node)
     }
 
     fn scalars_at(&mut self, node: &Node<'a>, wanted: impl Fn(&str) -> bool) -> Traced {

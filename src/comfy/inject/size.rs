@@ -194,8 +194,17 @@ fn size_set_by<'a>(walk: &Walk<'a>, node: &Node<'a>, role: Role) -> Traced {
         Role::Width => ["left", "right"],
         _ => ["top", "bottom"],
     };
+    let custom = |value: InputValue<'a>| match value {
+        InputValue::Literal(value) => value
+            .as_str()
+            .is_some_and(|chosen| chosen.to_lowercase().contains("custom")),
+        InputValue::Link { .. } => false,
+    };
+    let chosen = node.inputs().any(|(_, value)| custom(value));
     let named = |name: &str, stem: &str| {
-        name == stem || name.ends_with(&format!("_{stem}")) || name.ends_with(&format!(".{stem}"))
+        // One side of a proportion is no size, nor is a custom one that was not chosen.
+        let other = name.starts_with("proportion") || name.starts_with("custom") && !chosen;
+        name == stem || !other && (name.ends_with(&format!("_{stem}")) || name.ends_with(&format!(".{stem}")))
     };
     let mut traced = Traced::default();
     if let Some((name, value)) = overrules(node, stem) {

@@ -249,7 +249,9 @@ fn drop_blanks(places: &mut Vec<Place>, node: &str) {
     let best = places.iter().filter(|place| own(place)).map(rank).min();
     let filled = |place: &Place| !blank(place) && (!own(place) || Some(rank(place)) == best);
     if places.iter().any(filled) {
-        places.retain(|place| !blank(place));
+        // A blank place of its own with a better name than all that is filled may be where the prompt goes.
+        let named = places.iter().filter(|place| !blank(place)).map(rank).min();
+        places.retain(|place| !blank(place) || !own(place) && Some(rank(place)) < named);
     } else if best.is_some() {
         places.retain(|place| blank(place) && (!own(place) || Some(rank(place)) == best));
     }

@@ -45,6 +45,7 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
     }
     let samplers: Vec<Node<'_>> = main.iter().map(|sampler| sampler.node).collect();
     let ids: Vec<&str> = samplers.iter().map(|node| node.id()).collect();
+    let with_those_behind = [samplers.clone(), that_go_on(walk, &samplers)].concat();
 
     let mut findings = BTreeMap::new();
     let mut reasons = BTreeMap::new();
@@ -54,7 +55,11 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
             Role::Cfg if !negative.places.is_empty() => scalars::CFG_BESIDE_NEGATIVE,
             _ => wanted,
         };
-        let (finding, reason) = settle(scalars::of(walk, &samplers, role, wanted), FoundBy::Traced, alone);
+        let steered = match role {
+            Role::Cfg | Role::Sampler => &with_those_behind,
+            _ => &samplers,
+        };
+        let (finding, reason) = settle(scalars::of(walk, steered, role, wanted), FoundBy::Traced, alone);
         findings.insert(role, finding);
         reasons.extend(reason.map(|reason| (role, reason)));
     }
@@ -88,6 +93,25 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
         reasons,
         chosen: BTreeMap::new(),
     }
+}
+
+/// Samplers that only go on with what one of these began, by its text, model and noise, and have settings of their own.
+fn that_go_on<'a>(walk: &Walk<'a>, samplers: &[Node<'a>]) -> Vec<Node<'a>> {
+    let mut seen: HashSet<&str> = samplers.iter().map(|node| node.id()).collect();
+    let mut open: Vec<&str> = seen.iter().copied().collect();
+    let mut found = Vec::new();
+    while let Some(id) = open.pop() {
+        for (reader, input) in walk.readers(id) {
+            let goes_on = *input == "latent_image"
+                && reader.literal("sampler_name").is_some()
+                && reader.input("positive").is_none();
+            if goes_on && walk.enter(reader) && seen.insert(reader.id()) {
+                found.push(*reader);
+                open.push(reader.id());
+            }
+        }
+    }
+    found
 }
 
 /// Where samplers in a row have different seeds, the seed is that of those that decide the picture; a sampler that only

@@ -1,5 +1,6 @@
 //! What can go wrong between us and a ComfyUI server, told so that the reader knows the state things are in.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -332,7 +333,7 @@ impl NodeProblem {
 }
 
 /// The kinds of problem that ComfyUI's validation tells apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ProblemKind {
     /// A required input is absent.
     RequiredInputMissing,
@@ -395,15 +396,15 @@ fn detail_suffix(body: &str) -> String {
 
 /// Each problem; what several nodes share, such as a file that is missing, once.
 fn join(problems: &[NodeProblem]) -> String {
+    let mut places = HashMap::new();
     let mut groups: Vec<(&NodeProblem, Vec<String>)> = Vec::new();
     for problem in problems {
-        let same = |known: &NodeProblem| {
-            (&known.kind, &known.input, &known.message) == (&problem.kind, &problem.input, &problem.message)
-        };
-        match groups.iter_mut().find(|(known, _)| same(known)) {
-            Some((_, nodes)) => nodes.extend(problem.node()),
-            None => groups.push((problem, problem.node().into_iter().collect())),
-        }
+        let common = (&problem.kind, &problem.input, &problem.message);
+        let place = *places.entry(common).or_insert_with(|| {
+            groups.push((problem, Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.extend(problem.node());
     }
     let told: Vec<String> = groups.iter().map(|(problem, nodes)| problem.of_nodes(nodes)).collect();
     told.join("; ")

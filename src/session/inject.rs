@@ -207,8 +207,12 @@ impl Service {
             (Role::Negative, edits.negative.is_some()),
             (Role::Seed, edits.seed.is_some()),
         ];
-        let written = written.into_iter().filter(|(_, written)| *written);
-        notes.extend(written.filter_map(|(role, _)| reason(&applied.roles, role)));
+        let written = written
+            .into_iter()
+            .filter(|(_, written)| *written)
+            .map(|(role, _)| role);
+        let by_knobs = edits.knobs.keys().filter_map(|knob| Role::from_name(knob));
+        notes.extend(written.chain(by_knobs).filter_map(|role| reason(&applied.roles, role)));
         if edits.seed.is_some() {
             notes.extend(kept_seeds(&applied.roles));
         }

@@ -3,7 +3,7 @@
 use super::inject::{Located, random_seed};
 use super::pictured::Look;
 use super::{RunReport, Service, ServiceError};
-use crate::comfy::inject::{Finding, Role, kept_seeds};
+use crate::comfy::inject::{Finding, Role, kept_seeds, reason};
 use crate::comfy::knobs::check_seed;
 use crate::history::{IterationNo, SessionId};
 
@@ -56,6 +56,7 @@ impl Service {
         let seeds = if !asked.is_empty() {
             // What stands in the workflow is not written.
             if asked != [own_seed(located)] {
+                notes.extend(reason(&located.roles, Role::Seed));
                 notes.extend(kept_seeds(&located.roles));
             }
             asked.to_vec()

@@ -15,14 +15,14 @@ pub enum GraphError {
         /// The limit for a file of its kind.
         limit: usize,
     },
-    /// The JSON holds more values than [`MAX_WORKFLOW_VALUES`].
+    /// The JSON holds more values than [`super::MAX_WORKFLOW_VALUES`].
     #[error("the workflow holds more than {limit} values (nodes, inputs and what stands in them); it was not read")]
     TooManyValues {
         /// The limit.
         limit: usize,
     },
     /// Neither a picture that may hold a workflow nor UTF-8 text.
-    #[error("the workflow is neither JSON text nor a PNG or WebP")]
+    #[error("the workflow is neither JSON text nor a PNG, WebP or JPEG")]
     NotText,
     /// Text, but not JSON.
     #[error("the workflow is not valid JSON: {0}")]

@@ -37,11 +37,21 @@ pub(super) fn cuts(node: &Node<'_>) -> bool {
 
 /// Whether a node only makes a number of a text, or the like: its one input is what it gives out.
 pub(super) fn converts(node: &Node<'_>) -> bool {
+    const TO: [&str; 8] = [
+        "to int",
+        "to integer",
+        "to float",
+        "to number",
+        "to string",
+        "toint",
+        "tofloat",
+        "tostring",
+    ];
+    const VALUES: [&str; 8] = ["value", "int", "float", "number", "text", "string", "any", "anything"];
     let class = node.class().to_lowercase();
-    node.input_count() == 1
-        && ["convert", " to ", "toint", "tofloat", "to_int"]
-            .iter()
-            .any(|word| class.contains(word))
+    node.inputs().all(|(name, _)| VALUES.contains(&name))
+        && node.input_count() == 1
+        && TO.iter().any(|ending| class.ends_with(ending))
 }
 
 /// Whether a node tells what is in a picture, and hands the picture on beside that.
@@ -61,9 +71,13 @@ pub(super) fn describes(node: &Node<'_>) -> bool {
 
 /// Whether a node shows what is wired into it: a text that stands beside that is what it showed last.
 pub(super) fn shows(node: &Node<'_>) -> bool {
-    let class = node.class().to_lowercase();
     let wired = node.inputs().any(|(_, value)| matches!(value, InputValue::Link { .. }));
-    wired && ["show", "display", "preview"].iter().any(|word| class.contains(word))
+    wired
+        && words(node.class()).any(|word| {
+            ["show", "display", "preview"]
+                .iter()
+                .any(|shows| word.eq_ignore_ascii_case(shows))
+        })
 }
 
 /// Whether a node has the settings of a language model. An encoder may limit its tokens as well, but takes a negative text.
@@ -169,3 +183,20 @@ const LANGUAGE_MODEL: [&str; 7] = [
 
 /// Names of the condition that such a node goes by.
 pub(super) const CONDITIONS: [&str; 4] = ["switch", "boolean", "condition", "cond"];
+
+/// The words of a class's name: `ShowText|pysssss` has three.
+fn words(class: &str) -> impl Iterator<Item = &str> {
+    let mut rest = class;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let mut before = None;
+        let end = rest.char_indices().find(|&(_, c)| {
+            let starts = !c.is_alphanumeric() || c.is_uppercase() && before.is_some_and(char::is_lowercase);
+            before = Some(c);
+            starts
+        });
+        let (word, behind) = rest.split_at(end.map_or(rest.len(), |(at, _)| at));
+        rest = behind;
+        (!word.is_empty()).then_some(word)
+    })
+}

@@ -1,9 +1,12 @@
 //! From conditioning back to the texts it is made of.
 
+use std::collections::HashSet;
+
 use super::super::graph::{InputValue, Node};
 use super::Why;
 use super::classes;
 use super::encoder::{of_side, text_inputs};
+use super::kinds;
 use super::names::{self, Side, side_of};
 use super::sampler::guider;
 use super::sweep::{Leads, Opened, Sweep};
@@ -110,11 +113,12 @@ fn opened<'a>(walk: &Walk<'a>, (id, output, wanted): Stop<'a>, zeroed: &mut bool
             found.extend(values::of_node(walk, &node, output, side));
         } else if !undescribed {
             // One that is described, and takes its text by a wire of another name.
-            for (name, value) in walk.live_inputs(&node) {
+            let strings = walk.live_inputs(&node).into_iter().filter(|(name, value)| {
                 let linked = matches!(value, InputValue::Link { .. });
-                if linked && walk.input_wire(&node, name) == Wire::Of("STRING") {
-                    found.extend(values::text(walk, value, (node.id(), name), Some(side)));
-                }
+                linked && walk.input_wire(&node, name) == Wire::Of("STRING") && !names::is_string_control(name)
+            });
+            for (name, value) in of_side(strings.collect(), side) {
+                found.extend(values::text(walk, value, (node.id(), name), Some(side)));
             }
         }
     }
@@ -150,15 +154,16 @@ fn bundles<'a>(walk: &Walk<'a>, node: &Node<'a>, side: Side) -> Vec<(&'a str, In
         InputValue::Link { node: source, output } => walk.carries_more(node, name, (source, *output)),
         InputValue::Literal(_) => false,
     };
-    let inputs = walk.live_inputs(node).into_iter();
-    inputs
-        .filter(|(name, value)| named(name, value))
-        .flat_map(|(name, value)| {
-            guider(walk, value, &[side])
-                .into_iter()
-                .map(move |(_, value)| (name, value))
-        })
-        .collect()
+    let packed = walk
+        .live_inputs(node)
+        .into_iter()
+        .filter(|(name, value)| named(name, value));
+    let packed: Vec<(&str, InputValue<'a>)> = packed.collect();
+    let Some((name, _)) = packed.first().copied() else {
+        return Vec::new();
+    };
+    let found = guider(walk, packed.into_iter().map(|(_, value)| value), &[side]);
+    found.into_iter().map(|(_, value)| (name, value)).collect()
 }
 
 /// Of the parts of a concatenation, those that are not the encoding of a blank text; all of them where they all are.
@@ -170,7 +175,9 @@ fn beside_blanks<'a>(walk: &Walk<'a>, wires: Vec<(&'a str, InputValue<'a>)>) -> 
         let texts = walk.graph.node(node).map(|node| text_inputs(walk, &node));
         texts.is_some_and(|texts| !texts.is_empty() && texts.iter().all(|(_, value)| is_blank(value)))
     };
-    let filled: Vec<_> = wires.iter().copied().filter(|(_, value)| !blank(value)).collect();
+    // What the others are put behind may be where the prompt goes.
+    let counts = |(name, value): &(&str, InputValue<'a>)| name.ends_with("_to") || !blank(value);
+    let filled: Vec<_> = wires.iter().copied().filter(counts).collect();
     if filled.is_empty() { wires } else { filled }
 }
 
@@ -180,16 +187,24 @@ fn earlier_of_its_class<'a>(
     node: &Node<'a>,
     known: &[(&'a str, InputValue<'a>)],
 ) -> Vec<(&'a str, InputValue<'a>)> {
-    let of_its_class = |value: &InputValue<'a>| match value {
-        InputValue::Link { node: source, .. } => walk
-            .graph
-            .node(source)
-            .is_some_and(|source| source.class() == node.class()),
-        InputValue::Literal(_) => false,
+    let known: HashSet<&str> = known.iter().map(|(name, _)| *name).collect();
+    let adds = |name: &str, value: &InputValue<'a>| {
+        let InputValue::Link { node: source, output } = value else {
+            return false;
+        };
+        let carried = match walk.link_kind(node, name, (*source, *output)) {
+            Wire::Of(kind) => kind == "CONDITIONING" || kinds::carries_more(kind),
+            Wire::Unknown => !names::is_other_wire(name.strip_prefix("opt_").unwrap_or(name)),
+        };
+        carried
+            && walk
+                .graph
+                .node(source)
+                .is_some_and(|source| source.class() == node.class())
     };
     let inputs = walk.live_inputs(node).into_iter();
     inputs
-        .filter(|(name, value)| of_its_class(value) && !known.iter().any(|(known, _)| known == name))
+        .filter(|(name, value)| !known.contains(name) && adds(name, value))
         .collect()
 }
 

@@ -14,10 +14,13 @@ pub(super) enum Side {
 pub(super) fn side_of(name: &str) -> Option<Side> {
     let name = name.to_lowercase();
     let starts = |word: &str| {
-        name == word
-            || name.starts_with(&format!("{word}_"))
-            || name.ends_with(&format!("_{word}"))
-            || name.contains(&format!("_{word}_"))
+        let mut before = None;
+        name.split('_').any(|part| {
+            // A position is no side.
+            let position = matches!(before, Some("x" | "y" | "z" | "start" | "end"));
+            before = Some(part);
+            part == word && !position
+        })
     };
     if name.contains("negative") || starts("neg") || name == "n_prompt" || name.ends_with("conditioning-") {
         Some(Side::Negative)

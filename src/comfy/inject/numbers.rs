@@ -43,7 +43,11 @@ impl<'a> Tracer<'_, 'a> {
                 .map(|(name, _)| name)
                 .find(|name| name.eq_ignore_ascii_case(wanted))
         };
-        let named = self.wanted.iter().chain(&supplied).find_map(|wanted| called(wanted));
+        // Where the output is called like an input, it is that one which is given out.
+        let output = self.walk.spec(node).and_then(|spec| spec.outputs.get(slot));
+        let named = output
+            .and_then(|output| called(&output.name))
+            .or_else(|| self.wanted.iter().chain(&supplied).find_map(|wanted| called(wanted)));
         if let Some((name, _)) = named.and_then(|named| size::overrules(node, named)) {
             return self.scalars_at(node, |own| own == name);
         }

@@ -53,6 +53,7 @@ pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>
     let missing = missing_sides(&guides);
     if !missing.is_empty() {
         let alone = guides.is_empty();
+        let mut bundles = Vec::new();
         for (name, value) in walk.live_inputs(&node) {
             let InputValue::Link { node: source, output } = value else {
                 continue;
@@ -65,9 +66,10 @@ pub(super) fn sampler<'a>(walk: &Walk<'a>, node: Node<'a>) -> Option<Sampler<'a>
                     && walk.carries_more(&node, name, from)
                     && (samples.is_some() || bundle::holds_settings(walk, value));
             if packed || alone && walk.carries(&node, name, from, "GUIDER", pipe) {
-                guides.extend(guider(walk, value, &missing));
+                bundles.push(value);
             }
         }
+        guides.extend(guider(walk, bundles, &missing));
     }
     if guides.is_empty() {
         return all_in_one(walk, node);
@@ -225,11 +227,16 @@ fn missing_sides(guides: &[(Side, InputValue<'_>)]) -> Vec<Side> {
         .collect()
 }
 
-/// The conditioning of the wanted sides behind a guider's or a bundle's wire, through switches and guiders around guiders.
-pub(super) fn guider<'a>(walk: &Walk<'a>, value: InputValue<'a>, wanted: &[Side]) -> Vec<(Side, InputValue<'a>)> {
+/// The conditioning of the wanted sides behind wires of guiders or bundles, through switches and guiders around guiders.
+pub(super) fn guider<'a>(
+    walk: &Walk<'a>,
+    values: impl IntoIterator<Item = InputValue<'a>>,
+    wanted: &[Side],
+) -> Vec<(Side, InputValue<'a>)> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
-    let mut open = vec![(value, wanted.to_vec())];
+    let mut open: Vec<_> = values.into_iter().map(|value| (value, wanted.to_vec())).collect();
+    open.reverse();
     while let Some((value, wanted)) = open.pop() {
         let InputValue::Link { node, .. } = value else { continue };
         let Some(node) = walk.graph.node(node).filter(|node| seen.insert(node.id())) else {
@@ -294,9 +301,17 @@ fn gives_pictures<'a>(walk: &Walk<'a>, node: &Node<'a>, also: fn(&str) -> bool) 
     walk.step(readers.len() as u64);
     let picture = |(reader, name): &(Node<'a>, &'a str)| match walk.input_wire(reader, name) {
         Wire::Of(kind) => matches!(kind, "IMAGE" | "LATENT"),
-        Wire::Unknown => also(name) || names::takes_pictures(name) || names::passes_anything(name),
+        Wire::Unknown => also(name) || names::takes_pictures(name),
     };
-    readers.is_empty() || readers.iter().any(picture)
+    // Of what passes anything on, it counts what it feeds.
+    let passed = |(reader, name): &(Node<'a>, &'a str)| {
+        let behind = walk.readers(reader.id());
+        walk.step(behind.len() as u64);
+        walk.input_wire(reader, name) == Wire::Unknown
+            && names::passes_anything(name)
+            && (behind.is_empty() || behind.iter().any(picture))
+    };
+    readers.is_empty() || readers.iter().any(|reader| picture(reader) || passed(reader))
 }
 
 /// Whether a node of a class nobody described saves pictures, with the settings they were made with.

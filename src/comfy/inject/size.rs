@@ -202,8 +202,9 @@ fn size_set_by<'a>(walk: &Walk<'a>, node: &Node<'a>, role: Role) -> Traced {
     };
     let chosen = node.inputs().any(|(_, value)| custom(value));
     let named = |name: &str, stem: &str| {
-        // One side of a proportion is no size, nor is a custom one that was not chosen.
-        let other = name.starts_with("proportion") || name.starts_with("custom") && !chosen;
+        // One side of a proportion or of a tile is no size, nor is a custom one that was not chosen.
+        const OTHERS: [&str; 6] = ["proportion", "tile_", "seam_", "mask_", "border_", "stroke_"];
+        let other = OTHERS.iter().any(|stem| name.starts_with(stem)) || name.starts_with("custom") && !chosen;
         name == stem || !other && (name.ends_with(&format!("_{stem}")) || name.ends_with(&format!(".{stem}")))
     };
     let mut traced = Traced::default();

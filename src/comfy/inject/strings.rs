@@ -47,7 +47,9 @@ impl<'a> Tracer<'_, 'a> {
                 .unwrap_or_default();
         }
         if self.walk.taken_branch(node).is_some() || classes::branches(node).is_some() {
-            return self.texts_at(node, |name| !names::is_selector(name));
+            let mut traced = self.texts_at(node, |name| !names::is_selector(name));
+            beside_unknown(&mut traced);
+            return traced;
         }
         match node.class() {
             "StringConcatenate" => self.parts(node, &["string_a", "string_b"]),
@@ -69,12 +71,13 @@ impl<'a> Tracer<'_, 'a> {
         let side = output
             .and_then(|output| side_of(&output.name))
             .or(self.side.filter(|_| has_both));
+        let marks = marks_a_place(node);
         let candidate = |name: &str| {
             let other_side = side.is_some() && side_of(name).is_some_and(|own| Some(own) != side)
                 // Beside a negative text, a neutral one is the positive.
                 || side == Some(Side::Negative) && has_both && neutral(name);
             // What is put in place of something, or before or behind it, is a part of the text.
-            let put_in = (name.starts_with("replace") && marks_a_place(node) || matches!(name, "prefix" | "suffix"))
+            let put_in = (name.starts_with("replace") && marks || matches!(name, "prefix" | "suffix"))
                 && node
                     .literal(name)
                     .is_none_or(|text| text.as_str().is_some_and(|text| !text.is_empty()));
@@ -143,6 +146,7 @@ impl<'a> Tracer<'_, 'a> {
         } else if traced.places.len() > 1 && !mirrored(&traced.places) {
             traced.doubt.get_or_insert(Why::Composed);
         }
+        beside_unknown(&mut traced);
         traced
     }
 
@@ -165,6 +169,7 @@ impl<'a> Tracer<'_, 'a> {
         if traced.places.len() > 1 {
             traced.doubt = Some(Why::Composed);
         }
+        beside_unknown(&mut traced);
         traced
     }
 
@@ -209,6 +214,14 @@ fn takes_text(spec: &NodeSpec, node: &Node<'_>, name: &str) -> bool {
         Some(InputKind::Growing { .. }) => true,
         Some(_) => false,
         None => named,
+    }
+}
+
+/// Makes a question of a text that is put together with one that cannot be looked into, or chosen instead of it.
+fn beside_unknown(traced: &mut Traced) {
+    if let (false, Some(Why::Unresolved { by, title })) = (traced.places.is_empty(), &traced.doubt) {
+        let (by, title) = (by.clone(), title.clone());
+        traced.doubt = Some(Why::Rewritten { by, title });
     }
 }
 

@@ -11,7 +11,7 @@ use super::names::{self, Side};
 use super::sampler::{MOST_SAMPLERS, Sampler, sampler};
 use super::scalars;
 use super::values::{self, MOST_PLACES, Traced};
-use super::walk::Walk;
+use super::walk::{Walk, Wire};
 use super::{Finding, FoundBy, Place, Role, Roles, Why, classes, words};
 
 pub(super) fn find(graph: &Graph, info: &ObjectInfo) -> Roles {
@@ -19,16 +19,21 @@ pub(super) fn find(graph: &Graph, info: &ObjectInfo) -> Roles {
 }
 
 /// Finds every role by way of a walk that nobody has used yet.
-pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
+pub(super) fn find_in<'a>(walk: &Walk<'a>) -> Roles {
     let graph = walk.graph;
     let outputs = walk.outputs();
-    let live = walk.upstream(&walk.ends(&outputs), |_| false);
-    let mut all: Vec<Sampler<'_>> = graph
-        .nodes()
-        .filter(|node| live.contains(node.id()))
-        .filter_map(|node| sampler(walk, node))
-        .take(MOST_SAMPLERS + 1)
-        .collect();
+    let behind = |ends: &[&'a str]| -> Vec<Sampler<'a>> {
+        let live = walk.upstream(ends, |_| false);
+        let nodes = graph.nodes().filter(|node| live.contains(node.id()));
+        nodes
+            .filter_map(|node| sampler(walk, node))
+            .take(MOST_SAMPLERS + 1)
+            .collect()
+    };
+    let mut all = behind(&outputs);
+    if all.is_empty() {
+        all = behind(&walk.ends(&outputs));
+    }
     let too_many = all.len() > MOST_SAMPLERS;
     all.truncate(MOST_SAMPLERS);
     let mut guided = Conditionings::new(walk);
@@ -59,6 +64,7 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
             Role::Cfg | Role::Sampler => &with_those_behind,
             _ => &samplers,
         };
+        let alone = steered.len() <= 1;
         let (finding, reason) = settle(scalars::of(walk, steered, role, wanted), FoundBy::Traced, alone);
         findings.insert(role, finding);
         reasons.extend(reason.map(|reason| (role, reason)));
@@ -98,7 +104,7 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
 /// Samplers that only go on with what one of these began, by its text, model and noise, and have settings of their own.
 fn that_go_on<'a>(walk: &Walk<'a>, samplers: &[Node<'a>]) -> Vec<Node<'a>> {
     let mut seen: HashSet<&str> = samplers.iter().map(|node| node.id()).collect();
-    let mut open: Vec<&str> = seen.iter().copied().collect();
+    let mut open: Vec<&str> = samplers.iter().map(|node| node.id()).collect();
     let mut found = Vec::new();
     while let Some(id) = open.pop() {
         for (reader, input) in walk.readers(id) {
@@ -231,9 +237,17 @@ fn prompts<'a>(
     doubt_schedules(&mut negative);
     let (positive, reason) = settle(positive, FoundBy::Traced, alone);
     // Text that steers both sides is the prompt; writing a negative prompt there would overwrite it.
+    let all = negative.places.len();
     negative
         .places
         .retain(|place| !positive.found().iter().any(|known| known.is(place)));
+    if let (true, Some(rest)) = (negative.places.len() < all, negative.places.first())
+        && negative.doubt == Some(Why::Composed)
+    {
+        // What is left is put together with the prompt.
+        let (by, title) = (rest.node.clone(), rest.title.clone());
+        negative.doubt = Some(Why::Computed { by, title });
+    }
     let negative = match settle(negative, FoundBy::Traced, alone) {
         (Finding::Absent, _) if zeroed => (Finding::Zeroed, None),
         // Perhaps it is the prompt: that is asked about, so this has to be as well.
@@ -312,11 +326,14 @@ fn loose_texts<'a>(walk: &Walk<'a>, starts: &[&'a str]) -> Vec<Place> {
     let nodes = walk.graph.nodes().filter(|node| live.contains(node.id()));
     let mut found = Traced::default();
     nodes
-        // What a node says of a picture is no prompt.
+        // What a node says of a picture, or writes on it, is no prompt.
         .filter(|node| {
-            !node
-                .inputs()
-                .any(|(name, value)| name == "image" && matches!(value, InputValue::Link { .. }))
+            !node.inputs().any(|(name, value)| match value {
+                InputValue::Link { node: source, output } => {
+                    name == "image" || walk.link_kind(node, name, (source, output)) == Wire::Of("IMAGE")
+                }
+                InputValue::Literal(_) => false,
+            }) || text_inputs(walk, node).iter().any(|(name, _)| name.contains("prompt"))
         })
         .flat_map(|node| {
             text_inputs(walk, &node)

@@ -237,6 +237,14 @@ impl<'a> Walk<'a> {
         }
         if node.class().to_lowercase().contains("switch") {
             let number = control(&["select", "index", "Input", "input"])?.as_u64()?.to_string();
+            // An index counts from nought: among branches that count from one it is not known which is meant.
+            let nought = |name: &str| name.ends_with('0');
+            if node.input("select").is_none()
+                && node.input("index").is_some()
+                && !node.inputs().any(|(name, _)| nought(name))
+            {
+                return None;
+            }
             let numbered = |name: &&str| {
                 let stem = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
                 !stem.is_empty() && name[stem.len()..] == number

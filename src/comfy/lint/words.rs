@@ -1,5 +1,7 @@
 //! Problems of a graph as sentences, each once.
 
+use std::collections::HashMap;
+
 use super::{Problem, ProblemKind};
 use crate::text::Foreign;
 
@@ -48,12 +50,15 @@ fn each_once(problems: &[Problem]) -> Vec<(String, &str)> {
 
 /// Problems that have something in common, in the order in which they were found.
 fn together<'p>(problems: &[&'p Problem], common: fn(&'p Problem) -> &'p str) -> Vec<(&'p str, Vec<&'p Problem>)> {
+    let mut places = HashMap::new();
     let mut groups: Vec<(&str, Vec<&Problem>)> = Vec::new();
     for problem in problems {
-        match groups.iter_mut().find(|(known, _)| *known == common(problem)) {
-            Some((_, group)) => group.push(problem),
-            None => groups.push((common(problem), vec![problem])),
-        }
+        let common = common(problem);
+        let place = *places.entry(common).or_insert_with(|| {
+            groups.push((common, Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push(problem);
     }
     groups
 }

@@ -71,6 +71,7 @@ impl<'a> Tracer<'_, 'a> {
                     beside_a_preset(self.walk, node, &mut traced);
                 }
                 self.times_a_factor(node, &mut traced);
+                self.beside_its_like(node, named, &mut traced);
                 traced
             }
             _ => {
@@ -147,6 +148,27 @@ impl<'a> Tracer<'_, 'a> {
             }
             (Some(Role::Width | Role::Height), _) | (None, _) => true,
             (Some(_), value) => is_number(value),
+        }
+    }
+
+    /// Makes a question of a value beside which stands another of its kind, such as `steps` beside `refiner_steps`, in a node
+    /// of which nobody said what comes out where.
+    fn beside_its_like(&self, node: &Node<'a>, named: &str, traced: &mut Traced) {
+        let place_of = |name: &str| {
+            traced
+                .places
+                .iter()
+                .any(|place| place.node.as_str() == node.id() && place.input == name)
+        };
+        if self.walk.spec(node).is_some() || !place_of(named) {
+            return;
+        }
+        let ending = format!("_{named}");
+        for (name, value) in node.inputs() {
+            if name.ends_with(&ending) && matches!(value, InputValue::Literal(value) if is_number(value)) {
+                traced.add(self.walk.place(node.id(), name));
+                traced.doubt = Some(computed(node));
+            }
         }
     }
 

@@ -19,21 +19,16 @@ pub(super) fn find(graph: &Graph, info: &ObjectInfo) -> Roles {
 }
 
 /// Finds every role by way of a walk that nobody has used yet.
-pub(super) fn find_in<'a>(walk: &Walk<'a>) -> Roles {
+pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
     let graph = walk.graph;
     let outputs = walk.outputs();
-    let behind = |ends: &[&'a str]| -> Vec<Sampler<'a>> {
-        let live = walk.upstream(ends, |_| false);
-        let nodes = graph.nodes().filter(|node| live.contains(node.id()));
-        nodes
-            .filter_map(|node| sampler(walk, node))
-            .take(MOST_SAMPLERS + 1)
-            .collect()
-    };
-    let mut all = behind(&outputs);
-    if all.is_empty() {
-        all = behind(&walk.ends(&outputs));
-    }
+    let live = walk.upstream(&walk.ends(&outputs), |_| false);
+    let mut all: Vec<Sampler<'_>> = graph
+        .nodes()
+        .filter(|node| live.contains(node.id()))
+        .filter_map(|node| sampler(walk, node))
+        .take(MOST_SAMPLERS + 1)
+        .collect();
     let too_many = all.len() > MOST_SAMPLERS;
     all.truncate(MOST_SAMPLERS);
     let mut guided = Conditionings::new(walk);

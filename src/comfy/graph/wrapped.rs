@@ -33,12 +33,15 @@ impl fmt::Display for Wrapped {
     }
 }
 
+/// The nodes of a workflow, and where it lay.
+pub(super) type Found = (Map<String, Value>, Wrapped);
+
 /// The nodes of the only workflow that lies in `object`, and where. Of several the one with the fewest objects around it.
 /// `None` where there is none.
 ///
 /// # Errors
 /// [`GraphError::Several`] where it is not the only one; [`GraphError::UiFormat`] where one in that format is all there is.
-pub(super) fn find(object: Map<String, Value>) -> Result<Option<(Map<String, Value>, Wrapped)>, GraphError> {
+pub(super) fn find(object: Map<String, Value>) -> Result<Option<Found>, GraphError> {
     let mut level = vec![(object, Wrapped(String::new()))];
     let (mut ui_format, mut left) = (false, MAX_WORKFLOW_VALUES);
     for _ in 0..DEEPEST {

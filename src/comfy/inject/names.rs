@@ -123,8 +123,8 @@ pub(super) fn is_about_text(name: &str) -> bool {
     let mut parts = name.split(['_', ' ', '-', '.']);
     let first = parts.next().unwrap_or_default();
     let last = parts.next_back().unwrap_or(first);
-    let written_together = |ending: &&str| last.strip_prefix("prompt") == Some(ending);
-    STARTS.contains(&first) || ENDS.contains(&last) || ENDS.iter().any(|ending| written_together(&ending))
+    let written_together = |ending: &str| last.strip_prefix("prompt") == Some(ending);
+    STARTS.contains(&first) || ENDS.contains(&last) || ENDS.iter().any(|ending| written_together(ending))
 }
 
 /// Names under which string nodes take the text they pass on.

@@ -127,11 +127,14 @@ fn may_sample<'a>(walk: &Walk<'a>, node: &Node<'a>, samples: Option<Samples>) ->
 
 /// Whether a node has a latent and all settings of a sampler.
 fn is_complete(node: &Node<'_>) -> bool {
-    let has = |name: &&str| node.input(name).is_some();
-    let linked = |name: &&str| matches!(node.input(name), Some(InputValue::Link { .. }));
-    ["latent_image", "samples"].iter().any(|name| linked(name))
-        && ["seed", "noise_seed"].iter().any(|name| has(name))
-        && ["steps", "sampler_name"].iter().all(|name| has(name))
+    let has = |names: &[&str]| names.iter().any(|name| node.input(name).is_some());
+    let latent = ["latent_image", "samples"].map(|name| node.input(name));
+    latent
+        .iter()
+        .any(|value| matches!(value, Some(InputValue::Link { .. })))
+        && has(&["seed", "noise_seed"])
+        && has(&["steps"])
+        && has(&["sampler_name"])
 }
 
 /// One node that does it all: it takes its prompt as text.

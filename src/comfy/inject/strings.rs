@@ -92,15 +92,15 @@ impl<'a> Tracer<'_, 'a> {
             InputValue::Literal(_) => false,
         });
         // What tells what a picture shows keeps what it told last.
-        let own = !shows && !(sees_pictures && classes::describes(node));
+        let retells = shows || sees_pictures && classes::describes(node);
         let literal = |name: &str| matches!(node.input(name), Some(InputValue::Literal(_)));
         let mut traced = match described {
             Some(spec) => self.texts_at(node, |name| {
-                candidate(name) && (own || !literal(name)) && takes_text(spec, node, name)
+                candidate(name) && (!retells || !literal(name)) && takes_text(spec, node, name)
             }),
             None => self.texts_at(node, |name| {
                 candidate(name)
-                    && (own || !literal(name))
+                    && (!retells || !literal(name))
                     && match node.input(name) {
                         Some(InputValue::Link { .. }) => {
                             !names::is_other_wire(name) && (!names::is_conditioning(name) || names::is_text(name))
@@ -120,7 +120,7 @@ impl<'a> Tracer<'_, 'a> {
             // The one value of a node without wires is what it gives out, whatever it is called.
             let mut inputs = node.inputs();
             if let (Some((name, InputValue::Literal(Value::String(text)))), None) = (inputs.next(), inputs.next())
-                && !words::is_weights(text)
+                && !words::is_setting(text)
                 && !names::is_string_control(name)
             {
                 traced.add(self.walk.place(node.id(), name));
@@ -138,7 +138,7 @@ impl<'a> Tracer<'_, 'a> {
         let by_chance =
             classes::is_random(node) && !matches!(&traced.places[..], [place] if names::is_text(&place.input));
         let changes = classes::rewrites(node) || classes::cuts(node) || by_chance || sees_pictures;
-        if !traced.is_empty() && changes || !own && sees_pictures {
+        if !traced.is_empty() && changes || retells && sees_pictures {
             traced.doubt = Some(Why::Rewritten {
                 by: node.id().into(),
                 title: node.title().to_owned(),

@@ -24,15 +24,13 @@ pub(super) fn samples_itself(node: &Node<'_>) -> bool {
 /// Whether a node of a class nobody described looks like one that encodes text.
 pub(super) fn encodes(node: &Node<'_>) -> bool {
     const WORDS: [&str; 4] = ["encode", "prompt", "text", "conditioning"];
-    let class = node.class().to_lowercase();
-    WORDS.iter().any(|word| class.contains(word)) || node.input("clip").is_some()
+    speaks_of(node, &WORDS) || node.input("clip").is_some()
 }
 
 /// Whether a node gives out only a part of its text, or none of it as it was.
 pub(super) fn cuts(node: &Node<'_>) -> bool {
     const WORDS: [&str; 5] = ["extract", "substring", "regex", "truncate", "split"];
-    let class = node.class().to_lowercase();
-    WORDS.iter().any(|word| class.contains(word))
+    speaks_of(node, &WORDS)
 }
 
 /// Whether a node only makes a number of a text, or the like: its one input is what it gives out.
@@ -65,8 +63,7 @@ pub(super) fn describes(node: &Node<'_>) -> bool {
         "segment",
         "describe",
     ];
-    let class = node.class().to_lowercase();
-    WORDS.iter().any(|word| class.contains(word))
+    speaks_of(node, &WORDS)
 }
 
 /// Whether a node shows what is wired into it: a text that stands beside that is what it showed last.
@@ -112,8 +109,7 @@ pub(super) fn rewrites(node: &Node<'_>) -> bool {
         "vlm",
         "qwenvl",
     ];
-    let class = node.class().to_lowercase();
-    WORDS.iter().any(|word| class.contains(word))
+    speaks_of(node, &WORDS)
         || is_language_model(node)
         || ["api_key", "api_url", "api_base", "base_url"]
             .iter()
@@ -183,6 +179,12 @@ const LANGUAGE_MODEL: [&str; 7] = [
 
 /// Names of the condition that such a node goes by.
 pub(super) const CONDITIONS: [&str; 4] = ["switch", "boolean", "condition", "cond"];
+
+/// Whether one of these words is a part of the name of a node's class.
+fn speaks_of(node: &Node<'_>, parts: &[&str]) -> bool {
+    let class = node.class().to_lowercase();
+    parts.iter().any(|part| class.contains(part))
+}
 
 /// The words of a class's name: `ShowText|pysssss` has three.
 fn words(class: &str) -> impl Iterator<Item = &str> {

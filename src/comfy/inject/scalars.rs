@@ -12,19 +12,7 @@ use super::{Finding, Role, classes, models, names, numbers, size};
 /// Names that a value goes by.
 pub(super) type Names = &'static [&'static str];
 
-/// Names of the strength of classifier-free guidance.
-const CFG: Names = &[
-    "cfg",
-    "cfg_conds",
-    "cfg_cond2_negative",
-    "video_cfg",
-    "audio_cfg",
-    "cfg_scale",
-    "true_cfg_scale",
-    "true_gs",
-];
-
-/// The same beside a negative prompt. Without one, `guidance_scale` may be what the model was trained to take.
+/// Names of the strength of classifier-free guidance beside a negative prompt.
 pub(super) const CFG_BESIDE_NEGATIVE: Names = &[
     "cfg",
     "cfg_conds",
@@ -36,6 +24,9 @@ pub(super) const CFG_BESIDE_NEGATIVE: Names = &[
     "true_gs",
     "guidance_scale",
 ];
+
+/// The same without one: then `guidance_scale`, the last, may be what the model was trained to take.
+const CFG: Names = CFG_BESIDE_NEGATIVE.split_at(CFG_BESIDE_NEGATIVE.len() - 1).0;
 
 /// The roles that are one value at the sampler or upstream of it, with the names they go by.
 pub(super) const SCALARS: [(Role, Names); 7] = [

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::replace::replace;
+use files::replace::replace;
 
 /// The language model.
 const MODEL: &[u8] = include_bytes!("../gguf/bundled-judge/bundled-qwen3vl.gguf");

@@ -17,8 +17,8 @@ use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, LogLevel};
-use crate::secrets::masked_by_name;
-use crate::text::outgoing;
+use text::secrets::masked_by_name;
+use text::outgoing;
 
 /// Why there is no logging.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ impl TelemetryError {
     }
 }
 
-crate::hint::hints!(TelemetryError);
+types::hints!(TelemetryError);
 
 /// Starts logging for the whole process as configured. Every line is written at once, so there is nothing to hold on to
 /// and nothing to lose at a kill.

@@ -20,15 +20,15 @@ use std::time::Duration;
 use comfyui_stand_in::gpu::{Event, Gpu};
 use comfyui_stand_in::studio::Studio;
 use futures::StreamExt;
-use prompt_calibrator::comfy::calls::Submitted;
-use prompt_calibrator::comfy::client::{Client, ClientConfig};
-use prompt_calibrator::comfy::graph::Graph;
-use prompt_calibrator::comfy::runs::RunConfig;
+use comfyui::calls::Submitted;
+use comfyui::client::{Client, ClientConfig};
+use comfyui::graph::Graph;
+use comfyui::runs::RunConfig;
 use prompt_calibrator::config::Roots;
-use prompt_calibrator::history::{IterationNo, NewRun, PromptId, Run, RunState, RunUpdate, SessionId, Store};
+use history::{IterationNo, NewRun, PromptId, Run, RunState, RunUpdate, SessionId, Store};
 use prompt_calibrator::judge::engine::ModelSpec;
 use prompt_calibrator::judge::worker::WorkerConfig;
-use prompt_calibrator::progress::Teller;
+use types::progress::Teller;
 use prompt_calibrator::session::{
     InjectRequest, Injected, Parts, Policy, QueueAnswer, QueueRequest, Service, ServiceError,
 };

@@ -6,13 +6,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use comfyui_stand_in::replay::{Act, Answer, Frame, Post, Recording, Replay, Script, Seen, Start};
-use prompt_calibrator::comfy::calls::QueueState;
-use prompt_calibrator::comfy::client::{Auth, Client, ClientConfig};
-use prompt_calibrator::comfy::error::{ComfyError, NodeProblem, ProblemKind};
-use prompt_calibrator::comfy::graph::Graph;
-use prompt_calibrator::comfy::images::{Form, ImageKind, ImageRef};
-use prompt_calibrator::comfy::progress::{Progress, RunState};
-use prompt_calibrator::comfy::runs::{Cancelled, Run, RunConfig, Runner, Submission};
+use comfyui::calls::QueueState;
+use comfyui::client::{Auth, Client, ClientConfig};
+use comfyui::error::{ComfyError, NodeProblem, ProblemKind};
+use comfyui::graph::Graph;
+use comfyui::images::{Form, ImageKind, ImageRef};
+use comfyui::progress::{Progress, RunState};
+use comfyui::runs::{Cancelled, Run, RunConfig, Runner, Submission};
 use serde_json::json;
 use uuid::Uuid;
 

@@ -6,10 +6,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use comfyui_stand_in::studio::Studio;
-use prompt_calibrator::comfy::client::{Client, ClientConfig};
-use prompt_calibrator::comfy::error::{ComfyError, ProblemKind};
-use prompt_calibrator::comfy::progress::RunState;
-use prompt_calibrator::comfy::runs::{Cancelled, RunConfig, Runner, Submission};
+use comfyui::client::{Client, ClientConfig};
+use comfyui::error::{ComfyError, ProblemKind};
+use comfyui::progress::RunState;
+use comfyui::runs::{Cancelled, RunConfig, Runner, Submission};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -10,10 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use prompt_calibrator::comfy::graph::Graph;
-use prompt_calibrator::comfy::inject::{Role, find};
-use prompt_calibrator::comfy::lint;
-use prompt_calibrator::comfy::object_info::ObjectInfo;
+use comfyui::graph::Graph;
+use comfyui::inject::{Role, find};
+use comfyui::lint;
+use comfyui::object_info::ObjectInfo;
 use prompt_calibrator::config::{Config, Environment, PREFIX, Settings};
 use prompt_calibrator::judge::rubric::{self, RubricError, RubricProblem};
 use scenes::{ATTRIBUTES, Scene};

@@ -9,7 +9,7 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use prompt_calibrator::history::{SessionId, Store};
+use history::{SessionId, Store};
 use serde_json::{Value, json};
 use support::long_session;
 use support::mcp_client::{Era, Inbox, McpClient};

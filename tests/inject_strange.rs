@@ -10,11 +10,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use labels::{Label, Outcome, is_literal, keys, outcome};
-use prompt_calibrator::comfy::graph::Graph;
-use prompt_calibrator::comfy::inject::{Finding, Role, find, prove};
-use prompt_calibrator::comfy::knobs::{Edits, apply};
-use prompt_calibrator::comfy::lint;
-use prompt_calibrator::comfy::object_info::ObjectInfo;
+use comfyui::graph::Graph;
+use comfyui::inject::{Finding, Role, find, prove};
+use comfyui::knobs::{Edits, apply};
+use comfyui::lint;
+use comfyui::object_info::ObjectInfo;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

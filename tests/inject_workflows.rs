@@ -10,11 +10,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use labels::{Label, Outcome, is_literal, outcome};
-use prompt_calibrator::comfy::graph::Graph;
-use prompt_calibrator::comfy::inject::{Finding, Role, find, prove, report};
-use prompt_calibrator::comfy::knobs::{Edits, InjectError, apply, with_seed};
-use prompt_calibrator::comfy::lint;
-use prompt_calibrator::comfy::object_info::ObjectInfo;
+use comfyui::graph::Graph;
+use comfyui::inject::{Finding, Role, find, prove, report};
+use comfyui::knobs::{Edits, InjectError, apply, with_seed};
+use comfyui::lint;
+use comfyui::object_info::ObjectInfo;
 use serde_json::Value;
 
 struct Truth {

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use prompt_calibrator::comfy::client::{Client as Comfy, ClientConfig};
-use prompt_calibrator::comfy::runs::RunConfig;
+use comfyui::client::{Client as Comfy, ClientConfig};
+use comfyui::runs::RunConfig;
 use prompt_calibrator::config::Roots;
-use prompt_calibrator::history::Store;
+use history::Store;
 use prompt_calibrator::judge::engine::ModelSpec;
 use prompt_calibrator::judge::worker::WorkerConfig;
 use prompt_calibrator::mcp::server::CalibratorServer;

@@ -15,7 +15,7 @@ use super::{BenchError, Lane, Plan, Protocol, judge, rubric};
 use crate::judge::Judge;
 use crate::judge::rubric::Rubric;
 use crate::judge::worker::{Waiting, WorkerConfig};
-use crate::progress::{Done, Progress};
+use types::progress::{Done, Progress};
 
 /// Threads that compute nothing, as fast as they can, until this is dropped.
 pub struct BusyLoops {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::judge::JudgeError;
 use crate::judge::rubric::RubricError;
-use crate::picture::PictureError;
+use imaging::PictureError;
 
 /// Nothing was measured to the end; nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -53,4 +53,4 @@ impl BenchError {
     }
 }
 
-crate::hint::hints!(BenchError);
+types::hints!(BenchError);

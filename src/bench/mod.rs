@@ -28,8 +28,8 @@ use crate::judge::protocol::{AxisValue, Evidence};
 use crate::judge::rubric::Rubric;
 use crate::judge::worker::WorkerConfig;
 use crate::judge::{Call, Given, Judge, Pair};
-use crate::picture::Picture;
-use crate::progress::{Done, Progress, Teller};
+use imaging::Picture;
+use types::progress::{Done, Progress, Teller};
 
 /// What to measure.
 pub struct Plan<'a> {

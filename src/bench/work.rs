@@ -10,7 +10,7 @@ use super::BenchError;
 use crate::judge::SelfCheck;
 use crate::judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered};
 use crate::judge::rubric::{AxisId, Rubric, RubricError, RubricProblem};
-use crate::picture::Picture;
+use imaging::Picture;
 
 /// Pixels a side of rendered scenes; fitting enlarges them to any budget.
 const SIDE: u32 = 256;

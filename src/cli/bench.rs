@@ -11,9 +11,9 @@ use super::show;
 use crate::bench::{self, BenchError, Model, Pictures, Plan, Protocol, Races, Row, Timings};
 use crate::config::Config;
 use crate::judge::protocol::Evidence;
-use crate::picture::{Limits, Picture, decode};
-use crate::progress::Teller;
-use crate::regular;
+use imaging::{Limits, Picture, decode};
+use types::progress::Teller;
+use files::regular;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

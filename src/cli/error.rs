@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::hint::Hint;
+use types::hint::Hint;
 
 /// The answer of a command.
 pub type Result<T, E = CliError> = std::result::Result<T, E>;

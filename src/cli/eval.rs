@@ -11,7 +11,7 @@ use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
 use crate::eval::{self, Evaluated, Plan, Scope, table};
-use crate::progress::Teller;
+use types::progress::Teller;
 
 /// Cases a test unless asked otherwise.
 const CASES: usize = 100;

@@ -9,18 +9,18 @@ use serde_json::Value;
 use super::error::{CliError, Context, Result};
 use super::setup::comfy;
 use super::show;
-use crate::comfy::describe::Description;
-use crate::comfy::error::ComfyError;
-use crate::comfy::graph::{Graph, Wrapped};
-use crate::comfy::inject::{
+use comfyui::describe::Description;
+use comfyui::error::ComfyError;
+use comfyui::graph::{Graph, Wrapped};
+use comfyui::inject::{
     Finding, Pictures, Place, Role, Roles, ShownBy, find, kept_seeds, pictures, reason, report,
 };
-use crate::comfy::lint;
-use crate::comfy::object_info::ObjectInfo;
-use crate::comfy::replacements;
+use comfyui::lint;
+use comfyui::object_info::ObjectInfo;
+use comfyui::replacements;
 use crate::config::Config;
-use crate::regular;
-use crate::text::{Foreign, shortened};
+use files::regular;
+use text::{Foreign, shortened};
 
 /// Larger files are not read: neither a picture with a workflow nor all definitions of a server are as large.
 const MAX_FILE: u64 = 64 << 20;

@@ -10,7 +10,7 @@ use super::show;
 use crate::config::Config;
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{AxisResult, Flag};
-use crate::progress::Teller;
+use types::progress::Teller;
 use crate::session::advice::Blind;
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, ServiceError};
 

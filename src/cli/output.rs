@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::error::{CliError, Context, Result};
-use crate::replace::replace;
+use files::replace::replace;
 
 /// How much of a file is looked at.
 const BEGINNING: u64 = 1024;

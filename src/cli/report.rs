@@ -9,7 +9,7 @@ use super::sessions::named;
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
-use crate::progress::Teller;
+use types::progress::Teller;
 use crate::report;
 
 #[derive(Debug, clap::Args)]

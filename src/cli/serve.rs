@@ -10,7 +10,7 @@ use super::error::{Context, Result};
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::{Config, Transport};
-use crate::history::Store;
+use history::Store;
 use crate::mcp::server::CalibratorServer;
 use crate::mcp::transport::http::{self, HttpOptions};
 use crate::mcp::transport::stdio::{self, StdioOptions};

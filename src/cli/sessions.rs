@@ -13,14 +13,14 @@ use super::error::{CliError, Context, Result};
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
-use crate::hint;
-use crate::history::{
+use types::hint;
+use history::{
     FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, check_whole, rename_images,
 };
-use crate::picture::metadata;
-use crate::regular;
+use imaging::metadata;
+use files::regular;
 use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
-use crate::text::Foreign;
+use text::Foreign;
 
 /// The file of rows in an exported folder.
 const ROWS: &str = "session.jsonl";

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::error::{CliError, Context, Result};
 use crate::bundled;
-use crate::comfy::client::{Auth, Client, ClientConfig};
-use crate::comfy::runs::RunConfig;
+use comfyui::client::{Auth, Client, ClientConfig};
+use comfyui::runs::RunConfig;
 use crate::config::{ComfyuiAuth, Config, EvidenceSetting, GpuSharing, Roots, RubricChoice, Transport};
-use crate::history::Store;
+use history::Store;
 use crate::judge::engine::{Adapter, KeepSpec, ModelSpec};
 use crate::judge::protocol::Evidence;
 use crate::judge::worker::{Waiting, WorkerConfig};

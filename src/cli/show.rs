@@ -9,10 +9,10 @@ use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
 use super::error::CliError;
-use crate::models::telling::Event;
-use crate::progress::Progress;
-use crate::secrets;
-use crate::text::{outgoing, shown_json};
+use hub::telling::Event;
+use types::progress::Progress;
+use text::secrets;
+use text::{outgoing, shown_json};
 
 /// A line below the header and nothing else, so that the table can be read in any font and cut out of a terminal.
 const TABLE_STYLE: &str = "     ──            ";

@@ -84,4 +84,4 @@ impl ClientError {
     }
 }
 
-crate::hint::hints!(ClientError);
+types::hints!(ClientError);

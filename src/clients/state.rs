@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Client, Found, MOST_BYTES, entry, find, json};
 use crate::config::Environment;
-use crate::regular;
+use files::regular;
 
 /// What one client knows.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value, value};
 
 use super::entry::{CODEX_WAITS_S, Entry, NAME, is_ours};
 use super::{Found, Merged, Unmergeable};
-use crate::replace::with_ends_of;
+use files::replace::with_ends_of;
 
 /// The table of the servers.
 const SERVERS: &str = "mcp_servers";

@@ -8,8 +8,8 @@ use toml_edit::{DocumentMut, RawString, value};
 use super::error::ConfigError;
 use super::file::{self, ConfigFile, MAX_BYTES};
 use super::{Config, Environment};
-use crate::regular;
-use crate::replace::{replace, with_ends_of};
+use files::regular;
+use files::replace::{replace, with_ends_of};
 
 /// What stands at the head of a file that was not there.
 const HEAD: &str = "# Settings of prompt-calibrator. Keys are the flags' names: prompt-calibrator --help\n";

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// What every variable of ours begins with.
 pub const PREFIX: &str = "PROMPT_CALIBRATOR_";
 
-/// The variables of Hugging Face's own programs, and of proxies, that count for [`super::HubSettings`]; the address first.
+/// The variables of Hugging Face's own programs, and of proxies, that count for [`super::hub_settings`]; the address first.
 pub(super) const HUB_VARIABLES: &[&str] = &[
     "HF_ENDPOINT",
     "HF_TOKEN",

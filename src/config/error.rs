@@ -95,4 +95,4 @@ impl ConfigError {
     }
 }
 
-crate::hint::hints!(ConfigError);
+types::hints!(ConfigError);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::error::ConfigError;
-use crate::regular;
+use files::regular;
 
 /// The file's name within the configuration folder.
 const NAME: &str = "config.toml";

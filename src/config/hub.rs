@@ -6,103 +6,79 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 
+use hub::HubSettings;
+use hub::settings::is_loopback;
+use types::Secret;
 use url::Url;
 
 use super::environment::{Environment, HUB_VARIABLES};
 use super::error::ConfigError;
 use super::file::MAX_BYTES;
 use super::parse::{self, Places};
-use super::source::{Secret, Source, Sourced};
-use crate::regular;
+use super::source::{Source, Sourced};
+use files::regular;
 
 /// The public hub.
 const PUBLIC: &str = "https://huggingface.co";
 /// A token is a line of text; what is longer is another file.
 const LONGEST_TOKEN: usize = 4096;
 
-/// The hub that models are fetched from, and the cache they lie in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HubSettings {
-    /// Its address, ending in `/`: https, or http on this machine.
-    pub endpoint: Url,
-    /// What it is signed in with: `HF_TOKEN`, else the file `token` in `HF_HOME`.
-    pub token: Option<Secret>,
-    /// The folder of the cache, an absolute path; need not exist yet.
-    pub cache: PathBuf,
-    /// The proxy for https, as the environment names it; it may hold a password.
-    pub proxy: Option<Secret>,
-    /// Hosts that are reached without it, separated by commas.
-    pub no_proxy: Option<String>,
-}
-
-impl HubSettings {
-    /// Reads them from the surroundings, and the token's file where no variable has one.
-    ///
-    /// # Errors
-    /// [`ConfigError`] for an address that is none or sends a token in the clear, and where there is no home folder.
-    pub fn resolve(environment: &Environment) -> Result<Self, ConfigError> {
-        let var = |name: &str| environment.vars.get(name).filter(|value| !value.is_empty());
-        let text = |name: &str| Some(var(name)?.to_str()?.to_owned());
-        let path = |name: &'static str| {
-            let value = var(name)?.clone();
-            let source = Source::Environment(name.to_owned());
-            let places = Places {
-                home: environment.home.as_deref(),
-                cwd: &environment.cwd,
-            };
-            Some(parse::path(name, Sourced { value, source }, places).map(|path| path.value))
+/// Reads them from the surroundings, and the token's file where no variable has one.
+///
+/// # Errors
+/// [`ConfigError`] for an address that is none or sends a token in the clear, and where there is no home folder.
+pub fn hub_settings(environment: &Environment) -> Result<HubSettings, ConfigError> {
+    let var = |name: &str| environment.vars.get(name).filter(|value| !value.is_empty());
+    let text = |name: &str| Some(var(name)?.to_str()?.to_owned());
+    let path = |name: &'static str| {
+        let value = var(name)?.clone();
+        let source = Source::Environment(name.to_owned());
+        let places = Places {
+            home: environment.home.as_deref(),
+            cwd: &environment.cwd,
         };
-        let home = || -> Result<PathBuf, ConfigError> {
-            if let Some(home) = path("HF_HOME") {
-                return home;
-            }
-            let caches = match (path("XDG_CACHE_HOME"), &environment.home) {
-                (Some(caches), _) => caches?,
-                (None, Some(home)) => home.join(".cache"),
-                (None, None) => {
-                    return Err(ConfigError::NoFolder {
-                        what: "home folder, where models would be kept",
-                        flag: "the variable HF_HOME",
-                    });
-                }
-            };
-            Ok(caches.join("huggingface"))
-        };
-        let cache = match path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE")) {
-            Some(cache) => cache?,
-            None => home()?.join("hub"),
-        };
-        let token = match var("HF_TOKEN") {
-            Some(token) => Some(token.clone()),
-            None => {
-                let file = match path("HF_TOKEN_PATH") {
-                    Some(file) => file?,
-                    None => home()?.join("token"),
-                };
-                token_in(file)?
+        Some(parse::path(name, Sourced { value, source }, places).map(|path| path.value))
+    };
+    let home = || -> Result<PathBuf, ConfigError> {
+        if let Some(home) = path("HF_HOME") {
+            return home;
+        }
+        let caches = match (path("XDG_CACHE_HOME"), &environment.home) {
+            (Some(caches), _) => caches?,
+            (None, Some(home)) => home.join(".cache"),
+            (None, None) => {
+                return Err(ConfigError::NoFolder {
+                    what: "home folder, where models would be kept",
+                    flag: "the variable HF_HOME",
+                });
             }
         };
-        Ok(Self {
-            endpoint: endpoint(var("HF_ENDPOINT").cloned())?,
-            token: token.map(|token| visible(&token)).transpose()?.flatten(),
-            cache,
-            proxy: ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
-                .into_iter()
-                .find_map(text)
-                .map(Secret::new),
-            no_proxy: text("NO_PROXY").or_else(|| text("no_proxy")),
-        })
-    }
-}
-
-/// Whether an address is on this machine, so that nobody else hears what is said to it.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+        Ok(caches.join("huggingface"))
+    };
+    let cache = match path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE")) {
+        Some(cache) => cache?,
+        None => home()?.join("hub"),
+    };
+    let token = match var("HF_TOKEN") {
+        Some(token) => Some(token.clone()),
+        None => {
+            let file = match path("HF_TOKEN_PATH") {
+                Some(file) => file?,
+                None => home()?.join("token"),
+            };
+            token_in(file)?
+        }
+    };
+    Ok(HubSettings {
+        endpoint: endpoint(var("HF_ENDPOINT").cloned())?,
+        token: token.map(|token| visible(&token)).transpose()?.flatten(),
+        cache,
+        proxy: ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+            .into_iter()
+            .find_map(text)
+            .map(Secret::new),
+        no_proxy: text("NO_PROXY").or_else(|| text("no_proxy")),
+    })
 }
 
 /// The hub's address. In the clear only on this machine: what is fetched is loaded, and a token may be sent.
@@ -170,7 +146,7 @@ mod tests {
         let vars = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), OsString::from(value)));
-        HubSettings::resolve(&Environment {
+        hub_settings(&Environment {
             vars: vars.collect(),
             home: home.map(Path::to_owned),
             cwd: "/here".into(),

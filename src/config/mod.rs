@@ -11,7 +11,7 @@
 //! and so on for every flag. Paths may begin with `~`; relative ones are taken from the working folder, in the file
 //! from the file's folder. Secrets come from the environment only: `PROMPT_CALIBRATOR_COMFYUI_TOKEN`, or
 //! `PROMPT_CALIBRATOR_COMFYUI_USER` and `PROMPT_CALIBRATOR_COMFYUI_PASSWORD`; `PROMPT_CALIBRATOR_HTTP_TOKEN`. The hub that
-//! models come from has Hugging Face's own variables ([`HubSettings`]).
+//! models come from has Hugging Face's own variables ([`hub_settings`]).
 
 mod edit;
 mod environment;
@@ -30,16 +30,17 @@ mod tests;
 
 use std::path::PathBuf;
 
+use types::Secret;
 use url::Url;
 
 pub use edit::{Change, edit, usual_file};
 pub use environment::{Environment, Machine, PREFIX};
 pub use error::ConfigError;
 pub use explain::Explained;
-pub use hub::{HubSettings, is_loopback};
+pub use self::hub::hub_settings;
 pub use roots::{Opened, RootError, Roots};
 pub use settings::Settings;
-pub use source::{Secret, Source, Sourced};
+pub use source::{Source, Sourced};
 
 /// What stands before the judge's score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use super::error::ConfigError;
 use super::file::{self, ConfigFile, Missing};
 use super::parse::{self, Places, Raw};
 use super::settings::Settings;
-use super::source::{Secret, Source, Sourced};
+use super::source::{Source, Sourced};
+use types::Secret;
 use super::{ComfyuiAuth, Config, Roots, Transport};
 
 const DEFAULT_COMFYUI: &str = "http://127.0.0.1:8188";

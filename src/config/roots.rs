@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::parse::expand_home;
-use crate::regular;
+use files::regular;
 
 /// No system takes a longer path; what is longer is a file's content.
 const MAX_PATH: usize = 4096;
@@ -128,7 +128,7 @@ impl RootError {
     }
 }
 
-crate::hint::hints!(RootError);
+types::hints!(RootError);
 
 impl Roots {
     /// Allows these folders. `home` stands for `~`; relative paths are taken from `cwd`.

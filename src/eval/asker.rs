@@ -13,8 +13,8 @@ use crate::judge::protocol::{AxisValue, Evidence};
 use crate::judge::rubric::Rubric;
 use crate::judge::score::{Closer, Reading, read};
 use crate::judge::{Call, Given, Judge, Pair, json};
-use crate::picture::Picture;
-use crate::progress::Teller;
+use imaging::Picture;
+use types::progress::Teller;
 
 /// What was read of a pair: per axis the digits in either order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

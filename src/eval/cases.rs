@@ -4,7 +4,7 @@ use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 use scenes::{ATTRIBUTES, Attribute, Distortion, Drawn, Rng, Scene, draw};
 
-use crate::picture::{Picture, PictureError};
+use imaging::{Picture, PictureError};
 
 /// Pixels a side of rendered pictures: more than a small judge is shown, so that fitting is tested.
 const SIDE: u32 = 256;

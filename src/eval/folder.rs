@@ -13,7 +13,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 pub use error::FolderError;
 use error::Problem;
 
-use crate::regular;
+use files::regular;
 
 /// The list's name.
 pub const FILE: &str = "pairs.csv";

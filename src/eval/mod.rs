@@ -27,8 +27,8 @@ use crate::judge::Judge;
 pub use crate::judge::calibration::Fit;
 use crate::judge::protocol::Evidence;
 use crate::judge::rubric::Rubric;
-use crate::picture::PictureError;
-use crate::progress::Teller;
+use imaging::PictureError;
+use types::progress::Teller;
 use asker::Asker;
 use folder::FolderError;
 use journal::Journal;
@@ -130,7 +130,7 @@ impl EvalError {
     }
 }
 
-crate::hint::hints!(EvalError);
+types::hints!(EvalError);
 
 /// What came of an evaluation.
 pub struct Evaluated {

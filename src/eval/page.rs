@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::report::{Measure, Report, Target, TestReport, WorstCase};
 use super::table::{self, Unit};
-use crate::text::escaped;
+use text::escaped;
 
 /// Cases of one test on the page.
 const MOST: usize = 6;

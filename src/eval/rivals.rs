@@ -7,8 +7,8 @@ use super::suite::{among_lowest, axis_of, follows};
 use super::{EvalError, Plan, numbers};
 use crate::judge::protocol::Evidence;
 use crate::judge::score::read;
-use crate::picture::{Picture, Signals};
-use crate::progress::Meter;
+use imaging::{Picture, Signals};
+use types::progress::Meter;
 
 /// The most cases of a test on which JSON documents are written: each takes hundreds of tokens.
 const MOST_DOCUMENTS: usize = 40;

@@ -8,9 +8,9 @@ use super::report::{Estimate, Measure, Rival, TestReport, WorstCase};
 use super::{EvalError, Fit, Plan, fit, numbers};
 use crate::judge::calibration::FIT_VERSION;
 use crate::judge::protocol::Evidence;
-use crate::picture::{Limits, Picture, Signals, decode, preview};
-use crate::progress::Meter;
-use crate::regular;
+use imaging::{Limits, Picture, Signals, decode, preview};
+use types::progress::Meter;
+use files::regular;
 
 /// Cases kept for the page.
 const WORST: usize = 12;

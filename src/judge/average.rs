@@ -3,7 +3,7 @@
 use super::engine::Cost;
 use super::score::AxisVerdict;
 use super::verdict::{AxisResult, Verdict, rank};
-use crate::picture::Signals;
+use imaging::Signals;
 
 /// Different words for what the pictures show, at most.
 const WORDS: usize = 2;

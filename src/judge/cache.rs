@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::hint::Hint;
+use types::hint::Hint;
 
 /// What is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use super::engine::EngineError;
 use super::guard::Refusal;
 use super::stored::Unreadable;
 use super::worker::WorkerError;
-use crate::picture::PictureError;
+use imaging::PictureError;
 
 /// Nothing was scored and nothing was recorded as a score.
 #[derive(Debug, thiserror::Error)]
@@ -70,4 +70,4 @@ impl JudgeError {
     }
 }
 
-crate::hint::hints!(JudgeError);
+types::hints!(JudgeError);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::regular;
+use files::regular;
 
 /// Bytes read at the head (metadata and tensor directory) and at the tail.
 const ENDS: u64 = 4 << 20;

@@ -79,7 +79,7 @@ impl Refusal {
     }
 }
 
-crate::hint::hints!(Refusal);
+types::hints!(Refusal);
 
 /// Whether explicit work is at hand, so that the guard applies.
 #[must_use]

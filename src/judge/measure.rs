@@ -6,8 +6,8 @@ use super::score::{Closer, Reading, read};
 use super::steps::{OrderDigits, Seen, Steps};
 use super::worker::KeyedPixels;
 use super::{COMPARING, Call, Judge, JudgeError, Pair, Prepared, json, part};
-use crate::picture::Picture;
-use crate::progress::Meter;
+use imaging::Picture;
+use types::progress::Meter;
 
 /// The values that stand in the questions.
 #[derive(Clone, Copy, Debug)]

@@ -46,8 +46,8 @@ pub use selfcheck::SelfCheck;
 pub use stored::{Stored, Unreadable};
 pub use turn::{MAX_WAITING, Turn};
 
-use crate::picture::{Picture, Signals, TokenBudget, fit, shape_mismatch};
-use crate::progress::{Meter, Teller};
+use imaging::{Picture, Signals, TokenBudget, fit, shape_mismatch};
+use types::progress::{Meter, Teller};
 use cache::{Kind, Memory, MemoryKey};
 use engine::llama::Pixels;
 use engine::{Cost, EngineError, EngineInfo, GpuMemory, PixelKey};

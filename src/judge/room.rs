@@ -10,7 +10,7 @@ use super::memory::gguf::parts_of;
 use super::memory::{MARGIN, Need, Placement, Shape, ShapeError, choose, need};
 use super::worker::WorkerState;
 use super::{Judge, JudgeError};
-use crate::progress::{Done, Progress, Teller};
+use types::progress::{Done, Progress, Teller};
 
 /// What the judge needs beside its files where their shape is not known, in bytes: a judgement's cache (about 0.15 MB a token
 /// for 8B, and a few thousand tokens), the buffers, and what a driver keeps for a process.

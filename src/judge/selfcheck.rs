@@ -13,8 +13,8 @@ use super::steps::{Seen, Steps};
 use super::stored::Stored;
 use super::worker::KeyedPixels;
 use super::{CHECKING, Call, Judge, JudgeError, bank, keyed, part};
-use crate::picture::{Limits, decode};
-use crate::progress::Meter;
+use imaging::{Limits, decode};
+use types::progress::Meter;
 
 /// An identical pair must reach this raw value (the protocol's T2 asks 0.90 of the bundled judge
 /// and 0.95 of a good one).

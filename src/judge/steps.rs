@@ -9,7 +9,7 @@ use super::protocol::{self, AxisValue, Before, Evidence, Order};
 use super::rubric::Rubric;
 use super::score::{self, Reading};
 use super::worker::{KeyedPixels, Worker, WorkerError};
-use crate::progress::Meter;
+use types::progress::Meter;
 
 /// The steps on one base picture (the reference).
 pub(super) struct Steps<'a> {

@@ -34,7 +34,7 @@ impl Unreadable {
     }
 }
 
-crate::hint::hints!(Unreadable);
+types::hints!(Unreadable);
 
 /// What is kept in a versioned form.
 pub trait Stored: Sized {

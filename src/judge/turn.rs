@@ -11,8 +11,8 @@ use super::rubric::AxisId;
 use super::score::Closer;
 use super::verdict::Verdict;
 use super::{Call, Judge, JudgeError, Pair, Target};
-use crate::picture::Picture;
-use crate::progress::{Progress, Teller};
+use imaging::Picture;
+use types::progress::{Progress, Teller};
 
 /// Judgements that may wait for their turn; more are told to come back.
 pub const MAX_WAITING: usize = 32;

@@ -9,7 +9,7 @@ use super::engine::Cost;
 use super::protocol::{self, AxisValue};
 use super::rubric::{Axis, Rubric};
 use super::score::{AxisVerdict, Closer, Reading, Scale, Weighted, overall, standard_error};
-use crate::picture::{Picture, PictureFlag, ShapeMismatch, Signals};
+use imaging::{Picture, PictureFlag, ShapeMismatch, Signals};
 
 /// Something a reader must know before trusting the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

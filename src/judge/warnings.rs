@@ -1,7 +1,7 @@
 //! What must be said aloud about a judgement before its numbers are trusted, and what to do about it.
 
 use super::verdict::Flag;
-use crate::picture::PictureFlag;
+use imaging::PictureFlag;
 
 impl Flag {
     /// The warning in words; nothing for flags that need no action.

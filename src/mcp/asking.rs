@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::call::{Call, Waiting};
 use crate::session::Question;
-use crate::text::{Foreign, capitalised, outgoing, shortened};
+use text::{Foreign, capitalised, outgoing, shortened};
 
 /// How long a person may think before the call answers with the question, unless the call itself waits shorter. Below what clients
 /// give a call.

@@ -4,8 +4,8 @@ use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, ErrorDa
 
 use super::prompts::CALIBRATE;
 use super::resources::PATTERNS;
-use crate::hint;
-use crate::history::{HistoryError, Session, WorkflowSource};
+use types::hint;
+use history::{HistoryError, Session, WorkflowSource};
 use crate::judge::rubric::BUILTIN_NAMES;
 use crate::session::Service;
 

@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::resources::Address;
-use crate::hint::Hint;
+use types::hint::Hint;
 use crate::session::hash_of;
-use crate::text::{outgoing, outgoing_json, shortened};
+use text::{outgoing, outgoing_json, shortened};
 
 /// Longer results become a file and a few lines of it in some clients. In characters.
 const MAX_RESULT: usize = 48_000;
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn only_files_of_the_image_store_have_an_address() {
-        let hash = crate::history::ImageHash::of(b"a picture");
+        let hash = history::ImageHash::of(b"a picture");
         let path = format!("/data/images/ab/{hash}.png");
         assert_eq!(address(&path), Some(Address::Picture(hash)));
         assert_eq!(address("/home/somebody/picture.png"), None);

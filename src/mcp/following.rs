@@ -13,8 +13,8 @@ use rmcp::{Peer, RoleServer};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::resources::{Address, absent};
-use crate::hint;
-use crate::history::{HistoryError, SessionId, Stamp};
+use types::hint;
+use history::{HistoryError, SessionId, Stamp};
 use crate::session::Service;
 
 /// How often the history is looked at.

@@ -25,9 +25,9 @@ use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::bounded::Size;
-use crate::hint;
-use crate::text::shortened;
+use text::bounded::Size;
+use types::hint;
+use text::shortened;
 
 /// How many tool calls and resource reads run at once, over all clients of a server.
 pub const MAX_RUNNING: usize = 32;
@@ -61,7 +61,7 @@ impl Panicked {
     }
 }
 
-crate::hint::hints!(Panicked);
+types::hints!(Panicked);
 
 /// Runs `work`, and returns its panic as an error.
 ///
@@ -120,7 +120,7 @@ impl NoTurn {
     }
 }
 
-crate::hint::hints!(NoTurn);
+types::hints!(NoTurn);
 
 /// Bounds how many requests run and wait. Clones share the bound.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use rmcp::model::{
 use serde_json::{Map, Value};
 
 use crate::session::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET};
-use crate::text::shortened;
+use text::shortened;
 
 /// The prompt's name.
 pub const CALIBRATE: &str = "calibrate";

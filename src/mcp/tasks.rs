@@ -22,7 +22,7 @@ use super::convert::failed;
 use super::panic_guard::catch;
 use super::tools;
 use crate::session::{Caller, Service};
-use crate::text::shortened;
+use text::shortened;
 
 /// How long a task may take, and how long its result is kept.
 const KEPT: Duration = Duration::from_secs(2 * 60 * 60);

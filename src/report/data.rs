@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::history::{DecisionKind, RunState};
+use history::{DecisionKind, RunState};
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{AxisResult, Flag};
-use crate::secrets::{Secrets, masked_input};
+use text::secrets::{Secrets, masked_input};
 use crate::session::stats::mean;
 use crate::session::{Decided, Notebook, Noted, NotedRun, Thumbnail};
 

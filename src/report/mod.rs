@@ -13,8 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::secrets::Secrets;
-use crate::text::{escaped, filled, outgoing, outgoing_json};
+use text::secrets::Secrets;
+use text::{escaped, filled, outgoing, outgoing_json};
 
 const TEMPLATE: &str = include_str!("page.html");
 /// The page's style, for whoever shows a calibration.

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::data::{Piece, difference};
 use super::shown;
-use crate::secrets::Secrets;
+use text::secrets::Secrets;
 
 #[test]
 fn texts_are_cleaned_and_masked_and_pictures_stay() {

@@ -6,7 +6,7 @@ use super::decide::{RESCORE_AFTER, STUCK_AFTER, rescore_due};
 use super::decided::{Decided, newest};
 use super::decision_log::UnreadableRecords;
 use super::stats::{self, Noise};
-use crate::history::DecisionKind;
+use history::DecisionKind;
 use crate::judge::score::{AxisVerdict, MATCH_SCORE};
 use crate::judge::verdict::{AxisResult, Flag, Verdict};
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::judge::engine::Cost;
-use crate::picture::Signals;
+use imaging::Signals;
 use crate::session::decided::Detail;
 use crate::session::stats::Comparison;
 

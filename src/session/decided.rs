@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decide::Ruling;
 use super::records::{self, Unreadable};
 use super::stats::{self, Comparison, Fall, Noise, Sample};
-use crate::history::{Decision, DecisionKind};
+use history::{Decision, DecisionKind};
 
 /// Iterations that were kept, which a candidate is compared with to see what fell since.
 const KEPT: usize = 12;

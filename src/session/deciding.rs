@@ -13,8 +13,8 @@ use super::decided::{Decided, Pair, kept_before, pairs};
 use super::decision_log::{DecisionLog, UnreadableRecords};
 use super::records;
 use super::{Service, ServiceError};
-use crate::history::{IterationNo, JudgeHash, JudgementId, NewDecision, Session, SessionId, Span};
-use crate::progress::Teller;
+use history::{IterationNo, JudgeHash, JudgementId, NewDecision, Session, SessionId, Span};
+use types::progress::Teller;
 
 /// Decisions that noise is measured on, and that advice looks back at.
 pub(super) const WINDOW: u32 = 60;
@@ -216,8 +216,8 @@ impl Service {
         session: &Session,
         judge: &JudgeHash,
         (decided, judgement): (&Decided, JudgementId),
-        since: Option<crate::history::DecisionId>,
-    ) -> Result<Option<crate::history::DecisionId>, ServiceError> {
+        since: Option<history::DecisionId>,
+    ) -> Result<Option<history::DecisionId>, ServiceError> {
         let new = NewDecision {
             session: session.id.clone(),
             iteration: self.iteration_no(decided.iteration)?,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::decided::{Decided, newest};
 use super::records::Unreadable;
-use crate::history::{ComparisonId, DecisionId, JudgementId, Standing};
+use history::{ComparisonId, DecisionId, JudgementId, Standing};
 
 /// Which record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,7 +129,7 @@ impl DecisionLog {
 mod tests {
     use super::super::decided::Detail;
     use super::*;
-    use crate::history::DecisionKind;
+    use history::DecisionKind;
 
     fn decided(iteration: u32, against: Option<u32>, kind: DecisionKind) -> Decided {
         Decided {

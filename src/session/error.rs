@@ -4,18 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::records::Unreadable;
-use crate::comfy::error::ComfyError;
-use crate::comfy::graph::GraphError;
-use crate::comfy::inject::ChoiceError;
-use crate::comfy::knobs::InjectError;
-use crate::comfy::lint::{self, Problem};
+use comfyui::error::ComfyError;
+use comfyui::graph::GraphError;
+use comfyui::inject::ChoiceError;
+use comfyui::knobs::InjectError;
+use comfyui::lint::{self, Problem};
 use crate::config::RootError;
-use crate::history::{HistoryError, ImageHash, IterationNo, PromptId, SessionId};
+use history::{HistoryError, ImageHash, IterationNo, PromptId, SessionId};
 use crate::judge::JudgeError;
 use crate::judge::guard::Refusal;
 use crate::judge::rubric::RubricError;
-use crate::picture::PictureError;
-use crate::text::Foreign;
+use imaging::PictureError;
+use text::Foreign;
 
 /// A call that could not be answered. `Display` says what failed and the state things are in,
 /// [`ServiceError::hint`] what to do next.
@@ -326,4 +326,4 @@ impl ServiceError {
     }
 }
 
-crate::hint::hints!(ServiceError);
+types::hints!(ServiceError);

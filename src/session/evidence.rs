@@ -11,7 +11,7 @@ use super::question::is_seedless;
 use super::records::{DirectAnswer, JudgementRecord};
 use super::stats::Sample;
 use super::{Service, ServiceError};
-use crate::history::{ImageHash, JudgeHash, NewComparison, Session, Span};
+use history::{ImageHash, JudgeHash, NewComparison, Session, Span};
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{Verdict, Versus};
 use crate::judge::{Call, guard};

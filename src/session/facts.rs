@@ -5,7 +5,7 @@ use super::deciding::WINDOW;
 use super::decision_log::RecordId;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
-use crate::history::{JudgeHash, Session, Span};
+use history::{JudgeHash, Session, Span};
 use crate::judge::average::averaged;
 
 impl Service {

@@ -3,15 +3,15 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{Service, ServiceError};
-use crate::comfy::error::ComfyError;
-use crate::comfy::images::OutputImage;
-use crate::comfy::inject::Pictures;
-use crate::comfy::outputs::Media;
-use crate::comfy::record::Finished;
-use crate::history::{PromptId, RunImage};
-use crate::picture::PictureError;
-use crate::progress::{Progress, Teller};
-use crate::text::Foreign;
+use comfyui::error::ComfyError;
+use comfyui::images::OutputImage;
+use comfyui::inject::Pictures;
+use comfyui::outputs::Media;
+use comfyui::record::Finished;
+use history::{PromptId, RunImage};
+use imaging::PictureError;
+use types::progress::{Progress, Teller};
+use text::Foreign;
 
 /// Most pictures that are fetched of one run.
 pub const MAX_PICTURES: usize = 64;
@@ -180,11 +180,11 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::comfy::graph::Graph;
-    use crate::comfy::images::ImageKind;
-    use crate::comfy::inject::{find, pictures};
-    use crate::comfy::object_info::ObjectInfo;
-    use crate::comfy::record::Blocked;
+    use comfyui::graph::Graph;
+    use comfyui::images::ImageKind;
+    use comfyui::inject::{find, pictures};
+    use comfyui::object_info::ObjectInfo;
+    use comfyui::record::Blocked;
 
     fn file(name: &str) -> OutputImage {
         OutputImage {

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Service, ServiceError};
-use crate::comfy::graph::{Graph, GraphError, Wrapped};
+use comfyui::graph::{Graph, GraphError, Wrapped};
 use crate::config::{Opened, RootError, Roots, RubricChoice};
-use crate::history::{ImageHash, Verify, WorkflowSource};
+use history::{ImageHash, Verify, WorkflowSource};
 use crate::judge::rubric::{BUILTIN_NAMES, Extends, Rubric, RubricError, RubricProblem, RubricSource, RubricText};
-use crate::picture::{Limits, Picture, PictureError, decode};
-use crate::regular;
+use imaging::{Limits, Picture, PictureError, decode};
+use files::regular;
 
 /// Larger rubrics are not read.
 const MAX_TEXT: u64 = 1 << 20;

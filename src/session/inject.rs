@@ -12,15 +12,15 @@ use super::opening::{Base, graph_hash};
 use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
 use super::{Service, ServiceError, texts};
-use crate::comfy::describe::Description;
-use crate::comfy::graph::Graph;
-use crate::comfy::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason};
-use crate::comfy::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
-use crate::comfy::lint::{self, Problem, Severity};
-use crate::comfy::object_info::ObjectInfo;
-use crate::comfy::replacements;
-use crate::hint;
-use crate::history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
+use comfyui::describe::Description;
+use comfyui::graph::Graph;
+use comfyui::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason};
+use comfyui::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
+use comfyui::lint::{self, Problem, Severity};
+use comfyui::object_info::ObjectInfo;
+use comfyui::replacements;
+use types::hint;
+use history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
 use crate::judge::guard::{self, Refusal};
 
 /// What to write where. Without a session a new one is opened.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::ServiceError;
-use crate::progress::{Progress, Teller};
+use types::progress::{Progress, Teller};
 
 pub use interest::Caller;
 use interest::{Interest, Stop};

@@ -6,7 +6,7 @@ use super::judging::{JudgeRequest, JudgementOf};
 use super::pictured::Pictured;
 use super::queue::RunReport;
 use super::{Service, ServiceError, records, target};
-use crate::history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId};
+use history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId};
 use crate::judge::rubric::{AxisId, Rubric};
 
 /// The pictures that the judged ones are compared with directly.

@@ -13,12 +13,12 @@ use super::pictured::{Look, Pictured};
 use super::queue::RunReport;
 use super::records::JudgementRecord;
 use super::{Caller, HandOver, Service, ServiceError};
-use crate::history::{ImageHash, Iteration, IterationNo, Session, SessionId};
+use history::{ImageHash, Iteration, IterationNo, Session, SessionId};
 use crate::judge::guard;
 use crate::judge::rubric::Rubric;
 use crate::judge::verdict::{Verdict, Versus};
 use crate::judge::{Call, JudgeError, Pair, Target};
-use crate::progress::{Progress, Teller};
+use types::progress::{Progress, Teller};
 
 /// What to judge: two files, a session's iteration, or a reference alone.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::history::{HistoryError, ImageHash, JudgeHash, JudgeStateKind, ReferenceKey, RubricHash, Store};
+use history::{HistoryError, ImageHash, JudgeHash, JudgeStateKind, ReferenceKey, RubricHash, Store};
 use crate::judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered};
 
 /// Keeps frozen values and scales in the history's database.
@@ -23,7 +23,7 @@ enum Place {
 }
 
 fn place(key: &MemoryKey) -> Result<Place, MemoryError> {
-    let bad = |e: crate::history::InvalidId| MemoryError {
+    let bad = |e: history::InvalidId| MemoryError {
         message: e.to_string(),
         hint: e.hint(),
     };

@@ -41,10 +41,10 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::comfy::client::Client;
-use crate::comfy::runs::{RunConfig, Runner};
+use comfyui::client::Client;
+use comfyui::runs::{RunConfig, Runner};
 use crate::config::{Roots, RubricChoice};
-use crate::history::Store;
+use history::Store;
 use crate::judge::Judge;
 use crate::judge::cache::Memory;
 use crate::judge::protocol::Evidence;

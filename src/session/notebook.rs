@@ -8,14 +8,14 @@ use super::decision_log::RecordId;
 use super::judge_plan::rubric_of;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
-use crate::history::{ImageHash, Iteration, JudgeHash, Judgement, Run, RunState, Session, Span};
+use history::{ImageHash, Iteration, JudgeHash, Judgement, Run, RunState, Session, Span};
 use crate::judge::average::averaged;
 use crate::judge::rubric::Rubric;
 use crate::judge::verdict::Verdict;
-use crate::picture::preview;
-use crate::progress::{Meter, Teller};
-use crate::secrets::Secrets;
-use crate::text::capitalised;
+use imaging::preview;
+use types::progress::{Meter, Teller};
+use text::secrets::Secrets;
+use text::capitalised;
 
 /// A picture, small enough for a page.
 #[derive(Clone, Debug, PartialEq, Eq)]

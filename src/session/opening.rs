@@ -8,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 use super::question::{self, NO_SEED, Question};
 use super::records;
 use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, QueueRequest, Service, ServiceError, texts};
-use crate::comfy::graph::Graph;
-use crate::comfy::inject::{Finding, Role};
-use crate::comfy::knobs::check_seed;
-use crate::history::{
+use comfyui::graph::Graph;
+use comfyui::inject::{Finding, Role};
+use comfyui::knobs::check_seed;
+use history::{
     self, GraphHash, ImageHash, IterationNo, NewSession, RunState, Session, SessionChange, SessionId, SessionRubric,
     WorkflowSource,
 };
 use crate::judge::rubric::Rubric;
-use crate::picture::Picture;
+use imaging::Picture;
 
 /// What a new session is opened with.
 pub(super) struct Opening {

@@ -8,10 +8,10 @@ use super::decision_log::RecordId;
 use super::judge_plan::rubric_of;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
-use crate::history::{Iteration, JudgeHash, Judgement, Run, RunImage, Session, SessionSummary, Span, TrendRow};
+use history::{Iteration, JudgeHash, Judgement, Run, RunImage, Session, SessionSummary, Span, TrendRow};
 use crate::judge::average::averaged;
 use crate::judge::verdict::{AxisResult, Verdict};
-use crate::progress::Progress;
+use types::progress::Progress;
 
 /// Sessions, or rows of a trend, on one page.
 pub const PAGE: u32 = 20;

@@ -2,8 +2,8 @@
 
 use super::judging::JudgementOf;
 use super::{Service, ServiceError};
-use crate::history::{HistoryError, ImageHash};
-use crate::picture::Picture;
+use history::{HistoryError, ImageHash};
+use imaging::Picture;
 
 /// What a stored picture is, for whoever reads that its file is gone.
 pub(super) enum Pictured<'a> {

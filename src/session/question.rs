@@ -6,10 +6,10 @@ use std::fmt;
 use serde_json::Value;
 
 use super::ServiceError;
-use crate::comfy::graph::Graph;
-use crate::comfy::inject::{Finding, Pictures, Place, Role, Roles, ShownBy};
-use crate::comfy::knobs::Edits;
-use crate::text::{Foreign, shortened};
+use comfyui::graph::Graph;
+use comfyui::inject::{Finding, Pictures, Place, Role, Roles, ShownBy};
+use comfyui::knobs::Edits;
+use text::{Foreign, shortened};
 
 /// What an iteration is written for.
 #[derive(Clone, Debug, Default)]
@@ -244,8 +244,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::comfy::inject::{find, pictures};
-    use crate::comfy::object_info::ObjectInfo;
+    use comfyui::inject::{find, pictures};
+    use comfyui::object_info::ObjectInfo;
 
     fn told(most: usize, choose: Option<&str>, more: serde_json::Value) -> Option<String> {
         let mut graph = json!({

@@ -15,9 +15,9 @@ use super::judging::Judgement;
 use super::question::{NO_SEED, Planned};
 use super::work::Work;
 use super::{Caller, Draft, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
-use crate::comfy::inject::Role;
-use crate::history::{HistoryError, IterationNo, PromptId, Run, RunImage, RunState, Session, SessionId, Span};
-use crate::progress::{Progress, Teller};
+use comfyui::inject::Role;
+use history::{HistoryError, IterationNo, PromptId, Run, RunImage, RunState, Session, SessionId, Span};
+use types::progress::{Progress, Teller};
 
 /// What stands in the place of the path of a picture whose file is gone.
 pub(super) const MISSING: &str = "missing: ";

@@ -6,7 +6,7 @@ use super::judge_plan::{Plan, Subject};
 use super::judging::{BestSoFar, JudgementOf};
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
-use crate::history::{JudgeHash, NewJudgement, RubricHash, Span};
+use history::{JudgeHash, NewJudgement, RubricHash, Span};
 use crate::judge::guard::Refusal;
 
 impl Service {
@@ -22,7 +22,7 @@ impl Service {
             JudgementRecord::Refused { .. } => (None, None),
         };
         let verdict = record.write().map_err(|e| ServiceError::Internal(e.to_string()))?;
-        let internal = |e: crate::history::InvalidId| ServiceError::Internal(e.to_string());
+        let internal = |e: history::InvalidId| ServiceError::Internal(e.to_string());
         let (session, iteration) = match &subject.of {
             JudgementOf::Run { session, n, .. } => (Some(session.clone()), Some(*n)),
             JudgementOf::Files { .. } => (plan.session.clone(), None),

@@ -6,10 +6,10 @@ use tempfile::SpooledTempFile;
 
 use super::files::{blocking, room};
 use super::{Service, ServiceError};
-use crate::comfy::error::ComfyError;
-use crate::comfy::images::{Form, OutputImage};
-use crate::history::ImageHash;
-use crate::picture::{Limits, PictureError, decode, reduced};
+use comfyui::error::ComfyError;
+use comfyui::images::{Form, OutputImage};
+use history::ImageHash;
+use imaging::{Limits, PictureError, decode, reduced};
 
 /// How often a picture is asked for whose answer is cut short.
 const FETCHES: u32 = 3;

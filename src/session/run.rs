@@ -4,17 +4,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::fetch::has_no_picture;
 use super::{Service, ServiceError};
-use crate::comfy::error::ComfyError;
-use crate::comfy::graph::{Graph, NodeId};
-use crate::comfy::images::OutputImage;
-use crate::comfy::inject::{Pictures, Roles, ShownBy, prove};
-use crate::comfy::progress as comfy;
-use crate::comfy::record::Finished;
-use crate::comfy::runs::{Run as Following, Submission};
-use crate::hint;
-use crate::history::{HistoryError, PromptId, Run, RunState, RunUpdate};
-use crate::progress::{Done, Progress, Teller};
-use crate::text::{Foreign, shortened};
+use comfyui::error::ComfyError;
+use comfyui::graph::{Graph, NodeId};
+use comfyui::images::OutputImage;
+use comfyui::inject::{Pictures, Roles, ShownBy, prove};
+use comfyui::progress as comfy;
+use comfyui::record::Finished;
+use comfyui::runs::{Run as Following, Submission};
+use types::hint;
+use history::{HistoryError, PromptId, Run, RunState, RunUpdate};
+use types::progress::{Done, Progress, Teller};
+use text::{Foreign, shortened};
 
 /// What a run needs beside its record.
 pub(super) struct RunPlan<'a> {

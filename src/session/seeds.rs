@@ -3,9 +3,9 @@
 use super::inject::{Located, random_seed};
 use super::pictured::Look;
 use super::{RunReport, Service, ServiceError};
-use crate::comfy::inject::{Finding, Role, kept_seeds, reason};
-use crate::comfy::knobs::check_seed;
-use crate::history::{IterationNo, SessionId};
+use comfyui::inject::{Finding, Role, kept_seeds, reason};
+use comfyui::knobs::check_seed;
+use history::{IterationNo, SessionId};
 
 /// The seeds of a piece of work.
 pub(super) struct Seeds {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::decide::{Decision, Prior, Ruling, Seen, Way, decide};
-use crate::history::DecisionKind;
+use history::DecisionKind;
 
 /// An axis has moved when its mean difference is further from 0 than so many of its standard errors. Twenty axes that do not
 /// move then give about one false alarm in four changes.

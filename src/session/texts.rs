@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{InjectRequest, ServiceError};
-use crate::bounded::Size;
+use text::bounded::Size;
 
 /// Most bytes of a prompt, of the value of one knob, and of the answer to a question.
 const LONGEST_TEXT: usize = 64 * 1024;

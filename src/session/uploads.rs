@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::files::{Room, blocking};
 use super::inject::Located;
 use super::{Service, ServiceError};
-use crate::comfy::knobs::{self, InjectError, PictureKnob, REFERENCE};
-use crate::history::ImageHash;
-use crate::near::nearest;
+use comfyui::knobs::{self, InjectError, PictureKnob, REFERENCE};
+use history::ImageHash;
+use text::near::nearest;
 
 /// The session's reference, as far as it is known when a knob asks for it.
 pub(super) enum Reference<'a> {

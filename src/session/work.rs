@@ -10,14 +10,14 @@ use super::run::RunPlan;
 use super::seeds::Seeds;
 use super::sharing::Lease;
 use super::{HandOver, RENDERED_KIB, Service, ServiceError};
-use crate::comfy::graph::Graph;
-use crate::comfy::inject::Role;
-use crate::comfy::knobs::with_seed;
-use crate::hint;
-use crate::history::{
+use comfyui::graph::Graph;
+use comfyui::inject::Role;
+use comfyui::knobs::with_seed;
+use types::hint;
+use history::{
     Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, Timestamp,
 };
-use crate::progress::{Progress, Teller};
+use types::progress::{Progress, Teller};
 use tokio_util::sync::CancellationToken;
 
 /// How many lost runs of a seed are looked for before a new one is sent, the newest first.

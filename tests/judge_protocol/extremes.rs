@@ -8,7 +8,7 @@ use prompt_calibrator::judge::rubric::{MAX_AXES, MAX_DEFINITION, Rubric};
 use prompt_calibrator::judge::score::Scale;
 use prompt_calibrator::judge::verdict::Flag;
 use prompt_calibrator::judge::{Judge, SelfCheck};
-use prompt_calibrator::picture::{Limits, Picture, PictureFlag, decode};
+use imaging::{Limits, Picture, PictureFlag, decode};
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::{Record, blue, compare, file, judge, red, rubric, small_rubric, squares};

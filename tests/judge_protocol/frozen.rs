@@ -8,7 +8,7 @@ use prompt_calibrator::judge::protocol::{AxisValue, Evidence};
 use prompt_calibrator::judge::rubric::Rubric;
 use prompt_calibrator::judge::verdict::Flag;
 use prompt_calibrator::judge::{Call, Judge};
-use prompt_calibrator::progress::Teller;
+use types::progress::Teller;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 

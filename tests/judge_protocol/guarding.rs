@@ -6,7 +6,7 @@ use prompt_calibrator::judge::guard::{self, Refusal, Side};
 use prompt_calibrator::judge::protocol::{self, AxisValue, Evidence};
 use prompt_calibrator::judge::worker::{KeyedPixels, Worker};
 use prompt_calibrator::judge::{Call, JudgeError, Stored};
-use prompt_calibrator::progress::Teller;
+use types::progress::Teller;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 

@@ -11,7 +11,7 @@ use prompt_calibrator::judge::verdict::Verdict;
 use prompt_calibrator::judge::worker::frame::{self, Request};
 use prompt_calibrator::judge::worker::{SUBCOMMAND, WorkerError, WorkerState};
 use prompt_calibrator::judge::{Call, Judge, JudgeError, MAX_WAITING, Pair};
-use prompt_calibrator::progress::{Progress, Teller};
+use types::progress::{Progress, Teller};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::time::timeout;

@@ -4,7 +4,7 @@ use prompt_calibrator::judge::calibration::{FIT_VERSION, Fit, MonotoneMap};
 use prompt_calibrator::judge::json;
 use prompt_calibrator::judge::protocol::{self, Evidence};
 use prompt_calibrator::judge::{Call, Given, Judge, Pair};
-use prompt_calibrator::progress::Teller;
+use types::progress::Teller;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 

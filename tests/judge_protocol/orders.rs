@@ -8,7 +8,7 @@ use prompt_calibrator::judge::protocol::{self, AxisValue, Before, Evidence, Orde
 use prompt_calibrator::judge::rubric::Rubric;
 use prompt_calibrator::judge::score::{self, Reading};
 use prompt_calibrator::judge::worker::{KeyedPixels, Worker};
-use prompt_calibrator::picture::{Picture, TokenBudget, fit};
+use imaging::{Picture, TokenBudget, fit};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use prompt_calibrator::history::{
+use history::{
     GraphHash, NewIteration, NewRun, NewSession, PromptId, RubricHash, RunImage, RunUpdate, SessionRubric, Store,
     WorkflowSource,
 };

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use prompt_calibrator::history::{Decision, IterationNo, JudgeHash, SessionId, Span, Store};
+use history::{Decision, IterationNo, JudgeHash, SessionId, Span, Store};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use prompt_calibrator::comfy::graph::Graph;
-use prompt_calibrator::comfy::inject::Finding;
+use comfyui::graph::Graph;
+use comfyui::inject::Finding;
 use serde_json::Value;
 
 /// What a person finds in a graph for one role.

@@ -1,7 +1,7 @@
 //! A session of any length, as lines that a history imports: every iteration with a prompt, a note, a run, a judgement of all
 //! axes and a decision, as large as real ones are.
 
-use prompt_calibrator::history::{Line, SessionId, Store};
+use history::{Line, SessionId, Store};
 use prompt_calibrator::judge::rubric::{Rubric, RubricSource};
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,7 @@ pub fn rubric() -> Rubric {
 }
 
 fn hash(of: &str) -> String {
-    prompt_calibrator::history::ImageHash::of(of.as_bytes()).to_string()
+    history::ImageHash::of(of.as_bytes()).to_string()
 }
 
 fn row(table: &str, row: Value) -> Line {
@@ -101,7 +101,7 @@ pub async fn put(store: &Store, iterations: u32) -> SessionId {
 
 /// A run's id that follows from the iteration; of another session, another.
 fn uuid(n: u32) -> String {
-    let random = prompt_calibrator::history::PromptId::random().to_string();
+    let random = history::PromptId::random().to_string();
     format!("{n:08x}{}", &random[8..])
 }
 

@@ -3,9 +3,9 @@
 use super::check::{Check, Health};
 use super::limit::{QUICK, quick};
 use crate::clients::{self, Standing};
-use crate::comfy::discover::{LIKELY_PORTS, discover};
-use crate::comfy::error::ComfyError;
-use crate::comfy::inject::RECEPTOR_CLASS;
+use comfyui::discover::{LIKELY_PORTS, discover};
+use comfyui::error::ComfyError;
+use comfyui::inject::RECEPTOR_CLASS;
 use crate::config::{Config, Environment, Source};
 use crate::session::Service;
 

@@ -88,7 +88,7 @@ impl Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comfy::error::ComfyError;
+    use comfyui::error::ComfyError;
 
     #[test]
     fn an_error_says_what_to_do_as_a_check_too() {

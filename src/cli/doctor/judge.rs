@@ -16,8 +16,8 @@ use crate::judge::rubric::Rubric;
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::Verdict;
 use crate::judge::{Call, Pair};
-use crate::picture::{Limits, Picture, decode};
-use crate::progress::Teller;
+use imaging::{Limits, Picture, decode};
+use types::progress::Teller;
 use crate::session::Service;
 
 const PULL: &str = "prompt-calibrator models pull 8b (models list shows the others and what fits), or give two files with --model and --mmproj.";

@@ -8,8 +8,8 @@ use super::{Answer, Args, Named, ask, say};
 use crate::cli::show;
 use crate::clients::{self, Client, ClientError, Entry, MOST_BYTES, Merged, NAME};
 use crate::config::{Config, Environment, Source, usual_file};
-use crate::regular;
-use crate::replace::replace;
+use files::regular;
+use files::replace::replace;
 
 /// The entry: this program, and those of this call's settings that say where the others are.
 pub fn entry(config: &Config, environment: &Environment, file: &Path) -> Result<Entry, ClientError> {

@@ -86,7 +86,7 @@ impl InitError {
     }
 }
 
-crate::hint::hints!(InitError);
+types::hints!(InitError);
 
 pub async fn run(args: Args, config: Config, environment: Environment) -> super::error::Result<ExitCode> {
     if let Some(project) = args.project.as_ref().filter(|project| !project.is_dir()) {

@@ -8,11 +8,11 @@ use tokio::time::timeout;
 use super::{Answer, InitError, ask, say};
 use crate::cli::error::Result;
 use crate::cli::{setup, show};
-use crate::comfy::calls::SystemStats;
-use crate::comfy::discover::{Discovered, LIKELY_PORTS, discover};
-use crate::comfy::error::ComfyError;
+use comfyui::calls::SystemStats;
+use comfyui::discover::{Discovered, LIKELY_PORTS, discover};
+use comfyui::error::ComfyError;
 use crate::config::{Change, Config, Environment, Settings, Source, Sourced, edit};
-use crate::hint::Hint;
+use types::hint::Hint;
 
 /// Settings that go into the file when they are given; two more go into the entry's arguments.
 const STORED: [&str; 3] = ["comfyui", "model", "mmproj"];

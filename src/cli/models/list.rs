@@ -9,9 +9,9 @@ use crate::cli::{setup, show};
 use crate::config::Config;
 use crate::judge::memory::MARGIN;
 use crate::judge::worker::Worker;
-use crate::models::catalog::{Catalog, Entry, Quantisation};
-use crate::models::error::size;
-use crate::models::record::Installed;
+use hub::catalog::{Catalog, Entry, Quantisation};
+use hub::error::size;
+use hub::record::Installed;
 use crate::processor;
 
 /// A line of the list: a quantisation of the catalogue, or a model of another repository that is installed. What more is to

@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use super::error::Result;
 use super::{setup, show};
-use crate::comfy::client::{Client, ClientConfig};
-use crate::config::{self, Change, Config, Environment, HubSettings, Settings, Source, Sourced};
+use comfyui::client::{Client, ClientConfig};
+use crate::config::{self, Change, Config, Environment, Settings, Source, Sourced};
 use crate::judge::memory::Shape;
-use crate::models::catalog::Catalog;
-use crate::models::error::{ModelsError, size};
-use crate::models::hub::{Cache, Hub};
-use crate::models::pull::{Pull, Pulled};
-use crate::models::record::{Installed, Record};
-use crate::models::telling::Telling;
-use crate::models::{name, remove, verify};
+use hub::catalog::Catalog;
+use hub::error::{ModelsError, size};
+use hub::hub::{Cache, Hub};
+use hub::pull::{Pull, Pulled};
+use hub::record::{Installed, Record};
+use hub::telling::Telling;
+use hub::{name, remove, verify};
 
 /// What names the judge in the program.
 const BUNDLED: &str = "bundled";
@@ -96,7 +96,7 @@ pub async fn run(args: Args, config: Config, environment: &Environment) -> Resul
             mmproj,
         } => {
             let wanted = name::read(&name, mmproj.as_deref(), Catalog::built_in()?)?;
-            let hub = HubSettings::resolve(environment)?;
+            let hub = config::hub_settings(environment)?;
             let cache = Cache::new(hub.cache.clone());
             let hub = Hub::new(hub).map_err(ModelsError::from)?;
             for folder in look_in.iter().filter(|folder| !folder.is_dir()) {

@@ -5,6 +5,7 @@ mod roots;
 use std::fs;
 
 use clap::Parser;
+use types::Secret;
 
 use super::*;
 

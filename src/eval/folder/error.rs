@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::near::nearest;
+use text::near::nearest;
 
 /// A folder's list of pairs cannot be used. Nothing was judged.
 #[derive(Debug, thiserror::Error)]
@@ -156,4 +156,4 @@ impl FolderError {
     }
 }
 
-crate::hint::hints!(FolderError);
+types::hints!(FolderError);

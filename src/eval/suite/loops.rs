@@ -9,7 +9,7 @@ use crate::eval::looping;
 use crate::eval::numbers;
 use crate::eval::report::Target::{AtLeast, AtMost};
 use crate::eval::report::{Measure, TestReport};
-use crate::progress::Teller;
+use types::progress::Teller;
 
 /// Seed noise, as multiples of a planted change's effect.
 const NOISES: [f64; 3] = [0.5, 1.0, 2.0];

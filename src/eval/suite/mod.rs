@@ -14,8 +14,8 @@ use std::sync::{Mutex, PoisonError};
 use super::asker::Asker;
 use super::report::{Estimate, Measure, Target, TestReport, WorstCase};
 use super::{EvalError, Plan};
-use crate::picture::{Picture, preview};
-use crate::progress::{Meter, Teller};
+use imaging::{Picture, preview};
+use types::progress::{Meter, Teller};
 
 /// Cases kept for the page, a test.
 const WORST: usize = 6;

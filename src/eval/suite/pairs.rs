@@ -11,8 +11,8 @@ use crate::eval::numbers;
 use crate::eval::report::Target::{AtLeast, AtMost};
 use crate::eval::report::{Estimate, TestReport};
 use crate::judge::{Given, Pair};
-use crate::picture::Picture;
-use crate::progress::Teller;
+use imaging::Picture;
+use types::progress::Teller;
 
 /// Pairs that T1 asks again, and asks of a new process.
 const REPEATED: usize = 5;

@@ -7,7 +7,7 @@ use crate::eval::cases::{self, Steps};
 use crate::eval::numbers;
 use crate::eval::report::Target::AtLeast;
 use crate::eval::report::TestReport;
-use crate::progress::Teller;
+use types::progress::Teller;
 
 /// How well falling values follow growing steps: Spearman's ρ (0 where all values are equal), and
 /// the share of neighbours in order, a tie counting half.

@@ -9,7 +9,7 @@ use crate::eval::report::Target::{AtLeast, AtMost};
 use crate::eval::report::{Estimate, TestReport};
 use crate::judge::protocol;
 use crate::judge::score::Closer;
-use crate::progress::Teller;
+use types::progress::Teller;
 
 /// Groups of equal size into which T8 sorts its pairs.
 const BINS: usize = 10;
@@ -138,7 +138,7 @@ impl Bench<'_> {
     }
 }
 
-fn pictures(triplet: &Triplet) -> Result<[crate::picture::Picture; 3], EvalError> {
+fn pictures(triplet: &Triplet) -> Result<[imaging::Picture; 3], EvalError> {
     Ok([
         cases::picture(&triplet.reference)?,
         cases::picture(&triplet.closer)?,

@@ -41,7 +41,7 @@ pub fn bank() -> [BankPicture; BANK_SIZE] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::{Limits, Signals, decode};
+    use imaging::{Limits, Signals, decode};
 
     #[test]
     fn the_pictures_are_small_and_unlike_each_other() {

@@ -438,4 +438,4 @@ impl EngineError {
     }
 }
 
-crate::hint::hints!(EngineError);
+types::hints!(EngineError);

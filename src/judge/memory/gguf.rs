@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use reader::{Entry, Reader};
 
-use crate::regular;
+use files::regular;
 
 /// The value of a key.
 #[derive(Clone, Debug, PartialEq)]

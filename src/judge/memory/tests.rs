@@ -324,7 +324,7 @@ fn published_shapes_take_what_is_said_of_them() {
 
 #[test]
 fn the_catalogue_says_what_its_models_take() {
-    use crate::models::catalog::Catalog;
+    use hub::catalog::Catalog;
 
     // Layers, width, feed-forward width at work, heads of keys and values, whether input is output, the projector's width,
     // its bytes in F16: as published. The mixture's weights are taken for dense ones: on a GPU that makes no difference.

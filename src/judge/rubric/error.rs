@@ -239,4 +239,4 @@ impl RubricError {
     }
 }
 
-crate::hint::hints!(RubricError);
+types::hints!(RubricError);

@@ -161,4 +161,4 @@ impl WorkerError {
     }
 }
 
-crate::hint::hints!(WorkerError);
+types::hints!(WorkerError);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::history::{ImageHash, IterationNo, SessionId};
+use history::{ImageHash, IterationNo, SessionId};
 use crate::judge::rubric::BUILTIN_NAMES;
 
 /// The page that shows a calibration inside a client.

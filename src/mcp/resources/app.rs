@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::APP;
 use crate::report::{DRAW, STYLE};
-use crate::text::filled;
+use text::filled;
 
 /// How clients know such a page.
 pub const MIME: &str = "text/html;profile=mcp-app";

@@ -17,15 +17,15 @@ pub use address::{APP, Address, PATTERNS};
 pub use app::{MIME as APP_MIME, meta as app_meta, tool_meta};
 
 use super::tools::get_history;
-use crate::hint;
-use crate::history::SessionId;
+use types::hint;
+use history::SessionId;
 use crate::judge::rubric::{BUILTIN_NAMES, builtin};
-use crate::picture::metadata;
-use crate::progress::Teller;
+use imaging::metadata;
+use types::progress::Teller;
 use crate::report;
-use crate::secrets;
+use text::secrets;
 use crate::session::{MAX_SENT, OverviewRequest, Service, ServiceError};
-use crate::text::{cleaned, outgoing, shortened, shown_json};
+use text::{cleaned, outgoing, shortened, shown_json};
 
 /// Sessions on one page of the list.
 const PAGE: u32 = 50;

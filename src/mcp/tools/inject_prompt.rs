@@ -13,10 +13,10 @@ use super::{Promise, tool};
 use crate::mcp::asking::{Asker, Reply, SHOWN, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, success};
-use crate::progress::Teller;
-use crate::secrets;
+use types::progress::Teller;
+use text::secrets;
 use crate::session::{Asked, Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError};
-use crate::text::{Foreign, capitalised, shortened};
+use text::{Foreign, capitalised, shortened};
 
 pub const NAME: &str = "inject_prompt";
 

@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 use super::call::Call;
 use super::resources::{self, Address};
 use super::schema;
-use crate::history::SessionId;
+use history::SessionId;
 use crate::session::{Service, ServiceError};
-use crate::text::{Foreign, shortened};
+use text::{Foreign, shortened};
 
 /// What a tool promises about itself.
 struct Promise {

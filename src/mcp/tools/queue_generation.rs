@@ -12,17 +12,17 @@ use tokio_util::sync::CancellationToken;
 use super::inject_prompt::{QuestionOut, asking};
 use super::scores::{ScoresOut, decided, in_words, warnings};
 use super::{Promise, shown, tool, view};
-use crate::history::{RunState, SessionId};
+use history::{RunState, SessionId};
 use crate::judge::average::averaged;
 use crate::judge::verdict::Verdict;
 use crate::mcp::asking::{Asker, Reply, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
-use crate::progress::Teller;
+use types::progress::Teller;
 use crate::session::{
     Decided, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError,
 };
-use crate::text::capitalised;
+use text::capitalised;
 
 pub const NAME: &str = "queue_generation";
 
@@ -356,7 +356,7 @@ fn run(report: &RunReport) -> RunOut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{ImageHash, IterationNo, PromptId, Run, RunImage, Timestamp};
+    use history::{ImageHash, IterationNo, PromptId, Run, RunImage, Timestamp};
     use crate::session::{BestSoFar, Detail, JudgementOf, Outcome};
 
     /// As wordy as a large judge is: sixteen tokens a value.
@@ -458,7 +458,7 @@ mod tests {
                 decisions: vec![Decided {
                     iteration: 9,
                     against: Some(7),
-                    kind: crate::history::DecisionKind::Keep,
+                    kind: history::DecisionKind::Keep,
                     detail: Detail {
                         probability: Some(0.93),
                         moved: moved

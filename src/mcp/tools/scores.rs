@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{AxisResult, Flag, Verdict, Versus};
 use crate::mcp::convert::rounded;
-use crate::picture::Signals;
+use imaging::Signals;
 use crate::session::decide::DISAGREES_ABOVE;
 use crate::session::{BestSoFar, Decided, JudgementRecord, Outcome};
-use crate::text::Foreign;
+use text::Foreign;
 
 /// Axes shown in full unless all are asked for.
 pub const WORST: usize = 6;
@@ -113,7 +113,7 @@ pub struct RecordOut {
 }
 
 impl RecordOut {
-    pub fn of(record: &crate::history::Judgement, seed: Option<u64>) -> Self {
+    pub fn of(record: &history::Judgement, seed: Option<u64>) -> Self {
         let content = &record.content;
         let named = Self {
             at: record.created_at.to_string(),

@@ -111,7 +111,7 @@ impl HttpError {
     }
 }
 
-crate::hint::hints!(HttpError);
+types::hints!(HttpError);
 
 /// A server that listens.
 #[derive(Debug)]

@@ -69,7 +69,7 @@ impl StdioError {
     }
 }
 
-crate::hint::hints!(StdioError);
+types::hints!(StdioError);
 
 /// Serves one client over this process's standard input and output, until the input ends.
 ///

@@ -7,8 +7,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{MAX_BODY_BYTES, SMALL_MESSAGE};
-use crate::bounded::{JsonLimit, Size};
-use crate::text::shortened;
+use text::bounded::{JsonLimit, Size};
+use text::shortened;
 
 /// Longest id of a request, in bytes. It goes back with the answer, and is kept until then.
 const MAX_ID: usize = 1024;

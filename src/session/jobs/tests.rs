@@ -1,7 +1,7 @@
 use std::io;
 
 use super::*;
-use crate::history::{HistoryError, PromptId};
+use history::{HistoryError, PromptId};
 
 const LONG: Duration = Duration::from_secs(10);
 

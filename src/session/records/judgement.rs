@@ -10,7 +10,7 @@ use crate::judge::engine::Cost;
 use crate::judge::guard::{Refusal, Side};
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{AxisResult, Flag, Verdict, Versus};
-use crate::picture::Signals;
+use imaging::Signals;
 
 const WHAT: &str = "a judgement";
 const NEWEST: u64 = 1;
@@ -290,7 +290,7 @@ fn flag(stored: &Value) -> Result<Flag, Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::PictureFlag;
+    use imaging::PictureFlag;
 
     /// As commit a78b3ea wrote it, shortened to two axes.
     fn version_0() -> Value {

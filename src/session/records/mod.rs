@@ -11,8 +11,8 @@ mod rubric;
 
 use serde_json::Value;
 
-use crate::comfy::graph::Graph;
-use crate::history::Payload;
+use comfyui::graph::Graph;
+use history::Payload;
 use crate::judge::Stored;
 use crate::judge::protocol::AxisValue;
 

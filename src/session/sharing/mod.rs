@@ -17,11 +17,11 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::ServiceError;
-use crate::comfy::calls::Device;
-use crate::comfy::client::Client;
-use crate::comfy::error::ComfyError;
+use comfyui::calls::Device;
+use comfyui::client::Client;
+use comfyui::error::ComfyError;
 use crate::judge::Judge;
-use crate::progress::{Progress, Teller};
+use types::progress::{Progress, Teller};
 pub use policy::{HandOver, Policy, Side};
 use policy::{Known, free_for_judge};
 

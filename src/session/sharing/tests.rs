@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::*;
-use crate::comfy::client::ClientConfig;
-use crate::comfy::runs::{RunConfig, Runner, Submission};
+use comfyui::client::ClientConfig;
+use comfyui::runs::{RunConfig, Runner, Submission};
 use crate::judge::JudgeError;
 use crate::judge::engine::EngineError;
 
@@ -99,7 +99,7 @@ impl Scene {
         lease
     }
 
-    async fn run(&self, seed: u64, steps: u32) -> crate::comfy::runs::Run {
+    async fn run(&self, seed: u64, steps: u32) -> comfyui::runs::Run {
         let prompt_id = Uuid::new_v4();
         let submission = Submission {
             graph: graph(seed, steps),
@@ -268,7 +268,7 @@ async fn the_judge_waits_for_a_render_and_for_other_peoples_runs() {
             let other = scene.run(1, 60).await;
             let mut progress = other.progress.clone();
             progress
-                .wait_for(|p| matches!(p.state, crate::comfy::progress::RunState::Running { .. }))
+                .wait_for(|p| matches!(p.state, comfyui::progress::RunState::Running { .. }))
                 .await
                 .unwrap();
             let (teller, told) = Teller::new();

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use prompt_calibrator::judge::json;
 use prompt_calibrator::judge::protocol::{self, Order};
 use prompt_calibrator::judge::rubric::Rubric;
-use prompt_calibrator::picture::{Picture, TokenBudget, fit};
+use imaging::{Picture, TokenBudget, fit};
 use serde_json::{Value, json};
 
 /// Most characters of a value, as in the judge's own JSON protocol.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use prompt_calibrator::judge::bank::bank;
-use prompt_calibrator::picture::{Limits, Picture, TokenBudget, decode, fit};
+use imaging::{Limits, Picture, TokenBudget, decode, fit};
 use rand::Rng as _;
 use scenes::{ATTRIBUTES, Attribute, Distortion, Mark, Pattern, Rng, Scene, Shape, Texture, draw};
 

@@ -23,7 +23,7 @@ use crate::judge::engine::{
 };
 use crate::judge::fingerprint::fingerprint;
 use crate::judge::memory::{GgufError, Head, Placement};
-use crate::regular;
+use files::regular;
 
 /// A loaded judge. Lives on one thread of the judge process.
 pub struct LlamaEngine<'m> {

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
 use super::{GgufError, Value};
-use crate::picture::looks_like;
+use imaging::looks_like;
 
 /// Most keys and most tensors of a file that is taken for a model.
 const MAX_ENTRIES: u64 = 1 << 17;

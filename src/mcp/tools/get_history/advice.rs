@@ -8,7 +8,7 @@ use super::{Output, shortened, within_budget};
 use crate::mcp::convert::rounded;
 use crate::session::AdviceView;
 use crate::session::advice::{Facts, Step, Stop, Try, Worst};
-use crate::text::Foreign;
+use text::Foreign;
 
 /// Most characters of a note, or of what a picture shows.
 const TEXT: usize = 120;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Output, pages, shortened, within_budget};
 use crate::mcp::convert::rounded;
 use crate::session::{AxisView, PAGE};
-use crate::text::Foreign;
+use text::Foreign;
 
 /// Most characters of what a picture shows.
 const SHOWN: usize = 60;

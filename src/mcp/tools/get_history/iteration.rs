@@ -7,12 +7,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Output, State, Texts};
-use crate::history::{Change, DecisionKind, Judgement, Run, RunCounts, RunImage, RunState};
+use history::{Change, DecisionKind, Judgement, Run, RunCounts, RunImage, RunState};
 use crate::mcp::resources::Address;
 use crate::mcp::tools::scores::RecordOut;
-use crate::secrets::{Secrets, masked_input};
+use text::secrets::{Secrets, masked_input};
 use crate::session::IterationView;
-use crate::text::shortened;
+use text::shortened;
 
 /// Most characters of a prompt or a note in a tool's result.
 const PROMPT: usize = 1_200;

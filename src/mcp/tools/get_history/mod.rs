@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Promise, tool};
-use crate::history::RunCounts;
+use history::RunCounts;
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, failed, success};
 use crate::mcp::resources::Address;
 use crate::session::{Overview, OverviewRequest, Service, ServiceError};
-use crate::text::{outgoing_json, shortened};
+use text::{outgoing_json, shortened};
 
 pub const NAME: &str = "get_history";
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Output, shortened, within_budget};
-use crate::history::SessionSummary;
+use history::SessionSummary;
 use crate::session::PAGE;
 
 #[derive(Serialize, JsonSchema)]

@@ -2,7 +2,7 @@
 
 use super::iteration::IterationOut;
 use super::{Output, State, pages, shortened, within_budget};
-use crate::history::{TrendRow, TrendScore};
+use history::{TrendRow, TrendScore};
 use crate::mcp::convert::rounded;
 use crate::session::SessionView;
 

@@ -1,0 +1,179 @@
+//! Proof that what the server ran is what was meant: the graph it reads back is the one submitted, and the prompt
+//! stands upstream of a sampler whose result is saved or shown.
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::super::graph::{Graph, GraphError, NodeId, canonical_number};
+use super::super::object_info::{ObjectInfo, preview};
+use super::walk::Walk;
+use super::{Place, Role, Roles, classes};
+use text::Foreign;
+
+/// What was shown about a submitted graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proof {
+    /// Hash of the submitted graph ([`Graph::hash`]).
+    pub graph_hash: String,
+    /// Where the prompt stands.
+    pub places: Vec<Place>,
+    /// The samplers that it reaches, each of which feeds a picture that came.
+    pub samplers: Vec<NodeId>,
+}
+
+/// Shows that `read_back` (the graph from the server's history or queue; a whole `[number, id, graph, …]` entry is
+/// taken as well) is `submitted`, and that `positive` reaches a sampler that feeds one of `pictures`, the nodes whose
+/// pictures came.
+///
+/// Numbers count by value, and a number that the server made of a text or the other way round counts as the same.
+///
+/// # Errors
+/// [`ProofError`] says what is different or where the path breaks.
+pub fn prove(
+    submitted: &Graph,
+    read_back: &Value,
+    positive: &str,
+    roles: &Roles,
+    pictures: &[NodeId],
+) -> Result<Proof, ProofError> {
+    let graph = match read_back {
+        Value::Array(entry) => entry.get(2).cloned().unwrap_or(Value::Null),
+        other => other.clone(),
+    };
+    let read_back = Graph::from_json(graph).map_err(ProofError::Unreadable)?;
+    if submitted.hash() != read_back.hash()
+        && let Some(difference) = difference(submitted, &read_back)
+    {
+        return Err(ProofError::Different(difference));
+    }
+    let places: Vec<Place> = roles
+        .get(Role::Positive)
+        .found()
+        .iter()
+        .filter_map(|place| Place::at(&read_back, place.node.as_str(), &place.input))
+        .filter(|place| place.value.as_str() == Some(positive))
+        .collect();
+    if places.is_empty() || places.len() != roles.get(Role::Positive).found().len() {
+        return Err(ProofError::TextMissing);
+    }
+    let info = ObjectInfo::default();
+    let walk = Walk::new(&read_back, &info);
+    let outputs: Vec<&str> = ids(&read_back, pictures);
+    let feeding = walk.upstream(&outputs, |_| false);
+    let prompts: Vec<NodeId> = places.iter().map(|place| place.node.clone()).collect();
+    let steered = walk.downstream(&ids(&read_back, &prompts), |node| classes::is_zero_out(node.class()));
+    // Without a sampler, the node that takes the text makes the picture.
+    let makers = match roles.samplers() {
+        [] => &prompts,
+        samplers => samplers,
+    };
+    let samplers: Vec<NodeId> = ids(&read_back, makers)
+        .into_iter()
+        .filter(|sampler| feeding.contains(sampler) && steered.contains(sampler))
+        .map(NodeId::from)
+        .collect();
+    if samplers.is_empty() {
+        let place = places.iter().map(Place::key).collect::<Vec<_>>().join(", ");
+        return Err(ProofError::NotReached { place });
+    }
+    Ok(Proof {
+        graph_hash: submitted.hash(),
+        places,
+        samplers,
+    })
+}
+
+/// The ids as they stand in `graph`.
+fn ids<'g>(graph: &'g Graph, wanted: &[NodeId]) -> Vec<&'g str> {
+    wanted
+        .iter()
+        .filter_map(|id| graph.node(id.as_str()))
+        .map(|node| node.id())
+        .collect()
+}
+
+/// The first thing in which two graphs differ, in words.
+fn difference(submitted: &Graph, read_back: &Graph) -> Option<String> {
+    for node in submitted.nodes() {
+        let id = node.id();
+        let Some(other) = read_back.node(id) else {
+            return Some(format!("node {id} {} is missing", Foreign(node.title())));
+        };
+        if node.class() != other.class() {
+            return Some(format!(
+                "node {id} is a {} instead of a {}",
+                other.class(),
+                node.class()
+            ));
+        }
+        for (name, value) in node.inputs() {
+            let same = match (value, other.input(name)) {
+                (super::InputValue::Literal(a), Some(super::InputValue::Literal(b))) => same_value(a, b),
+                (a, Some(b)) => a == b,
+                (_, None) => false,
+            };
+            if !same {
+                return Some(format!("input {id}.{name} is not what was submitted"));
+            }
+        }
+        if let Some((name, _)) = other.inputs().find(|(name, _)| node.input(name).is_none()) {
+            return Some(format!("input {id}.{name} was not submitted"));
+        }
+    }
+    read_back
+        .nodes()
+        .find(|node| submitted.node(node.id()).is_none())
+        .map(|node| format!("node {} was not submitted", node.id()))
+}
+
+/// Equal by value. The server converts a literal to the type of its input and reads back the result.
+fn same_value(a: &Value, b: &Value) -> bool {
+    let scalar = |value: &Value| match value {
+        Value::Number(number) => Some(canonical_number(number)),
+        Value::String(_) => Some(preview(value)),
+        _ => None,
+    };
+    a == b || matches!((scalar(a), scalar(b)), (Some(a), Some(b)) if a == b)
+}
+
+/// Why it could not be shown that the prompt reached the sampler.
+#[derive(Debug, Error)]
+pub enum ProofError {
+    /// What the server read back is no graph.
+    #[error("the graph that ComfyUI read back cannot be read: {0}")]
+    Unreadable(#[source] GraphError),
+    /// Another graph.
+    #[error("ComfyUI ran another graph than the one submitted: {0}")]
+    Different(String),
+    /// The prompt is not where it belongs.
+    #[error("the prompt does not stand at its place in the graph that ComfyUI ran")]
+    TextMissing,
+    /// The prompt steers nothing.
+    #[error("the prompt at {place} reaches no sampler that feeds a picture that came, so it did not steer it")]
+    NotReached {
+        /// Where the prompt stands.
+        place: String,
+    },
+}
+
+impl ProofError {
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unreadable(error) => error.hint(),
+            Self::Different(_) => {
+                "Something between here and ComfyUI changes graphs (a proxy or an extension), or the \
+                                   run belongs to another submission; queue it again."
+                    .to_owned()
+            }
+            Self::TextMissing => "Inject the prompt again, then queue the new draft.".to_owned(),
+            Self::NotReached { .. } => {
+                "Choose another place for the positive prompt, or set the switch that cuts this \
+                                        one off."
+                    .to_owned()
+            }
+        }
+    }
+}
+
+types::hints!(ProofError);

@@ -1,0 +1,54 @@
+//! The history: what was tried, what came of it, and how it was judged.
+//!
+//! An SQLite database, `history.sqlite`, and beside it a folder of images named by their content. A row holds its part
+//! of the causal chain: reference hash → prompt → graph hash → seed → prompt id → image hash → judge hash → verdict.
+//! What was recorded does not change, except that a run goes forward in its states and a session's title, choices and limits
+//! may be set anew. Nothing is deleted but whole sessions, and those only by [`Store::prune`], which a person calls.
+//!
+//! When a call returns, what it wrote is on the disk. Several processes may use one data folder at once.
+
+mod comparisons;
+mod db;
+mod decisions;
+mod error;
+mod frozen;
+mod ids;
+mod images;
+mod iterations;
+mod judgements;
+mod prune;
+mod read_back;
+mod runs;
+mod schema;
+mod sessions;
+mod state;
+mod store;
+mod time;
+mod transfer;
+mod trend;
+mod rows;
+
+#[cfg(test)]
+mod tests;
+
+pub use comparisons::{DirectComparison, NewComparison};
+pub use decisions::{Decision, DecisionKind, JudgedRun, NewDecision, Standing, TookOver};
+pub use error::{HistoryError, Result, Trouble};
+pub use frozen::JudgeStateKind;
+pub use ids::{
+    ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,
+    RubricHash, SessionId,
+};
+pub use images::{FileFormat, ImageStore, StoredImage, Verify};
+pub use prune::Pruned;
+pub use read_back::Payload;
+pub use sessions::Stamp;
+pub use state::{RunState, RunUpdate};
+pub use store::Store;
+pub use time::Timestamp;
+pub use transfer::{Line, check_whole, rename_images};
+pub use trend::{RunCounts, TrendRow, TrendScore};
+pub use rows::{
+    Change, Frozen, Iteration, Judgement, NewIteration, NewJudgement, NewRun, NewSession, ReferenceKey, Run, RunImage,
+    Session, SessionChange, SessionRubric, SessionSummary, Span, WorkflowSource,
+};

@@ -1,0 +1,84 @@
+use super::{Sample, samples};
+use comfyui::error::ComfyError;
+use comfyui::graph::GraphError;
+use comfyui::inject::{ChoiceError, Role};
+use comfyui::knobs::InjectError;
+use comfyui::lint::{Problem, ProblemKind, Severity};
+use crate::config::RootError;
+use history::{HistoryError, ImageHash, IterationNo, SessionId};
+use crate::judge::JudgeError;
+use crate::judge::guard::Refusal;
+use crate::judge::rubric::{RubricError, RubricProblem};
+use imaging::PictureError;
+use crate::session::{JudgementRecord, ServiceError};
+
+fn s() -> String {
+    "x".to_owned()
+}
+
+pub fn samples() -> Vec<Sample> {
+    // One session for all edges, which are compared with one another.
+    let session = SessionId::random();
+    let lost = |error: fn() -> ComfyError| ServiceError::from(error());
+    let choice = || ChoiceError::WrongType {
+        role: Role::Positive,
+        pick: s(),
+    };
+    let problem = || Problem {
+        node: None,
+        title: s(),
+        class: s(),
+        input: None,
+        kind: ProblemKind::NoOutput,
+        severity: Severity::Fatal,
+        message: s(),
+        remedy: "Add a SaveImage node.".into(),
+    };
+    samples![
+        ServiceError::from(HistoryError::NoImage { length: 0 }),
+        lost(|| ComfyError::Config { detail: s() }),
+        lost(|| ComfyError::Unreachable { url: s(), detail: s() }),
+        lost(|| ComfyError::Broken {
+            request: s(),
+            detail: s()
+        }),
+        ServiceError::from(JudgeError::Files(s())),
+        ServiceError::from(PictureError::Empty),
+        ServiceError::PictureFile {
+            path: s(),
+            error: PictureError::Empty.into()
+        },
+        ServiceError::from(RootError::Uri { uri: s() }),
+        ServiceError::from(GraphError::Empty),
+        ServiceError::from(InjectError::Zeroed),
+        ServiceError::from(choice()),
+        ServiceError::from(RubricError::without_place(RubricProblem::NoAxes)),
+        ServiceError::from(Refusal::JudgeUntrusted),
+        ServiceError::Lint(vec![problem()]),
+        ServiceError::StoppedInComfyui {
+            run: history::PromptId::random(),
+            node: Some(s()),
+            left: vec![2, 3]
+        },
+        ServiceError::File { path: s(), reason: s() },
+        ServiceError::Unreadable {
+            session: session.clone(),
+            error: JudgementRecord::read(&serde_json::json!([])).unwrap_err()
+        },
+        ServiceError::usage("no picture", "Give a picture."),
+        ServiceError::usage("no picture", "Give a picture.").at(&SessionId::random(), IterationNo::FIRST),
+        ServiceError::left(true),
+        ServiceError::left(false).stopped_by_a_call(true),
+        ServiceError::PictureGone {
+            what: "the reference".to_owned(),
+            hash: ImageHash::of(b"x"),
+            folder: "images".into(),
+            what_to_do: "Give it again.".to_owned()
+        },
+        ServiceError::Busy {
+            what: "judgements",
+            running: 32
+        },
+        ServiceError::Internal(s()),
+    ]
+}

@@ -27,6 +27,7 @@ mod time;
 mod transfer;
 mod trend;
 mod rows;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod shown;
 mod transfer;
 mod trend;
 mod trouble;
+mod watch;
 
 use serde_json::json;
 

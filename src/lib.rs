@@ -10,10 +10,10 @@ pub mod clients;
 pub mod config;
 pub mod eval;
 pub mod judge;
+mod machine;
 pub mod mcp;
 #[cfg(test)]
 mod hints;
-mod processor;
 pub mod report;
 pub mod session;
 mod signals;

@@ -9,7 +9,7 @@ use crate::judge::JudgeError;
 use crate::judge::engine::llama::{Backends, Unused};
 use crate::judge::engine::{Buffer, BufferKind, GpuMemory, Layout};
 use crate::judge::memory::{Need, Part};
-use crate::processor;
+use crate::machine;
 use crate::session::Service;
 
 /// What the judge process finds, before anything is loaded.
@@ -31,7 +31,7 @@ pub async fn look(service: &Service) -> Machine {
     Machine {
         backends,
         gpus,
-        main: processor::free_memory(),
+        main: machine::free_memory(),
         limit,
     }
 }
@@ -86,7 +86,7 @@ impl Machine {
 
     /// What the judge computes on.
     pub fn device(&self) -> Check {
-        let threads = processor::cores();
+        let threads = machine::cores();
         let main = self.main.map_or(String::new(), |bytes| {
             format!(", {} of main memory free", gigabytes(bytes))
         });

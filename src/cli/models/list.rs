@@ -12,7 +12,7 @@ use crate::judge::worker::Worker;
 use hub::catalog::{Catalog, Entry, Quantisation};
 use hub::error::size;
 use hub::record::Installed;
-use crate::processor;
+use crate::machine;
 
 /// A line of the list: a quantisation of the catalogue, or a model of another repository that is installed. What more is to
 /// be said of each goes here, and into `HEADER` and `cells`.
@@ -149,7 +149,7 @@ impl Machine {
         };
         Self {
             gpus: gpus.iter().map(|gpu| gpu.total.saturating_sub(MARGIN) as f64).sum(),
-            main: processor::main_memory().map_or(f64::INFINITY, |bytes| bytes as f64),
+            main: machine::main_memory().map_or(f64::INFINITY, |bytes| bytes as f64),
         }
     }
 

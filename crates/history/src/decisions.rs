@@ -9,11 +9,11 @@ use super::error::Result;
 use super::ids::{DecisionId, IterationNo, JudgeHash, JudgementId, SessionId};
 use super::iterations;
 use super::judgements;
+use super::rows::{Judgement, Span};
 use super::runs::Seed;
 use super::sessions;
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use super::rows::{Judgement, Span};
 
 /// What was decided about an iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -345,18 +345,6 @@ impl Store {
                 .prepare_cached("INSERT INTO refusals (created_at, session_id, reason) VALUES (?1, ?2, ?3)")?
                 .execute((Timestamp::now(), session, reason))?;
             Ok(())
-        })
-        .await
-    }
-
-    /// What the guard refused in a session before anything was rendered, oldest first.
-    pub async fn refusals_of(&self, session: &SessionId) -> Result<Vec<(Timestamp, String)>> {
-        let session = session.clone();
-        self.read_of(&session.clone(), move |transaction| {
-            let mut statement = transaction
-                .prepare_cached("SELECT created_at, reason FROM refusals WHERE session_id = ?1 ORDER BY id")?;
-            let rows = statement.query_map([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }

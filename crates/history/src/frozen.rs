@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::error::Result;
 use super::ids::{JudgeHash, RubricHash};
+use super::rows::{Frozen, ReferenceKey};
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use super::rows::{Frozen, ReferenceKey};
 
 /// What is known of a judge whatever the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,20 +94,6 @@ impl Store {
         let key = key.clone();
         self.write(move |transaction| add_values(transaction, &key, value, true))
             .await
-    }
-
-    /// All the reference values there ever were, oldest first.
-    pub async fn reference_values_history(&self, key: &ReferenceKey) -> Result<Vec<Frozen>> {
-        let key = key.clone();
-        self.read(move |transaction| {
-            let mut statement = transaction.prepare_cached(
-                "SELECT value, edited, created_at FROM reference_values
-                 WHERE reference_hash = ?1 AND judge_hash = ?2 AND rubric_hash = ?3 ORDER BY id",
-            )?;
-            let rows = statement.query_map((&key.reference, &key.judge, &key.rubric), frozen_row)?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
     }
 
     /// The scale (ceilings and floors), if it was measured.

@@ -139,14 +139,7 @@ fn hexadecimal(
 
 /// The SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// The SHA-256 of an image file's bytes, 64 lower-case hexadecimal digits; also the file's name.

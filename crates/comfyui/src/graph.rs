@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use text::bounded::{self, Size, Unread};
 pub use error::GraphError;
 pub use picture::PictureKind;
+use text::bounded::{self, Size, Unread};
 pub use wrapped::Wrapped;
 
 /// The largest workflow that is read as text, in bytes; few have 1 MB.
@@ -312,7 +312,7 @@ impl Graph {
     pub fn hash(&self) -> String {
         let mut text = String::new();
         canonical_object(&self.nodes, &mut text, 0);
-        hex(&Sha256::digest(text.as_bytes()))
+        format!("{:x}", Sha256::digest(text))
     }
 
     /// Sets one input and returns what stood there. `None` where the node does not exist or the input was absent.
@@ -452,8 +452,4 @@ pub(crate) fn canonical_number(number: &serde_json::Number) -> String {
         Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= EXACT => format!("{float:.0}"),
         _ => number.to_string(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,7 +1,9 @@
 //! Texts that people and agents read, and texts that strangers wrote: cut, escaped, cleaned ([`Foreign`]), without secrets
-//! ([`secrets`]), within limits ([`bounded`]), in dots ([`font`]), and names that are near ([`near`]).
+//! ([`secrets`]), within limits ([`bounded`]), in dots ([`font`]), why something
+//! failed ([`causes`]), and names that are near ([`near`]).
 
 pub mod bounded;
+pub mod causes;
 pub mod font;
 mod foreign;
 pub mod near;

@@ -13,7 +13,7 @@ use super::error::{Again, HubError};
 use crate::name::{FileId, RepoId, is_plain};
 use crate::settings::{HubSettings, is_loopback};
 use crate::telling::Telling;
-use text::near;
+use text::{causes, near};
 
 /// Redirects that are followed.
 const MOST_HOPS: usize = 6;
@@ -62,7 +62,7 @@ impl Hub {
             Err(_) if settings.endpoint.scheme() == "http" => builder()?.tls_certs_only([]).build(),
             built => built,
         };
-        let http = http.map_err(|error| HubError::Setup(causes(&error)))?;
+        let http = http.map_err(|error| HubError::Setup(causes::all(&error)))?;
         Ok(Self { http, settings })
     }
 
@@ -318,26 +318,13 @@ fn unusable_proxy() -> HubError {
 
 /// What a failed exchange means.
 pub(super) fn transport(error: &reqwest::Error, url: &Url) -> HubError {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
+    let innermost = causes::innermost(error);
     match error.is_connect() {
         true => HubError::Unreachable {
             host: answers::host(url),
-            detail: innermost.to_string(),
+            detail: innermost,
         },
         false if error.is_timeout() => HubError::Broken("nothing came for 30 seconds".into()),
-        false => HubError::Broken(innermost.to_string()),
+        false => HubError::Broken(innermost),
     }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text = format!("{text}: {error}");
-        next = error.source();
-    }
-    text
 }

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Promise, tool};
-use history::RunCounts;
 use crate::mcp::call::Call;
-use crate::mcp::convert::{Beside, Summarised, arguments, failed, success};
+use crate::mcp::convert::{Beside, arguments, failed, success};
 use crate::mcp::resources::Address;
 use crate::session::{Overview, OverviewRequest, Service, ServiceError};
+use history::RunCounts;
 use text::{outgoing_json, shortened};
 
 pub const NAME: &str = "get_history";
@@ -68,8 +68,6 @@ struct Output {
     #[schemars(with = "Map<String, Value>")]
     advice: Option<advice::AdviceOut>,
 }
-
-impl Summarised for Output {}
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

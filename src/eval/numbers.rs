@@ -1,6 +1,6 @@
 //! The statistics of an evaluation. Nothing here draws from a clock: equal inputs give equal numbers.
 
-use rand::Rng;
+use rand::RngExt;
 
 use super::report::Estimate;
 

@@ -6,7 +6,7 @@ use prompt_calibrator::judge::engine::llama::{Piece, Prompter};
 use prompt_calibrator::judge::json;
 use prompt_calibrator::judge::protocol::{self, AxisValue, Before, Order};
 use prompt_calibrator::judge::rubric::Rubric;
-use rand::Rng as _;
+use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use scenes::{ATTRIBUTES, Attribute, Rng, Scene};
 

@@ -15,9 +15,9 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::resources::{Address, absent};
-use types::hint;
-use history::{HistoryError, SessionId, Stamp};
 use crate::session::Service;
+use history::{HistoryError, SessionId, Stamp};
+use types::hint;
 
 /// When to look again after a look that failed.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -99,8 +99,12 @@ async fn tell<F: Future<Output = bool>>(
         let mut failed = false;
         for one in &mut followed {
             match one.changed(service).await {
-                Ok(true) if !heard(one.uri.clone()).await => return,
-                Ok(_) => {}
+                Ok(false) => {}
+                Ok(true) => {
+                    if !heard(one.uri.clone()).await {
+                        return;
+                    }
+                }
                 Err(error) => {
                     tracing::debug!(%error, uri = one.uri, "a followed session could not be looked at");
                     failed = true;
@@ -143,7 +147,7 @@ impl Following {
         }
         let service = service.clone();
         tokio::spawn(end.run_until_cancelled_owned(async move {
-            let heard = |uri| async {
+            let heard = |uri: String| async {
                 let news = ResourceUpdatedNotificationParam::new(uri);
                 peer.notify_resource_updated(news).await.is_ok()
             };
@@ -170,7 +174,7 @@ pub async fn listen(service: &Service, context: &SubscriptionContext) {
             followed.push(Followed { seen: None, ..begun });
         }
     }
-    let heard = |uri| async { context.sink().notify_resource_updated(uri).await.is_ok() };
+    let heard = |uri: String| async { context.sink().notify_resource_updated(uri).await.is_ok() };
     tokio::select! {
         () = context.cancelled() => {}
         () = tell(service, changes, followed, heard) => {}

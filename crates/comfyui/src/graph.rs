@@ -310,9 +310,9 @@ impl Graph {
     /// of equal value hash alike. Titles (`_meta`) and the `is_changed` marks that ComfyUI leaves in saved
     /// pictures do not count.
     pub fn hash(&self) -> String {
-        let mut text = String::new();
-        canonical_object(&self.nodes, &mut text, 0);
-        format!("{:x}", Sha256::digest(text))
+        let mut canonical = String::new();
+        canonical_object(&self.nodes, &mut canonical, 0);
+        text::hex(&Sha256::digest(canonical))
     }
 
     /// Sets one input and returns what stood there. `None` where the node does not exist or the input was absent.

@@ -139,7 +139,7 @@ fn hexadecimal(
 
 /// The SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
+    text::hex(&Sha256::digest(bytes))
 }
 
 /// The SHA-256 of an image file's bytes, 64 lower-case hexadecimal digits; also the file's name.

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::error::{HistoryError, Result};
-use super::ids::{ImageHash, IterationNo, JudgeHash, JudgementId, SessionId};
+use super::ids::{ImageHash, IterationNo, JudgementId, SessionId};
 use super::rows::{Judgement, NewJudgement};
 use super::store::{Json, Store};
 use super::time::Timestamp;

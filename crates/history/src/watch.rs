@@ -47,7 +47,7 @@ impl Store {
     async fn version(&self) -> Result<Version> {
         let (others, own) = self
             .read(|transaction| {
-                let others = transaction.query_row("PRAGMA data_version", (), |row| row.get(0))?;
+                let others: i64 = transaction.query_row("PRAGMA data_version", (), |row| row.get(0))?;
                 Ok((others, transaction.total_changes()))
             })
             .await?;

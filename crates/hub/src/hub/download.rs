@@ -112,7 +112,11 @@ impl<'a> Transfer<'a> {
         renamed.map_err(ModelsError::io("write", &blob))?;
         // What is left over is only untidy.
         let _ = tokio::fs::remove_file(self.cache.pieces(self.file)).await;
-        let _ = blocking(move || Ok(sync_folder(&folder))).await;
+        let _ = blocking(move || {
+            sync_folder(&folder);
+            Ok(())
+        })
+        .await;
         Ok(())
     }
 
@@ -125,13 +129,13 @@ impl<'a> Transfer<'a> {
         self.rewrite().await?;
         self.telling
             .begins(&self.file.id.file, self.locked(|pieces| pieces.bytes()), self.file.size);
-        self.pieces(to).await?;
+        self.fetch_missing(to).await?;
         let to = Arc::clone(to);
         Ok(blocking(move || to.sync_all()).await?)
     }
 
     /// All missing pieces. The first one shows what the hub can do, and that it is a model at all.
-    async fn pieces(&self, to: &Arc<File>) -> Result<(), End> {
+    async fn fetch_missing(&self, to: &Arc<File>) -> Result<(), End> {
         let mut missing = self.locked(|pieces| pieces.missing()).into_iter();
         let Some(first) = missing.next() else { return Ok(()) };
         if self.piece(first, to, true).await? == Came::Everything {

@@ -34,7 +34,7 @@ pub async fn hash_of(path: PathBuf, name: &str, telling: &Telling) -> Result<Str
                 }
             }
         }
-        Ok(format!("{:x}", hasher.finalize()))
+        Ok(text::hex(&hasher.finalize()))
     };
     blocking(hash).await.map_err(ModelsError::io("read", shown))
 }

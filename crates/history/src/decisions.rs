@@ -1,6 +1,5 @@
 //! What was decided about iterations, and what it was decided from.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,6 +8,7 @@ use super::error::Result;
 use super::ids::{DecisionId, IterationNo, JudgeHash, JudgementId, SessionId};
 use super::iterations;
 use super::judgements;
+use super::names::stored_names;
 use super::rows::{Judgement, Span};
 use super::runs::Seed;
 use super::sessions;
@@ -33,49 +33,20 @@ pub enum DecisionKind {
     TentativeRevert,
 }
 
+stored_names!(DecisionKind {
+    First = "first",
+    Keep = "keep",
+    Revert = "revert",
+    MoreSeeds = "more_seeds",
+    TentativeKeep = "tentative_keep",
+    TentativeRevert = "tentative_revert",
+});
+
 impl DecisionKind {
-    /// Every kind.
-    pub const ALL: [Self; 6] = [
-        Self::First,
-        Self::Keep,
-        Self::Revert,
-        Self::MoreSeeds,
-        Self::TentativeKeep,
-        Self::TentativeRevert,
-    ];
-
-    /// Its name, as it is stored and shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::Keep => "keep",
-            Self::Revert => "revert",
-            Self::MoreSeeds => "more_seeds",
-            Self::TentativeKeep => "tentative_keep",
-            Self::TentativeRevert => "tentative_revert",
-        }
-    }
-
     /// Whether the iteration is what later ones are compared with. One seed that leans to it is enough for that, or a
     /// session of single seeds would never get away from its first iteration.
     pub fn takes_over(self) -> bool {
         matches!(self, Self::First | Self::Keep | Self::TentativeKeep)
-    }
-}
-
-impl ToSql for DecisionKind {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.as_str()))
-    }
-}
-
-impl FromSql for DecisionKind {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let text = value.as_str()?;
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(FromSqlError::InvalidType)
     }
 }
 

@@ -8,18 +8,19 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::journal::Journal;
+use super::json;
 use super::{EvalError, Plan};
-use crate::judge::protocol::{AxisValue, Evidence};
-use crate::judge::rubric::Rubric;
-use crate::judge::score::{Closer, Reading, read};
-use crate::judge::{Call, Given, Judge, Pair, json};
 use imaging::Picture;
+use judge::protocol::{AxisValue, Evidence};
+use judge::rubric::Rubric;
+use judge::score::{Closer, Reading, read};
+use judge::{Call, Given, Judge, Pair};
 use types::progress::Teller;
 
 /// What was read of a pair: per axis the digits in either order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct PairRead {
-    /// As in [`crate::judge::Observation`].
+    /// As in [`judge::Observation`].
     pub digits: Vec<[[f64; 10]; 2]>,
 }
 
@@ -176,7 +177,7 @@ impl<'a> Asker<'a> {
                 reference,
                 generated: other,
             };
-            let documents = self.judge.documents(pair, self.call()).await?;
+            let documents = json::documents(self.judge, pair, self.call()).await?;
             let score = |entry: &Option<json::Entry>| entry.as_ref().map_or(0.0, |e| e.score);
             let [a, b] = &documents.entries;
             Ok(a.iter()

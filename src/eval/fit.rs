@@ -8,8 +8,8 @@ use super::asker::Asker;
 use super::cases;
 use super::report::Rival;
 use super::{EvalError, Plan, rivals};
-use crate::judge::calibration::{FIT_VERSION, Fit, MonotoneMap};
-use crate::judge::protocol::Evidence;
+use judge::calibration::{FIT_VERSION, Fit, MonotoneMap};
+use judge::protocol::Evidence;
 
 /// The fit on rendered scenes: from the edits and the steps of the tests, of which every axis's
 /// true distance is known.

@@ -9,6 +9,7 @@ mod cases;
 pub mod fit;
 pub mod folder;
 pub mod journal;
+pub mod json;
 pub mod looping;
 pub mod numbers;
 pub mod page;
@@ -23,18 +24,18 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::judge::Judge;
-pub use crate::judge::calibration::Fit;
-use crate::judge::protocol::Evidence;
-use crate::judge::rubric::Rubric;
-use imaging::PictureError;
-use types::progress::Teller;
 use asker::Asker;
 use folder::FolderError;
+use imaging::PictureError;
 use journal::Journal;
+use judge::Judge;
+pub use judge::calibration::Fit;
+use judge::protocol::Evidence;
+use judge::rubric::Rubric;
 use report::{Report, WorstCase};
+use types::progress::Teller;
 
-pub use crate::judge::JudgeError;
+pub use judge::JudgeError;
 
 /// Which tests to run.
 #[derive(Clone, Debug, PartialEq, Eq)]

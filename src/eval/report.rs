@@ -113,7 +113,7 @@ pub struct Report {
     /// Cases a test.
     pub cases: usize,
     /// The evidence mode of the tests.
-    pub evidence: crate::judge::protocol::Evidence,
+    pub evidence: judge::protocol::Evidence,
     /// The tests.
     pub tests: Vec<TestReport>,
     /// Other ways of asking, and signals without a model.

@@ -5,9 +5,9 @@ use super::cases::{self, Edit, Steps, Triplet};
 use super::report::{Estimate, Rival};
 use super::suite::{among_lowest, axis_of, follows};
 use super::{EvalError, Plan, numbers};
-use crate::judge::protocol::Evidence;
-use crate::judge::score::read;
 use imaging::{Picture, Signals};
+use judge::protocol::Evidence;
+use judge::score::read;
 use types::progress::Meter;
 
 /// The most cases of a test on which JSON documents are written: each takes hundreds of tokens.

@@ -186,9 +186,9 @@ pub(super) fn summary(report: &Report) -> String {
 /// What was evaluated, in one line.
 pub(super) fn identity(report: &Report) -> String {
     let evidence = match report.evidence {
-        crate::judge::protocol::Evidence::None => "none",
-        crate::judge::protocol::Evidence::Values => "values",
-        crate::judge::protocol::Evidence::Difference => "difference",
+        judge::protocol::Evidence::None => "none",
+        judge::protocol::Evidence::Values => "values",
+        judge::protocol::Evidence::Difference => "difference",
     };
     format!(
         "judge {} ({}), evidence {evidence}, seed {}, {} cases a test; {} pairs read in {:.0} s",

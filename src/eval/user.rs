@@ -6,11 +6,11 @@ use super::asker::{Asker, mean};
 use super::folder::{self, KnownPair};
 use super::report::{Estimate, Measure, Rival, TestReport, WorstCase};
 use super::{EvalError, Fit, Plan, fit, numbers};
-use crate::judge::calibration::FIT_VERSION;
-use crate::judge::protocol::Evidence;
-use imaging::{Limits, Picture, Signals, decode, preview};
-use types::progress::Meter;
 use files::regular;
+use imaging::{Limits, Picture, Signals, decode, preview};
+use judge::calibration::FIT_VERSION;
+use judge::protocol::Evidence;
+use types::progress::Meter;
 
 /// Cases kept for the page.
 const WORST: usize = 12;

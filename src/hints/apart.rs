@@ -15,23 +15,23 @@ pub const TYPES: &[(&str, &str)] = &[
         "FolderError tells it, and what to do",
     ),
     (
-        "prompt_calibrator::judge::calibration::BadMap",
+        "prompt_calibrator_judge::calibration::BadMap",
         "serde tells it, of a damaged history",
     ),
     (
-        "prompt_calibrator::judge::memory::gguf::GgufError",
+        "prompt_calibrator_llama::memory::gguf::GgufError",
         "what to do depends on the setting: doctor says it",
     ),
     (
-        "prompt_calibrator::judge::memory::shape::ShapeError",
+        "prompt_calibrator_llama::memory::shape::ShapeError",
         "what to do depends on the setting: doctor says it",
     ),
     (
-        "prompt_calibrator::judge::rubric::error::RubricProblem",
+        "prompt_calibrator_judge::rubric::error::RubricProblem",
         "RubricError tells it, and what to do",
     ),
     (
-        "prompt_calibrator::judge::rubric::ids::IdError",
+        "prompt_calibrator_judge::rubric::ids::IdError",
         "RubricError tells it, and what to do",
     ),
     (

@@ -7,8 +7,8 @@ use super::decided::{Decided, newest};
 use super::decision_log::UnreadableRecords;
 use super::stats::{self, Noise};
 use history::DecisionKind;
-use crate::judge::score::{AxisVerdict, MATCH_SCORE};
-use crate::judge::verdict::{AxisResult, Flag, Verdict};
+use judge::score::{AxisVerdict, MATCH_SCORE};
+use judge::verdict::{AxisResult, Flag, Verdict};
 
 /// The target counts as reached when the mean lies so many standard errors above it: nine times in ten it then holds.
 const SURE: f64 = 1.28;

@@ -1,8 +1,8 @@
 use super::*;
-use crate::judge::engine::Cost;
-use imaging::Signals;
 use crate::session::decided::Detail;
 use crate::session::stats::Comparison;
+use imaging::Signals;
+use judge::engine::Cost;
 
 fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
     AxisResult {

@@ -12,9 +12,9 @@ use super::records::{DirectAnswer, JudgementRecord};
 use super::stats::Sample;
 use super::{Service, ServiceError};
 use history::{ImageHash, JudgeHash, NewComparison, Session, Span};
-use crate::judge::score::AxisVerdict;
-use crate::judge::verdict::{Verdict, Versus};
-use crate::judge::{Call, guard};
+use judge::score::AxisVerdict;
+use judge::verdict::{Verdict, Versus};
+use judge::{Call, guard};
 
 /// The judged seeds of an iteration, with their verdicts.
 #[derive(Default)]

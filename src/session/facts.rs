@@ -6,7 +6,7 @@ use super::decision_log::RecordId;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use history::{JudgeHash, Session, Span};
-use crate::judge::average::averaged;
+use judge::average::averaged;
 
 impl Service {
     /// What advice on a session is given on, with the decisions that are not recorded yet.

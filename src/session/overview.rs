@@ -9,8 +9,8 @@ use super::judge_plan::rubric_of;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use history::{Iteration, JudgeHash, Judgement, Run, RunImage, Session, SessionSummary, Span, TrendRow};
-use crate::judge::average::averaged;
-use crate::judge::verdict::{AxisResult, Verdict};
+use judge::average::averaged;
+use judge::verdict::{AxisResult, Verdict};
 use types::progress::Progress;
 
 /// Sessions, or rows of a trend, on one page.

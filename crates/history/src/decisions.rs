@@ -9,11 +9,11 @@ use super::error::Result;
 use super::ids::{DecisionId, IterationNo, JudgeHash, JudgementId, SessionId};
 use super::iterations;
 use super::judgements;
+use super::rows::{Judgement, Span};
 use super::runs::Seed;
 use super::sessions;
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use super::rows::{Judgement, Span};
 
 /// What was decided about an iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

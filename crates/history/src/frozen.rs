@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::error::Result;
 use super::ids::{JudgeHash, RubricHash};
+use super::rows::{Frozen, ReferenceKey};
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use super::rows::{Frozen, ReferenceKey};
 
 /// What is known of a judge whatever the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,9 +4,9 @@ use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::error::{HistoryError, Result};
 use super::ids::{ImageHash, IterationNo, JudgeHash, JudgementId, SessionId};
+use super::rows::{Judgement, NewJudgement};
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use super::rows::{Judgement, NewJudgement};
 use super::{iterations, runs, sessions};
 
 impl Store {

@@ -18,6 +18,7 @@ mod iterations;
 mod judgements;
 mod prune;
 mod read_back;
+mod rows;
 mod runs;
 mod schema;
 mod sessions;
@@ -26,7 +27,6 @@ mod store;
 mod time;
 mod transfer;
 mod trend;
-mod rows;
 
 #[cfg(test)]
 mod tests;
@@ -42,13 +42,13 @@ pub use ids::{
 pub use images::{FileFormat, ImageStore, StoredImage, Verify};
 pub use prune::Pruned;
 pub use read_back::Payload;
+pub use rows::{
+    Change, Frozen, Iteration, Judgement, NewIteration, NewJudgement, NewRun, NewSession, ReferenceKey, Run, RunImage,
+    Session, SessionChange, SessionRubric, SessionSummary, Span, WorkflowSource,
+};
 pub use sessions::Stamp;
 pub use state::{RunState, RunUpdate};
 pub use store::Store;
 pub use time::Timestamp;
 pub use transfer::{Line, check_whole, rename_images};
 pub use trend::{RunCounts, TrendRow, TrendScore};
-pub use rows::{
-    Change, Frozen, Iteration, Judgement, NewIteration, NewJudgement, NewRun, NewSession, ReferenceKey, Run, RunImage,
-    Session, SessionChange, SessionRubric, SessionSummary, Span, WorkflowSource,
-};

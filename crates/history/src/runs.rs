@@ -5,10 +5,10 @@ use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::error::{HistoryError, Result};
 use super::ids::{ImageHash, IterationNo, PromptId, SessionId};
+use super::rows::{NewRun, Run, RunImage};
 use super::state::{RunState, RunUpdate};
 use super::store::Store;
 use super::time::Timestamp;
-use super::rows::{NewRun, Run, RunImage};
 use super::{iterations, sessions};
 
 impl Store {

@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::error::Result;
 use super::ids::{IterationNo, JudgeHash, SessionId};
 use super::iterations;
+use super::rows::Span;
 use super::sessions;
 use super::state::RunState;
 use super::store::Store;
 use super::time::Timestamp;
-use super::rows::Span;
 use text::shortened;
 
 /// How many characters of a positive prompt a row shows.

@@ -9,7 +9,7 @@ use crate::eval::cases;
 use crate::eval::numbers;
 use crate::eval::report::Target::{AtLeast, AtMost};
 use crate::eval::report::TestReport;
-use crate::judge::protocol::Evidence;
+use judge::protocol::Evidence;
 use types::progress::Teller;
 
 /// The probability that an axis is among the `places` lowest, when equal values are put in random

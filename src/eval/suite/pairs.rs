@@ -10,8 +10,8 @@ use crate::eval::cases;
 use crate::eval::numbers;
 use crate::eval::report::Target::{AtLeast, AtMost};
 use crate::eval::report::{Estimate, TestReport};
-use crate::judge::{Given, Pair};
 use imaging::Picture;
+use judge::{Given, Pair};
 use types::progress::Teller;
 
 /// Pairs that T1 asks again, and asks of a new process.

@@ -7,8 +7,8 @@ use crate::eval::cases::{self, Triplet};
 use crate::eval::numbers;
 use crate::eval::report::Target::{AtLeast, AtMost};
 use crate::eval::report::{Estimate, TestReport};
-use crate::judge::protocol;
-use crate::judge::score::Closer;
+use judge::protocol;
+use judge::score::Closer;
 use types::progress::Teller;
 
 /// Groups of equal size into which T8 sorts its pairs.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::eval::report::{Rival, TestReport};
-use crate::judge::protocol::Evidence;
+use judge::protocol::Evidence;
 
 /// A report with numbers that are met, missed, barely missed, without target and without value.
 pub fn sample() -> Report {

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use comfyui::graph::Graph;
 use history::Payload;
-use crate::judge::Stored;
-use crate::judge::protocol::AxisValue;
+use judge::Stored;
+use judge::protocol::AxisValue;
 
 pub use judgement::JudgementRecord;
 

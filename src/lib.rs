@@ -8,7 +8,6 @@ pub mod bundled;
 pub mod cli;
 pub mod clients;
 pub mod config;
-pub mod eval;
 #[cfg(test)]
 mod hints;
 pub mod mcp;

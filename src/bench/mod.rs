@@ -23,7 +23,7 @@ pub use error::BenchError;
 pub use report::{Against, Model, Protocol, Race, Races, Row, Spread, State, Timings};
 pub use work::{Pictures, rubric};
 
-use crate::eval::json;
+use eval::json;
 use imaging::Picture;
 use judge::engine::Cost;
 use judge::protocol::{AxisValue, Evidence};

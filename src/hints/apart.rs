@@ -10,10 +10,7 @@ pub const TYPES: &[(&str, &str)] = &[
         "prompt_calibrator_comfyui::tls::BadCertificate",
         "ComfyError::Certificate tells it, and what to do",
     ),
-    (
-        "prompt_calibrator::eval::folder::error::Problem",
-        "FolderError tells it, and what to do",
-    ),
+    ("eval::folder::error::Problem", "FolderError tells it, and what to do"),
     (
         "prompt_calibrator_judge::calibration::BadMap",
         "serde tells it, of a damaged history",
@@ -51,7 +48,7 @@ pub const TYPES: &[(&str, &str)] = &[
         "the body of an HTTP status: its one sentence says what to do",
     ),
     (
-        "prompt_calibrator::session::records::Unreadable",
+        "prompt_calibrator_types::unreadable::Unreadable",
         "ServiceError::Unreadable tells it, or the sentence that counts such records",
     ),
     (

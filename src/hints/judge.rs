@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use super::{Sample, io, samples};
 use crate::bench::BenchError;
-use crate::eval::folder::FolderError;
-use crate::eval::{self, EvalError};
+use eval::folder::FolderError;
+use eval::{self, EvalError};
 use imaging::{PictureError, PictureFormat};
 use judge::cache::MemoryError;
 use judge::engine::EngineError;

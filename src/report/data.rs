@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::session::stats::mean;
-use crate::session::{Decided, Notebook, Noted, NotedRun, Thumbnail};
+use crate::session::{Notebook, Noted, NotedRun, Thumbnail};
+use calibration::decided::Decided;
+use calibration::stats::mean;
 use history::{DecisionKind, RunState};
 use judge::score::AxisVerdict;
 use judge::verdict::{AxisResult, Flag};

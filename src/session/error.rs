@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::records::Unreadable;
 use crate::config::RootError;
 use comfyui::error::ComfyError;
 use comfyui::graph::GraphError;
@@ -16,6 +15,7 @@ use judge::JudgeError;
 use judge::guard::Refusal;
 use judge::rubric::RubricError;
 use text::Foreign;
+use types::Unreadable;
 
 /// A call that could not be answered. `Display` says what failed and the state things are in,
 /// [`ServiceError::hint`] what to do next.

@@ -1,11 +1,7 @@
 //! The one seam: prepares, runs, judges and records. Above it only words for clients, below it
 //! the modules that do not know each other.
 
-pub mod advice;
-pub mod decide;
-mod decided;
 mod deciding;
-mod decision_log;
 mod error;
 mod evidence;
 mod facts;
@@ -29,7 +25,6 @@ mod run;
 mod seeds;
 mod sharing;
 mod show;
-pub mod stats;
 mod target;
 mod texts;
 mod uploads;
@@ -62,9 +57,7 @@ pub use overview::{AdviceView, AxisView, IterationView, Overview, OverviewReques
 pub use question::{Asked, Candidate, Planned, Question};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 
-pub use decided::{Decided, Detail};
 pub use deciding::Outcome;
-pub use decision_log::{RecordId, UnreadableRecords};
 pub use records::JudgementRecord;
 pub use sharing::{HandOver, Policy, Side};
 pub use show::{MAX_SENT, Previews, hash_of};

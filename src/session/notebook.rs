@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::advice::advise;
-use super::decided::{Decided, newest};
-use super::decision_log::RecordId;
 use super::judge_plan::rubric_of;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
+use calibration::advice::advise;
+use calibration::decided::{Decided, newest};
+use calibration::decision_log::RecordId;
 use history::{ImageHash, Iteration, JudgeHash, Judgement, Run, RunState, Session, Span};
 use imaging::preview;
 use judge::average::averaged;

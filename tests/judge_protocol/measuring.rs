@@ -1,9 +1,9 @@
 //! What the judge reads before any scale: for `eval`, and the same as what it scores by.
 
+use eval::json;
 use judge::calibration::{FIT_VERSION, Fit, MonotoneMap};
 use judge::protocol::{self, Evidence};
 use judge::{Call, Given, Judge, Pair};
-use prompt_calibrator::eval::json;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use types::progress::Teller;

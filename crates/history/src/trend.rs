@@ -6,7 +6,6 @@ use rusqlite::Transaction;
 use serde::Serialize;
 
 use super::error::Result;
-use super::ids::{IterationNo, JudgeHash, SessionId};
 use super::iterations;
 use super::rows::Span;
 use super::sessions;
@@ -14,6 +13,7 @@ use super::state::RunState;
 use super::store::Store;
 use super::time::Timestamp;
 use text::shortened;
+use types::{IterationNo, JudgeHash, SessionId};
 
 /// How many characters of a positive prompt a row shows.
 const EXCERPT: usize = 160;

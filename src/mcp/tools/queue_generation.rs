@@ -15,9 +15,8 @@ use super::{Promise, shown, tool, view};
 use crate::mcp::asking::{Asker, Reply, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
-use crate::session::{
-    Decided, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError,
-};
+use crate::session::{InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError};
+use calibration::decided::Decided;
 use history::{RunState, SessionId};
 use judge::average::averaged;
 use judge::verdict::Verdict;
@@ -356,7 +355,8 @@ fn run(report: &RunReport) -> RunOut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{BestSoFar, Detail, JudgementOf, Outcome};
+    use crate::session::{BestSoFar, JudgementOf, Outcome};
+    use calibration::decided::Detail;
     use history::{ImageHash, IterationNo, PromptId, Run, RunImage, Timestamp};
 
     /// As wordy as a large judge is: sixteen tokens a value.

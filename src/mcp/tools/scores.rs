@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::mcp::convert::rounded;
-use crate::session::decide::DISAGREES_ABOVE;
-use crate::session::{BestSoFar, Decided, JudgementRecord, Outcome};
+use crate::session::{BestSoFar, JudgementRecord, Outcome};
+use calibration::decide::DISAGREES_ABOVE;
+use calibration::decided::Decided;
 use imaging::Signals;
 use judge::score::AxisVerdict;
 use judge::verdict::{AxisResult, Flag, Verdict, Versus};

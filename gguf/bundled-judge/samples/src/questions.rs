@@ -1,11 +1,11 @@
 //! Samples: pictures, the product's questions on them, and the true answers.
 
 use anyhow::{Context as _, Result};
+use eval::json;
 use judge::engine::Branch;
 use judge::protocol::{self, AxisValue, Before, Order};
 use judge::rubric::Rubric;
 use llama::cpp::{Piece, Prompter};
-use prompt_calibrator::eval::json;
 use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 use scenes::{ATTRIBUTES, Attribute, Rng, Scene};

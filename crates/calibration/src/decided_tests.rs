@@ -88,39 +88,6 @@ fn seeds_that_one_side_has_are_asked_for_first() {
     );
 }
 
-#[test]
-fn a_detail_is_read_back_as_it_was_written_and_others_are_an_error() {
-    let detail = Detail {
-        comparison: Comparison {
-            seeds: vec![u64::MAX],
-            overall: vec![0.1],
-            axes: BTreeMap::from([("hair".to_owned(), vec![0.25])]),
-            log_odds: Some(1.5),
-        },
-        probability: Some(0.9),
-        moved: BTreeMap::from([("hair".to_owned(), 0.25)]),
-        fell: BTreeMap::from([("pose".to_owned(), (4, 0.3))]),
-        needs: BTreeMap::from([(3, vec![u64::MAX])]),
-        best_by_another: Some(6),
-    };
-    let written = records::write_detail(&detail).unwrap();
-    assert_eq!(written["v"], 1);
-    let text = serde_json::to_string(&written).unwrap();
-    let read = |text: &str| records::read_detail(&serde_json::from_str(text).unwrap());
-    assert_eq!(read(&text).unwrap(), detail);
-    // The first releases wrote no version.
-    assert_eq!(read(&text.replace("\"v\":1,", "")).unwrap(), detail);
-    for damaged in [
-        "{\"comparison\": 1}",
-        "{}",
-        "[]",
-        &text.replace("\"v\":1", "\"v\":2"),
-        &text.replace("[0.1]", "[]"),
-    ] {
-        assert!(read(damaged).is_err(), "{damaged}");
-    }
-}
-
 /// Two iterations on so many seeds, the candidate better by `by` on the one axis.
 fn pair(by: f64, seeds: u64) -> Pair {
     let samples = |raw: f64| {

@@ -4,7 +4,7 @@ use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 
 use super::*;
-use crate::session::decide::{STEPS, rescore_due};
+use crate::decide::{STEPS, rescore_due};
 
 fn sample(seed: u64, axes: &[(&str, f64)]) -> Sample {
     Sample {

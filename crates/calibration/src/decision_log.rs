@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::decided::{Decided, newest};
-use super::records::Unreadable;
-use history::{ComparisonId, DecisionId, JudgementId, Standing};
+use crate::decided::{Decided, newest};
+use types::{ComparisonId, DecisionId, JudgementId, Unreadable};
 
 /// Which record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,12 +22,12 @@ pub struct UnreadableRecords(BTreeMap<RecordId, Unreadable>);
 
 impl UnreadableRecords {
     /// Adds one; one that is known already counts once.
-    pub(super) fn add(&mut self, id: RecordId, error: Unreadable) {
+    pub fn add(&mut self, id: RecordId, error: Unreadable) {
         self.0.insert(id, error);
     }
 
     /// Adds those of another.
-    pub(super) fn join(&mut self, other: &Self) {
+    pub fn join(&mut self, other: &Self) {
         self.0.extend(other.0.iter().map(|(id, error)| (*id, error.clone())));
     }
 
@@ -54,14 +53,16 @@ impl UnreadableRecords {
 
 /// An iteration that took over, and what it replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TookOver {
-    iteration: u32,
-    against: Option<u32>,
+pub struct TookOver {
+    /// The iteration.
+    pub iteration: u32,
+    /// What it replaced; nothing for the first.
+    pub against: Option<u32>,
 }
 
 /// The newest decisions about a session by one judge.
 #[derive(Clone, Debug, Default)]
-pub(super) struct DecisionLog {
+pub struct DecisionLog {
     /// Oldest first.
     decisions: VecDeque<Decided>,
     /// Those that are in force, newest first.
@@ -72,23 +73,24 @@ pub(super) struct DecisionLog {
 }
 
 impl DecisionLog {
-    /// From what is recorded, of which the newest `limit` decisions were read.
-    pub fn of(standing: &Standing, limit: u32) -> Self {
+    /// From what is recorded: the newest `limit` decisions, oldest first, as far as they can be read, and the iterations that
+    /// took over and are in force, newest first.
+    pub fn of(
+        decisions: impl IntoIterator<Item = (DecisionId, Result<Decided, Unreadable>)>,
+        took_over: Vec<TookOver>,
+        limit: u32,
+    ) -> Self {
         let mut log = Self {
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            took_over,
             ..Self::default()
         };
-        for decision in &standing.decisions {
-            match Decided::read(decision) {
+        for (id, decision) in decisions {
+            match decision {
                 Ok(decided) => log.decisions.push_back(decided),
-                Err(error) => log.unreadable.add(RecordId::Decision(decision.id), error),
+                Err(error) => log.unreadable.add(RecordId::Decision(id), error),
             }
         }
-        let took_over = standing.took_over.iter().map(|taken| TookOver {
-            iteration: taken.iteration.get(),
-            against: taken.against.map(|n| n.get()),
-        });
-        log.took_over.extend(took_over);
         log
     }
 
@@ -127,9 +129,9 @@ impl DecisionLog {
 
 #[cfg(test)]
 mod tests {
-    use super::super::decided::Detail;
     use super::*;
-    use history::DecisionKind;
+    use crate::decided::Detail;
+    use types::DecisionKind;
 
     fn decided(iteration: u32, against: Option<u32>, kind: DecisionKind) -> Decided {
         Decided {

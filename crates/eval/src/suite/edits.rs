@@ -3,25 +3,25 @@
 use scenes::ATTRIBUTES;
 
 use super::{Bench, measure, meter, report};
-use crate::eval::EvalError;
-use crate::eval::asker::mean;
-use crate::eval::cases;
-use crate::eval::numbers;
-use crate::eval::report::Target::{AtLeast, AtMost};
-use crate::eval::report::TestReport;
+use crate::EvalError;
+use crate::asker::mean;
+use crate::cases;
+use crate::numbers;
+use crate::report::Target::{AtLeast, AtMost};
+use crate::report::TestReport;
 use judge::protocol::Evidence;
 use types::progress::Teller;
 
 /// The probability that an axis is among the `places` lowest, when equal values are put in random
 /// order.
-pub(in crate::eval) fn among_lowest(raws: &[f64], axis: usize, places: usize) -> f64 {
+pub(crate) fn among_lowest(raws: &[f64], axis: usize, places: usize) -> f64 {
     let below = raws.iter().filter(|&&r| r < raws[axis]).count();
     let equal = raws.iter().filter(|&&r| r == raws[axis]).count();
     (places.saturating_sub(below) as f64 / equal as f64).clamp(0.0, 1.0)
 }
 
 /// The place of an attribute among the rubric's axes; the rubric of the scenes has them in order.
-pub(in crate::eval) fn axis_of(attribute: scenes::Attribute) -> usize {
+pub(crate) fn axis_of(attribute: scenes::Attribute) -> usize {
     ATTRIBUTES.iter().position(|a| *a == attribute).unwrap_or(0)
 }
 

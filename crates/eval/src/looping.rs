@@ -5,7 +5,7 @@ use std::future::Future;
 
 use rand::seq::SliceRandom;
 
-use crate::session::decide::{Decision, Prior, STEPS, Seen, Way, decide, rescore_due};
+use calibration::decide::{Decision, Prior, STEPS, Seen, Way, decide, rescore_due};
 
 /// Changes to try, with what each truly does.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decide::{RESCORE_AFTER, STUCK_AFTER, rescore_due};
-use super::decided::{Decided, newest};
-use super::decision_log::UnreadableRecords;
-use super::stats::{self, Noise};
-use history::DecisionKind;
+use crate::decide::{RESCORE_AFTER, STUCK_AFTER, rescore_due};
+use crate::decided::{Decided, newest};
+use crate::decision_log::UnreadableRecords;
+use crate::stats::{self, Noise};
 use judge::score::{AxisVerdict, MATCH_SCORE};
 use judge::verdict::{AxisResult, Flag, Verdict};
+use types::DecisionKind;
 
 /// The target counts as reached when the mean lies so many standard errors above it: nine times in ten it then holds.
 const SURE: f64 = 1.28;
@@ -361,7 +361,7 @@ fn worst(best: &Standing, facts: &Facts) -> Option<Worst> {
             let moves: Vec<f64> = tried.iter().rev().map(|t| t.by).collect();
             Worst {
                 axis: axis.clone(),
-                stuck: super::decide::stuck(&moves, noise.floor(&axis.id, 2)),
+                stuck: crate::decide::stuck(&moves, noise.floor(&axis.id, 2)),
                 tried: tried.into_iter().take(TRIES).collect(),
             }
         })

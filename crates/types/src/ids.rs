@@ -1,13 +1,13 @@
-//! The names of things in the history: checked once, where they enter.
+//! The names of things: checked once, where they enter.
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use crate::digest::sha256_hex;
 
 /// A text that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +30,7 @@ impl InvalidId {
     }
 }
 
-types::hints!(InvalidId);
+crate::hints!(InvalidId);
 
 /// Text in and out of SQLite, serde and `Display` for an identifier that holds a `String`.
 macro_rules! text_id {
@@ -65,18 +65,6 @@ macro_rules! text_id {
         impl From<$name> for String {
             fn from(id: $name) -> String {
                 id.0
-            }
-        }
-
-        impl ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                self.0.to_sql()
-            }
-        }
-
-        impl FromSql for $name {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                Self::parse(value.as_str()?).map_err(FromSqlError::other)
             }
         }
     };
@@ -135,18 +123,6 @@ fn hexadecimal(
     } else {
         Err(InvalidId::new(text, wanted))
     }
-}
-
-/// The SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 /// The SHA-256 of an image file's bytes, 64 lower-case hexadecimal digits; also the file's name.
@@ -252,19 +228,6 @@ impl From<IterationNo> for u32 {
     }
 }
 
-impl ToSql for IterationNo {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.get()))
-    }
-}
-
-impl FromSql for IterationNo {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let n = u32::column_result(value)?;
-        Self::new(n).map_err(FromSqlError::other)
-    }
-}
-
 /// The id of one submission to ComfyUI: chosen here, before the request is sent, so that an answer that never arrives
 /// can still be asked after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -298,18 +261,6 @@ impl FromStr for PromptId {
     }
 }
 
-impl ToSql for PromptId {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.0.to_string()))
-    }
-}
-
-impl FromSql for PromptId {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Self::parse(value.as_str()?).map_err(FromSqlError::other)
-    }
-}
-
 /// A row's number: SQLite's, serde and `Display` for an identifier that holds an `i64`.
 macro_rules! row_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -321,18 +272,6 @@ macro_rules! row_id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
-            }
-        }
-
-        impl ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                self.0.to_sql()
-            }
-        }
-
-        impl FromSql for $name {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                i64::column_result(value).map(Self)
             }
         }
     };

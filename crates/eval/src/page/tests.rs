@@ -1,5 +1,5 @@
 use super::*;
-use crate::eval::table::tests::sample;
+use crate::table::tests::sample;
 
 fn case(test: &str, error: f64) -> WorstCase {
     WorstCase {

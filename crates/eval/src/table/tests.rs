@@ -1,5 +1,5 @@
 use super::*;
-use crate::eval::report::{Rival, TestReport};
+use crate::report::{Rival, TestReport};
 use judge::protocol::Evidence;
 
 /// A report with numbers that are met, missed, barely missed, without target and without value.

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::decide::{Decision, Prior, Ruling, Seen, Way, decide};
-use history::DecisionKind;
+use crate::decide::{Decision, Prior, Ruling, Seen, Way, decide};
+use types::DecisionKind;
 
 /// An axis has moved when its mean difference is further from 0 than so many of its standard errors. Twenty axes that do not
 /// move then give about one false alarm in four changes.

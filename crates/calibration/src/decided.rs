@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decide::Ruling;
-use super::records::{self, Unreadable};
-use super::stats::{self, Comparison, Fall, Noise, Sample};
-use history::{Decision, DecisionKind};
+use crate::decide::Ruling;
+use crate::stats::{self, Comparison, Fall, Noise, Sample};
+use types::DecisionKind;
 
 /// Iterations that were kept, which a candidate is compared with to see what fell since.
 const KEPT: usize = 12;
@@ -48,23 +47,8 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// Reads a recorded decision.
-    ///
-    /// # Errors
-    /// [`Unreadable`].
-    pub(super) fn read(decision: &Decision) -> Result<Self, Unreadable> {
-        let content = &decision.content;
-        Ok(Self {
-            iteration: content.iteration.get(),
-            against: content.against.map(|n| n.get()),
-            kind: content.kind,
-            detail: records::read_detail(&content.detail)?,
-            awaits_direct_comparison: false,
-        })
-    }
-
     /// A judge's first.
-    pub(super) fn first(iteration: u32, best_by_another: Option<u32>) -> Self {
+    pub fn first(iteration: u32, best_by_another: Option<u32>) -> Self {
         Self {
             iteration,
             against: None,
@@ -86,7 +70,7 @@ impl Decided {
     }
 
     /// Whether a comparison rests on nothing that this decision did not know: judging a picture again tells nothing new.
-    pub(super) fn knew(&self, comparison: &Comparison) -> bool {
+    pub fn knew(&self, comparison: &Comparison) -> bool {
         comparison
             .seeds
             .iter()
@@ -95,12 +79,12 @@ impl Decided {
 }
 
 /// The newest decision about every iteration.
-pub(super) fn newest<'a>(past: impl IntoIterator<Item = &'a Decided>) -> BTreeMap<u32, &'a Decided> {
+pub fn newest<'a>(past: impl IntoIterator<Item = &'a Decided>) -> BTreeMap<u32, &'a Decided> {
     past.into_iter().map(|d| (d.iteration, d)).collect()
 }
 
 /// Which comparisons the judging of `n` may decide, the likeliest first: candidate and what it is compared with.
-pub(super) fn pairs(newest: &BTreeMap<u32, &Decided>, n: u32, incumbent: u32) -> Vec<(u32, u32)> {
+pub fn pairs(newest: &BTreeMap<u32, &Decided>, n: u32, incumbent: u32) -> Vec<(u32, u32)> {
     let mut pairs: Vec<(u32, u32)> = Vec::new();
     // More seeds of what open decisions compare with.
     let waiting = newest
@@ -123,7 +107,7 @@ pub(super) fn pairs(newest: &BTreeMap<u32, &Decided>, n: u32, incumbent: u32) ->
 
 /// The judged seeds of an iteration, as far as they can be compared.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct JudgedSeeds {
+pub struct JudgedSeeds {
     /// The iteration.
     pub n: u32,
     /// Those that can be compared, in the order of their runs.
@@ -136,7 +120,7 @@ pub(super) struct JudgedSeeds {
 
 /// Two iterations to be decided between: all that the decision follows from, beside the decisions so far.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pair {
+pub struct Pair {
     /// The one that may take over.
     pub candidate: JudgedSeeds,
     /// What it is compared with.
@@ -217,7 +201,7 @@ impl Pair {
 }
 
 /// Iterations that were kept before a candidate, the newest first.
-pub(super) fn kept_before(past: &BTreeMap<u32, &Decided>, candidate: u32) -> Vec<u32> {
+pub fn kept_before(past: &BTreeMap<u32, &Decided>, candidate: u32) -> Vec<u32> {
     let kept = past.values().rev().filter(|d| d.kind.takes_over());
     kept.map(|d| d.iteration)
         .filter(|n| *n < candidate)
@@ -233,7 +217,7 @@ fn worth_asking(comparison: &Comparison, ruling: &Ruling) -> bool {
 
 /// Seeds that a decision still needs, by iteration: first those that one of the two has already. `spent` are seeds that
 /// cannot be compared, such as those whose picture was refused.
-pub(super) fn needs(
+pub fn needs(
     (candidate, new): (u32, &[Sample]),
     (against, old): (u32, &[Sample]),
     spent: &BTreeSet<u64>,

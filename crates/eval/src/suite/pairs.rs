@@ -4,12 +4,12 @@ use rand::Rng as _;
 use scenes::{Distortion, Scene};
 
 use super::{Bench, measure, meter, report};
-use crate::eval::EvalError;
-use crate::eval::asker::mean;
-use crate::eval::cases;
-use crate::eval::numbers;
-use crate::eval::report::Target::{AtLeast, AtMost};
-use crate::eval::report::{Estimate, TestReport};
+use crate::EvalError;
+use crate::asker::mean;
+use crate::cases;
+use crate::numbers;
+use crate::report::Target::{AtLeast, AtMost};
+use crate::report::{Estimate, TestReport};
 use imaging::Picture;
 use judge::{Given, Pair};
 use types::progress::Teller;

@@ -2,11 +2,11 @@
 
 use super::edits::axis_of;
 use super::{Bench, measure, meter, report};
-use crate::eval::EvalError;
-use crate::eval::cases::{self, Triplet};
-use crate::eval::numbers;
-use crate::eval::report::Target::{AtLeast, AtMost};
-use crate::eval::report::{Estimate, TestReport};
+use crate::EvalError;
+use crate::cases::{self, Triplet};
+use crate::numbers;
+use crate::report::Target::{AtLeast, AtMost};
+use crate::report::{Estimate, TestReport};
 use judge::protocol;
 use judge::score::Closer;
 use types::progress::Teller;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::session::decided::Detail;
-use crate::session::stats::Comparison;
+use crate::decided::Detail;
+use crate::stats::Comparison;
 use imaging::Signals;
 use judge::engine::Cost;
 

@@ -2,16 +2,16 @@
 
 use super::edits::axis_of;
 use super::{Bench, measure, meter, report};
-use crate::eval::EvalError;
-use crate::eval::cases::{self, Steps};
-use crate::eval::numbers;
-use crate::eval::report::Target::AtLeast;
-use crate::eval::report::TestReport;
+use crate::EvalError;
+use crate::cases::{self, Steps};
+use crate::numbers;
+use crate::report::Target::AtLeast;
+use crate::report::TestReport;
 use types::progress::Teller;
 
 /// How well falling values follow growing steps: Spearman's ρ (0 where all values are equal), and
 /// the share of neighbours in order, a tie counting half.
-pub(in crate::eval) fn follows(values: &[f64]) -> (f64, f64) {
+pub(crate) fn follows(values: &[f64]) -> (f64, f64) {
     let steps: Vec<f64> = (0..values.len()).map(|i| -(i as f64)).collect();
     let rho = numbers::spearman(&steps, values).unwrap_or(0.0);
     let ordered: f64 = values

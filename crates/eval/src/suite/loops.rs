@@ -3,12 +3,12 @@
 use scenes::Scene;
 
 use super::{Bench, measure, meter, report};
-use crate::eval::EvalError;
-use crate::eval::cases::{self, Calibration};
-use crate::eval::looping;
-use crate::eval::numbers;
-use crate::eval::report::Target::{AtLeast, AtMost};
-use crate::eval::report::{Measure, TestReport};
+use crate::EvalError;
+use crate::cases::{self, Calibration};
+use crate::looping;
+use crate::numbers;
+use crate::report::Target::{AtLeast, AtMost};
+use crate::report::{Measure, TestReport};
 use types::progress::Teller;
 
 /// Seed noise, as multiples of a planted change's effect.

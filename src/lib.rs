@@ -8,12 +8,10 @@ pub mod bundled;
 pub mod cli;
 pub mod clients;
 pub mod config;
-pub mod eval;
-pub mod judge;
-mod machine;
-pub mod mcp;
 #[cfg(test)]
 mod hints;
+mod machine;
+pub mod mcp;
 pub mod report;
 pub mod session;
 mod signals;

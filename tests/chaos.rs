@@ -17,18 +17,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use comfyui_stand_in::gpu::{Event, Gpu};
-use comfyui_stand_in::studio::Studio;
-use futures::StreamExt;
 use comfyui::calls::Submitted;
 use comfyui::client::{Client, ClientConfig};
 use comfyui::graph::Graph;
 use comfyui::runs::RunConfig;
-use prompt_calibrator::config::Roots;
+use comfyui_stand_in::gpu::{Event, Gpu};
+use comfyui_stand_in::studio::Studio;
+use futures::StreamExt;
 use history::{IterationNo, NewRun, PromptId, Run, RunState, RunUpdate, SessionId, Store};
-use prompt_calibrator::judge::engine::ModelSpec;
-use prompt_calibrator::judge::worker::WorkerConfig;
-use types::progress::Teller;
+use llama::Llama;
+use llama::spec::ModelSpec;
+use llama::worker::WorkerConfig;
+use prompt_calibrator::config::Roots;
 use prompt_calibrator::session::{
     InjectRequest, Injected, Parts, Policy, QueueAnswer, QueueRequest, Service, ServiceError,
 };
@@ -37,6 +37,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
+use types::progress::Teller;
 
 /// How long the client waits for an answer; the proxy goes beyond it now and then.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -113,7 +114,7 @@ fn service(data: &Path, url: &str, policy: Policy, patience: Duration) -> Servic
             reconnect_delay: Duration::from_millis(10),
         },
         // Never started: nothing is judged here.
-        worker: WorkerConfig::new(
+        engine: Arc::new(Llama::new(WorkerConfig::new(
             PathBuf::from("no-judge"),
             ModelSpec {
                 model: PathBuf::new(),
@@ -124,7 +125,7 @@ fn service(data: &Path, url: &str, policy: Policy, patience: Duration) -> Servic
                 adapters: Vec::new(),
                 keep: None,
             },
-        ),
+        ))),
         evidence: None,
         roots: Roots::new(vec![data.to_owned()], None, data.to_owned()),
         rubric: prompt_calibrator::config::RubricChoice::Name("scenes".into()),

@@ -5,7 +5,6 @@
 use std::future::Future;
 use std::time::Duration;
 
-use comfyui_stand_in::replay::{Act, Answer, Frame, Post, Recording, Replay, Script, Seen, Start};
 use comfyui::calls::QueueState;
 use comfyui::client::{Auth, Client, ClientConfig};
 use comfyui::error::{ComfyError, NodeProblem, ProblemKind};
@@ -13,6 +12,7 @@ use comfyui::graph::Graph;
 use comfyui::images::{Form, ImageKind, ImageRef};
 use comfyui::progress::{Progress, RunState};
 use comfyui::runs::{Cancelled, Run, RunConfig, Runner, Submission};
+use comfyui_stand_in::replay::{Act, Answer, Frame, Post, Recording, Replay, Script, Seen, Start};
 use serde_json::json;
 use uuid::Uuid;
 

@@ -5,11 +5,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use comfyui_stand_in::studio::Studio;
 use comfyui::client::{Client, ClientConfig};
 use comfyui::error::{ComfyError, ProblemKind};
 use comfyui::progress::RunState;
 use comfyui::runs::{Cancelled, RunConfig, Runner, Submission};
+use comfyui_stand_in::studio::Studio;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use labels::{Label, Outcome, is_literal, keys, outcome};
 use comfyui::graph::Graph;
 use comfyui::inject::{Finding, Role, find, prove};
 use comfyui::knobs::{Edits, apply};
 use comfyui::lint;
 use comfyui::object_info::ObjectInfo;
+use labels::{Label, Outcome, is_literal, keys, outcome};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

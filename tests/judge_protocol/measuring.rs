@@ -1,12 +1,12 @@
 //! What the judge reads before any scale: for `eval`, and the same as what it scores by.
 
-use prompt_calibrator::judge::calibration::{FIT_VERSION, Fit, MonotoneMap};
-use prompt_calibrator::judge::json;
-use prompt_calibrator::judge::protocol::{self, Evidence};
-use prompt_calibrator::judge::{Call, Given, Judge, Pair};
-use types::progress::Teller;
+use eval::json;
+use judge::calibration::{FIT_VERSION, Fit, MonotoneMap};
+use judge::protocol::{self, Evidence};
+use judge::{Call, Given, Judge, Pair};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use types::progress::Teller;
 
 use crate::bench::{LIMIT, Record, blue, compare, green, judge, red, rubric, small_rubric};
 
@@ -78,7 +78,7 @@ async fn a_grammar_makes_even_random_weights_write_the_document() {
         reference: &a,
         generated: &b,
     };
-    let documents = with_call!(&rubric, |call| judge.documents(pair, call));
+    let documents = with_call!(&rubric, |call| json::documents(&judge, pair, call));
     for document in documents.entries {
         assert_eq!(document.len(), rubric.axes.len());
         for entry in document {
@@ -109,13 +109,13 @@ async fn a_fit_changes_how_a_judge_asks_and_scores_and_who_it_is() {
         seed: 1,
     };
     let free = || {
-        let memory: std::sync::Arc<dyn prompt_calibrator::judge::cache::Memory> = memory.clone();
-        let config = crate::bench::config(
+        let memory: std::sync::Arc<dyn judge::cache::Memory> = memory.clone();
+        let engine = crate::bench::engine(
             crate::bench::gguf(crate::bench::DENSE),
             crate::bench::gguf(crate::bench::MMPROJ),
             crate::bench::IMAGE_TOKENS,
         );
-        Judge::new(config, None, memory)
+        Judge::new(engine, None, memory)
     };
     let judge_before = free();
     assert_eq!(

@@ -1,54 +1,18 @@
 //! What was decided about iterations, and what it was decided from.
 
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use types::DecisionKind;
 
 use super::error::Result;
-use super::ids::{DecisionId, IterationNo, JudgeHash, JudgementId, SessionId};
 use super::iterations;
 use super::judgements;
-use super::names::stored_names;
 use super::rows::{Judgement, Span};
 use super::runs::Seed;
 use super::sessions;
 use super::store::{Json, Store};
 use super::time::Timestamp;
-
-/// What was decided about an iteration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DecisionKind {
-    /// The first that this judge scored: there was nothing to compare with.
-    First,
-    /// Better than what it was compared with.
-    Keep,
-    /// Not better.
-    Revert,
-    /// Undecided until there are more seeds.
-    MoreSeeds,
-    /// Better on one seed, which is no verdict.
-    TentativeKeep,
-    /// Not better on one seed, which is no verdict.
-    TentativeRevert,
-}
-
-stored_names!(DecisionKind {
-    First = "first",
-    Keep = "keep",
-    Revert = "revert",
-    MoreSeeds = "more_seeds",
-    TentativeKeep = "tentative_keep",
-    TentativeRevert = "tentative_revert",
-});
-
-impl DecisionKind {
-    /// Whether the iteration is what later ones are compared with. One seed that leans to it is enough for that, or a
-    /// session of single seeds would never get away from its first iteration.
-    pub fn takes_over(self) -> bool {
-        matches!(self, Self::First | Self::Keep | Self::TentativeKeep)
-    }
-}
+use types::{DecisionId, IterationNo, JudgeHash, JudgementId, SessionId};
 
 /// A decision to be recorded.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,11 +12,9 @@ mod db;
 mod decisions;
 mod error;
 mod frozen;
-mod ids;
 mod images;
 mod iterations;
 mod judgements;
-mod names;
 mod prune;
 mod read_back;
 mod rows;
@@ -34,13 +32,9 @@ mod watch;
 mod tests;
 
 pub use comparisons::{DirectComparison, NewComparison};
-pub use decisions::{Decision, DecisionKind, JudgedRun, NewDecision, Standing, TookOver};
+pub use decisions::{Decision, JudgedRun, NewDecision, Standing, TookOver};
 pub use error::{HistoryError, Result, Trouble};
 pub use frozen::JudgeStateKind;
-pub use ids::{
-    ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,
-    RubricHash, SessionId,
-};
 pub use images::{FileFormat, ImageStore, StoredImage, Verify};
 pub use prune::Pruned;
 pub use read_back::Payload;
@@ -54,3 +48,8 @@ pub use store::Store;
 pub use time::Timestamp;
 pub use transfer::{Line, check_whole, rename_images};
 pub use trend::{RunCounts, TrendRow, TrendScore};
+pub use types::DecisionKind;
+pub use types::{
+    ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,
+    RubricHash, SessionId,
+};

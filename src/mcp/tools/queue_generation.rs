@@ -12,15 +12,14 @@ use tokio_util::sync::CancellationToken;
 use super::inject_prompt::{QuestionOut, asking};
 use super::scores::{ScoresOut, decided, in_words, warnings};
 use super::{Promise, shown, tool, view};
-use crate::judge::average::averaged;
-use crate::judge::verdict::Verdict;
 use crate::mcp::asking::{Asker, Reply, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, arguments, rounded, success};
-use crate::session::{
-    Decided, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError,
-};
+use crate::session::{InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError};
+use calibration::decided::Decided;
 use history::{RunState, SessionId};
+use judge::average::averaged;
+use judge::verdict::Verdict;
 use text::capitalised;
 use types::progress::Teller;
 
@@ -354,7 +353,8 @@ fn run(report: &RunReport) -> RunOut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{BestSoFar, Detail, JudgementOf, Outcome};
+    use crate::session::{BestSoFar, JudgementOf, Outcome};
+    use calibration::decided::Detail;
     use history::{ImageHash, IterationNo, PromptId, Run, RunImage, Timestamp};
 
     /// As wordy as a large judge is: sixteen tokens a value.

@@ -1,15 +1,10 @@
 //! Finds the prompt in real workflows. The expectations were labelled by reading the graphs, not by running the finder.
 
-#![cfg(test)]
-
-#[path = "support/labels.rs"]
-mod labels;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use labels::{Label, Outcome, is_literal, outcome};
+use crate::labels::{Label, Outcome, is_literal, outcome};
 use comfyui::graph::Graph;
 use comfyui::inject::{Finding, Role, find, prove, report};
 use comfyui::knobs::{Edits, InjectError, apply, with_seed};
@@ -43,7 +38,7 @@ fn truth() -> Vec<Truth> {
 }
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures")
 }
 
 fn workflow(name: &str) -> Graph {
@@ -98,7 +93,7 @@ fn measure(info: &ObjectInfo, pictures: bool) -> (BTreeMap<Role, Tally>, Vec<(Ou
     (tallies, others)
 }
 
-/// The table of the README: `cargo test --release --test inject_workflows table -- --nocapture`.
+/// The table of the README: `cargo test -p prompt-calibrator-comfyui --test it inject_workflows::table -- --nocapture`.
 #[test]
 fn table_of_what_is_found() {
     for (what, pictures) in [

@@ -1,8 +1,5 @@
 //! What a person finds in a graph, and how a finding compares with it. Used by the tests that measure the finder.
 
-// Each test binary uses a part of it.
-#![allow(dead_code)]
-
 use std::collections::BTreeSet;
 
 use comfyui::graph::Graph;

@@ -1,15 +1,13 @@
 //! Whole runs against the drawing stand-in of the demo.
 
-#![cfg(test)]
-
 use std::future::Future;
 use std::time::Duration;
 
-use comfyui_stand_in::studio::Studio;
 use comfyui::client::{Client, ClientConfig};
 use comfyui::error::{ComfyError, ProblemKind};
 use comfyui::progress::RunState;
 use comfyui::runs::{Cancelled, RunConfig, Runner, Submission};
+use comfyui_stand_in::studio::Studio;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -1,15 +1,10 @@
 //! Finds the prompt in graphs with nodes of packs, described or not: `fixtures/strange/README.md` says how they are labelled.
 
-#![cfg(test)]
-
-#[path = "support/labels.rs"]
-mod labels;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use labels::{Label, Outcome, is_literal, keys, outcome};
+use crate::labels::{Label, Outcome, is_literal, keys, outcome};
 use comfyui::graph::Graph;
 use comfyui::inject::{Finding, Role, find, prove};
 use comfyui::knobs::{Edits, apply};
@@ -86,7 +81,7 @@ struct Class {
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/strange")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/strange")
 }
 
 fn core() -> Map<String, Value> {
@@ -182,7 +177,7 @@ fn measure(described: Described) -> Measured {
     measured
 }
 
-/// The table of the README: `cargo test --release --test inject_strange table -- --nocapture`.
+/// The table of the README: `cargo test -p prompt-calibrator-comfyui --test it inject_strange::table -- --nocapture`.
 #[test]
 fn table_of_what_is_found() {
     for described in Described::ALL {

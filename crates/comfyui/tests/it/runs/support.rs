@@ -4,23 +4,12 @@ use super::*;
 
 /// A recorded run, by its name.
 pub fn recorded(name: &str) -> Recording {
-    let text = match name {
-        "text_to_image" => include_str!("../fixtures/comfyui/text_to_image.json"),
-        "cached" => include_str!("../fixtures/comfyui/cached.json"),
-        "preview_only" => include_str!("../fixtures/comfyui/preview_only.json"),
-        "node_raises" => include_str!("../fixtures/comfyui/node_raises.json"),
-        "out_of_memory" => include_str!("../fixtures/comfyui/out_of_memory.json"),
-        "partial_failure" => include_str!("../fixtures/comfyui/partial_failure.json"),
-        "blocked" => include_str!("../fixtures/comfyui/blocked.json"),
-        "interrupted" => include_str!("../fixtures/comfyui/interrupted.json"),
-        "refused_values" => include_str!("../fixtures/comfyui/refused_values.json"),
-        "refused_checkpoint" => include_str!("../fixtures/comfyui/refused_checkpoint.json"),
-        "refused_class" => include_str!("../fixtures/comfyui/refused_class.json"),
-        "refused_class_0_3_64" => include_str!("../fixtures/comfyui/refused_class_0_3_64.json"),
-        "partly_accepted" => include_str!("../fixtures/comfyui/partly_accepted.json"),
-        other => panic!("no recording {other}"),
-    };
-    Recording::parse(text).expect("a fixture")
+    let path = format!(
+        "{}/../../tests/fixtures/comfyui/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    Recording::parse(&text).expect("a fixture")
 }
 
 /// No test waits for ever.

@@ -1,11 +1,8 @@
 //! Runs against a server that plays recorded ComfyUI runs back, and goes wrong in every way that was seen.
 
-#![cfg(test)]
-
 use std::future::Future;
 use std::time::Duration;
 
-use comfyui_stand_in::replay::{Act, Answer, Frame, Post, Recording, Replay, Script, Seen, Start};
 use comfyui::calls::QueueState;
 use comfyui::client::{Auth, Client, ClientConfig};
 use comfyui::error::{ComfyError, NodeProblem, ProblemKind};
@@ -13,14 +10,12 @@ use comfyui::graph::Graph;
 use comfyui::images::{Form, ImageKind, ImageRef};
 use comfyui::progress::{Progress, RunState};
 use comfyui::runs::{Cancelled, Run, RunConfig, Runner, Submission};
+use comfyui_stand_in::replay::{Act, Answer, Frame, Post, Recording, Replay, Script, Seen, Start};
 use serde_json::json;
 use uuid::Uuid;
 
-#[path = "comfy_runs/calls.rs"]
 mod calls;
-#[path = "comfy_runs/faults.rs"]
 mod faults;
-#[path = "comfy_runs/support.rs"]
 mod support;
 
 use support::*;

@@ -4,10 +4,13 @@
 //!
 //! `CHAOS_RUNS` is how many seeded runs there are, 48 unless set; `CHAOS_FIRST` is the first seed. A seed says
 //! what goes wrong on which connection; which request meets it is a matter of time, too.
+//!
+//! A binary of its own: cargo runs one binary after another, and six programs with limits of fractions of a second leave no
+//! processor for anybody else's test. `.ci/long` runs it with thousands of seeds.
 
 #![cfg(test)]
 
-#[path = "support/chain.rs"]
+#[path = "it/support/chain.rs"]
 mod chain;
 #[path = "chaos/proxy.rs"]
 mod proxy;
@@ -17,18 +20,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use comfyui_stand_in::gpu::{Event, Gpu};
-use comfyui_stand_in::studio::Studio;
-use futures::StreamExt;
 use comfyui::calls::Submitted;
 use comfyui::client::{Client, ClientConfig};
 use comfyui::graph::Graph;
 use comfyui::runs::RunConfig;
-use prompt_calibrator::config::Roots;
+use comfyui_stand_in::gpu::{Event, Gpu};
+use comfyui_stand_in::studio::Studio;
+use futures::StreamExt;
 use history::{IterationNo, NewRun, PromptId, Run, RunState, RunUpdate, SessionId, Store};
+use prompt_calibrator::config::Roots;
 use prompt_calibrator::judge::engine::ModelSpec;
 use prompt_calibrator::judge::worker::WorkerConfig;
-use types::progress::Teller;
 use prompt_calibrator::session::{
     InjectRequest, Injected, Parts, Policy, QueueAnswer, QueueRequest, Service, ServiceError,
 };
@@ -37,6 +39,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
+use types::progress::Teller;
 
 /// How long the client waits for an answer; the proxy goes beyond it now and then.
 const PATIENCE: Duration = Duration::from_millis(400);

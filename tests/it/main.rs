@@ -16,6 +16,7 @@ mod hostile;
 mod init;
 mod judge_protocol;
 mod judge_worker;
+mod layers;
 mod mcp_binary;
 mod models;
 mod support;

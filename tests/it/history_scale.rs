@@ -1,9 +1,8 @@
-//! `get_history` of long sessions through the real binary: what an agent pays for a view, and how the time grows.
+//! `get_history` of long sessions through the real binary: what an agent pays for a view, and how the work grows.
 //!
 //! `cargo test --release --test it history_scale:: -- --nocapture` prints both tables.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use crate::support::long_session;
 use crate::support::mcp_client::{Era, Inbox, McpClient};
@@ -13,12 +12,13 @@ use serde_json::{Value, json};
 
 /// What every view but the full iteration may take: 600 tokens of four bytes.
 const BUDGET: usize = 2_400;
-/// How often each view is asked for.
-const TIMES: usize = 15;
-/// A view of a hundred times as many iterations may take so many times as long.
-const GROWTH: f64 = 4.0;
+/// A view of a hundred times as many iterations may read so many times as much of the history.
+const GROWTH: u64 = 2;
+/// What every view may read, in bytes: the longest session here takes a hundred times as much.
+const LITTLE: u64 = 256 << 10;
 
-async fn server(data: &Path) -> McpClient {
+/// A server with its client, and the process.
+async fn server(data: &Path) -> (McpClient, u32) {
     let folder = data.display().to_string();
     let inbox = Inbox::default();
     let program = Path::new(env!("CARGO_BIN_EXE_prompt-calibrator"));
@@ -32,9 +32,10 @@ async fn server(data: &Path) -> McpClient {
         "error",
     ];
     let wire = Pipes::spawn(&inbox, program, &arguments, &[("HOME", &folder)]);
+    let process = wire.process();
     let client = McpClient::new(wire, inbox, Era::Session("2025-11-25"));
     client.open().await;
-    client
+    (client, process)
 }
 
 async fn view(client: &McpClient, arguments: &Value) -> Value {
@@ -68,7 +69,7 @@ async fn every_view_of_a_hundred_iterations_and_twenty_axes_is_short() {
         session = long_session::put(&store, 100).await;
     }
     assert!(long_session::rubric().axes.len() >= 20);
-    let client = server(folder.path()).await;
+    let (client, _) = server(folder.path()).await;
     for (name, asked) in views(&session) {
         let shown = view(&client, &asked).await;
         let bytes = shown.to_string().len();
@@ -94,34 +95,41 @@ async fn every_view_of_a_hundred_iterations_and_twenty_axes_is_short() {
     }
 }
 
+/// The bytes that a process has read so far, from files and pipes.
+#[cfg(target_os = "linux")]
+fn bytes_read(process: u32) -> u64 {
+    let counted = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap();
+    let read = counted.lines().find_map(|line| line.strip_prefix("rchar: "));
+    read.unwrap().parse().unwrap()
+}
+
+/// Counted and not timed, so that a busy machine changes nothing. Every view is asked of a server of its own, which has no
+/// page of the history in memory yet.
+#[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_time_hardly_grows_with_the_session() {
-    let mut medians: Vec<Vec<Duration>> = Vec::new();
+async fn a_view_reads_hardly_more_of_a_longer_session() {
     let sizes = [100, 1_000, 10_000];
+    let mut all = Vec::new();
     for iterations in sizes {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path());
         let session = long_session::put(&store, iterations).await;
-        let client = server(folder.path()).await;
+        // Closed, so that the rows are in the file and no longer in its journal.
+        drop(store);
         let mut of_size = Vec::new();
         for (_, asked) in views(&session) {
-            let mut times: Vec<Duration> = Vec::new();
-            for _ in 0..TIMES {
-                let started = Instant::now();
-                view(&client, &asked).await;
-                times.push(started.elapsed());
-            }
-            times.sort();
-            of_size.push(times[TIMES / 2]);
+            let (client, process) = server(folder.path()).await;
+            let before = bytes_read(process);
+            view(&client, &asked).await;
+            of_size.push(bytes_read(process) - before);
         }
-        medians.push(of_size);
+        all.push(of_size);
     }
-    println!("median of {TIMES} calls, in milliseconds, by iterations of the session: {sizes:?}");
+    println!("KiB that a view reads, by iterations of the session: {sizes:?}");
     for (at, (name, _)) in views(&SessionId::random()).iter().enumerate() {
-        let times: Vec<f64> = medians.iter().map(|of_size| of_size[at].as_secs_f64() * 1e3).collect();
-        println!("{name:<22} {:>8.2} {:>8.2} {:>8.2}", times[0], times[1], times[2]);
-        // One slow call of a busy machine is not a scan of the table; a scan is a hundred times as much.
-        let least = times[0].max(1.0);
-        assert!(times[2] <= GROWTH * least, "{name} grows with the session: {times:?}");
+        let read: Vec<u64> = all.iter().map(|of_size| of_size[at]).collect();
+        println!("{name:<22} {:>8} {:>8} {:>8}", read[0] >> 10, read[1] >> 10, read[2] >> 10);
+        let most = GROWTH * read[0].max(LITTLE);
+        assert!(read[2] <= most, "{name} grows with the session: {read:?} bytes are read");
     }
 }

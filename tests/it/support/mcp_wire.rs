@@ -135,6 +135,12 @@ impl Pipes {
         pipes.child = Some(tokio::sync::Mutex::new(child));
         pipes
     }
+
+    /// The id of the process that it started.
+    pub fn process(&self) -> u32 {
+        let child = self.child.as_ref().expect("a process").try_lock();
+        child.unwrap().id().expect("it runs")
+    }
 }
 
 impl Wire for Pipes {

@@ -17,11 +17,13 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::not_run;
+
 /// For everything that a browser is asked.
 const LIMIT: Duration = Duration::from_secs(60);
 /// What it may be called.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
-/// Set where none can be installed: then the tests that need one say so and pass.
+/// Set where none can be installed: then the tests that need one say that they are not run.
 const NONE: &str = "PROMPT_CALIBRATOR_NO_BROWSER";
 
 /// A page in a browser of its own. Dropping it ends the browser.
@@ -38,7 +40,7 @@ impl Browser {
     /// Starts one; nothing where the machine is known to have none.
     pub async fn start() -> Option<Self> {
         if std::env::var_os(NONE).is_some() {
-            eprintln!("not run: {NONE} is set, so there is no browser to look at the page with");
+            not_run(&format!("{NONE} is set, so there is no browser to look at the page with"));
             return None;
         }
         let profile = tempfile::tempdir().unwrap();

@@ -128,8 +128,16 @@ async fn a_view_reads_hardly_more_of_a_longer_session() {
     println!("KiB that a view reads, by iterations of the session: {sizes:?}");
     for (at, (name, _)) in views(&SessionId::random()).iter().enumerate() {
         let read: Vec<u64> = all.iter().map(|of_size| of_size[at]).collect();
-        println!("{name:<22} {:>8} {:>8} {:>8}", read[0] >> 10, read[1] >> 10, read[2] >> 10);
+        println!(
+            "{name:<22} {:>8} {:>8} {:>8}",
+            read[0] >> 10,
+            read[1] >> 10,
+            read[2] >> 10
+        );
         let most = GROWTH * read[0].max(LITTLE);
-        assert!(read[2] <= most, "{name} grows with the session: {read:?} bytes are read");
+        assert!(
+            read[2] <= most,
+            "{name} grows with the session: {read:?} bytes are read"
+        );
     }
 }

@@ -282,7 +282,11 @@ async fn a_lying_process_is_an_error_and_never_a_score() {
         let worker = dense_with(|c| {
             c.program = program;
             // The last says all that it is asked for, and must be heard to its end.
-            c.patience = if n + 1 < cases.len() { Duration::from_millis(500) } else { LIMIT };
+            c.patience = if n + 1 < cases.len() {
+                Duration::from_millis(500)
+            } else {
+                LIMIT
+            };
         });
         let error = answer(&worker, &ask(&a, &[&a, &b]), &[&a, &b]).await.unwrap_err();
         eprintln!("{name}: {error}");

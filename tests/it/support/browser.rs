@@ -40,7 +40,9 @@ impl Browser {
     /// Starts one; nothing where the machine is known to have none.
     pub async fn start() -> Option<Self> {
         if std::env::var_os(NONE).is_some() {
-            not_run(&format!("{NONE} is set, so there is no browser to look at the page with"));
+            not_run(&format!(
+                "{NONE} is set, so there is no browser to look at the page with"
+            ));
             return None;
         }
         let profile = tempfile::tempdir().unwrap();

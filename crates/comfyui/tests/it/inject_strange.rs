@@ -177,9 +177,10 @@ fn measure(described: Described) -> Measured {
     measured
 }
 
-/// The table of the README: `cargo test -p prompt-calibrator-comfyui --test it inject_strange::table -- --nocapture`.
+/// The table of the README, value by value: `cargo test -p prompt-calibrator-comfyui --test it inject_strange::table -- --nocapture`.
 #[test]
 fn table_of_what_is_found() {
+    let readme = fs::read_to_string(folder().join("../../../README.md")).unwrap();
     for described in Described::ALL {
         let measured = measure(described);
         println!("\n{} graphs, described: {described:?}", measured.graphs);
@@ -196,6 +197,25 @@ fn table_of_what_is_found() {
         for what in &measured.noise {
             println!("noise: {what}");
         }
+        let all = Outcome::ALL.map(|outcome| {
+            let count: usize = Role::ALL.iter().map(|role| measured.count(*role, outcome)).sum();
+            // With a comma, as a reader wants it.
+            if count < 1000 {
+                count.to_string()
+            } else {
+                format!("{},{:03}", count / 1000, count % 1000)
+            }
+        });
+        let server = if described == Described::All {
+            "all node classes"
+        } else {
+            "ComfyUI's own, or none"
+        };
+        let row = format!("| {server} | {} |", all.join(" | "));
+        assert!(
+            readme.lines().any(|line| line == row),
+            "the README says something else than {row}"
+        );
     }
 }
 

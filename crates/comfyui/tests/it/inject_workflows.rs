@@ -117,6 +117,43 @@ fn table_of_what_is_found() {
         for (_, other) in others {
             println!("{other}");
         }
+        if pictures {
+            readme_says(&tallies);
+        }
+    }
+}
+
+/// Fails where the README's table is another one.
+fn readme_says(tallies: &BTreeMap<Role, Tally>) {
+    let readme = fs::read_to_string(fixtures().join("../../README.md")).unwrap();
+    let graphs = truth().iter().filter(|truth| truth.makes_pictures).count();
+    let (_, table) = readme.split_once(&format!("The {graphs} that make pictures:")).unwrap();
+    for (role, tally) in tallies {
+        let name = match role {
+            Role::Positive => "positive prompt",
+            Role::Negative => "negative prompt",
+            other => other.name(),
+        };
+        let mut rows = table
+            .lines()
+            .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+        let row = rows
+            .find(|row| row.get(1).is_some_and(|names| names.split(", ").any(|it| it == name)))
+            .unwrap_or_else(|| panic!("the README has no row of {name}"));
+        let told: Vec<&str> = row[2..6]
+            .iter()
+            .filter_map(|cell| cell.split([' ', ':']).next())
+            .collect();
+        let right = tally.count(Outcome::Right) + tally.count(Outcome::RightlyAsked);
+        let share = format!("{:.0}", 100.0 * tally.without_asking());
+        let counted = [
+            right,
+            tally.count(Outcome::NeedlesslyAsked),
+            tally.count(Outcome::Wrong),
+        ];
+        let mut found: Vec<String> = counted.iter().map(usize::to_string).collect();
+        found.push(share);
+        assert_eq!(told, found, "the README's row of {name}");
     }
 }
 

@@ -4,6 +4,9 @@
 
 #![cfg(test)]
 
+// By the name that everybody else uses.
+extern crate prompt_calibrator_comfyui as comfyui;
+
 mod inject_strange;
 mod inject_workflows;
 mod labels;

@@ -127,7 +127,11 @@ fn in_crate(name: &str, root: &Path) -> BTreeMap<String, BTreeSet<String>> {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let module = path.strip_prefix(root).unwrap().with_extension("");
                 let module = module.to_str().unwrap().trim_end_matches("/mod").replace('/', "::");
-                let module = if module == "lib" { name.to_owned() } else { format!("{name}::{module}") };
+                let module = if module == "lib" {
+                    name.to_owned()
+                } else {
+                    format!("{name}::{module}")
+                };
                 for (error, variants) in error_types(&fs::read_to_string(&path).unwrap()) {
                     let of = format!("{module}::{error}");
                     assert!(found.insert(of.clone(), variants).is_none(), "{of} is there twice");

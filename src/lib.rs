@@ -8,11 +8,9 @@ pub mod bundled;
 pub mod cli;
 pub mod clients;
 pub mod config;
-pub mod eval;
-pub mod judge;
-pub mod mcp;
 #[cfg(test)]
 mod hints;
+pub mod mcp;
 mod processor;
 pub mod report;
 pub mod session;

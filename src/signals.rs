@@ -23,6 +23,7 @@ pub(crate) fn outlive_full_files() {
 
 /// Ends this process when the one that started it has ended, however that was and whatever this one does then; also while it is
 /// stopped. Only Linux can; elsewhere the end of the input has to do.
+#[cfg(feature = "llama")]
 pub(crate) fn end_with_parent() {
     #[cfg(target_os = "linux")]
     {

@@ -17,8 +17,8 @@ use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, LogLevel};
-use text::secrets::masked_by_name;
 use text::outgoing;
+use text::secrets::masked_by_name;
 
 /// Why there is no logging.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,7 @@ pub fn init(config: &Config) -> Result<(), TelemetryError> {
 
 /// Starts logging in the judge process: plain lines on standard error, which the server reads. Only what went wrong,
 /// so that the last lines before an end say why; our own warnings are told apart by their level.
+#[cfg(feature = "llama")]
 pub fn init_worker() {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
@@ -72,7 +73,7 @@ pub fn init_worker() {
                 .with_default(LevelFilter::ERROR)
                 .with_target("prompt_calibrator", LevelFilter::WARN),
         );
-    let buffers = crate::judge::engine::llama::Listener.with_filter(LevelFilter::INFO);
+    let buffers = llama::cpp::Listener.with_filter(LevelFilter::INFO);
     let _ = registry().with(lines).with(buffers).try_init();
 }
 

@@ -28,9 +28,10 @@ use comfyui_stand_in::gpu::{Event, Gpu};
 use comfyui_stand_in::studio::Studio;
 use futures::StreamExt;
 use history::{IterationNo, NewRun, PromptId, Run, RunState, RunUpdate, SessionId, Store};
+use llama::Llama;
+use llama::spec::ModelSpec;
+use llama::worker::WorkerConfig;
 use prompt_calibrator::config::Roots;
-use prompt_calibrator::judge::engine::ModelSpec;
-use prompt_calibrator::judge::worker::WorkerConfig;
 use prompt_calibrator::session::{
     InjectRequest, Injected, Parts, Policy, QueueAnswer, QueueRequest, Service, ServiceError,
 };
@@ -116,7 +117,7 @@ fn service(data: &Path, url: &str, policy: Policy, patience: Duration) -> Servic
             reconnect_delay: Duration::from_millis(10),
         },
         // Never started: nothing is judged here.
-        worker: WorkerConfig::new(
+        engine: Arc::new(Llama::new(WorkerConfig::new(
             PathBuf::from("no-judge"),
             ModelSpec {
                 model: PathBuf::new(),
@@ -127,7 +128,7 @@ fn service(data: &Path, url: &str, policy: Policy, patience: Duration) -> Servic
                 adapters: Vec::new(),
                 keep: None,
             },
-        ),
+        ))),
         evidence: None,
         roots: Roots::new(vec![data.to_owned()], None, data.to_owned()),
         rubric: prompt_calibrator::config::RubricChoice::Name("scenes".into()),

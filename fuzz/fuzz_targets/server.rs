@@ -1,13 +1,15 @@
 //! A server with an empty history, no ComfyUI and no judge, and clients of it within this process.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use comfyui::client::{Client as Comfy, ClientConfig};
 use comfyui::runs::RunConfig;
-use prompt_calibrator::config::Roots;
 use history::Store;
-use prompt_calibrator::judge::engine::ModelSpec;
-use prompt_calibrator::judge::worker::WorkerConfig;
+use llama::Llama;
+use llama::spec::ModelSpec;
+use llama::worker::WorkerConfig;
+use prompt_calibrator::config::Roots;
 use prompt_calibrator::mcp::server::CalibratorServer;
 use prompt_calibrator::session::{Parts, Policy, Service};
 use tempfile::TempDir;
@@ -31,7 +33,7 @@ pub fn server() -> (CalibratorServer, TempDir) {
         store: Store::open(data.clone()),
         comfy: Comfy::new(ClientConfig::new(comfyui)).expect("a client"),
         runs: RunConfig::default(),
-        worker: WorkerConfig::new(PathBuf::from("no-judge"), model),
+        engine: Arc::new(Llama::new(WorkerConfig::new(PathBuf::from("no-judge"), model))),
         evidence: None,
         roots: Roots::new(vec![data.clone()], None, data),
         rubric: prompt_calibrator::config::RubricChoice::Name("scenes".into()),

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use super::report::{Against, Model, Race, Races, Spread};
 use super::{BenchError, Lane, Plan, Protocol, judge, rubric};
-use crate::judge::Judge;
-use crate::judge::rubric::Rubric;
-use crate::judge::worker::{Waiting, WorkerConfig};
+use judge::Judge;
+use judge::rubric::Rubric;
+use llama::worker::{Waiting, WorkerConfig};
 use types::progress::{Done, Progress};
 
 /// Threads that compute nothing, as fast as they can, until this is dropped.

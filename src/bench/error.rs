@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::judge::JudgeError;
-use crate::judge::rubric::RubricError;
 use imaging::PictureError;
+use judge::JudgeError;
+use judge::rubric::RubricError;
 
 /// Nothing was measured to the end; nothing was written.
 #[derive(Debug, thiserror::Error)]

@@ -23,12 +23,14 @@ pub use error::BenchError;
 pub use report::{Against, Model, Protocol, Race, Races, Row, Spread, State, Timings};
 pub use work::{Pictures, rubric};
 
-use crate::judge::engine::Cost;
-use crate::judge::protocol::{AxisValue, Evidence};
-use crate::judge::rubric::Rubric;
-use crate::judge::worker::WorkerConfig;
-use crate::judge::{Call, Given, Judge, Pair};
+use eval::json;
 use imaging::Picture;
+use judge::engine::Cost;
+use judge::protocol::{AxisValue, Evidence};
+use judge::rubric::Rubric;
+use judge::{Call, Given, Judge, Pair};
+use llama::Llama;
+use llama::worker::WorkerConfig;
 use types::progress::{Done, Progress, Teller};
 
 /// What to measure.
@@ -95,7 +97,7 @@ pub fn judge(worker: &WorkerConfig, image_tokens: u32, evidence: Evidence) -> Ju
     worker.idle = None;
     // Kept embeddings would turn the second run of a bench into another measurement.
     worker.spec.keep = None;
-    Judge::new(worker, evidence, Arc::new(work::NoChecks))
+    Judge::new(Arc::new(Llama::new(worker)), evidence, Arc::new(work::NoChecks))
 }
 
 /// One budget and one number of axes.
@@ -215,7 +217,7 @@ impl Lane<'_> {
                 let seen = self.judge.observe(pair, self.evidence, given, call).await?;
                 (seen.cost, seen.reference)
             }
-            Protocol::Json => (self.judge.documents(pair, call).await?.cost, Vec::new()),
+            Protocol::Json => (json::documents(self.judge, pair, call).await?.cost, Vec::new()),
         };
         let seconds = started.elapsed().as_secs_f64();
         Ok((Lap { seconds, cost }, values))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Lap;
-use crate::judge::engine::{Cost, EngineInfo};
+use judge::engine::{Cost, EngineInfo};
 
 /// How the judge answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]

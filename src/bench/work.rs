@@ -7,10 +7,10 @@ use rand::Rng as _;
 use serde_json::Value;
 
 use super::BenchError;
-use crate::judge::SelfCheck;
-use crate::judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered};
-use crate::judge::rubric::{AxisId, Rubric, RubricError, RubricProblem};
 use imaging::Picture;
+use judge::SelfCheck;
+use judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered};
+use judge::rubric::{AxisId, Rubric, RubricError, RubricProblem};
 
 /// Pixels a side of rendered scenes; fitting enlarges them to any budget.
 const SIDE: u32 = 256;

@@ -10,10 +10,10 @@ use super::setup;
 use super::show;
 use crate::bench::{self, BenchError, Model, Pictures, Plan, Protocol, Races, Row, Timings};
 use crate::config::Config;
-use crate::judge::protocol::Evidence;
-use imaging::{Limits, Picture, decode};
-use types::progress::Teller;
 use files::regular;
+use imaging::{Limits, Picture, decode};
+use judge::protocol::Evidence;
+use types::progress::Teller;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -10,7 +10,7 @@ use super::output;
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
-use crate::eval::{self, Evaluated, Plan, Scope, table};
+use eval::{self, Evaluated, Plan, Scope, table};
 use types::progress::Teller;
 
 /// Cases a test unless asked otherwise.

@@ -9,16 +9,14 @@ use serde_json::Value;
 use super::error::{CliError, Context, Result};
 use super::setup::comfy;
 use super::show;
+use crate::config::Config;
 use comfyui::describe::Description;
 use comfyui::error::ComfyError;
 use comfyui::graph::{Graph, Wrapped};
-use comfyui::inject::{
-    Finding, Pictures, Place, Role, Roles, ShownBy, find, kept_seeds, pictures, reason, report,
-};
+use comfyui::inject::{Finding, Pictures, Place, Role, Roles, ShownBy, find, kept_seeds, pictures, reason, report};
 use comfyui::lint;
 use comfyui::object_info::ObjectInfo;
 use comfyui::replacements;
-use crate::config::Config;
 use files::regular;
 use text::{Foreign, shortened};
 

@@ -8,11 +8,11 @@ use super::error::Result;
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
-use crate::judge::score::AxisVerdict;
-use crate::judge::verdict::{AxisResult, Flag};
-use types::progress::Teller;
-use crate::session::advice::Blind;
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, ServiceError};
+use calibration::advice::Blind;
+use judge::score::AxisVerdict;
+use judge::verdict::{AxisResult, Flag};
+use types::progress::Teller;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

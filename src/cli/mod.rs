@@ -22,7 +22,6 @@ use clap::{Parser, Subcommand};
 
 use self::error::Context;
 use crate::config::{Config, Environment, Settings};
-use crate::judge::worker::child;
 use crate::{processor, signals, telemetry};
 
 /// Calibrate an image prompt against a reference picture, with an agent, on your own machine.
@@ -60,7 +59,8 @@ enum Command {
     /// Print completions for a shell
     Completions(completions::Args),
     /// The judge process; started by the others
-    #[command(name = crate::judge::worker::SUBCOMMAND, hide = true)]
+    #[cfg(feature = "llama")]
+    #[command(name = llama::worker::SUBCOMMAND, hide = true)]
     JudgeWorker,
 }
 
@@ -87,11 +87,12 @@ pub fn main() -> ExitCode {
 }
 
 fn run(mut cli: Cli) -> error::Result<ExitCode> {
+    #[cfg(feature = "llama")]
     if matches!(cli.command, Command::JudgeWorker) {
         telemetry::init_worker();
         signals::outlive_full_files();
         signals::end_with_parent();
-        child::run();
+        llama::cpp::child::run();
         return Ok(ExitCode::SUCCESS);
     }
     if let Command::Models(args) = &mut cli.command {
@@ -122,7 +123,9 @@ fn run(mut cli: Cli) -> error::Result<ExitCode> {
             Command::Sessions(args) => sessions::run(args, config).await,
             Command::Models(args) => models::run(args, config, &environment).await,
             Command::Report(args) => report::run(args, config).await,
-            Command::Completions(_) | Command::JudgeWorker => Ok(ExitCode::SUCCESS),
+            Command::Completions(_) => Ok(ExitCode::SUCCESS),
+            #[cfg(feature = "llama")]
+            Command::JudgeWorker => Ok(ExitCode::SUCCESS),
         }
     });
     // A blocked read of stdin must not keep the process: nothing that was answered is pending.

@@ -86,6 +86,6 @@ mod tests {
     fn the_marks_stand_in_what_is_written() {
         assert!(include_str!("../report/page.html").contains("content=\"{{policy}}\""));
         assert!(include_str!("../report/mod.rs").contains("\"default-src 'none'; img-src data:"));
-        assert!(include_str!("../eval/page.rs").contains("default-src 'none'; img-src data:"));
+        assert!(include_str!("../../crates/eval/src/page.rs").contains("default-src 'none'; img-src data:"));
     }
 }

@@ -9,8 +9,8 @@ use super::sessions::named;
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
-use types::progress::Teller;
 use crate::report;
+use types::progress::Teller;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -10,11 +10,11 @@ use super::error::{Context, Result};
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::{Config, Transport};
-use history::Store;
 use crate::mcp::server::CalibratorServer;
 use crate::mcp::transport::http::{self, HttpOptions};
 use crate::mcp::transport::stdio::{self, StdioOptions};
 use crate::session::Service;
+use history::Store;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -13,14 +13,14 @@ use super::error::{CliError, Context, Result};
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
-use types::hint;
+use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
+use files::regular;
 use history::{
     FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, check_whole, rename_images,
 };
 use imaging::metadata;
-use files::regular;
-use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
 use text::Foreign;
+use types::hint;
 
 /// The file of rows in an exported folder.
 const ROWS: &str = "session.jsonl";

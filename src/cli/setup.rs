@@ -1,18 +1,20 @@
 //! From the configuration to a service.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{CliError, Context, Result};
 use crate::bundled;
+use crate::config::{ComfyuiAuth, Config, EvidenceSetting, GpuSharing, Roots, RubricChoice, Transport};
+use crate::session::{Parts, Policy, Service};
 use comfyui::client::{Auth, Client, ClientConfig};
 use comfyui::runs::RunConfig;
-use crate::config::{ComfyuiAuth, Config, EvidenceSetting, GpuSharing, Roots, RubricChoice, Transport};
 use history::Store;
-use crate::judge::engine::{Adapter, KeepSpec, ModelSpec};
-use crate::judge::protocol::Evidence;
-use crate::judge::worker::{Waiting, WorkerConfig};
-use crate::session::{Parts, Policy, Service};
+use judge::protocol::Evidence;
+use llama::Llama;
+use llama::spec::{Adapter, KeepSpec, ModelSpec};
+use llama::worker::{Waiting, WorkerConfig};
 
 /// Tokens a picture gets unless configured: what Qwen's own staff recommend as the least for
 /// detail.
@@ -32,6 +34,11 @@ pub enum Reach {
 
 /// Puts a service together. Opens no port and loads no model.
 pub fn service(config: &Config, reach: Reach) -> Result<Service> {
+    Ok(service_and_engine(config, reach)?.0)
+}
+
+/// A service, and the judge's engine within it.
+pub fn service_and_engine(config: &Config, reach: Reach) -> Result<(Service, Arc<Llama>)> {
     let roots = match reach {
         Reach::Configured(transport) => config.roots(transport)?,
         Reach::Everything => Roots::new(
@@ -40,11 +47,12 @@ pub fn service(config: &Config, reach: Reach) -> Result<Service> {
             std::env::current_dir().context("the working folder is gone")?,
         ),
     };
-    Ok(Service::new(Parts {
+    let engine = Arc::new(Llama::new(worker(config)?));
+    let service = Service::new(Parts {
         store: Store::open(config.data_dir.value.clone()),
         comfy: comfy(config)?,
         runs: RunConfig::default(),
-        worker: worker(config)?,
+        engine: engine.clone(),
         evidence: evidence(config),
         roots,
         gpu_sharing: match config.gpu_sharing.as_ref().map(|sharing| sharing.value) {
@@ -58,7 +66,8 @@ pub fn service(config: &Config, reach: Reach) -> Result<Service> {
             None => RubricChoice::Name("default".into()),
             Some(chosen) => chosen.clone(),
         },
-    }))
+    });
+    Ok((service, engine))
 }
 
 /// The evidence mode, where one is configured.

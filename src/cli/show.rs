@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::error::CliError;
 use hub::telling::Event;
-use types::progress::Progress;
 use text::secrets;
 use text::{outgoing, shown_json};
+use types::progress::Progress;
 
 /// A line below the header and nothing else, so that the table can be read in any font and cut out of a terminal.
 const TABLE_STYLE: &str = "     ──            ";

@@ -33,11 +33,11 @@ use std::path::PathBuf;
 use types::Secret;
 use url::Url;
 
+pub use self::hub::hub_settings;
 pub use edit::{Change, edit, usual_file};
 pub use environment::{Environment, Machine, PREFIX};
 pub use error::ConfigError;
 pub use explain::Explained;
-pub use self::hub::hub_settings;
 pub use roots::{Opened, RootError, Roots};
 pub use settings::Settings;
 pub use source::{Source, Sourced};

@@ -9,8 +9,8 @@ use super::file::{self, ConfigFile, Missing};
 use super::parse::{self, Places, Raw};
 use super::settings::Settings;
 use super::source::{Source, Sourced};
-use types::Secret;
 use super::{ComfyuiAuth, Config, Roots, Transport};
+use types::Secret;
 
 const DEFAULT_COMFYUI: &str = "http://127.0.0.1:8188";
 const DEFAULT_LOG: &str = "info";

@@ -10,28 +10,25 @@ pub const TYPES: &[(&str, &str)] = &[
         "prompt_calibrator_comfyui::tls::BadCertificate",
         "ComfyError::Certificate tells it, and what to do",
     ),
+    ("eval::folder::error::Problem", "FolderError tells it, and what to do"),
     (
-        "prompt_calibrator::eval::folder::error::Problem",
-        "FolderError tells it, and what to do",
-    ),
-    (
-        "prompt_calibrator::judge::calibration::BadMap",
+        "prompt_calibrator_judge::calibration::BadMap",
         "serde tells it, of a damaged history",
     ),
     (
-        "prompt_calibrator::judge::memory::gguf::GgufError",
+        "prompt_calibrator_llama::memory::gguf::GgufError",
         "what to do depends on the setting: doctor says it",
     ),
     (
-        "prompt_calibrator::judge::memory::shape::ShapeError",
+        "prompt_calibrator_llama::memory::shape::ShapeError",
         "what to do depends on the setting: doctor says it",
     ),
     (
-        "prompt_calibrator::judge::rubric::error::RubricProblem",
+        "prompt_calibrator_judge::rubric::error::RubricProblem",
         "RubricError tells it, and what to do",
     ),
     (
-        "prompt_calibrator::judge::rubric::ids::IdError",
+        "prompt_calibrator_judge::rubric::ids::IdError",
         "RubricError tells it, and what to do",
     ),
     (
@@ -51,7 +48,7 @@ pub const TYPES: &[(&str, &str)] = &[
         "the body of an HTTP status: its one sentence says what to do",
     ),
     (
-        "prompt_calibrator::session::records::Unreadable",
+        "prompt_calibrator_types::unreadable::Unreadable",
         "ServiceError::Unreadable tells it, or the sentence that counts such records",
     ),
     (

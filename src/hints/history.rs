@@ -1,7 +1,5 @@
 use super::{Sample, io, samples};
-use history::{
-    HistoryError, ImageHash, InvalidId, IterationNo, JudgementId, PromptId, RunState, SessionId, Trouble,
-};
+use history::{HistoryError, ImageHash, InvalidId, IterationNo, JudgementId, PromptId, RunState, SessionId, Trouble};
 
 fn invalid() -> InvalidId {
     SessionId::parse("no session").unwrap_err()

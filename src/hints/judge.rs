@@ -3,15 +3,16 @@ use std::time::Duration;
 
 use super::{Sample, io, samples};
 use crate::bench::BenchError;
-use crate::eval::folder::FolderError;
-use crate::eval::{self, EvalError};
-use crate::judge::cache::MemoryError;
-use crate::judge::engine::EngineError;
-use crate::judge::guard::{Refusal, Side};
-use crate::judge::rubric::{IdError, RubricError, RubricProblem};
-use crate::judge::worker::{Cause, WorkerError};
-use crate::judge::{JudgeError, SelfCheck, Stored};
+use eval::folder::FolderError;
+use eval::{self, EvalError};
 use imaging::{PictureError, PictureFormat};
+use judge::cache::MemoryError;
+use judge::engine::EngineError;
+use judge::guard::{Refusal, Side};
+use judge::rubric::{IdError, RubricError, RubricProblem};
+use judge::{JudgeError, SelfCheck, Stored};
+use llama::error::LlamaError;
+use llama::worker::{Cause, WorkerError};
 
 fn s() -> String {
     "x".to_owned()
@@ -40,15 +41,16 @@ fn judges() -> Vec<Sample> {
     let side = Side::Reference;
     samples![
         memory(),
-        JudgeError::Worker(WorkerError::Closed),
+        JudgeError::Engine(WorkerError::Closed.into()),
         JudgeError::Picture(PictureError::Empty),
         JudgeError::Refused(Refusal::JudgeUntrusted),
         JudgeError::Memory(memory()),
         JudgeError::Unreadable(unreadable()),
         unreadable(),
-        JudgeError::Files(s()),
+        JudgeError::TooFewProbabilities { most: 5 },
         JudgeError::Busy { waiting: 1 },
-        WorkerError::Engine(EngineError::Cancelled),
+        WorkerError::Engine(LlamaError::Cancelled),
+        WorkerError::NotBuilt,
         WorkerError::Spawn(s()),
         died(Cause::OutOfMemory),
         died(Cause::Killed),
@@ -60,6 +62,7 @@ fn judges() -> Vec<Sample> {
         WorkerError::Lied(s()),
         WorkerError::Refused { times: 1, last: s() },
         WorkerError::Moved { before: s(), now: s() },
+        WorkerError::Files(s()),
         WorkerError::Closed,
         Refusal::TextDescribesMinor { term: s() },
         Refusal::MaybeUnder18 { side },
@@ -69,13 +72,13 @@ fn judges() -> Vec<Sample> {
 }
 
 fn engines() -> Vec<Sample> {
-    let load = |what: &str| EngineError::Load {
+    let load = |what: &str| LlamaError::Load {
         what: what.into(),
         path: path(),
         reason: s(),
     };
     samples![
-        EngineError::File {
+        LlamaError::File {
             what: s(),
             path: path(),
             reason: s()
@@ -83,27 +86,30 @@ fn engines() -> Vec<Sample> {
         load("model"),
         load("projector"),
         load("adapter"),
-        EngineError::NoBackend {
+        LlamaError::NoBackend {
             folder: path(),
             reason: s()
         },
-        EngineError::Unsuitable(s()),
-        EngineError::Context { cells: 1 },
-        EngineError::TooLong {
+        LlamaError::Unsuitable(s()),
+        LlamaError::Context { cells: 1 },
+        LlamaError::TooLong {
             what: s(),
             tokens: 2,
             limit: 1
         },
-        EngineError::NeedPixels(vec![]),
-        EngineError::Encode(1),
-        EngineError::Decode(1),
-        EngineError::NotFinite(s()),
-        EngineError::Leaks {
+        LlamaError::NeedPixels(vec![]),
+        LlamaError::Encode(1),
+        LlamaError::Decode(1),
+        LlamaError::NotFinite(s()),
+        LlamaError::Leaks {
             difference: 1.0,
             range: 9.0,
         },
+        LlamaError::Cancelled,
+        LlamaError::Protocol(s()),
         EngineError::Cancelled,
         EngineError::Protocol(s()),
+        EngineError::from(WorkerError::Closed),
     ]
 }
 
@@ -185,7 +191,7 @@ fn pictures() -> Vec<Sample> {
 }
 
 fn measuring() -> Vec<Sample> {
-    let judge = || JudgeError::Files(s());
+    let judge = || JudgeError::from(EngineError::from(WorkerError::Files(s())));
     let folder = || -> FolderError {
         let nowhere = Path::new(env!("CARGO_MANIFEST_DIR")).join("no such folder");
         eval::folder::read(&nowhere, &[]).unwrap_err()

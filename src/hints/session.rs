@@ -1,16 +1,16 @@
 use super::{Sample, samples};
+use crate::config::RootError;
+use crate::session::{JudgementRecord, ServiceError};
 use comfyui::error::ComfyError;
 use comfyui::graph::GraphError;
 use comfyui::inject::{ChoiceError, Role};
 use comfyui::knobs::InjectError;
 use comfyui::lint::{Problem, ProblemKind, Severity};
-use crate::config::RootError;
 use history::{HistoryError, ImageHash, IterationNo, SessionId};
-use crate::judge::JudgeError;
-use crate::judge::guard::Refusal;
-use crate::judge::rubric::{RubricError, RubricProblem};
 use imaging::PictureError;
-use crate::session::{JudgementRecord, ServiceError};
+use judge::JudgeError;
+use judge::guard::Refusal;
+use judge::rubric::{RubricError, RubricProblem};
 
 fn s() -> String {
     "x".to_owned()
@@ -42,7 +42,7 @@ pub fn samples() -> Vec<Sample> {
             request: s(),
             detail: s()
         }),
-        ServiceError::from(JudgeError::Files(s())),
+        ServiceError::from(JudgeError::Busy { waiting: 1 }),
         ServiceError::from(PictureError::Empty),
         ServiceError::PictureFile {
             path: s(),

@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::convert::failed;
 use super::progress;
-use types::progress::{Progress, Teller};
 use crate::session::{Caller, DEFAULT_WAIT_S, ServiceError};
 use text::outgoing;
+use types::progress::{Progress, Teller};
 
 /// Longest wait of one call, in seconds. Clients give up on silent calls, and a handle costs nothing.
 const MAX_WAIT_S: u32 = 600;

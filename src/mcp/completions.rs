@@ -4,10 +4,10 @@ use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, ErrorDa
 
 use super::prompts::CALIBRATE;
 use super::resources::PATTERNS;
-use types::hint;
-use history::{HistoryError, Session, WorkflowSource};
-use crate::judge::rubric::BUILTIN_NAMES;
 use crate::session::Service;
+use history::{HistoryError, Session, WorkflowSource};
+use judge::rubric::BUILTIN_NAMES;
+use types::hint;
 
 /// Sessions that are looked through.
 const RECENT: u32 = 500;

@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::resources::Address;
-use types::hint::Hint;
 use crate::session::hash_of;
 use text::{outgoing, outgoing_json, shortened};
+use types::hint::Hint;
 
 /// Longer results become a file and a few lines of it in some clients. In characters.
 const MAX_RESULT: usize = 48_000;

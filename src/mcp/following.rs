@@ -13,9 +13,9 @@ use rmcp::{Peer, RoleServer};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::resources::{Address, absent};
-use types::hint;
-use history::{HistoryError, SessionId, Stamp};
 use crate::session::Service;
+use history::{HistoryError, SessionId, Stamp};
+use types::hint;
 
 /// How often the history is looked at.
 const EVERY: Duration = Duration::from_secs(1);

@@ -26,8 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use text::bounded::Size;
-use types::hint;
 use text::shortened;
+use types::hint;
 
 /// How many tool calls and resource reads run at once, over all clients of a server.
 pub const MAX_RUNNING: usize = 32;

@@ -11,8 +11,8 @@ use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::service::RequestContext;
 use tokio::sync::watch;
 
-pub use types::progress::{Done, Progress};
 use text::outgoing;
+pub use types::progress::{Done, Progress};
 
 /// The whole, on the wire.
 const WHOLE: f64 = 100.0;

@@ -8,12 +8,13 @@ use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
+use crate::session::{Notebook, Noted, NotedRun, Thumbnail};
+use calibration::decided::Decided;
+use calibration::stats::mean;
 use history::{DecisionKind, RunState};
-use crate::judge::score::AxisVerdict;
-use crate::judge::verdict::{AxisResult, Flag};
+use judge::score::AxisVerdict;
+use judge::verdict::{AxisResult, Flag};
 use text::secrets::{Secrets, masked_input};
-use crate::session::stats::mean;
-use crate::session::{Decided, Notebook, Noted, NotedRun, Thumbnail};
 
 /// Everything that the page shows.
 #[derive(Debug, Clone, Serialize)]

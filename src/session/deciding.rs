@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::advice::{Step, advise};
-use super::decided::{Decided, Pair, kept_before, pairs};
-use super::decision_log::{DecisionLog, UnreadableRecords};
 use super::records;
 use super::{Service, ServiceError};
+use calibration::advice::{Step, advise};
+use calibration::decided::{Decided, Pair, kept_before, pairs};
+use calibration::decision_log::{DecisionLog, UnreadableRecords};
 use history::{IterationNo, JudgeHash, JudgementId, NewDecision, Session, SessionId, Span};
 use types::progress::Teller;
 
@@ -111,7 +111,7 @@ impl Service {
     pub(super) async fn decisions(&self, session: &Session, judge: &JudgeHash) -> Result<Decisions, ServiceError> {
         let standing = self.store.standing(&session.id, judge, WINDOW).await?;
         let at_work = self.at_work.of(&session.id);
-        let mut made = Decisions::of(DecisionLog::of(&standing, WINDOW));
+        let mut made = Decisions::of(records::log_of(&standing, WINDOW));
         for (n, _) in standing.undecided.into_iter().take(BACKLOG) {
             if at_work.contains(&n) {
                 continue;
@@ -157,7 +157,7 @@ impl Service {
     ) -> Result<(Decisions, bool), ServiceError> {
         let standing = self.store.standing(&session.id, judge, WINDOW).await?;
         let at_work = self.at_work.of(&session.id);
-        let mut made = Decisions::of(DecisionLog::of(&standing, WINDOW));
+        let mut made = Decisions::of(records::log_of(&standing, WINDOW));
         let mut since = standing.newest;
         let mut earlier_asked = 0;
         let mut undecided: Vec<(IterationNo, JudgementId)> = standing.undecided.into_iter().take(BACKLOG).collect();
@@ -305,7 +305,7 @@ impl Service {
                 .decisions_of(&session.id, Span::Between(call.about, call.about))
                 .await?;
             let standing = recorded.iter().rfind(|d| d.content.judge == judge);
-            decisions.extend(standing.and_then(|decision| Decided::read(decision).ok()));
+            decisions.extend(standing.and_then(|decision| records::decided(decision).ok()));
         }
         let facts = self.facts(session, Some(&judge)).await?;
         let step = advise(&facts).step;

@@ -3,19 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::records::Unreadable;
+use crate::config::RootError;
 use comfyui::error::ComfyError;
 use comfyui::graph::GraphError;
 use comfyui::inject::ChoiceError;
 use comfyui::knobs::InjectError;
 use comfyui::lint::{self, Problem};
-use crate::config::RootError;
 use history::{HistoryError, ImageHash, IterationNo, PromptId, SessionId};
-use crate::judge::JudgeError;
-use crate::judge::guard::Refusal;
-use crate::judge::rubric::RubricError;
 use imaging::PictureError;
+use judge::JudgeError;
+use judge::guard::Refusal;
+use judge::rubric::RubricError;
 use text::Foreign;
+use types::Unreadable;
 
 /// A call that could not be answered. `Display` says what failed and the state things are in,
 /// [`ServiceError::hint`] what to do next.

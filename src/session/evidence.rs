@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decided::{JudgedSeeds, Pair};
 use super::deciding::Deciding;
-use super::decision_log::{RecordId, UnreadableRecords};
 use super::judge_plan::rubric_of;
 use super::pictured::Pictured;
 use super::question::is_seedless;
 use super::records::{DirectAnswer, JudgementRecord};
-use super::stats::Sample;
 use super::{Service, ServiceError};
+use calibration::decided::{JudgedSeeds, Pair};
+use calibration::decision_log::{RecordId, UnreadableRecords};
+use calibration::stats::Sample;
 use history::{ImageHash, JudgeHash, NewComparison, Session, Span};
-use crate::judge::score::AxisVerdict;
-use crate::judge::verdict::{Verdict, Versus};
-use crate::judge::{Call, guard};
+use judge::score::AxisVerdict;
+use judge::verdict::{Verdict, Versus};
+use judge::{Call, guard};
 
 /// The judged seeds of an iteration, with their verdicts.
 #[derive(Default)]

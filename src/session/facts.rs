@@ -1,12 +1,12 @@
 //! What advice on a session is given on, read from the history.
 
-use super::advice::{Blind, Facts, Scored, Standing};
 use super::deciding::WINDOW;
-use super::decision_log::RecordId;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
+use calibration::advice::{Blind, Facts, Scored, Standing};
+use calibration::decision_log::RecordId;
 use history::{JudgeHash, Session, Span};
-use crate::judge::average::averaged;
+use judge::average::averaged;
 
 impl Service {
     /// What advice on a session is given on, with the decisions that are not recorded yet.

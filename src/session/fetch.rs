@@ -10,8 +10,8 @@ use comfyui::outputs::Media;
 use comfyui::record::Finished;
 use history::{PromptId, RunImage};
 use imaging::PictureError;
-use types::progress::{Progress, Teller};
 use text::Foreign;
+use types::progress::{Progress, Teller};
 
 /// Most pictures that are fetched of one run.
 pub const MAX_PICTURES: usize = 64;

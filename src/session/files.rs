@@ -8,12 +8,12 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Service, ServiceError};
-use comfyui::graph::{Graph, GraphError, Wrapped};
 use crate::config::{Opened, RootError, Roots, RubricChoice};
-use history::{ImageHash, Verify, WorkflowSource};
-use crate::judge::rubric::{BUILTIN_NAMES, Extends, Rubric, RubricError, RubricProblem, RubricSource, RubricText};
-use imaging::{Limits, Picture, PictureError, decode};
+use comfyui::graph::{Graph, GraphError, Wrapped};
 use files::regular;
+use history::{ImageHash, Verify, WorkflowSource};
+use imaging::{Limits, Picture, PictureError, decode};
+use judge::rubric::{BUILTIN_NAMES, Extends, Rubric, RubricError, RubricProblem, RubricSource, RubricText};
 
 /// Larger rubrics are not read.
 const MAX_TEXT: u64 = 1 << 20;

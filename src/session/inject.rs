@@ -19,9 +19,9 @@ use comfyui::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
 use comfyui::lint::{self, Problem, Severity};
 use comfyui::object_info::ObjectInfo;
 use comfyui::replacements;
-use types::hint;
 use history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
-use crate::judge::guard::{self, Refusal};
+use judge::guard::{self, Refusal};
+use types::hint;
 
 /// What to write where. Without a session a new one is opened.
 #[derive(Clone, Debug, Default)]

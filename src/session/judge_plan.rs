@@ -7,7 +7,7 @@ use super::pictured::Pictured;
 use super::queue::RunReport;
 use super::{Service, ServiceError, records, target};
 use history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId};
-use crate::judge::rubric::{AxisId, Rubric};
+use judge::rubric::{AxisId, Rubric};
 
 /// The pictures that the judged ones are compared with directly.
 pub(super) struct Incumbent {

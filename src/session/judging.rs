@@ -14,10 +14,10 @@ use super::queue::RunReport;
 use super::records::JudgementRecord;
 use super::{Caller, HandOver, Service, ServiceError};
 use history::{ImageHash, Iteration, IterationNo, Session, SessionId};
-use crate::judge::guard;
-use crate::judge::rubric::Rubric;
-use crate::judge::verdict::{Verdict, Versus};
-use crate::judge::{Call, JudgeError, Pair, Target};
+use judge::guard;
+use judge::rubric::Rubric;
+use judge::verdict::{Verdict, Versus};
+use judge::{Call, JudgeError, Pair, Target};
 use types::progress::{Progress, Teller};
 
 /// What to judge: two files, a session's iteration, or a reference alone.

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use history::{HistoryError, ImageHash, JudgeHash, JudgeStateKind, ReferenceKey, RubricHash, Store};
-use crate::judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered};
+use judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered};
 
 /// Keeps frozen values and scales in the history's database.
 pub struct HistoryMemory(pub Store);

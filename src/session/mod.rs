@@ -1,11 +1,7 @@
 //! The one seam: prepares, runs, judges and records. Above it only words for clients, below it
 //! the modules that do not know each other.
 
-pub mod advice;
-pub mod decide;
-mod decided;
 mod deciding;
-mod decision_log;
 mod error;
 mod evidence;
 mod facts;
@@ -29,7 +25,6 @@ mod run;
 mod seeds;
 mod sharing;
 mod show;
-pub mod stats;
 mod target;
 mod texts;
 mod uploads;
@@ -41,15 +36,15 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::{Roots, RubricChoice};
 use comfyui::client::Client;
 use comfyui::runs::{RunConfig, Runner};
-use crate::config::{Roots, RubricChoice};
 use history::Store;
-use crate::judge::Judge;
-use crate::judge::cache::Memory;
-use crate::judge::protocol::Evidence;
-use crate::judge::rubric::Rubric;
-use crate::judge::worker::WorkerConfig;
+use judge::Judge;
+use judge::cache::Memory;
+use judge::engine::Engine;
+use judge::protocol::Evidence;
+use judge::rubric::Rubric;
 
 pub use error::ServiceError;
 pub use fetch::MAX_PICTURES;
@@ -62,9 +57,7 @@ pub use overview::{AdviceView, AxisView, IterationView, Overview, OverviewReques
 pub use question::{Asked, Candidate, Planned, Question};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 
-pub use decided::{Decided, Detail};
 pub use deciding::Outcome;
-pub use decision_log::{RecordId, UnreadableRecords};
 pub use records::JudgementRecord;
 pub use sharing::{HandOver, Policy, Side};
 pub use show::{MAX_SENT, Previews, hash_of};
@@ -89,8 +82,8 @@ pub struct Parts {
     pub comfy: Client,
     /// How runs are followed.
     pub runs: RunConfig,
-    /// The judge process.
-    pub worker: WorkerConfig,
+    /// The judge's engine.
+    pub engine: Arc<dyn Engine>,
     /// What stands before the judge's question; nothing for what was fitted for the judge.
     pub evidence: Option<Evidence>,
     /// What may be read.
@@ -142,7 +135,7 @@ impl Service {
     pub fn new(parts: Parts) -> Self {
         let memory: Arc<dyn Memory> = Arc::new(memory::HistoryMemory(parts.store.clone()));
         Self {
-            judge: Arc::new(Judge::new(parts.worker, parts.evidence, memory)),
+            judge: Arc::new(Judge::new(parts.engine, parts.evidence, memory)),
             runner: Runner::new(parts.comfy.clone(), parts.runs),
             sharing: Arc::new(Sharing::new(parts.gpu_sharing, parts.comfy.clone())),
             client: parts.comfy,

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::advice::advise;
-use super::decided::{Decided, newest};
-use super::decision_log::RecordId;
 use super::judge_plan::rubric_of;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
+use calibration::advice::advise;
+use calibration::decided::{Decided, newest};
+use calibration::decision_log::RecordId;
 use history::{ImageHash, Iteration, JudgeHash, Judgement, Run, RunState, Session, Span};
-use crate::judge::average::averaged;
-use crate::judge::rubric::Rubric;
-use crate::judge::verdict::Verdict;
 use imaging::preview;
-use types::progress::{Meter, Teller};
-use text::secrets::Secrets;
+use judge::average::averaged;
+use judge::rubric::Rubric;
+use judge::verdict::Verdict;
 use text::capitalised;
+use text::secrets::Secrets;
+use types::progress::{Meter, Teller};
 
 /// A picture, small enough for a page.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,8 +15,8 @@ use history::{
     self, GraphHash, ImageHash, IterationNo, NewSession, RunState, Session, SessionChange, SessionId, SessionRubric,
     WorkflowSource,
 };
-use crate::judge::rubric::Rubric;
 use imaging::Picture;
+use judge::rubric::Rubric;
 
 /// What a new session is opened with.
 pub(super) struct Opening {

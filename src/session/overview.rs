@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::advice::{Advice, Facts, Step, advise};
-use super::decided::{Decided, newest};
-use super::decision_log::RecordId;
 use super::judge_plan::rubric_of;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
+use calibration::advice::{Advice, Facts, Step, advise};
+use calibration::decided::{Decided, newest};
+use calibration::decision_log::RecordId;
 use history::{Iteration, JudgeHash, Judgement, Run, RunImage, Session, SessionSummary, Span, TrendRow};
-use crate::judge::average::averaged;
-use crate::judge::verdict::{AxisResult, Verdict};
+use judge::average::averaged;
+use judge::verdict::{AxisResult, Verdict};
 use types::progress::Progress;
 
 /// Sessions, or rows of a trend, on one page.
@@ -183,7 +183,7 @@ impl Service {
             if Some(&decision.content.judge) != judge {
                 continue;
             }
-            match Decided::read(&decision) {
+            match super::records::decided(&decision) {
                 Ok(decided) => found.push(decided),
                 Err(error) => facts.unreadable.add(RecordId::Decision(decision.id), error),
             }

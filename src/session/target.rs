@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::ServiceError;
-use crate::judge::guard;
-use crate::judge::protocol::NOT_VISIBLE;
-use crate::judge::rubric::{AxisId, Rubric};
+use judge::guard;
+use judge::protocol::NOT_VISIBLE;
+use judge::rubric::{AxisId, Rubric};
 
 /// Most characters of what is written by hand about an axis of the reference.
 const MAX_TARGET: usize = 120;

@@ -13,12 +13,10 @@ use super::{HandOver, RENDERED_KIB, Service, ServiceError};
 use comfyui::graph::Graph;
 use comfyui::inject::Role;
 use comfyui::knobs::with_seed;
-use types::hint;
-use history::{
-    Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, Timestamp,
-};
-use types::progress::{Progress, Teller};
+use history::{Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, Timestamp};
 use tokio_util::sync::CancellationToken;
+use types::hint;
+use types::progress::{Progress, Teller};
 
 /// How many lost runs of a seed are looked for before a new one is sent, the newest first.
 const LOOKED_FOR: usize = 3;

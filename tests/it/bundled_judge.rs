@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use prompt_calibrator::eval::report::Report;
+use eval::report::Report;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

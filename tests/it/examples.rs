@@ -12,8 +12,8 @@ use comfyui::graph::Graph;
 use comfyui::inject::{Role, find};
 use comfyui::lint;
 use comfyui::object_info::ObjectInfo;
+use judge::rubric::{self, RubricError, RubricProblem};
 use prompt_calibrator::config::{Config, Environment, PREFIX, Settings};
-use prompt_calibrator::judge::rubric::{self, RubricError, RubricProblem};
 use scenes::{ATTRIBUTES, Scene};
 use serde_json::{Value, json};
 

@@ -11,16 +11,16 @@ use std::path::Path;
 
 use source::{Named, Placed, Source, Token, declared, names, sources};
 
-/// What each module of the program may name: other modules of it, and our crates. A module that became a crate keeps its name.
-/// `hints` is a test.
-const MODULES: [(&str, &[&str]); 13] = [
-    ("bench", &["imaging", "judge", "scenes", "types"]),
+/// What each module of the program may name: other modules of it, and our crates. `hints` is a test.
+const MODULES: [(&str, &[&str]); 11] = [
+    ("bench", &["imaging", "judge", "llama", "scenes", "types"]),
     ("bundled", &["files"]),
     (
         "cli",
         &[
             "bench",
             "bundled",
+            "calibration",
             "clients",
             "comfyui",
             "config",
@@ -30,6 +30,7 @@ const MODULES: [(&str, &[&str]); 13] = [
             "hub",
             "imaging",
             "judge",
+            "llama",
             "mcp",
             "processor",
             "report",
@@ -42,11 +43,10 @@ const MODULES: [(&str, &[&str]); 13] = [
     ),
     ("clients", &["config", "files", "types"]),
     ("config", &["files", "hub", "types"]),
-    ("eval", &["files", "imaging", "judge", "scenes", "text", "types"]),
-    ("judge", &["files", "imaging", "scenes", "text", "types"]),
     (
         "mcp",
         &[
+            "calibration",
             "history",
             "imaging",
             "judge",
@@ -58,11 +58,19 @@ const MODULES: [(&str, &[&str]); 13] = [
         ],
     ),
     ("processor", &[]),
-    ("report", &["history", "judge", "session", "text"]),
+    ("report", &["calibration", "history", "judge", "session", "text"]),
     (
         "session",
         &[
-            "comfyui", "config", "files", "history", "imaging", "judge", "text", "types",
+            "calibration",
+            "comfyui",
+            "config",
+            "files",
+            "history",
+            "imaging",
+            "judge",
+            "text",
+            "types",
         ],
     ),
     ("signals", &[]),
@@ -70,12 +78,19 @@ const MODULES: [(&str, &[&str]); 13] = [
 ];
 
 /// Which of our crates may need which, but for their tests.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 12] = [
+    ("calibration", &["judge", "types"]),
     ("comfyui", &["imaging", "text", "types"]),
+    (
+        "eval",
+        &["calibration", "files", "imaging", "judge", "scenes", "text", "types"],
+    ),
     ("files", &[]),
     ("history", &["text", "types"]),
     ("hub", &["files", "text", "types"]),
     ("imaging", &["text", "types"]),
+    ("judge", &["files", "imaging", "text", "types"]),
+    ("llama", &["files", "imaging", "judge", "types"]),
     ("scenes", &[]),
     ("text", &[]),
     ("types", &["text"]),
@@ -95,12 +110,12 @@ const BELONGS: [(&[&str], &[&str], &str); 7] = [
     ),
     (
         &["llama_cpp_2", "llama_cpp_sys_2"],
-        &["src/judge/engine/llama/", "crates/llama/"],
+        &["crates/llama/"],
         "what is unsafe or of one engine stays with that engine",
     ),
     (
         &["rusqlite"],
-        &["crates/history/"],
+        &["crates/history/", "crates/types/src/sqlite.rs"],
         "whoever else needs rows asks the store",
     ),
     (
@@ -115,21 +130,22 @@ const BELONGS: [(&[&str], &[&str], &str); 7] = [
     ),
     (
         &["comfy_table"],
-        &["src/cli/show.rs", "src/eval/table.rs"],
+        &["src/cli/show.rs", "crates/eval/src/table.rs"],
         "tables are drawn in one place",
     ),
 ];
 
 /// What is left of what the rules forbid: the rule, the file, in how many lines. It may only become shorter.
-const EXCEPTIONS: [(&str, &str, usize); 12] = [
+const EXCEPTIONS: [(&str, &str, usize); 11] = [
     ("environment", "src/cli/setup.rs", 1),
-    ("libraries", "src/judge/worker/child.rs", 2),
-    ("modules", "src/eval/looping.rs", 1),
+    // The judge that answers in JSON, which `eval` has for comparison, is timed too.
+    ("modules", "src/bench/mod.rs", 1),
+    // Which lines of the log are the engine's.
     ("modules", "src/telemetry.rs", 1),
     // A conversation at the terminal.
     ("printing", "src/cli/init/mod.rs", 2),
     // The frames of the judge's process.
-    ("printing", "src/judge/worker/child.rs", 1),
+    ("printing", "crates/llama/src/cpp/child.rs", 1),
     ("seam", "src/mcp/call.rs", 1),
     ("seam", "src/mcp/completions.rs", 4),
     ("seam", "src/mcp/following.rs", 2),

@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use text::bounded::{self, Size, Unread};
 pub use error::GraphError;
 pub use picture::PictureKind;
+use text::bounded::{self, Size, Unread};
 pub use wrapped::Wrapped;
 
 /// The largest workflow that is read as text, in bytes; few have 1 MB.

@@ -38,11 +38,11 @@ use serde_json::Value;
 
 use super::graph::{Graph, InputValue, NodeId};
 use super::object_info::ObjectInfo;
-use text::Foreign;
 pub use choice::ChoiceError;
 pub use picture::{Pictures, ShownBy, pictures};
 pub use proof::{Proof, ProofError, prove};
 pub use report::{kept_seeds, reason, report};
+use text::Foreign;
 
 /// The class of the companion node that marks where prompt and seed go.
 pub const RECEPTOR_CLASS: &str = "CalibratorPromptReceptor";

@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use super::graph::{Graph, InputValue, Node, NodeId};
 use super::inject::{Finding, Place, Role, Roles};
 use super::object_info::{InputKind, ObjectInfo};
-use text::{Foreign, shortened};
 pub use error::InjectError;
 use target::{Target, check};
+use text::{Foreign, shortened};
 
 /// What to write into a graph.
 #[derive(Clone, Debug, Default, PartialEq)]

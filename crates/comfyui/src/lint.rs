@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::graph::{Graph, InputValue, Node, NodeId};
 use super::object_info::{InputKind, InputSpec, Lookup, NodeSpec, ObjectInfo};
 use super::outputs;
-use text::secrets::{MASK, masked_input};
 use text::Foreign;
+use text::secrets::{MASK, masked_input};
 pub use words::{in_words, notes, remedies};
 
 /// How bad a problem is.

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::error::{NodeProblem, ProblemKind};
-use text::secrets::Secrets;
 use text::Foreign;
+use text::secrets::Secrets;
 
 /// Longest message kept of a server, in characters: a refused choice may list thousands of files.
 const MESSAGE_CHARS: usize = 400;

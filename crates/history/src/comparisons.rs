@@ -4,11 +4,11 @@ use rusqlite::{Row, named_params};
 use serde_json::Value;
 
 use super::error::Result;
-use super::ids::{ComparisonId, ImageHash, IterationNo, JudgeHash, SessionId};
 use super::iterations;
 use super::runs::Seed;
 use super::store::{Json, Store};
 use super::time::Timestamp;
+use types::{ComparisonId, ImageHash, IterationNo, JudgeHash, SessionId};
 
 /// A direct comparison to be recorded.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,83 +1,18 @@
 //! What was decided about iterations, and what it was decided from.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use types::DecisionKind;
 
 use super::error::Result;
-use super::ids::{DecisionId, IterationNo, JudgeHash, JudgementId, SessionId};
 use super::iterations;
 use super::judgements;
+use super::rows::{Judgement, Span};
 use super::runs::Seed;
 use super::sessions;
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use super::rows::{Judgement, Span};
-
-/// What was decided about an iteration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DecisionKind {
-    /// The first that this judge scored: there was nothing to compare with.
-    First,
-    /// Better than what it was compared with.
-    Keep,
-    /// Not better.
-    Revert,
-    /// Undecided until there are more seeds.
-    MoreSeeds,
-    /// Better on one seed, which is no verdict.
-    TentativeKeep,
-    /// Not better on one seed, which is no verdict.
-    TentativeRevert,
-}
-
-impl DecisionKind {
-    /// Every kind.
-    pub const ALL: [Self; 6] = [
-        Self::First,
-        Self::Keep,
-        Self::Revert,
-        Self::MoreSeeds,
-        Self::TentativeKeep,
-        Self::TentativeRevert,
-    ];
-
-    /// Its name, as it is stored and shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::Keep => "keep",
-            Self::Revert => "revert",
-            Self::MoreSeeds => "more_seeds",
-            Self::TentativeKeep => "tentative_keep",
-            Self::TentativeRevert => "tentative_revert",
-        }
-    }
-
-    /// Whether the iteration is what later ones are compared with. One seed that leans to it is enough for that, or a
-    /// session of single seeds would never get away from its first iteration.
-    pub fn takes_over(self) -> bool {
-        matches!(self, Self::First | Self::Keep | Self::TentativeKeep)
-    }
-}
-
-impl ToSql for DecisionKind {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.as_str()))
-    }
-}
-
-impl FromSql for DecisionKind {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let text = value.as_str()?;
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(FromSqlError::InvalidType)
-    }
-}
+use types::{DecisionId, IterationNo, JudgeHash, JudgementId, SessionId};
 
 /// A decision to be recorded.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::ids::{ImageHash, InvalidId, IterationNo, JudgementId, PromptId, SessionId};
 use super::state::RunState;
+use types::{ImageHash, InvalidId, IterationNo, JudgementId, PromptId, SessionId};
 
 /// The answer of every call on the history.
 pub type Result<T> = std::result::Result<T, HistoryError>;

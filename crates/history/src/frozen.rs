@@ -5,10 +5,10 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use serde_json::Value;
 
 use super::error::Result;
-use super::ids::{JudgeHash, RubricHash};
+use super::rows::{Frozen, ReferenceKey};
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use super::rows::{Frozen, ReferenceKey};
+use types::{JudgeHash, RubricHash};
 
 /// What is known of a judge whatever the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

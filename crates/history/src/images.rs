@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::{HistoryError, Result};
-use super::ids::ImageHash;
 use super::store::{Store, blocking};
+use types::ImageHash;
 
 /// What a file is called while it is written, behind a UUID.
 const PARTIAL: &str = "partial";

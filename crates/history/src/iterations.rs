@@ -3,11 +3,11 @@
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::error::{HistoryError, Result};
-use super::ids::{IterationNo, SessionId};
+use super::rows::{Iteration, NewIteration, Span};
 use super::sessions;
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use super::rows::{Iteration, NewIteration, Span};
+use types::{IterationNo, SessionId};
 
 impl Store {
     /// Adds an iteration and gives it the session's next number. Two processes never get the same one.

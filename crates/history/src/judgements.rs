@@ -3,11 +3,11 @@
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::error::{HistoryError, Result};
-use super::ids::{ImageHash, IterationNo, JudgeHash, JudgementId, SessionId};
+use super::rows::{Judgement, NewJudgement};
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use super::rows::{Judgement, NewJudgement};
 use super::{iterations, runs, sessions};
+use types::{ImageHash, IterationNo, JudgeHash, JudgementId, SessionId};
 
 impl Store {
     /// Records a judgement, of a session or of two loose images. Judging again adds another; nothing is written over.

@@ -12,12 +12,12 @@ mod db;
 mod decisions;
 mod error;
 mod frozen;
-mod ids;
 mod images;
 mod iterations;
 mod judgements;
 mod prune;
 mod read_back;
+mod rows;
 mod runs;
 mod schema;
 mod sessions;
@@ -26,29 +26,29 @@ mod store;
 mod time;
 mod transfer;
 mod trend;
-mod rows;
 
 #[cfg(test)]
 mod tests;
 
 pub use comparisons::{DirectComparison, NewComparison};
-pub use decisions::{Decision, DecisionKind, JudgedRun, NewDecision, Standing, TookOver};
+pub use decisions::{Decision, JudgedRun, NewDecision, Standing, TookOver};
 pub use error::{HistoryError, Result, Trouble};
 pub use frozen::JudgeStateKind;
-pub use ids::{
-    ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,
-    RubricHash, SessionId,
-};
 pub use images::{FileFormat, ImageStore, StoredImage, Verify};
 pub use prune::Pruned;
 pub use read_back::Payload;
+pub use rows::{
+    Change, Frozen, Iteration, Judgement, NewIteration, NewJudgement, NewRun, NewSession, ReferenceKey, Run, RunImage,
+    Session, SessionChange, SessionRubric, SessionSummary, Span, WorkflowSource,
+};
 pub use sessions::Stamp;
 pub use state::{RunState, RunUpdate};
 pub use store::Store;
 pub use time::Timestamp;
 pub use transfer::{Line, check_whole, rename_images};
 pub use trend::{RunCounts, TrendRow, TrendScore};
-pub use rows::{
-    Change, Frozen, Iteration, Judgement, NewIteration, NewJudgement, NewRun, NewSession, ReferenceKey, Run, RunImage,
-    Session, SessionChange, SessionRubric, SessionSummary, Span, WorkflowSource,
+pub use types::DecisionKind;
+pub use types::{
+    ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,
+    RubricHash, SessionId,
 };

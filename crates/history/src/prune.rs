@@ -8,10 +8,10 @@ use std::time::Duration;
 use rusqlite::Transaction;
 
 use super::error::{HistoryError, Result};
-use super::ids::{ImageHash, SessionId};
 use super::sessions;
 use super::store::{Store, blocking};
 use super::time::Timestamp;
+use types::{ImageHash, SessionId};
 
 /// What pruning removes, or would remove.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -7,11 +7,11 @@ use super::comparisons::comparison_row;
 use super::decisions::decision_row;
 use super::error::{HistoryError, Result};
 use super::frozen::frozen_row;
-use super::ids::SessionId;
 use super::iterations::iteration_row;
 use super::judgements::judgement_row;
 use super::runs::{Seed, image_row, run_row};
 use super::sessions::{session_row, summary_of};
+use types::SessionId;
 
 /// What the history keeps as JSON for others, who alone know what it means.
 #[derive(Debug, Clone, Copy)]

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ids::{GraphHash, ImageHash, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, SessionId};
 use super::state::RunState;
 use super::time::Timestamp;
+use types::{GraphHash, ImageHash, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, SessionId};
 
 /// Where a session's workflow came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

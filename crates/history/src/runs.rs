@@ -4,12 +4,12 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::error::{HistoryError, Result};
-use super::ids::{ImageHash, IterationNo, PromptId, SessionId};
+use super::rows::{NewRun, Run, RunImage};
 use super::state::{RunState, RunUpdate};
 use super::store::Store;
 use super::time::Timestamp;
-use super::rows::{NewRun, Run, RunImage};
 use super::{iterations, sessions};
+use types::{ImageHash, IterationNo, PromptId, SessionId};
 
 impl Store {
     /// The run of this iteration and seed that is finished, or open on this server; where there is none, a new one is written down as

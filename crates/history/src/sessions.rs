@@ -3,10 +3,10 @@
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::error::{HistoryError, Result};
-use super::ids::SessionId;
+use super::rows::{NewSession, Session, SessionChange, SessionRubric, SessionSummary};
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use super::rows::{NewSession, Session, SessionChange, SessionRubric, SessionSummary};
+use types::SessionId;
 
 /// A state of the history: two that are equal show the same.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::db;
 use super::error::{HistoryError, Result};
-use super::ids::SessionId;
 use super::images::ImageStore;
+use types::SessionId;
 
 /// How long a call waits for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -12,15 +12,15 @@ use rusqlite::{Transaction, params_from_iter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::decisions::DecisionKind;
 use super::error::{HistoryError, Result};
-use super::ids::{ImageHash, SessionId};
 use super::read_back::{self, Payload};
 use super::schema::VERSION;
 use super::sessions;
 use super::store::Store;
 use super::time::Timestamp;
 use text::secrets::{self, Secrets};
+use types::DecisionKind;
+use types::{ImageHash, SessionId};
 
 /// What an exported file calls itself.
 const FORMAT: &str = "prompt-calibrator session";

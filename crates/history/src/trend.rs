@@ -6,14 +6,14 @@ use rusqlite::Transaction;
 use serde::Serialize;
 
 use super::error::Result;
-use super::ids::{IterationNo, JudgeHash, SessionId};
 use super::iterations;
+use super::rows::Span;
 use super::sessions;
 use super::state::RunState;
 use super::store::Store;
 use super::time::Timestamp;
-use super::rows::Span;
 use text::shortened;
+use types::{IterationNo, JudgeHash, SessionId};
 
 /// How many characters of a positive prompt a row shows.
 const EXCERPT: usize = 160;

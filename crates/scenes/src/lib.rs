@@ -27,6 +27,3 @@ pub use kinds::{Mark, Pattern, Shape, Texture};
 pub use sample::{Rng, rng};
 pub use scene::{Figure, Scene};
 pub use tone::Hue;
-
-/// The rubric whose axes are the attributes, as a rubric file of Prompt Calibrator.
-pub const RUBRIC: &str = include_str!("../rubric.toml");

@@ -212,7 +212,7 @@ fn a_seed_means_the_same_scene_everywhere() {
 
 #[test]
 fn the_rubric_has_an_axis_for_every_attribute_in_order() {
-    let ids: Vec<&str> = scenes::RUBRIC
+    let ids: Vec<&str> = include_str!("../../judge/src/rubrics/scenes.toml")
         .split("[[axis]]\nid = \"")
         .skip(1)
         .filter_map(|rest| rest.split('"').next())

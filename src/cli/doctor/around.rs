@@ -3,11 +3,11 @@
 use super::check::{Check, Health};
 use super::limit::{QUICK, quick};
 use crate::clients::{self, Standing};
+use crate::config::{Config, Environment, Source};
+use crate::session::Service;
 use comfyui::discover::{LIKELY_PORTS, discover};
 use comfyui::error::ComfyError;
 use comfyui::inject::RECEPTOR_CLASS;
-use crate::config::{Config, Environment, Source};
-use crate::session::Service;
 
 pub fn settings(config: &Config) -> Check {
     let set = config.explain().into_iter().filter(|e| e.source != Source::Default);

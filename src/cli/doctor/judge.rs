@@ -8,23 +8,24 @@ use crate::bench::Pictures;
 use crate::cli::error::Result;
 use crate::cli::show;
 use crate::config::Config;
-use crate::judge::bank::bank;
-use crate::judge::engine::{EngineInfo, Layout};
-use crate::judge::memory::{GgufError, Head, Shape, ShapeError};
-use crate::judge::protocol;
-use crate::judge::rubric::Rubric;
-use crate::judge::score::AxisVerdict;
-use crate::judge::verdict::Verdict;
-use crate::judge::{Call, Pair};
-use imaging::{Limits, Picture, decode};
-use types::progress::Teller;
 use crate::session::Service;
+use imaging::{Limits, Picture, decode};
+use judge::bank::bank;
+use judge::engine::{EngineInfo, Layout};
+use judge::protocol;
+use judge::rubric::Rubric;
+use judge::score::AxisVerdict;
+use judge::verdict::Verdict;
+use judge::{Call, Pair};
+use llama::Llama;
+use llama::memory::{GgufError, Head, Shape, ShapeError};
+use types::progress::Teller;
 
 const PULL: &str = "prompt-calibrator models pull 8b (models list shows the others and what fits), or give two files with --model and --mmproj.";
 
 /// Looks into the judge's files, and says whether it is worth loading them. What is well is told when it is loaded.
-pub fn files(service: &Service, mut tell: impl FnMut(Check)) -> bool {
-    match service.judge().shape() {
+pub fn files(engine: &Llama, mut tell: impl FnMut(Check)) -> bool {
+    match engine.shape() {
         Ok(shape) => {
             if let Some(mismatch) = shape.mismatch() {
                 tell(Check::missing(
@@ -37,7 +38,7 @@ pub fn files(service: &Service, mut tell: impl FnMut(Check)) -> bool {
             true
         }
         Err(error) => {
-            let (check, hopeless) = unread(service, &error);
+            let (check, hopeless) = unread(engine, &error);
             tell(check);
             !hopeless
         }
@@ -45,7 +46,13 @@ pub fn files(service: &Service, mut tell: impl FnMut(Check)) -> bool {
 }
 
 /// Checks the judge, as far as it goes and there is time, and says which work it was set up for.
-pub async fn check(service: &Service, config: &Config, limit: &Limit, mut tell: impl FnMut(Check)) -> Option<Layout> {
+pub async fn check(
+    service: &Service,
+    engine: &Llama,
+    config: &Config,
+    limit: &Limit,
+    mut tell: impl FnMut(Check),
+) -> Option<Layout> {
     let cancel = &limit.cancel;
     let (teller, updates) = Teller::new();
     let advice = format!(
@@ -65,7 +72,7 @@ pub async fn check(service: &Service, config: &Config, limit: &Limit, mut tell: 
         }
     };
     tell(model(&info, config));
-    if let Ok(shape) = service.judge().shape() {
+    if let Ok(shape) = engine.shape() {
         tell(Check::ok("projector", belongs(shape)));
     }
     let rubric = match service.default_rubric().await {
@@ -107,7 +114,7 @@ pub async fn check(service: &Service, config: &Config, limit: &Limit, mut tell: 
 }
 
 /// What is wrong with a file, and whether llama.cpp cannot make anything of it either.
-fn unread(service: &Service, error: &ShapeError) -> (Check, bool) {
+fn unread(engine: &Llama, error: &ShapeError) -> (Check, bool) {
     let path = match error {
         ShapeError::File(
             GgufError::Unread { path, .. }
@@ -117,7 +124,7 @@ fn unread(service: &Service, error: &ShapeError) -> (Check, bool) {
         )
         | ShapeError::Lacks { path, .. } => path,
     };
-    let what = service.judge().role_of(path);
+    let what = engine.role_of(path);
     let fix = match error {
         ShapeError::File(GgufError::CutOff { .. } | GgufError::NotGguf { .. } | GgufError::SomethingElse { .. }) => {
             "The download is not complete, or is something else: get the file again (models verify checks those that models pull fetched)."

@@ -5,27 +5,28 @@ use serde_json::json;
 use super::check::{Check, Health};
 use super::limit::{Limit, QUICK};
 use crate::cli::show;
-use crate::judge::JudgeError;
-use crate::judge::engine::llama::{Backends, Unused};
-use crate::judge::engine::{Buffer, BufferKind, GpuMemory, Layout};
-use crate::judge::memory::{Need, Part};
 use crate::processor;
 use crate::session::Service;
+use judge::engine::{GpuMemory, Layout};
+use llama::Llama;
+use llama::machine::{Backends, Buffer, BufferKind, Unused};
+use llama::memory::{Need, Part};
+use llama::worker::WorkerError;
 
 /// What the judge process finds, before anything is loaded.
 pub struct Machine {
-    backends: Result<Backends, JudgeError>,
+    backends: Result<Backends, WorkerError>,
     gpus: Vec<GpuMemory>,
     /// Free main memory in bytes, where the system says.
     main: Option<u64>,
     limit: Limit,
 }
 
-pub async fn look(service: &Service) -> Machine {
+pub async fn look(engine: &Llama) -> Machine {
     let limit = Limit::new(QUICK);
     let asked = async {
-        let backends = service.judge().backends(&limit.cancel).await;
-        (backends, service.judge().gpus(&limit.cancel).await.unwrap_or_default())
+        let backends = engine.backends(&limit.cancel).await;
+        (backends, engine.gpus_now(&limit.cancel).await.unwrap_or_default())
     };
     let (backends, gpus) = limit.over(asked).await;
     Machine {
@@ -101,10 +102,10 @@ impl Machine {
     }
 
     /// What the judge needs, part by part, beside what there is; nothing where its shape is not known.
-    pub fn memory(&self, service: &Service, layout: Option<&Layout>, held: &[Buffer]) -> Option<Check> {
-        let (placement, need) = service.judge().plan(&self.gpus, layout).ok()?;
+    pub fn memory(&self, engine: &Llama, layout: Option<&Layout>, held: &[Buffer]) -> Option<Check> {
+        let (placement, need) = engine.plan(&self.gpus, layout).ok()?;
         let free: u64 = self.gpus.iter().map(|gpu| gpu.free).sum();
-        let layers = service.judge().shape().ok()?.text.layers.len();
+        let layers = engine.shape().ok()?.text.layers.len();
         let mut check = if !self.gpus.is_empty() {
             let found = format!(
                 "needs {} on the GPU, where {} are free, and {} of main memory",

@@ -9,13 +9,14 @@ mod machine;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::setup::{Reach, service};
+use super::setup::{Reach, service_and_engine};
 use super::show;
 use crate::config::{Config, Environment, Transport};
 use crate::processor;
 use crate::session::Service;
 use check::{Check, Health};
 use limit::{Limit, busy};
+use llama::Llama;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -34,12 +35,12 @@ pub async fn run(args: Args, config: Config, environment: Environment) -> crate:
     };
     told.tell(around::settings(&config));
     let clients = around::clients(&environment);
-    match service(&config, Reach::Configured(Transport::Stdio)) {
-        Ok(service) => {
+    match service_and_engine(&config, Reach::Configured(Transport::Stdio)) {
+        Ok((service, engine)) => {
             told.tell(around::data_folder(&service).await);
             told.tell(clients);
             let limit = Duration::from_secs(args.limit);
-            machine_and_judge(&service, &config, limit, &mut told).await;
+            machine_and_judge(&service, &engine, &config, limit, &mut told).await;
         }
         Err(error) => {
             told.tell(Check::missing(
@@ -60,16 +61,16 @@ pub async fn run(args: Args, config: Config, environment: Environment) -> crate:
     Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn machine_and_judge(service: &Service, config: &Config, limit: Duration, told: &mut Told) {
-    let machine = machine::look(service).await;
+async fn machine_and_judge(service: &Service, engine: &Llama, config: &Config, limit: Duration, told: &mut Told) {
+    let machine = machine::look(engine).await;
     told.tell(machine.build());
     told.tell(machine.device());
-    let usable = judge::files(service, |check| told.tell(check));
+    let usable = judge::files(engine, |check| told.tell(check));
     for check in around::comfyui(service).await {
         told.tell(check);
     }
     // Of a judge whose files cannot be read all is said.
-    let known = service.judge().shape().is_ok();
+    let known = engine.shape().is_ok();
     if known {
         told.tell(machine::sharing(service).await);
     }
@@ -77,14 +78,14 @@ async fn machine_and_judge(service: &Service, config: &Config, limit: Duration, 
         show::remark(&coming(limit));
         let limit = Limit::new(limit);
         limit
-            .over(judge::check(service, config, &limit, |check| told.tell(check)))
+            .over(judge::check(service, engine, config, &limit, |check| told.tell(check)))
             .await
     } else {
         None
     };
-    let held = service.judge().buffers(&Default::default()).await.unwrap_or_default();
+    let held = engine.buffers(&Default::default()).await.unwrap_or_default();
     service.judge().unload().await;
-    if let Some(check) = machine.memory(service, judged.as_ref(), &held) {
+    if let Some(check) = machine.memory(engine, judged.as_ref(), &held) {
         told.tell(check);
     }
 }

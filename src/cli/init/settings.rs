@@ -8,10 +8,10 @@ use tokio::time::timeout;
 use super::{Answer, InitError, ask, say};
 use crate::cli::error::Result;
 use crate::cli::{setup, show};
+use crate::config::{Change, Config, Environment, Settings, Source, Sourced, edit};
 use comfyui::calls::SystemStats;
 use comfyui::discover::{Discovered, LIKELY_PORTS, discover};
 use comfyui::error::ComfyError;
-use crate::config::{Change, Config, Environment, Settings, Source, Sourced, edit};
 use types::hint::Hint;
 
 /// Settings that go into the file when they are given; two more go into the entry's arguments.

@@ -7,12 +7,13 @@ use super::in_use;
 use crate::cli::error::Result;
 use crate::cli::{setup, show};
 use crate::config::Config;
-use crate::judge::memory::MARGIN;
-use crate::judge::worker::Worker;
+use crate::processor;
 use hub::catalog::{Catalog, Entry, Quantisation};
 use hub::error::size;
 use hub::record::Installed;
-use crate::processor;
+use llama::memory::MARGIN;
+use llama::worker::Worker;
+use llama::worker::query::Gpus;
 
 /// A line of the list: a quantisation of the catalogue, or a model of another repository that is installed. What more is to
 /// be said of each goes here, and into `HEADER` and `cells`.
@@ -144,7 +145,7 @@ impl Machine {
         let worker = setup::worker(config).map(Worker::new);
         let gpus = match worker {
             // A build for the processor finds none; what cannot be asked has none either.
-            Ok(worker) => worker.gpus(&CancellationToken::new()).await.unwrap_or_default(),
+            Ok(worker) => worker.query(Gpus, &CancellationToken::new()).await.unwrap_or_default(),
             Err(_) => Vec::new(),
         };
         Self {

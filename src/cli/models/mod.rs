@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use super::error::Result;
 use super::{setup, show};
-use comfyui::client::{Client, ClientConfig};
 use crate::config::{self, Change, Config, Environment, Settings, Source, Sourced};
-use crate::judge::memory::Shape;
+use comfyui::client::{Client, ClientConfig};
 use hub::catalog::Catalog;
 use hub::error::{ModelsError, size};
 use hub::hub::{Cache, Hub};
@@ -19,6 +18,7 @@ use hub::pull::{Pull, Pulled};
 use hub::record::{Installed, Record};
 use hub::telling::Telling;
 use hub::{name, remove, verify};
+use llama::memory::Shape;
 
 /// What names the judge in the program.
 const BUNDLED: &str = "bundled";

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use history::{ImageHash, IterationNo, SessionId};
-use crate::judge::rubric::BUILTIN_NAMES;
+use judge::rubric::BUILTIN_NAMES;
 
 /// The page that shows a calibration inside a client.
 pub const APP: &str = "ui://calibrator/page.html";

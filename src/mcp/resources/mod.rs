@@ -17,15 +17,15 @@ pub use address::{APP, Address, PATTERNS};
 pub use app::{MIME as APP_MIME, meta as app_meta, tool_meta};
 
 use super::tools::get_history;
-use types::hint;
-use history::SessionId;
-use crate::judge::rubric::{BUILTIN_NAMES, builtin};
-use imaging::metadata;
-use types::progress::Teller;
 use crate::report;
-use text::secrets;
 use crate::session::{MAX_SENT, OverviewRequest, Service, ServiceError};
+use history::SessionId;
+use imaging::metadata;
+use judge::rubric::{BUILTIN_NAMES, builtin};
+use text::secrets;
 use text::{cleaned, outgoing, shortened, shown_json};
+use types::hint;
+use types::progress::Teller;
 
 /// Sessions on one page of the list.
 const PAGE: u32 = 50;

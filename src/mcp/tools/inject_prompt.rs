@@ -13,10 +13,10 @@ use super::{Promise, tool};
 use crate::mcp::asking::{Asker, Reply, SHOWN, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, success};
-use types::progress::Teller;
-use text::secrets;
 use crate::session::{Asked, Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError};
+use text::secrets;
 use text::{Foreign, capitalised, shortened};
+use types::progress::Teller;
 
 pub const NAME: &str = "inject_prompt";
 

@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 
 use super::scores::{ScoresOut, closer, compared, decided, in_words, warnings};
 use super::{Promise, shown, tool, view};
-use types::hint;
-use crate::judge::average::averaged;
-use crate::judge::verdict::{Flag, Verdict};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
-use crate::session::advice::Blind;
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, TargetTable};
+use calibration::advice::Blind;
+use judge::average::averaged;
+use judge::verdict::{Flag, Verdict};
 use text::capitalised;
+use types::hint;
 
 pub const NAME: &str = "judge_pair";
 

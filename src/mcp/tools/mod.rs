@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use super::call::Call;
 use super::resources::{self, Address};
 use super::schema;
-use history::SessionId;
 use crate::session::{Service, ServiceError};
+use history::SessionId;
 use text::{Foreign, shortened};
 
 /// What a tool promises about itself.

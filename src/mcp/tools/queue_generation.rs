@@ -12,17 +12,16 @@ use tokio_util::sync::CancellationToken;
 use super::inject_prompt::{QuestionOut, asking};
 use super::scores::{ScoresOut, decided, in_words, warnings};
 use super::{Promise, shown, tool, view};
-use history::{RunState, SessionId};
-use crate::judge::average::averaged;
-use crate::judge::verdict::Verdict;
 use crate::mcp::asking::{Asker, Reply, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
-use types::progress::Teller;
-use crate::session::{
-    Decided, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError,
-};
+use crate::session::{InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError};
+use calibration::decided::Decided;
+use history::{RunState, SessionId};
+use judge::average::averaged;
+use judge::verdict::Verdict;
 use text::capitalised;
+use types::progress::Teller;
 
 pub const NAME: &str = "queue_generation";
 
@@ -356,8 +355,9 @@ fn run(report: &RunReport) -> RunOut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::{BestSoFar, JudgementOf, Outcome};
+    use calibration::decided::Detail;
     use history::{ImageHash, IterationNo, PromptId, Run, RunImage, Timestamp};
-    use crate::session::{BestSoFar, Detail, JudgementOf, Outcome};
 
     /// As wordy as a large judge is: sixteen tokens a value.
     const SHOWN: [&str; 2] = [

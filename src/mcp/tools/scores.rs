@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::judge::score::AxisVerdict;
-use crate::judge::verdict::{AxisResult, Flag, Verdict, Versus};
 use crate::mcp::convert::rounded;
+use crate::session::{BestSoFar, JudgementRecord, Outcome};
+use calibration::decide::DISAGREES_ABOVE;
+use calibration::decided::Decided;
 use imaging::Signals;
-use crate::session::decide::DISAGREES_ABOVE;
-use crate::session::{BestSoFar, Decided, JudgementRecord, Outcome};
+use judge::score::AxisVerdict;
+use judge::verdict::{AxisResult, Flag, Verdict, Versus};
 use text::Foreign;
 
 /// Axes shown in full unless all are asked for.

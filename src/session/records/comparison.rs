@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Unreadable, version};
-use crate::judge::verdict::Versus;
+use judge::verdict::Versus;
 
 const WHAT: &str = "a direct comparison";
 const NEWEST: u64 = 1;

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Unreadable, version};
-use crate::session::decided::Detail;
-use crate::session::stats::Comparison;
+use calibration::decided::{Decided, Detail};
+use calibration::decision_log::{DecisionLog, TookOver};
+use calibration::stats::Comparison;
+use history::{Decision, Standing};
 
 const WHAT: &str = "what a decision rests on";
 const NEWEST: u64 = 1;
@@ -82,4 +84,67 @@ pub fn read(stored: &Value) -> Result<Detail, Unreadable> {
         needs: row.needs,
         best_by_another: row.best_by_another,
     })
+}
+
+/// Reads a recorded decision.
+pub fn decided(decision: &Decision) -> Result<Decided, Unreadable> {
+    let content = &decision.content;
+    Ok(Decided {
+        iteration: content.iteration.get(),
+        against: content.against.map(|n| n.get()),
+        kind: content.kind,
+        detail: read(&content.detail)?,
+        awaits_direct_comparison: false,
+    })
+}
+
+/// The decisions so far, from what is recorded, of which the newest `limit` were read.
+pub fn log_of(standing: &Standing, limit: u32) -> DecisionLog {
+    let took_over = standing.took_over.iter().map(|taken| TookOver {
+        iteration: taken.iteration.get(),
+        against: taken.against.map(|n| n.get()),
+    });
+    let decisions = standing
+        .decisions
+        .iter()
+        .map(|decision| (decision.id, decided(decision)));
+    DecisionLog::of(decisions, took_over.collect(), limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_is_read_back_as_it_was_written_and_others_are_an_error() {
+        let detail = Detail {
+            comparison: Comparison {
+                seeds: vec![u64::MAX],
+                overall: vec![0.1],
+                axes: BTreeMap::from([("hair".to_owned(), vec![0.25])]),
+                log_odds: Some(1.5),
+            },
+            probability: Some(0.9),
+            moved: BTreeMap::from([("hair".to_owned(), 0.25)]),
+            fell: BTreeMap::from([("pose".to_owned(), (4, 0.3))]),
+            needs: BTreeMap::from([(3, vec![u64::MAX])]),
+            best_by_another: Some(6),
+        };
+        let written = write(&detail).unwrap();
+        assert_eq!(written["v"], 1);
+        let text = serde_json::to_string(&written).unwrap();
+        let read = |text: &str| super::read(&serde_json::from_str(text).unwrap());
+        assert_eq!(read(&text).unwrap(), detail);
+        // The first releases wrote no version.
+        assert_eq!(read(&text.replace("\"v\":1,", "")).unwrap(), detail);
+        for damaged in [
+            "{\"comparison\": 1}",
+            "{}",
+            "[]",
+            &text.replace("\"v\":1", "\"v\":2"),
+            &text.replace("[0.1]", "[]"),
+        ] {
+            assert!(read(damaged).is_err(), "{damaged}");
+        }
+    }
 }

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Unreadable, version};
-use crate::judge::engine::Cost;
-use crate::judge::guard::{Refusal, Side};
-use crate::judge::score::AxisVerdict;
-use crate::judge::verdict::{AxisResult, Flag, Verdict, Versus};
 use imaging::Signals;
+use judge::engine::Cost;
+use judge::guard::{Refusal, Side};
+use judge::score::AxisVerdict;
+use judge::verdict::{AxisResult, Flag, Verdict, Versus};
 
 const WHAT: &str = "a judgement";
 const NEWEST: u64 = 1;

@@ -13,31 +13,13 @@ use serde_json::Value;
 
 use comfyui::graph::Graph;
 use history::Payload;
-use crate::judge::Stored;
-use crate::judge::protocol::AxisValue;
+use judge::Stored;
+use judge::protocol::AxisValue;
 
 pub use judgement::JudgementRecord;
+use types::Unreadable;
 
 pub(super) use comparison::DirectAnswer;
-
-/// A record that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} cannot be read: {reason}")]
-pub struct Unreadable {
-    /// What it should be.
-    pub what: &'static str,
-    /// Why it cannot be read.
-    pub reason: String,
-}
-
-impl Unreadable {
-    fn new(what: &'static str, reason: impl std::fmt::Display) -> Self {
-        Self {
-            what,
-            reason: reason.to_string(),
-        }
-    }
-}
 
 /// The version of a record, at most `newest`.
 fn version(record: &Value, newest: u64, what: &'static str) -> Result<u64, Unreadable> {
@@ -70,5 +52,5 @@ pub fn check(payload: Payload<'_>) -> Result<(), String> {
     }
 }
 
-pub(super) use decision::{read as read_detail, write as write_detail};
+pub(super) use decision::{decided, log_of, write as write_detail};
 pub(super) use rubric::{read as read_rubric, write as write_rubric};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Unreadable, version};
-use crate::judge::rubric::{Axis, AxisId, Group, Rubric};
+use judge::rubric::{Axis, AxisId, Group, Rubric};
 
 const WHAT: &str = "the session's rubric";
 const NEWEST: u64 = 1;

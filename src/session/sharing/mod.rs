@@ -20,10 +20,10 @@ use super::ServiceError;
 use comfyui::calls::Device;
 use comfyui::client::Client;
 use comfyui::error::ComfyError;
-use crate::judge::Judge;
-use types::progress::{Progress, Teller};
+use judge::{Judge, JudgeError};
 pub use policy::{HandOver, Policy, Side};
 use policy::{Known, free_for_judge};
+use types::progress::{Progress, Teller};
 
 /// Pause between two looks at ComfyUI's memory or queue.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -54,22 +54,31 @@ pub(super) trait Tenant {
     async fn unload(&self);
 }
 
+/// An engine on another machine takes nothing here, and is always ready.
 impl Tenant for Judge {
     fn may_use_gpu(&self) -> bool {
-        Self::may_use_gpu(self)
+        self.engine().residency().is_some_and(|here| here.may_use_gpu())
     }
 
     fn is_loaded(&self) -> bool {
-        Self::is_loaded(self)
+        self.engine().residency().is_some_and(|here| here.is_loaded())
     }
 
     fn memory_needed(&self) -> Result<u64, ServiceError> {
-        Ok(Self::memory_needed(self)?)
+        let here = self.engine().residency();
+        Ok(here
+            .map_or(Ok(0), |here| here.memory_needed())
+            .map_err(JudgeError::from)?)
     }
 
     async fn gpus(&self, cancel: &CancellationToken) -> Result<Vec<u64>, ServiceError> {
-        let gpus = Self::gpus(self, cancel).await?;
-        Ok(gpus.into_iter().map(|gpu| gpu.free).collect())
+        match self.engine().residency() {
+            Some(here) => {
+                let gpus = here.gpus(cancel).await.map_err(JudgeError::from)?;
+                Ok(gpus.into_iter().map(|gpu| gpu.free).collect())
+            }
+            None => Ok(Vec::new()),
+        }
     }
 
     async fn load(&self, teller: &Teller, cancel: &CancellationToken) -> Result<(), ServiceError> {
@@ -150,7 +159,10 @@ impl Sharing {
                 "ComfyUI is at another address, which is taken for another machine; if it is this one, set --gpu-sharing exclusive".to_owned()
             }
             Policy::Auto => {
-                let gpus = judge.gpus(cancel).await?;
+                let gpus = match judge.engine().residency() {
+                    Some(here) => here.gpus(cancel).await.map_err(JudgeError::from)?,
+                    None => Vec::new(),
+                };
                 let needed = judge.memory_needed()? as f64 / 1e9;
                 let found: Vec<String> = gpus
                     .iter()

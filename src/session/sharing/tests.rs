@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::*;
 use comfyui::client::ClientConfig;
 use comfyui::runs::{RunConfig, Runner, Submission};
-use crate::judge::JudgeError;
-use crate::judge::engine::EngineError;
+use judge::JudgeError;
+use judge::engine::{EngineError, EngineFailure};
 
 const GB: u64 = 1 << 30;
 
@@ -59,7 +59,12 @@ impl Tenant for Pretended {
     async fn load(&self, _: &Teller, _: &CancellationToken) -> Result<(), ServiceError> {
         assert!(!self.gpu.is_rendering(), "the judge loads while a picture is rendered");
         if !self.gpu.take(self.needs) {
-            return Err(JudgeError::from(EngineError::Context { cells: 1 }).into());
+            return Err(JudgeError::from(EngineError::Failed(EngineFailure::new(
+                std::io::Error::other("no memory"),
+                String::new(),
+                true,
+            )))
+            .into());
         }
         self.loaded.store(true, Ordering::SeqCst);
         Ok(())

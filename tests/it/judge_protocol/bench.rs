@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use imaging::{Limits, Picture, decode};
-use prompt_calibrator::judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered};
-use prompt_calibrator::judge::engine::{Cost, ModelSpec};
-use prompt_calibrator::judge::protocol::Evidence;
-use prompt_calibrator::judge::rubric::{Rubric, RubricSource};
-use prompt_calibrator::judge::verdict::Verdict;
-use prompt_calibrator::judge::worker::WorkerConfig;
-use prompt_calibrator::judge::{Call, Judge, JudgeError, Pair, Target};
+use judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered};
+use judge::engine::Cost;
+use judge::protocol::Evidence;
+use judge::rubric::{Rubric, RubricSource};
+use judge::verdict::Verdict;
+use judge::{Call, Judge, JudgeError, Pair, Target};
+use llama::Llama;
+use llama::spec::ModelSpec;
+use llama::worker::WorkerConfig;
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +52,11 @@ pub fn config(model: PathBuf, mmproj: PathBuf, image_tokens: u32) -> WorkerConfi
     WorkerConfig::new(env!("CARGO_BIN_EXE_prompt-calibrator").into(), spec)
 }
 
+/// An engine of these files and sizes.
+pub fn engine(model: PathBuf, mmproj: PathBuf, image_tokens: u32) -> Arc<Llama> {
+    Arc::new(Llama::new(config(model, mmproj, image_tokens)))
+}
+
 /// A judge on the dense bundled model.
 pub fn judge(evidence: Evidence, memory: &Arc<Record>) -> Judge {
     judge_on(DENSE, evidence, memory)
@@ -59,7 +66,7 @@ pub fn judge(evidence: Evidence, memory: &Arc<Record>) -> Judge {
 pub fn judge_on(model: &str, evidence: Evidence, memory: &Arc<Record>) -> Judge {
     let memory: Arc<dyn Memory> = memory.clone();
     let files = RANDOM_JUDGES.iter().find(|files| files.model == model).expect(model);
-    Judge::new(config(gguf(model), gguf(files.mmproj), IMAGE_TOKENS), evidence, memory)
+    Judge::new(engine(gguf(model), gguf(files.mmproj), IMAGE_TOKENS), evidence, memory)
 }
 
 /// A memory that can be looked into and written to from outside.

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use prompt_calibrator::judge::cache::Kind;
-use prompt_calibrator::judge::engine::EngineError;
-use prompt_calibrator::judge::protocol::Evidence;
-use prompt_calibrator::judge::worker::WorkerError;
-use prompt_calibrator::judge::{Judge, JudgeError};
+use judge::cache::Kind;
+use judge::protocol::Evidence;
+use judge::{Judge, JudgeError};
+use llama::error::LlamaError;
+use llama::worker::WorkerError;
 
 use crate::judge_protocol::bench::{
-    DENSE, IMAGE_TOKENS, MMPROJ, RANDOM_JUDGES, Record, blue, compare, config, gguf, red, small_rubric,
+    DENSE, IMAGE_TOKENS, MMPROJ, RANDOM_JUDGES, Record, blue, compare, engine, gguf, red, small_rubric,
 };
 
 /// A copy of a bundled file after `damage`.
@@ -41,17 +41,20 @@ fn set_u32(bytes: &mut [u8], key: &str, from: u32, to: u32) {
     value[4..].copy_from_slice(&to.to_le_bytes());
 }
 
-async fn judged(model: PathBuf, mmproj: PathBuf) -> EngineError {
+async fn judged(model: PathBuf, mmproj: PathBuf) -> LlamaError {
     let memory = Record::new();
     let judge = Judge::new(
-        config(model, mmproj, IMAGE_TOKENS),
+        engine(model, mmproj, IMAGE_TOKENS),
         Evidence::Values,
         Arc::<Record>::clone(&memory),
     );
     let result = compare(&judge, &small_rubric(), &red(), &blue()).await;
     assert_eq!(memory.take_stored(), [] as [Kind; 0], "something was made of it");
     match result {
-        Err(JudgeError::Worker(WorkerError::Engine(error))) => error,
+        Err(JudgeError::Engine(error)) => match error.cause() {
+            Some(WorkerError::Engine(error)) => error.clone(),
+            other => panic!("{other:?}"),
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -66,11 +69,11 @@ async fn weights_that_are_not_numbers_give_no_score() {
         }
         let model = damaged(folder.path(), files.model, not_numbers);
         let error = judged(model, gguf(files.mmproj)).await;
-        assert_eq!(error, EngineError::NotFinite("language model".into()));
+        assert_eq!(error, LlamaError::NotFinite("language model".into()));
     }
     let mmproj = damaged(folder.path(), MMPROJ, not_numbers);
     let error = judged(gguf(DENSE), mmproj).await;
-    assert_eq!(error, EngineError::NotFinite("vision encoder".into()));
+    assert_eq!(error, LlamaError::NotFinite("vision encoder".into()));
     assert!(error.hint().contains("projector"), "{}", error.hint());
 }
 
@@ -83,7 +86,7 @@ async fn a_projector_of_another_width_does_not_load() {
     });
     let error = judged(model, gguf(MMPROJ)).await;
     match &error {
-        EngineError::Load { what, path, reason } => {
+        LlamaError::Load { what, path, reason } => {
             assert_eq!(what, "projector");
             assert_eq!(*path, gguf(MMPROJ));
             assert!(reason.contains("256") && reason.contains("384"), "{reason}");

@@ -3,12 +3,12 @@
 use std::io::Cursor;
 
 use imaging::{Limits, Picture, PictureFlag, decode};
-use prompt_calibrator::judge::cache::{Kind, Remembered};
-use prompt_calibrator::judge::protocol::Evidence;
-use prompt_calibrator::judge::rubric::{MAX_AXES, MAX_DEFINITION, Rubric};
-use prompt_calibrator::judge::score::Scale;
-use prompt_calibrator::judge::verdict::Flag;
-use prompt_calibrator::judge::{Judge, SelfCheck};
+use judge::cache::{Kind, Remembered};
+use judge::protocol::Evidence;
+use judge::rubric::{MAX_AXES, MAX_DEFINITION, Rubric};
+use judge::score::Scale;
+use judge::verdict::Flag;
+use judge::{Judge, SelfCheck};
 use tokio_util::sync::CancellationToken;
 
 use crate::judge_protocol::bench::{Record, blue, compare, file, judge, red, rubric, small_rubric, squares};
@@ -122,7 +122,7 @@ async fn ready(rubric: &Rubric) -> (Judge, std::sync::Arc<Record>) {
             serde_json::to_value(&scale).unwrap(),
         ),
     ] {
-        let key = prompt_calibrator::judge::cache::MemoryKey {
+        let key = judge::cache::MemoryKey {
             kind,
             picture,
             judge: judged_by.clone(),

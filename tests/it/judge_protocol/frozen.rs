@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use prompt_calibrator::judge::cache::{Kind, Remembered};
-use prompt_calibrator::judge::protocol::{AxisValue, Evidence};
-use prompt_calibrator::judge::rubric::Rubric;
-use prompt_calibrator::judge::verdict::Flag;
-use prompt_calibrator::judge::{Call, Judge};
+use judge::cache::{Kind, Remembered};
+use judge::protocol::{AxisValue, Evidence};
+use judge::rubric::Rubric;
+use judge::verdict::Flag;
+use judge::{Call, Judge};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use types::progress::Teller;
 
 use crate::judge_protocol::bench::{
-    DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, MOE, Record, bits, blue, builtin, compare, config, file, gguf, green, judge,
+    DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, MOE, Record, bits, blue, builtin, compare, engine, file, gguf, green, judge,
     judge_on, red, small_rubric, target,
 };
 
@@ -146,7 +146,7 @@ async fn whatever_changes_a_score_changes_the_judges_hash() {
     assert_eq!(plain, hash(&judge(Evidence::Values, &Record::new()), &small).await);
 
     let more_tokens = Judge::new(
-        config(gguf(DENSE), gguf(MMPROJ), IMAGE_TOKENS + 32),
+        engine(gguf(DENSE), gguf(MMPROJ), IMAGE_TOKENS + 32),
         Evidence::Values,
         Arc::<Record>::default(),
     );
@@ -174,7 +174,7 @@ async fn a_file_replaced_while_no_process_runs_is_another_judge() {
     let model = folder.path().join("model.gguf");
     std::fs::copy(gguf(DENSE), &model).unwrap();
     let judge = Judge::new(
-        config(model.clone(), gguf(MMPROJ), IMAGE_TOKENS),
+        engine(model.clone(), gguf(MMPROJ), IMAGE_TOKENS),
         Evidence::Values,
         Arc::<Record>::default(),
     );

@@ -1,11 +1,12 @@
 //! Adults only: what an untrained judge refuses, and that nothing is kept of it.
 
-use prompt_calibrator::judge::cache::{Kind, Remembered};
-use prompt_calibrator::judge::engine::{Ask, PixelKey};
-use prompt_calibrator::judge::guard::{self, Refusal, Side};
-use prompt_calibrator::judge::protocol::{self, AxisValue, Evidence};
-use prompt_calibrator::judge::worker::{KeyedPixels, Worker};
-use prompt_calibrator::judge::{Call, JudgeError, Stored};
+use judge::cache::{Kind, Remembered};
+use judge::engine::KeyedPixels;
+use judge::engine::{Ask, PixelKey};
+use judge::guard::{self, Refusal, Side};
+use judge::protocol::{self, AxisValue, Evidence};
+use judge::{Call, JudgeError, Stored};
+use llama::worker::Worker;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use types::progress::Teller;
@@ -90,7 +91,7 @@ async fn the_bundled_judges_answer_to_the_age_question_refuses_as_well() {
                 branches: vec![protocol::guard_branch()],
                 layout: protocol::layout(&rubric, IMAGE_TOKENS),
             };
-            let pixels = std::sync::Arc::new(prompt_calibrator::judge::engine::llama::Pixels {
+            let pixels = std::sync::Arc::new(judge::engine::Pixels {
                 width: picture.width(),
                 height: picture.height(),
                 rgb: picture.rgb().to_vec(),

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use prompt_calibrator::judge::protocol::Evidence;
-use prompt_calibrator::judge::verdict::Verdict;
-use prompt_calibrator::judge::worker::frame::{self, Request};
-use prompt_calibrator::judge::worker::{SUBCOMMAND, WorkerError, WorkerState};
-use prompt_calibrator::judge::{Call, Judge, JudgeError, MAX_WAITING, Pair};
+use judge::protocol::Evidence;
+use judge::verdict::Verdict;
+use judge::{Call, Judge, JudgeError, MAX_WAITING, Pair};
+use llama::Llama;
+use llama::worker::frame::{self, Request};
+use llama::worker::{SUBCOMMAND, WorkerError, WorkerState};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use types::progress::{Progress, Teller};
 
 use crate::judge_protocol::bench::{
-    DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, RANDOM_JUDGES, Record, bits, blue, builtin, compare, config, gguf, judge,
+    DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, RANDOM_JUDGES, Record, bits, blue, builtin, compare, config, engine, gguf,
     judge_on, red,
 };
 
@@ -65,8 +66,8 @@ fn signal(which: &str, pid: u32) {
     );
 }
 
-fn pid(judge: &Judge) -> u32 {
-    match *judge.worker().state().borrow() {
+fn pid(engine: &Llama) -> u32 {
+    match *engine.worker().state().borrow() {
         WorkerState::Ready { pid, .. } => pid,
         ref other => panic!("{other:?}"),
     }
@@ -109,9 +110,10 @@ async fn a_cancelled_judgement_stops_at_once_and_leaves_no_trace() {
 
 #[tokio::test]
 async fn a_process_killed_while_it_judges_is_an_error_that_says_so() {
-    let judge = judge(Evidence::Values, &Record::new());
+    let engine = engine(gguf(DENSE), gguf(MMPROJ), IMAGE_TOKENS);
+    let judge = Judge::new(engine.clone(), Evidence::Values, Record::new());
     let first = compare(&judge, &builtin("default"), &red(), &blue()).await.unwrap();
-    let killed = pid(&judge);
+    let killed = pid(&engine);
     let result = disturbed(&judge, &CancellationToken::new(), async |listener| {
         heard(listener, "comparing").await;
         // Stopped, so that the question cannot be answered before the process is killed.
@@ -123,7 +125,10 @@ async fn a_process_killed_while_it_judges_is_an_error_that_says_so() {
     })
     .await;
     match result {
-        Err(JudgeError::Worker(ref error @ WorkerError::Died { ref status, .. })) => {
+        Err(JudgeError::Engine(error)) => {
+            let Some(WorkerError::Died { status, .. }) = error.cause() else {
+                panic!("{error:?}")
+            };
             assert!(status.contains("signal: 9"), "{status}");
             assert!(error.to_string().contains("killed from outside"), "{error}");
             assert!(!error.hint().is_empty());
@@ -134,17 +139,18 @@ async fn a_process_killed_while_it_judges_is_an_error_that_says_so() {
         !Path::new(&format!("/proc/{killed}")).exists(),
         "it is left as a zombie"
     );
-    assert_eq!(*judge.worker().state().borrow(), WorkerState::Idle);
+    assert_eq!(*engine.worker().state().borrow(), WorkerState::Idle);
     let again = compare(&judge, &builtin("default"), &red(), &blue()).await.unwrap();
     assert_eq!(bits(&first), bits(&again));
-    assert_ne!(pid(&judge), killed);
+    assert_ne!(pid(&engine), killed);
 }
 
 #[tokio::test]
 async fn a_judgement_too_many_is_told_to_come_back() {
     let rubric = builtin("default");
     let (reference, generated) = (red(), blue());
-    let judge = judge(Evidence::Values, &Record::new());
+    let engine = engine(gguf(DENSE), gguf(MMPROJ), IMAGE_TOKENS);
+    let judge = Judge::new(engine.clone(), Evidence::Values, Record::new());
     let (teller, cancel) = (Teller::silent(), CancellationToken::new());
     let call = Call {
         rubric: &rubric,

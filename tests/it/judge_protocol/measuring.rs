@@ -1,15 +1,15 @@
 //! What the judge reads before any scale: for `eval`, and the same as what it scores by.
 
-use prompt_calibrator::judge::calibration::{FIT_VERSION, Fit, MonotoneMap};
-use prompt_calibrator::judge::json;
-use prompt_calibrator::judge::protocol::{self, Evidence};
-use prompt_calibrator::judge::{Call, Given, Judge, Pair};
+use eval::json;
+use judge::calibration::{FIT_VERSION, Fit, MonotoneMap};
+use judge::protocol::{self, Evidence};
+use judge::{Call, Given, Judge, Pair};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use types::progress::Teller;
 
 use crate::judge_protocol::bench::{
-    DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, Record, blue, compare, config, gguf, green, judge, red, rubric, small_rubric,
+    DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, Record, blue, compare, engine, gguf, green, judge, red, rubric, small_rubric,
 };
 
 /// Runs work with a call on a rubric that nobody follows or cancels.
@@ -80,7 +80,7 @@ async fn a_grammar_makes_even_random_weights_write_the_document() {
         reference: &a,
         generated: &b,
     };
-    let documents = with_call!(&rubric, |call| judge.documents(pair, call));
+    let documents = with_call!(&rubric, |call| json::documents(&judge, pair, call));
     for document in documents.entries {
         assert_eq!(document.len(), rubric.axes.len());
         for entry in document {
@@ -111,9 +111,9 @@ async fn a_fit_changes_how_a_judge_asks_and_scores_and_who_it_is() {
         seed: 1,
     };
     let free = || {
-        let memory: std::sync::Arc<dyn prompt_calibrator::judge::cache::Memory> = memory.clone();
-        let config = config(gguf(DENSE), gguf(MMPROJ), IMAGE_TOKENS);
-        Judge::new(config, None, memory)
+        let memory: std::sync::Arc<dyn judge::cache::Memory> = memory.clone();
+        let engine = engine(gguf(DENSE), gguf(MMPROJ), IMAGE_TOKENS);
+        Judge::new(engine, None, memory)
     };
     let judge_before = free();
     assert_eq!(

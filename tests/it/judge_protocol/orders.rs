@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use imaging::{Picture, TokenBudget, fit};
-use prompt_calibrator::judge::engine::llama::Pixels;
-use prompt_calibrator::judge::engine::{Answer, Ask, Branch, PixelKey};
-use prompt_calibrator::judge::protocol::{self, AxisValue, Before, Evidence, Order};
-use prompt_calibrator::judge::rubric::Rubric;
-use prompt_calibrator::judge::score::{self, Reading};
-use prompt_calibrator::judge::worker::{KeyedPixels, Worker};
+use judge::engine::KeyedPixels;
+use judge::engine::Pixels;
+use judge::engine::{Answer, Ask, Branch, PixelKey};
+use judge::protocol::{self, AxisValue, Before, Evidence, Order};
+use judge::rubric::Rubric;
+use judge::score::{self, Reading};
+use llama::worker::Worker;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 

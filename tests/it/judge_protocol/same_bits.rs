@@ -1,6 +1,6 @@
 //! Equal inputs give equal bits, whatever ran before and whichever cache was warm.
 
-use prompt_calibrator::judge::protocol::Evidence;
+use judge::protocol::Evidence;
 
 use crate::judge_protocol::bench::{
     DENSE, RANDOM_JUDGES, Record, bits, blue, compare, file, green, judge_on, red, rubric as rubric_of, small_rubric,

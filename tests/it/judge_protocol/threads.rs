@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
-use prompt_calibrator::judge::Judge;
-use prompt_calibrator::judge::protocol::Evidence;
+use judge::Judge;
+use judge::protocol::Evidence;
+
+use std::sync::Arc;
+
+use llama::Llama;
 
 use crate::judge_protocol::bench::{RANDOM_JUDGES, Record, bits, blue, compare, config, gguf, red, small_rubric};
 
@@ -27,7 +31,7 @@ async fn any_number_of_threads_gives_the_same_bits() {
         for threads in 1..=4 {
             let mut worker = config(model.clone(), mmproj.clone(), IMAGE_TOKENS);
             worker.spec.threads = Some(threads);
-            let judge = Judge::new(worker, Evidence::Values, Record::new());
+            let judge = Judge::new(Arc::new(Llama::new(worker)), Evidence::Values, Record::new());
             let verdict = compare(&judge, &rubric, &red(), &blue()).await.unwrap();
             let verdict = bits(&verdict);
             let one = first.get_or_insert_with(|| verdict.clone());

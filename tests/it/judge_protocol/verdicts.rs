@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prompt_calibrator::judge::protocol::Evidence;
-use prompt_calibrator::judge::rubric::Rubric;
-use prompt_calibrator::judge::score::AxisVerdict;
-use prompt_calibrator::judge::verdict::{Flag, Verdict};
+use judge::protocol::Evidence;
+use judge::rubric::Rubric;
+use judge::score::AxisVerdict;
+use judge::verdict::{Flag, Verdict};
 
 use crate::judge_protocol::bench::{
     RANDOM_JUDGES, Record, blue, builtin, compare, file, green, judge, judge_on, red, small_rubric,

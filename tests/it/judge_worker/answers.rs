@@ -1,7 +1,8 @@
 //! What the process answers: every question, the same bits, whatever ran before.
 
-use prompt_calibrator::judge::engine::{Answer, EngineError};
-use prompt_calibrator::judge::worker::{WorkerError, WorkerState};
+use judge::engine::Answer;
+use llama::error::LlamaError;
+use llama::worker::{WorkerError, WorkerState};
 
 use crate::judge_worker::setting::{RANDOM_JUDGES, answer, ask, dense, digits, picture, worker_of};
 
@@ -96,7 +97,7 @@ async fn a_question_longer_than_planned_is_refused() {
     long.branches[0].text = "framing ".repeat(400);
     let error = answer(&worker, &long, &[&a, &b]).await.unwrap_err();
     assert!(
-        matches!(error, WorkerError::Engine(EngineError::TooLong { .. })),
+        matches!(error, WorkerError::Engine(LlamaError::TooLong { .. })),
         "{error}"
     );
     let mut many = ask(&a, &[&a, &b]);
@@ -104,7 +105,7 @@ async fn a_question_longer_than_planned_is_refused() {
     many.layout.branch_tokens = 1024;
     let error = answer(&worker, &many, &[&a, &b]).await.unwrap_err();
     assert!(
-        matches!(error, WorkerError::Engine(EngineError::TooLong { .. })),
+        matches!(error, WorkerError::Engine(LlamaError::TooLong { .. })),
         "{error}"
     );
 }

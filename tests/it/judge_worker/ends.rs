@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use prompt_calibrator::judge::engine::EngineError;
-use prompt_calibrator::judge::worker::{WorkerError, WorkerState};
+use llama::error::LlamaError;
+use llama::worker::{WorkerError, WorkerState};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -127,7 +127,7 @@ async fn damaged_and_mismatched_files_are_clear_errors() {
         assert!(
             matches!(
                 &error,
-                WorkerError::Engine(EngineError::Load { .. }) | WorkerError::Died { .. }
+                WorkerError::Engine(LlamaError::Load { .. }) | WorkerError::Died { .. }
             ),
             "{name}: {error:?}"
         );
@@ -140,5 +140,5 @@ async fn damaged_and_mismatched_files_are_clear_errors() {
         &[&a, &b],
     )
     .await;
-    assert!(matches!(error, Err(WorkerError::Engine(EngineError::File { .. }))));
+    assert!(matches!(error, Err(WorkerError::Engine(LlamaError::File { .. }))));
 }

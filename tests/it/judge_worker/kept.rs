@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use prompt_calibrator::judge::engine::{Answers, Ask, KeepSpec};
-use prompt_calibrator::judge::worker::{KeyedPixels, Worker};
+use judge::engine::KeyedPixels;
+use judge::engine::{Answers, Ask};
+use llama::spec::KeepSpec;
+use llama::worker::Worker;
 
 use crate::judge_worker::setting::{RANDOM_JUDGES, RandomJudge, answer, ask, config, gguf, picture};
 

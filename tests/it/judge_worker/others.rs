@@ -1,7 +1,9 @@
 //! Adapters, and models that the protocol was not made for.
 
-use prompt_calibrator::judge::engine::{Adapter, Answer, EngineError, ModelSpec};
-use prompt_calibrator::judge::worker::{Worker, WorkerError, WorkerState};
+use judge::engine::Answer;
+use llama::error::LlamaError;
+use llama::spec::{Adapter, ModelSpec};
+use llama::worker::{Worker, WorkerError, WorkerState};
 
 use crate::judge_worker::setting::{answer, ask, config, dense, digits, gguf, picture, worker_on};
 
@@ -50,7 +52,7 @@ async fn an_adapter_that_does_not_belong_is_a_clear_error() {
             .unwrap_err();
         eprintln!("{error}");
         assert!(
-            matches!(&error, WorkerError::Engine(EngineError::Load { what, .. } | EngineError::File { what, .. }) if what == "adapter"),
+            matches!(&error, WorkerError::Engine(LlamaError::Load { what, .. } | LlamaError::File { what, .. }) if what == "adapter"),
             "{error:?}"
         );
     }

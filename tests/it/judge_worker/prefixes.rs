@@ -1,6 +1,6 @@
 //! What is in memory beside a question: it saves work and changes no answer.
 
-use prompt_calibrator::judge::engine::{Answer, Answers, Ask, Branch, Want};
+use judge::engine::{Answer, Answers, Ask, Branch, Want};
 
 use crate::judge_worker::setting::{RANDOM_JUDGES, answer, ask, digits, picture, worker_of};
 
@@ -44,10 +44,7 @@ async fn what_is_read_from_a_picture_does_not_depend_on_the_reference() {
 }
 
 /// A system prompt of several micro batches and more questions than a model with states asks at once, of all kinds.
-fn long(
-    base: &prompt_calibrator::judge::worker::KeyedPixels,
-    other: &prompt_calibrator::judge::worker::KeyedPixels,
-) -> Ask {
+fn long(base: &judge::engine::KeyedPixels, other: &judge::engine::KeyedPixels) -> Ask {
     let mut ask = ask(base, &[base, other]);
     ask.system = format!(
         "{}\n{}",

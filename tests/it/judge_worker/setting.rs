@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use prompt_calibrator::judge::engine::llama::Pixels;
-use prompt_calibrator::judge::engine::{Answer, Answers, Ask, Branch, Layout, ModelSpec, PixelKey, Want};
-use prompt_calibrator::judge::worker::{KeyedPixels, Worker, WorkerConfig, WorkerError};
+use judge::engine::KeyedPixels;
+use judge::engine::Pixels;
+use judge::engine::{Answer, Answers, Ask, Branch, Layout, PixelKey, Want};
+use llama::spec::ModelSpec;
+use llama::worker::{Worker, WorkerConfig, WorkerError};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 

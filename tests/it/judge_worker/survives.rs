@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use prompt_calibrator::judge::engine::EngineError;
-use prompt_calibrator::judge::worker::{Cause, KeyedPixels, Worker, WorkerConfig, WorkerError, WorkerState};
+use judge::engine::KeyedPixels;
+use llama::error::LlamaError;
+use llama::worker::{Cause, Worker, WorkerConfig, WorkerError, WorkerState};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -296,7 +297,7 @@ async fn a_lying_process_is_an_error_and_never_a_score() {
                 WorkerError::Hung { .. }
                     | WorkerError::Died { .. }
                     | WorkerError::Lied(_)
-                    | WorkerError::Engine(EngineError::Protocol(_))
+                    | WorkerError::Engine(LlamaError::Protocol(_))
             ),
             "{name}: {error:?}"
         );

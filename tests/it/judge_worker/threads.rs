@@ -2,7 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-use prompt_calibrator::judge::worker::{Waiting, Worker, WorkerState};
+use llama::worker::{Waiting, Worker, WorkerState};
 use tokio_util::sync::CancellationToken;
 
 use crate::judge_worker::setting::{config, gguf};

@@ -9,7 +9,7 @@ use history::{
     GraphHash, NewIteration, NewRun, NewSession, PromptId, RubricHash, RunImage, RunUpdate, SessionRubric, Store,
     WorkflowSource,
 };
-use prompt_calibrator::judge::rubric::{Rubric, RubricSource};
+use judge::rubric::{Rubric, RubricSource};
 use serde_json::{Value, json};
 
 use crate::mcp_binary::ERA;

@@ -2,7 +2,7 @@
 //! axes and a decision, as large as real ones are.
 
 use history::{Line, SessionId, Store};
-use prompt_calibrator::judge::rubric::{Rubric, RubricSource};
+use judge::rubric::{Rubric, RubricSource};
 use serde_json::{Map, Value, json};
 
 /// What the session is judged by: 21 axes.

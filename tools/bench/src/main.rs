@@ -8,17 +8,17 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use comfy_table::Table;
-use prompt_calibrator::bench::{self, Pictures, Spread};
-use prompt_calibrator::judge::engine::ModelSpec;
-use prompt_calibrator::judge::protocol::{AxisValue, Evidence};
-use prompt_calibrator::judge::rubric::Rubric;
-use prompt_calibrator::judge::worker::WorkerConfig;
-use prompt_calibrator::judge::{Call, Given, Judge, Pair};
 use imaging::Picture;
-use types::progress::Teller;
+use judge::protocol::{AxisValue, Evidence};
+use judge::rubric::Rubric;
+use judge::{Call, Given, Judge, Pair};
+use llama::spec::ModelSpec;
+use llama::worker::WorkerConfig;
+use prompt_calibrator::bench::{self, Pictures, Spread};
 use serde::Serialize;
 use server::{Manner, Server};
 use tokio_util::sync::CancellationToken;
+use types::progress::Teller;
 
 #[derive(Parser)]
 #[command(about = "Times the judge beside a llama-server on the same work, in turn")]

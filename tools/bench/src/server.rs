@@ -6,10 +6,10 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use prompt_calibrator::judge::json;
-use prompt_calibrator::judge::protocol::{self, Order};
-use prompt_calibrator::judge::rubric::Rubric;
+use eval::json;
 use imaging::{Picture, TokenBudget, fit};
+use judge::protocol::{self, Order};
+use judge::rubric::Rubric;
 use serde_json::{Value, json};
 
 /// Most characters of a value, as in the judge's own JSON protocol.

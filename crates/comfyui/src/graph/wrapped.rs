@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{GraphError, MAX_WORKFLOW_VALUES, holds_nodes, is_ui_format};
-use text::bounded::{self, Size};
 use text::Foreign;
+use text::bounded::{self, Size};
 
 /// How many objects may lie around a workflow.
 const DEEPEST: usize = 3;

@@ -4,8 +4,8 @@ use thiserror::Error;
 
 use super::super::graph::NodeId;
 use super::super::inject::{Place, Role};
-use text::secrets::{MASK, is_secret_name};
 use text::Foreign;
+use text::secrets::{MASK, is_secret_name};
 
 /// Why edits cannot be written. Nothing has been written then.
 #[derive(Debug, Error, PartialEq)]

@@ -9,8 +9,8 @@ use url::Url;
 
 use super::answers::{self, Asked, RemoteFile, TreeEntry};
 use super::error::{Again, HubError};
-use crate::settings::{HubSettings, is_loopback};
 use crate::name::{FileId, RepoId, is_plain};
+use crate::settings::{HubSettings, is_loopback};
 use crate::telling::Telling;
 use text::near;
 

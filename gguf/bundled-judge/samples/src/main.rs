@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use prompt_calibrator::judge::engine::llama::Prompter;
+use llama::cpp::Prompter;
 
 #[derive(Parser)]
 struct Options {

@@ -1,8 +1,8 @@
 //! Pictures to train on: scenes as the judge is shown them, and now and then no scene at all.
 
 use anyhow::{Context as _, Result};
-use prompt_calibrator::judge::bank::bank;
 use imaging::{Limits, Picture, TokenBudget, decode, fit};
+use judge::bank::bank;
 use rand::Rng as _;
 use scenes::{ATTRIBUTES, Attribute, Distortion, Mark, Pattern, Rng, Scene, Shape, Texture, draw};
 

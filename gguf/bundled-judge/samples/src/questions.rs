@@ -1,11 +1,11 @@
 //! Samples: pictures, the product's questions on them, and the true answers.
 
 use anyhow::{Context as _, Result};
-use prompt_calibrator::judge::engine::Branch;
-use prompt_calibrator::judge::engine::llama::{Piece, Prompter};
-use prompt_calibrator::judge::json;
-use prompt_calibrator::judge::protocol::{self, AxisValue, Before, Order};
-use prompt_calibrator::judge::rubric::Rubric;
+use eval::json;
+use judge::engine::Branch;
+use judge::protocol::{self, AxisValue, Before, Order};
+use judge::rubric::Rubric;
+use llama::cpp::{Piece, Prompter};
 use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 use scenes::{ATTRIBUTES, Attribute, Rng, Scene};

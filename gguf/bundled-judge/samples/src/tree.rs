@@ -1,6 +1,6 @@
 //! A sample's tokens as a tree: pictures one behind the other, branches behind them.
 
-use prompt_calibrator::judge::engine::llama::Piece;
+use llama::cpp::Piece;
 
 use crate::pictures::TOKENS;
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Output, shortened, within_budget};
 use crate::mcp::convert::rounded;
 use crate::session::AdviceView;
-use crate::session::advice::{Facts, Step, Stop, Try, Worst};
+use calibration::advice::{Facts, Step, Stop, Try, Worst};
 use text::Foreign;
 
 /// Most characters of a note, or of what a picture shows.

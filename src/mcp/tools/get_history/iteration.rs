@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Output, State, Texts};
-use history::{Change, DecisionKind, Judgement, Run, RunCounts, RunImage, RunState};
 use crate::mcp::resources::Address;
 use crate::mcp::tools::scores::RecordOut;
-use text::secrets::{Secrets, masked_input};
 use crate::session::IterationView;
+use history::{Change, DecisionKind, Judgement, Run, RunCounts, RunImage, RunState};
+use text::secrets::{Secrets, masked_input};
 use text::shortened;
 
 /// Most characters of a prompt or a note in a tool's result.

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Promise, tool};
-use history::RunCounts;
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, failed, success};
 use crate::mcp::resources::Address;
 use crate::session::{Overview, OverviewRequest, Service, ServiceError};
+use history::RunCounts;
 use text::{outgoing_json, shortened};
 
 pub const NAME: &str = "get_history";

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Output, shortened, within_budget};
-use history::SessionSummary;
 use crate::session::PAGE;
+use history::SessionSummary;
 
 #[derive(Serialize, JsonSchema)]
 pub struct SessionOut {

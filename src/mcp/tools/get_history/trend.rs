@@ -2,9 +2,9 @@
 
 use super::iteration::IterationOut;
 use super::{Output, State, pages, shortened, within_budget};
-use history::{TrendRow, TrendScore};
 use crate::mcp::convert::rounded;
 use crate::session::SessionView;
+use history::{TrendRow, TrendScore};
 
 /// Most characters of a note in a line.
 const NOTE: usize = 80;

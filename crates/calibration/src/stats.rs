@@ -1,0 +1,271 @@
+//! What changes did, by how much more than noise. Pure.
+//!
+//! Changes are compared seed by seed on raw values: a seed's own luck is in both pictures and falls out of the difference as
+//! far as it is the same. What is left of it is measured as the variance between seeds of one change, pooled over the
+//! changes of the session.
+
+use std::collections::BTreeMap;
+
+use crate::decide::{Decision, Prior, Ruling, Seen, Way, decide};
+use types::DecisionKind;
+
+/// An axis has moved when its mean difference is further from 0 than so many of its standard errors. Twenty axes that do not
+/// move then give about one false alarm in four changes.
+pub const BEYOND: f64 = 2.5;
+/// The same for a fall since any of the iterations that were kept.
+const FALLEN: f64 = 3.0;
+/// No axis is said to have moved by less: such a step does not show.
+const LEAST_MOVE: f64 = 0.05;
+/// Standard deviation of an axis's difference between seeds before anything was measured, in raw units. A picture's seed
+/// moves one axis further than the mean of all.
+const AXIS_NOISE: f64 = 0.08;
+/// As how many degrees of freedom [`AXIS_NOISE`] counts.
+const AXIS_FREEDOM: f64 = 2.0;
+/// No noise of an axis is taken as smaller.
+const LEAST_AXIS_NOISE: f64 = 0.02;
+/// Degrees of freedom from which on noise counts as measured, so that one seed may decide.
+const MEASURED: f64 = 2.0;
+
+/// One judged seed of an iteration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// The seed.
+    pub seed: u64,
+    /// Raw value, 0 to 1, and weight, by axis. Those that the reference does not show, or that the judge refused, are missing.
+    pub axes: BTreeMap<String, (f64, f64)>,
+}
+
+/// A candidate beside an incumbent, seed by seed: candidate − incumbent, in raw units.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// The seeds that both were judged on.
+    pub seeds: Vec<u64>,
+    /// Differences of the overall value, one a seed.
+    pub overall: Vec<f64>,
+    /// Differences of the axes that could be read in every picture, one a seed.
+    pub axes: BTreeMap<String, Vec<f64>>,
+    /// Mean log-odds that the candidate is the closer one, where the judge was asked directly.
+    pub log_odds: Option<f64>,
+}
+
+impl Comparison {
+    /// Compares on the seeds that both have. The overall difference is the weighted mean over the axes that could be read in both
+    /// pictures of a seed: an axis that is missing on one side says nothing about the change.
+    #[must_use]
+    pub fn of(candidate: &[Sample], incumbent: &[Sample]) -> Self {
+        let mut found = Self::default();
+        let mut of_axis: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        for new in candidate {
+            let Some(old) = incumbent.iter().find(|old| old.seed == new.seed) else {
+                continue;
+            };
+            let (mut sum, mut weights) = (0.0, 0.0);
+            for (axis, (raw, weight)) in &new.axes {
+                let Some((before, _)) = old.axes.get(axis) else {
+                    continue;
+                };
+                of_axis.entry(axis).or_default().push(raw - before);
+                sum += weight * (raw - before);
+                weights += weight;
+            }
+            if weights > 0.0 {
+                found.seeds.push(new.seed);
+                found.overall.push(sum / weights);
+            }
+        }
+        let seeds = found.seeds.len();
+        let whole = of_axis.into_iter().filter(|(_, deltas)| deltas.len() == seeds);
+        found.axes = whole.map(|(axis, deltas)| (axis.to_owned(), deltas)).collect();
+        found
+    }
+
+    /// Whether the pictures are the same, as far as the judge can tell.
+    #[must_use]
+    pub fn is_no_difference(&self) -> bool {
+        let none = |deltas: &Vec<f64>| deltas.iter().all(|delta| *delta == 0.0);
+        !self.seeds.is_empty() && none(&self.overall) && self.axes.values().all(none)
+    }
+
+    /// Mean difference of the overall value; 0 without a seed.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        mean(&self.overall)
+    }
+}
+
+/// What differences come to without any effect, from the repeats of a session: seeds of one change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Noise {
+    /// What is expected of a change, and the noise of the overall value.
+    pub prior: Prior,
+    /// Two standard deviations of one seed's overall difference, once they were measured.
+    pub repeats: Option<f64>,
+    axes: BTreeMap<String, f64>,
+}
+
+impl Noise {
+    /// Pools the changes of a session.
+    #[must_use]
+    pub fn of<'a>(past: impl IntoIterator<Item = &'a Comparison>) -> Self {
+        let past: Vec<&Comparison> = past.into_iter().collect();
+        let lists: Vec<&[f64]> = past.iter().map(|c| c.overall.as_slice()).collect();
+        let prior = Prior::from_history(&lists);
+        let freedom: f64 = lists.iter().map(|list| (list.len() as f64 - 1.0).max(0.0)).sum();
+        let mut pooled: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        for (axis, deltas) in past.iter().flat_map(|c| &c.axes) {
+            let (squares, freedom) = pooled.entry(axis.clone()).or_default();
+            let middle = mean(deltas);
+            *squares += deltas.iter().map(|d| (d - middle).powi(2)).sum::<f64>();
+            *freedom += (deltas.len() as f64 - 1.0).max(0.0);
+        }
+        Self {
+            repeats: (freedom >= MEASURED).then_some(2.0 * prior.noise_sd),
+            prior,
+            axes: pooled
+                .into_iter()
+                .map(|(axis, (squares, freedom))| (axis, axis_noise(squares, freedom)))
+                .collect(),
+        }
+    }
+
+    /// Standard deviation of one seed's difference on an axis.
+    #[must_use]
+    pub fn axis(&self, axis: &str) -> f64 {
+        self.axes.get(axis).copied().unwrap_or(AXIS_NOISE)
+    }
+
+    /// What the mean of so many seeds has to differ by to be more than noise.
+    #[must_use]
+    pub fn floor(&self, axis: &str, seeds: usize) -> f64 {
+        (BEYOND * self.axis(axis) / (seeds.max(1) as f64).sqrt()).max(LEAST_MOVE)
+    }
+}
+
+fn axis_noise(squares: f64, freedom: f64) -> f64 {
+    let pooled = (AXIS_FREEDOM * AXIS_NOISE.powi(2) + squares) / (AXIS_FREEDOM + freedom);
+    pooled.sqrt().max(LEAST_AXIS_NOISE)
+}
+
+/// Keep, revert or more seeds, by the rule of [`decide`].
+#[must_use]
+pub fn rule(comparison: &Comparison, noise: &Noise) -> Ruling {
+    let seen = Seen {
+        deltas: &comparison.overall,
+        log_odds: comparison.log_odds,
+        repeat_noise: noise.repeats,
+    };
+    decide(&noise.prior, &seen)
+}
+
+/// A decision as it is recorded, and the seeds that are still needed.
+#[must_use]
+pub fn kind(decision: Decision) -> (DecisionKind, u32) {
+    match decision {
+        Decision::Keep => (DecisionKind::Keep, 0),
+        Decision::Revert => (DecisionKind::Revert, 0),
+        Decision::MoreSeeds(more) => (DecisionKind::MoreSeeds, more),
+        // The first step of the rule is two seeds.
+        Decision::Tentative(Way::Keep) => (DecisionKind::TentativeKeep, 1),
+        Decision::Tentative(Way::Revert) => (DecisionKind::TentativeRevert, 1),
+    }
+}
+
+/// An axis that moved by more than noise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Move {
+    /// The axis.
+    pub axis: String,
+    /// Its mean difference, in raw units; below 0 it fell.
+    pub by: f64,
+}
+
+/// The axes that a change moved by more than noise, furthest first.
+#[must_use]
+pub fn moves(comparison: &Comparison, noise: &Noise) -> Vec<Move> {
+    let mut moves: Vec<Move> = comparison
+        .axes
+        .iter()
+        .map(|(axis, deltas)| (axis, mean(deltas), deltas.len()))
+        .filter(|(axis, by, seeds)| by.abs() > noise.floor(axis, *seeds))
+        .map(|(axis, by, _)| Move { axis: axis.clone(), by })
+        .collect();
+    moves.sort_by(|a, b| b.by.abs().total_cmp(&a.by.abs()));
+    moves
+}
+
+/// An axis that is worse than it was, by more than noise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fall {
+    /// The axis.
+    pub axis: String,
+    /// The iteration that had it best.
+    pub since: u32,
+    /// By how much it fell since, in raw units, above 0.
+    pub by: f64,
+}
+
+/// The axes on which a candidate is worse than one of the iterations that were kept before it, furthest first: small losses
+/// that no single change showed add up. Each is compared directly, on the seeds that both have.
+#[must_use]
+pub fn falls(candidate: &[Sample], kept: &[(u32, Vec<Sample>)], noise: &Noise) -> Vec<Fall> {
+    let mut falls: BTreeMap<String, Fall> = BTreeMap::new();
+    for (since, before) in kept {
+        for (axis, deltas) in Comparison::of(candidate, before).axes {
+            let by = -mean(&deltas);
+            // Several are looked at, so each has to be surer.
+            let beyond = noise.floor(&axis, deltas.len()) * FALLEN / BEYOND;
+            if by > beyond && falls.get(&axis).is_none_or(|known| by >= known.by) {
+                falls.insert(
+                    axis.clone(),
+                    Fall {
+                        axis,
+                        since: *since,
+                        by,
+                    },
+                );
+            }
+        }
+    }
+    let mut falls: Vec<Fall> = falls.into_values().collect();
+    falls.sort_by(|a, b| b.by.total_cmp(&a.by));
+    falls
+}
+
+/// How many of the newest iterations that took over were chosen on the very seeds that the last one was chosen on: the
+/// incumbent's score is flattered by their luck (the winner's curse). `keeps` are the seeds of every one, oldest first.
+#[must_use]
+pub fn keeps_on_same_seeds(keeps: &[&[u64]]) -> u32 {
+    let Some(newest) = keeps.last() else {
+        return 0;
+    };
+    let covers = |seeds: &&&[u64]| newest.iter().all(|seed| seeds.contains(seed));
+    u32::try_from(keeps.iter().rev().take_while(covers).count()).unwrap_or(u32::MAX)
+}
+
+/// Mean and standard error over seeds. One seed has no spread of its own: `single` stands for its standard error.
+#[must_use]
+pub fn mean_and_error(values: &[f64], single: f64) -> Option<(f64, f64)> {
+    if values.is_empty() {
+        return None;
+    }
+    let (n, middle) = (values.len() as f64, mean(values));
+    if values.len() == 1 {
+        return Some((middle, single));
+    }
+    let variance = values.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / (n - 1.0);
+    // The seeds' own errors count too: two seeds that happen to agree prove little.
+    Some((middle, (variance / n).sqrt().max(single / n.sqrt())))
+}
+
+/// The mean; 0 of nothing.
+#[must_use]
+pub fn mean(values: &[f64]) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+#[cfg(test)]
+#[path = "stats_tests.rs"]
+mod tests;

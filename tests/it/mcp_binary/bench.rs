@@ -13,9 +13,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
 use crate::mcp_binary::studio::{LivingStudio, workflow};
+use crate::mcp_binary::{shape, warm};
 use crate::support::mcp_client::{Call, Era, Inbox, LIMIT, McpClient};
 use crate::support::mcp_wire::{LegacySse, Pipes, StreamableHttp};
-use crate::{shape, warm};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_prompt-calibrator");
 

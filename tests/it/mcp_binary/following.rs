@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::mcp_binary::bench::{Bench, Server, Via};
+use crate::mcp_binary::{ERA, over_every_transport};
 use crate::support::mcp_client::{Call, Era, Failure};
-use crate::{ERA, over_every_transport};
 
 over_every_transport! {
     a_followed_session_tells_of_its_changes_until_it_is_not_followed_any_more

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::mcp_binary::bench::{Bench, Server, Via};
+use crate::mcp_binary::{ERA, over_every_transport};
 use crate::support::mcp_client::Failure;
-use crate::{ERA, over_every_transport};
 
 over_every_transport! {
     what_is_recorded_can_be_read

@@ -11,7 +11,7 @@ use prompt_calibrator::mcp::transport::{MAX_BODY_BYTES, legacy_sse};
 use crate::support::mcp_client::{Era, Failure, Inbox, LIMIT, McpClient};
 use crate::support::mcp_wire::{LegacySse, StreamableHttp};
 use crate::transports::toy_server::{Server, Setup, Toy, Via, http_client};
-use crate::{ENOUGH, text_of};
+use crate::transports::{ENOUGH, text_of};
 
 const ERA: Era = Era::Session("2025-11-25");
 

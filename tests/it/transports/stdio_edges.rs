@@ -9,7 +9,7 @@ use prompt_calibrator::mcp::transport::stdio::{self, StdioOptions};
 use crate::support::mcp_client::{Era, Inbox, LIMIT, McpClient};
 use crate::support::mcp_wire::Pipes;
 use crate::transports::toy_server::{Setup, Toy, Via};
-use crate::{ENOUGH, text_of};
+use crate::transports::{ENOUGH, text_of};
 
 const ERA: Era = Era::Session("2025-11-25");
 

@@ -59,23 +59,3 @@ fn meminfo(name: &str) -> Option<u64> {
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_machine_that_built_it_lacks_nothing() {
-        assert!(super::lacking().is_empty());
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn some_memory_is_free() {
-        assert!(super::free_memory().is_some_and(|bytes| bytes > 1 << 20));
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn the_load_is_known() {
-        assert!(super::load().is_some_and(|load| load >= 0.0));
-    }
-}

@@ -4,10 +4,13 @@
 //!
 //! `CHAOS_RUNS` is how many seeded runs there are, 48 unless set; `CHAOS_FIRST` is the first seed. A seed says
 //! what goes wrong on which connection; which request meets it is a matter of time, too.
+//!
+//! A binary of its own: cargo runs one binary after another, and six programs with limits of fractions of a second leave no
+//! processor for anybody else's test. `.ci/long` runs it with thousands of seeds.
 
 #![cfg(test)]
 
-#[path = "support/chain.rs"]
+#[path = "it/support/chain.rs"]
 mod chain;
 #[path = "chaos/proxy.rs"]
 mod proxy;

@@ -15,4 +15,5 @@ cargo test --release --locked --workspace --quiet
 (cd gguf && sha256sum --check --quiet --strict SHA256SUMS)
 (cd tools/gpu && python3 -B -m unittest --quiet test_check)
 (cd tools/comfyui-nodes && python3 -B -m unittest --quiet test_receptor)
+if [ -n "${PROMPT_CALIBRATOR_NO_BROWSER:-}" ]; then echo "Not run, for want of a browser: what looks at pages."; fi
 echo "All tests passed."

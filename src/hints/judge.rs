@@ -47,7 +47,7 @@ fn judges() -> Vec<Sample> {
         JudgeError::Memory(memory()),
         JudgeError::Unreadable(unreadable()),
         unreadable(),
-        JudgeError::TooFewProbabilities { most: 5 },
+        JudgeError::Incapable(s()),
         JudgeError::Busy { waiting: 1 },
         WorkerError::Engine(LlamaError::Cancelled),
         WorkerError::NotBuilt,

@@ -48,7 +48,9 @@ pub(super) async fn run(plan: &Plan<'_>, asker: &Asker<'_>) -> Result<Vec<Rival>
     }
     ways.push(("one order instead of two".into(), Way::OneOrder));
     ways.push(("the printed digit".into(), Way::Printed));
-    ways.push(("json protocol".into(), Way::Json));
+    if plan.judge.engine().capabilities().constrained_text {
+        ways.push(("json protocol".into(), Way::Json));
+    }
 
     let cases = Cases {
         edits: cases::edits(plan.seed, plan.cases),

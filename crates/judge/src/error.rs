@@ -24,14 +24,9 @@ pub enum JudgeError {
     /// What is kept of a judge cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-    /// The engine says too little of what the model thinks.
-    #[error(
-        "the judge's engine gives the probabilities of {most} tokens only, and a score is read from those of ten digits"
-    )]
-    TooFewProbabilities {
-        /// How many it gives.
-        most: u32,
-    },
+    /// The engine cannot do what a judgement takes.
+    #[error("the judge's engine cannot judge: {0}")]
+    Incapable(String),
     /// Too many judgements wait already.
     #[error("the judge is busy: {waiting} judgements wait already; this one was not begun")]
     Busy {
@@ -50,9 +45,7 @@ impl JudgeError {
             Self::Refused(refusal) => refusal.hint(),
             Self::Memory(error) => error.hint.clone(),
             Self::Unreadable(error) => error.hint(),
-            Self::TooFewProbabilities { .. } => {
-                "Nothing was judged. Use an engine that gives ten or more, such as llama.cpp or vLLM.".into()
-            }
+            Self::Incapable(_) => "Nothing was judged. Use another engine, such as llama.cpp.".into(),
             Self::Busy { .. } => "What was rendered is kept. Wait until running judgements are done, then call again with the same session and iteration, or the same pictures.".into(),
         }
     }

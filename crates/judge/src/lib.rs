@@ -55,6 +55,8 @@ use verdict::{Flag, Observed, Verdict};
 
 /// Scores are read from the ten digits.
 const DIGITS: u32 = 10;
+/// Pictures that are compared.
+const PAIR: u32 = 2;
 
 /// Which part of a judgement each step is. What is remembered is skipped, and progress jumps.
 type PartOf = (f64, f64);
@@ -142,10 +144,18 @@ impl Judge {
     /// # Errors
     /// [`JudgeError`].
     pub async fn load(&self, teller: &Teller, cancel: &CancellationToken) -> Result<EngineInfo, JudgeError> {
-        if let Probabilities::Likeliest(most) = self.engine.capabilities().probabilities
+        let able = self.engine.capabilities();
+        if let Probabilities::Likeliest(most) = able.probabilities
             && most < DIGITS
         {
-            return Err(JudgeError::TooFewProbabilities { most });
+            let lacks =
+                format!("it gives the probabilities of {most} tokens, and a score is read from those of ten digits");
+            return Err(JudgeError::Incapable(lacks));
+        }
+        if able.images < PAIR {
+            return Err(JudgeError::Incapable(
+                "it takes one picture at a time, and two are compared".into(),
+            ));
         }
         Ok(self.engine.load(teller, cancel).await?)
     }

@@ -4,7 +4,7 @@ use super::engine::{Answer, Branch, Cost, KeyedPixels};
 use super::protocol::{AxisValue, Evidence, Order};
 use super::score::{Closer, Reading, read};
 use super::steps::{OrderDigits, Seen, Steps};
-use super::{COMPARING, Call, Judge, JudgeError, Pair, Prepared, part};
+use super::{COMPARING, Call, Judge, JudgeError, PAIR, Pair, Prepared, part};
 use imaging::Picture;
 use types::progress::Meter;
 
@@ -103,13 +103,17 @@ impl Judge {
         Ok(self.steps(&prepared, &call, &meter).values(&prepared.reference).await?)
     }
 
-    /// Which of two pictures is closer to the reference, within a turn.
+    /// Which of two pictures is closer to the reference, within a turn. An engine that does not take three pictures at once
+    /// says nothing of it.
     pub(super) async fn closer_now(
         &self,
         reference: &Picture,
         (first, second): (&Picture, &Picture),
         call: Call<'_>,
     ) -> Result<Vec<Closer>, JudgeError> {
+        if self.engine.capabilities().images <= PAIR {
+            return Ok(Vec::new());
+        }
         let (first, second) = (self.fitted(first).await?, self.fitted(second).await?);
         let (prepared, _) = self.admitted(reference, &[&first, &second], &call).await?;
         let meter = Meter::new(&part(call.teller, COMPARING), "comparing two with the reference", 2);

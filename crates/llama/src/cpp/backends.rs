@@ -4,12 +4,12 @@
 //! `backends/cpu`, a file for each kind of processor of which the best is taken, and `backends/gpu`, a file for each kind
 //! of GPU. Files are looked for there only: what is found is executed, so the working folder is never searched.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 
 use super::devices::gpus;
-use super::raw;
+use super::raw::{self, BackendFolder};
 use crate::error::LlamaError;
 use crate::machine::{Backends, NO_GPU, Unused};
 use judge::engine::GpuMemory;
@@ -22,7 +22,7 @@ const GPUS: [&str; 4] = ["cuda", "hip", "metal", "vulkan"];
 /// Loads backends, each kind once.
 #[derive(Debug)]
 pub struct Loader {
-    folder: Option<PathBuf>,
+    folder: Option<BackendFolder>,
     /// Until the GPUs were looked for.
     unused: Option<Vec<Unused>>,
     /// A model is loaded, or about to be: no driver is started any more.
@@ -42,8 +42,8 @@ impl Loader {
                 settled: false,
             });
         }
-        let folder = beside_the_program()?;
-        load_processor(&folder.join("cpu"))?;
+        let folder = BackendFolder::beside_the_program(FOLDER)?;
+        load_processor(&folder.path().join("cpu"))?;
         Ok(Self {
             folder: Some(folder),
             unused: None,
@@ -55,7 +55,11 @@ impl Loader {
     pub fn find_gpus(&mut self) {
         let Some(folder) = &self.folder else { return };
         if self.unused.is_none() {
-            let unused = first_gpu(&folder.join("gpu"), raw::load_backend, || !gpus().is_empty());
+            let unused = first_gpu(
+                &folder.path().join("gpu"),
+                |file| raw::load_backend(folder, file),
+                || !gpus().is_empty(),
+            );
             for unused in unused.iter().filter(|unused| unused.is_a_fault()) {
                 tracing::warn!("{} is not used: {}", unused.file.display(), unused.reason);
             }
@@ -92,16 +96,6 @@ impl Loader {
             unused: self.unused.clone().unwrap_or_default(),
         }
     }
-}
-
-/// The folder of backends. The program's own path is followed through links, so that a link in `~/.local/bin` works.
-fn beside_the_program() -> Result<PathBuf, LlamaError> {
-    let program = std::env::current_exe().and_then(std::fs::canonicalize);
-    let program = program.map_err(|error| LlamaError::NoBackend {
-        folder: FOLDER.into(),
-        reason: format!("the program's own place is not known: {error}"),
-    })?;
-    Ok(program.with_file_name(FOLDER))
 }
 
 #[cfg(feature = "dynamic-backends")]
@@ -273,16 +267,28 @@ mod tests {
         let folder = folder(&["vulkan"]);
         let file = folder.path().join(file_name("vulkan"));
         std::fs::write(&file, "not a library").unwrap();
-        let error = raw::load_backend(&file).unwrap_err();
+        let folder = BackendFolder::of_test(folder.path());
+        let error = raw::load_backend(&folder, &file).unwrap_err();
         assert!(!error.is_empty() && !error.contains("vulkan"), "{error}");
     }
 
     #[test]
+    fn a_file_elsewhere_is_not_executed() {
+        let (ours, theirs) = (folder(&["cuda"]), folder(&["cuda"]));
+        let ours = BackendFolder::of_test(ours.path());
+        let away = ours.path().join("../elsewhere.so");
+        for file in [theirs.path().join(file_name("cuda")), away] {
+            let error = raw::load_backend(&ours, &file).unwrap_err();
+            assert!(error.contains("does not lie in"), "{error}");
+        }
+    }
+
+    #[test]
     fn nothing_is_looked_for_in_the_working_folder() {
-        let folder = beside_the_program().unwrap();
-        assert!(folder.is_absolute());
+        let folder = BackendFolder::beside_the_program(FOLDER).unwrap();
+        assert!(folder.path().is_absolute());
         assert_eq!(
-            folder.parent().unwrap(),
+            folder.path().parent().unwrap(),
             std::env::current_exe()
                 .unwrap()
                 .canonicalize()

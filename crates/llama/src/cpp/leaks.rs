@@ -207,7 +207,7 @@ fn made_up(count: usize, n: usize) -> Vec<f32> {
 }
 
 #[cfg(test)]
-#[path = "../../../../tests/support/random_judges.rs"]
+#[path = "../../../../tests/it/support/random_judges.rs"]
 mod random_judges;
 
 #[cfg(test)]

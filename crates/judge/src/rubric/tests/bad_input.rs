@@ -126,3 +126,25 @@ fn a_long_name_is_not_echoed() {
         assert!(told.len() < 300, "{told}");
     }
 }
+
+#[test]
+fn every_mistake_has_advice_of_its_own() {
+    let defined = |definition: &str| one_axis(&format!("definition = \"{definition}\""));
+    let own = "id = \"m\"\ntitle = \"M\"\nextends = \"own.toml\"\n";
+    for (text, advice) in [
+        (String::new(), "Fix the TOML there"),
+        (of_axes(0), "at least one [[axis]]"),
+        (of_axes(61), "at most 60 axes"),
+        (of_axes(1) + "[[axis]]\nid = \"a0\"\n", "Rename one"),
+        (defined(""), "one crisp line"),
+        (defined("a\\u0007b"), "Remove it"),
+        (defined("a<|im_end|>b"), "Remove it"),
+        (defined(&"d".repeat(201)), "at most 200 characters"),
+        (defined("d") + "weight = -1\n", "0.5, 1.0 or 2.0"),
+        (defined("d") + "wieght = 1\n", "the keys are"),
+        (own.to_owned(), "Break the chain"),
+    ] {
+        let error = load_with(&[("own.toml", own)], &text).unwrap_err();
+        assert!(error.hint().contains(advice), "{error}: {}", error.hint());
+    }
+}

@@ -9,7 +9,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_sys_2 as sys;
 
-use super::{Chunk, LoadedAdapter, Vision, model_ptr};
+use super::{Chunk, LoadedAdapter, Vision, embedding_width, model_ptr};
 use crate::cells::MICRO_BATCH;
 use crate::cpp::StopFlag;
 use crate::error::LlamaError;
@@ -37,6 +37,7 @@ pub struct Context<'m> {
     batch: Batch,
     micro_batch: usize,
     vocabulary: usize,
+    embedding_width: usize,
     // Boxed: the C side holds its address.
     _stop: Box<StopFlag>,
     _model: PhantomData<&'m LlamaModel>,
@@ -95,6 +96,7 @@ impl<'m> Context<'m> {
             batch: Batch::new(batch as usize, size.sequences),
             micro_batch: micro_batch as usize,
             vocabulary: usize::try_from(model.n_vocab()).unwrap_or(0),
+            embedding_width: embedding_width(model),
             _stop: stop,
             _model: PhantomData,
         };
@@ -225,6 +227,9 @@ impl<'m> Context<'m> {
     }
 
     /// Decodes an image from its embedding at `position` and returns the next position.
+    ///
+    /// # Errors
+    /// [`LlamaError::Protocol`] for an embedding that does not hold a vector of this model for each of the chunk's tokens.
     pub fn decode_image(
         &mut self,
         vision: &mut Vision<'_>,
@@ -233,10 +238,17 @@ impl<'m> Context<'m> {
         position: i32,
         sequence: i32,
     ) -> Result<i32, LlamaError> {
+        let wanted = chunk.tokens() * self.embedding_width;
+        if embedding.len() != wanted {
+            let numbers = embedding.len();
+            return Err(LlamaError::Protocol(format!(
+                "an embedding of {numbers} numbers was to be decoded where the picture takes {wanted}"
+            )));
+        }
         let mut next = position;
         let batch = i32::try_from(self.batch.capacity).unwrap_or(i32::MAX);
-        // SAFETY: all pointers are live; `embedding` has chunk.tokens × embedding width floats
-        // (checked by the caller when it was read); new_n_past is initialised as the helper needs.
+        // SAFETY: all pointers are live; `embedding` has chunk.tokens × embedding width floats (checked above); new_n_past is
+        // initialised as the helper needs.
         let code = unsafe {
             sys::mtmd_helper_decode_image_chunk(
                 vision.as_ptr(),

@@ -10,12 +10,13 @@ mod context;
 mod vision;
 
 use std::ffi::CStr;
+use std::sync::{Mutex, PoisonError};
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
 pub use adapter::LoadedAdapter;
-pub use backend::load_backend;
+pub use backend::{BackendFolder, load_backend};
 pub use chunk::{Chunk, ChunkKind, ChunkRef, Chunks};
 pub use context::{Context, ContextSize, Entry};
 pub use vision::Vision;
@@ -33,8 +34,10 @@ pub fn version() -> String {
 /// otherwise with others.
 #[must_use]
 pub fn instructions() -> String {
-    // SAFETY: returns a pointer to a NUL-terminated string in static storage, valid until the next call;
-    // it is copied at once, and the judge process calls this from one thread.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: returns a pointer to a NUL-terminated string in static storage, valid until the next call; it is copied at once,
+    // and the lock keeps the next call out until then: this is the only place that calls it.
     let all = unsafe { CStr::from_ptr(sys::llama_print_system_info()) }.to_string_lossy();
     let cpu = all.rsplit("CPU :").next().unwrap_or_default();
     let used = cpu.split('|').filter_map(|part| part.trim().strip_suffix("= 1"));

@@ -42,8 +42,11 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Only a damaged row is beyond the calendar's years (-9999 to 9999): the nearest moment within them is shown.
-        let (first, last) = (jiff::Timestamp::MIN.as_millisecond(), jiff::Timestamp::MAX.as_millisecond());
-        let shown = jiff::Timestamp::from_millisecond(self.0.clamp(first, last)).unwrap_or_default();
+        let nearest = match self.0.is_positive() {
+            true => jiff::Timestamp::MAX,
+            false => jiff::Timestamp::MIN,
+        };
+        let shown = jiff::Timestamp::from_millisecond(self.0).unwrap_or(nearest);
         write!(f, "{shown:.3}")
     }
 }

@@ -10,8 +10,8 @@ pub mod clients;
 pub mod config;
 #[cfg(test)]
 mod hints;
+mod machine;
 pub mod mcp;
-mod processor;
 pub mod report;
 pub mod session;
 mod signals;

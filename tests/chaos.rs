@@ -36,7 +36,7 @@ use prompt_calibrator::session::{
     InjectRequest, Injected, Parts, Policy, QueueAnswer, QueueRequest, Service, ServiceError,
 };
 use proxy::Proxy;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;

@@ -87,6 +87,21 @@ setup() {
   export PATH
 }
 
+# A program for checks that comes as a crate, at the version that they are written for. It is built once and kept outside the
+# target folder; a fresh machine builds it in a few minutes.
+cargo_tool() {
+  local version kept
+  case $1 in
+    cargo-deny) version=0.20.2 ;;
+    cargo-machete) version=0.9.2 ;;
+    *) fail "no version is chosen for $1" ;;
+  esac
+  if have "$1"; then return 0; fi
+  kept="${XDG_CACHE_HOME:-$HOME/.cache}/prompt-calibrator/$1-$version"
+  [ -x "$kept/bin/$1" ] || cargo install "$1" --version "$version" --locked --quiet --root "$kept"
+  PATH="$kept/bin:$PATH"
+}
+
 # Pages are looked at in a Chromium. Ubuntu has it as a snap only, which a container cannot run: then that is left out, and said.
 browser() {
   local name

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
-use rand::Rng as _;
+use rand::RngExt as _;
 use serde_json::Value;
 
 use super::BenchError;

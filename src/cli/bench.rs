@@ -62,14 +62,14 @@ pub async fn run(args: Args, config: Config) -> super::error::Result<ExitCode> {
         cancel: &cancel,
     };
     if let Some(busy) = args.busy {
-        let races = show::progress(updates, until_stopped(bench::races(&plan, busy), &cancel)).await?;
+        let races = show::progress(updates, show::until_stopped(bench::races(&plan, busy), &cancel)).await?;
         if args.json {
             show::json(&races)?;
         } else {
             print_races(&races);
         }
     } else {
-        let timings = show::progress(updates, until_stopped(bench::run(&plan), &cancel)).await?;
+        let timings = show::progress(updates, show::until_stopped(bench::run(&plan), &cancel)).await?;
         if args.json {
             show::json(&timings)?;
         } else {
@@ -77,18 +77,6 @@ pub async fn run(args: Args, config: Config) -> super::error::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Ctrl-C cancels the work, which then ends by itself.
-async fn until_stopped<T>(work: impl Future<Output = T>, cancel: &CancellationToken) -> T {
-    tokio::pin!(work);
-    tokio::select! {
-        done = &mut work => done,
-        Ok(()) = tokio::signal::ctrl_c() => {
-            cancel.cancel();
-            work.await
-        }
-    }
 }
 
 fn read(path: &Path) -> Result<Picture, BenchError> {

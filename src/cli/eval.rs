@@ -85,17 +85,7 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
             None => eval::run(&plan).await,
         }
     };
-    let stoppable = async {
-        tokio::pin!(work);
-        tokio::select! {
-            done = &mut work => done,
-            Ok(()) = tokio::signal::ctrl_c() => {
-                cancel.cancel();
-                work.await
-            }
-        }
-    };
-    let result = show::progress(updates, stoppable).await;
+    let result = show::progress(updates, show::until_stopped(work, &cancel)).await;
     let done = match result {
         Ok(done) => done,
         Err(error) => {

@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 use self::error::Context;
 use crate::config::{Config, Environment, Settings};
-use crate::{processor, signals, telemetry};
+use crate::{machine, signals, telemetry};
 
 /// Calibrate an image prompt against a reference picture, with an agent, on your own machine.
 #[derive(Debug, Parser)]
@@ -67,7 +67,7 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let lacking = processor::lacking();
+    let lacking = machine::lacking();
     if !lacking.is_empty() {
         show::remark(&format!(
             "error: this program was built for a processor with {}, which this one lacks\n\

@@ -7,6 +7,7 @@ use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::error::CliError;
 use hub::telling::Event;
@@ -84,6 +85,18 @@ pub async fn progress<T>(mut updates: watch::Receiver<Progress>, work: impl Futu
     };
     bar.finish_and_clear();
     output
+}
+
+/// Ctrl-C cancels the work, which then ends by itself.
+pub async fn until_stopped<T>(work: impl Future<Output = T>, cancel: &CancellationToken) -> T {
+    tokio::pin!(work);
+    tokio::select! {
+        done = &mut work => done,
+        Ok(()) = tokio::signal::ctrl_c() => {
+            cancel.cancel();
+            work.await
+        }
+    }
 }
 
 /// Shows bytes, rate and time left on a terminal while `work` moves files; elsewhere only what is worth a sentence.

@@ -43,8 +43,9 @@ pub struct Beside {
 /// Where [`Beside::view`] stands in a result's `_meta`.
 const VIEW: &str = "prompt-calibrator/view";
 
-/// A result with structured content and, for clients that show text only, the same as text.
-pub fn success(result: &(impl Serialize + Summarised), beside: Beside) -> CallToolResponse {
+/// A result with structured content and, for clients that show text only, the same as text. It carries its own `summary`, because
+/// some clients drop text beside structured content.
+pub fn success(result: &impl Serialize, beside: Beside) -> CallToolResponse {
     let value = match serde_json::to_value(result) {
         Ok(mut value) => {
             outgoing_json(&mut value);
@@ -128,10 +129,6 @@ fn trim(value: &mut Value, texts: usize, items: usize) {
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
-
-/// A result that carries its own summary, because some clients drop text beside structured
-/// content.
-pub trait Summarised {}
 
 /// An error that an agent can act on: what failed and what to do.
 pub fn failure(what: &str, hint: &str) -> CallToolResponse {
@@ -248,7 +245,6 @@ mod tests {
         struct Shown {
             summary: &'static str,
         }
-        impl Summarised for Shown {}
         let CallToolResponse::Complete(result) = success(&Shown { summary: "a\u{2028}b" }, Beside::default()) else {
             panic!("not an answer");
         };

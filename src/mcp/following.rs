@@ -1,15 +1,17 @@
 //! Subscriptions: a client is told when a session changes, whoever changed it.
 //!
-//! The history is looked at once a second, so that the work of another server on the same data folder is noticed as well. A
-//! notification says that something is new, not what: the client reads the resource.
+//! The history is looked at once a second, by one task for all clients ([`history::Store::changes`]), so that the work of another
+//! server on the same data folder is noticed as well. A notification says that something is new, not what: the client reads the
+//! resource.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::{ErrorData, ResourceUpdatedNotificationParam, SubscriptionFilter};
 use rmcp::service::SubscriptionContext;
 use rmcp::{Peer, RoleServer};
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::resources::{Address, absent};
@@ -17,8 +19,8 @@ use crate::session::Service;
 use history::{HistoryError, SessionId, Stamp};
 use types::hint;
 
-/// How often the history is looked at.
-const EVERY: Duration = Duration::from_secs(1);
+/// When to look again after a look that failed.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Addresses that one client may follow.
 const MOST: usize = 64;
@@ -72,19 +74,47 @@ impl Followed {
     }
 
     /// Whether it changed since the last look.
-    async fn changed(&mut self, service: &Service) -> bool {
+    async fn changed(&mut self, service: &Service) -> Result<bool, HistoryError> {
         let now = match service.store().stamp(self.scope.as_ref()).await {
             Ok(stamp) => Some(stamp),
             // Removed: that is news, once.
             Err(HistoryError::UnknownSession(_)) => None,
-            Err(error) => {
-                tracing::debug!(%error, uri = self.uri, "a followed session could not be looked at");
-                return false;
-            }
+            Err(error) => return Err(error),
         };
         let changed = now != self.seen;
         self.seen = now;
-        changed
+        Ok(changed)
+    }
+}
+
+/// Tells of every change of what is followed, until nobody hears it. `changes` are those of the history, heard since before the
+/// first look.
+async fn tell<F: Future<Output = bool>>(
+    service: &Service,
+    mut changes: watch::Receiver<()>,
+    mut followed: Vec<Followed>,
+    heard: impl Fn(String) -> F,
+) {
+    loop {
+        let mut failed = false;
+        for one in &mut followed {
+            match one.changed(service).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    if !heard(one.uri.clone()).await {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(%error, uri = one.uri, "a followed session could not be looked at");
+                    failed = true;
+                }
+            }
+        }
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(AGAIN), if failed => {}
+        }
     }
 }
 
@@ -102,7 +132,8 @@ impl Following {
     /// -32002 for a session that does not exist, -32602 when too many are followed.
     pub async fn begin(&self, service: &Service, uri: String, peer: Peer<RoleServer>) -> Result<(), ErrorData> {
         // What is not here, or never changes, need not be remembered either.
-        let Some(mut followed) = Followed::begin(service, &uri).await? else {
+        let changes = service.store().changes();
+        let Some(followed) = Followed::begin(service, &uri).await? else {
             return Ok(());
         };
         let end = CancellationToken::new();
@@ -116,15 +147,11 @@ impl Following {
         }
         let service = service.clone();
         tokio::spawn(end.run_until_cancelled_owned(async move {
-            loop {
-                tokio::time::sleep(EVERY).await;
-                if followed.changed(&service).await {
-                    let news = ResourceUpdatedNotificationParam::new(followed.uri.clone());
-                    if peer.notify_resource_updated(news).await.is_err() {
-                        return;
-                    }
-                }
-            }
+            let heard = |uri: String| async {
+                let news = ResourceUpdatedNotificationParam::new(uri);
+                peer.notify_resource_updated(news).await.is_ok()
+            };
+            tell(&service, changes, vec![followed], heard).await;
         }));
         Ok(())
     }
@@ -139,22 +166,17 @@ impl Following {
 /// that it is subscribed before the first look: what changed between the two would be lost.
 pub async fn listen(service: &Service, context: &SubscriptionContext) {
     let accepted = context.accepted().resource_subscriptions.clone().unwrap_or_default();
-    let mut followed: BTreeMap<String, Followed> = BTreeMap::new();
+    let changes = service.store().changes();
+    let mut followed = Vec::new();
     for uri in accepted {
         // A session that is not there has no news; whoever reads it is told.
         if let Ok(Some(begun)) = Followed::begin(service, &uri).await {
-            followed.insert(uri, Followed { seen: None, ..begun });
+            followed.push(Followed { seen: None, ..begun });
         }
     }
-    loop {
-        for (uri, followed) in &mut followed {
-            if followed.changed(service).await && context.sink().notify_resource_updated(uri.clone()).await.is_err() {
-                return;
-            }
-        }
-        tokio::select! {
-            () = context.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
-        }
+    let heard = |uri: String| async { context.sink().notify_resource_updated(uri).await.is_ok() };
+    tokio::select! {
+        () = context.cancelled() => {}
+        () = tell(service, changes, followed, heard) => {}
     }
 }

@@ -59,10 +59,9 @@ impl Service {
 
     /// The same, with the room that its bytes take.
     pub(super) async fn picture_in_room(&self, path: &str) -> Result<(Loaded, Room), ServiceError> {
-        let opened = self.roots.open(path)?;
+        let (opened, size) = self.opened(path).await?;
         let path = path.to_owned();
         let limits = Limits::default();
-        let size = size_of(&opened, &path)?;
         let unusable = |error: PictureError, path: String| ServiceError::PictureFile {
             path,
             error: Arc::new(error),
@@ -78,6 +77,23 @@ impl Service {
         })
         .await?;
         Ok((loaded, room))
+    }
+
+    /// A file below the roots, and how large it is.
+    async fn opened(&self, named: &str) -> Result<(Opened, u64), ServiceError> {
+        let (roots, named) = (self.roots.clone(), named.to_owned());
+        blocking(move || {
+            let opened = roots.open(&named)?;
+            let size = size_of(&opened, &named)?;
+            Ok((opened, size))
+        })
+        .await
+    }
+
+    /// Whether a file lies there, below the roots.
+    pub(super) async fn is_readable_file(&self, named: &str) -> Result<bool, ServiceError> {
+        let (roots, named) = (self.roots.clone(), named.to_owned());
+        blocking(move || Ok(roots.allow(&named).is_ok_and(|path| path.is_file()))).await
     }
 
     /// Keeps a picture below the roots in the image store, when it can be used.
@@ -126,9 +142,8 @@ impl Service {
             })?;
             return Ok((Graph::from_json(graph)?, None, WorkflowSource::Last));
         }
-        let opened = self.roots.open(named)?;
+        let (opened, size) = self.opened(named).await?;
         let named = named.to_owned();
-        let size = size_of(&opened, &named)?;
         let _room = room(size).await;
         blocking(move || {
             let take = |most: u64, bytes: &mut Vec<u8>| {

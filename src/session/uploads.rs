@@ -50,7 +50,7 @@ impl Service {
             (self.reference_bytes(reference, &picture.place).await?, "reference")
         } else if picture.options.contains(&picture.value) {
             return Ok(None);
-        } else if self.roots.allow(&picture.value).is_ok_and(|path| path.is_file()) || leads_out(&picture.value) {
+        } else if leads_out(&picture.value) || self.is_readable_file(&picture.value).await? {
             // Decoded, so that what is no picture is told here and not by a node. What lies outside the folders that may
             // be read is refused, rather than left to a server that reads any file.
             let (loaded, room) = self.picture_in_room(&picture.value).await?;

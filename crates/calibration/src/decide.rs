@@ -277,19 +277,9 @@ impl Sample {
     }
 }
 
-/// Φ by Abramowitz and Stegun 7.1.26, right to 1e-7.
+/// Φ, the distribution function of the standard normal distribution.
 fn normal_cdf(z: f64) -> f64 {
-    let x = z.abs() / std::f64::consts::SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * x);
-    let series = [
-        1.061_405_429,
-        -1.453_152_027,
-        1.421_413_741,
-        -0.284_496_736,
-        0.254_829_592,
-    ];
-    let tail = series.into_iter().fold(0.0, |sum, c| (sum + c) * t) * (-x * x).exp() / 2.0;
-    if z > 0.0 { 1.0 - tail } else { tail }
+    libm::erfc(-z / std::f64::consts::SQRT_2) / 2.0
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use rand::Rng as _;
+use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 
 use super::*;

@@ -20,6 +20,7 @@ use super::rejection::said;
 use super::replacements::Replacements;
 use super::tls::{TlsTrouble, check_file, trouble};
 use text::bounded::{self, JsonLimit, Unread};
+use text::causes;
 
 /// How much is read of an answer; the largest is the definition of a node class, which lists every file of a folder.
 const ANSWER: JsonLimit = JsonLimit {
@@ -136,9 +137,9 @@ impl Client {
         } else if let Some(path) = &config.certificates {
             check_file(path)?;
         }
-        let http = builder
-            .build()
-            .map_err(|error| ComfyError::Config { detail: chain(&error) })?;
+        let http = builder.build().map_err(|error| ComfyError::Config {
+            detail: causes::all(&error),
+        })?;
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
@@ -272,7 +273,7 @@ impl Client {
                 },
                 None => ComfyError::Unreachable {
                     url,
-                    detail: cause(error),
+                    detail: causes::innermost(error),
                 },
             }
         } else if error.is_timeout() {
@@ -281,11 +282,13 @@ impl Client {
                 limit: self.request_timeout(),
             }
         } else if error.is_builder() {
-            ComfyError::Config { detail: chain(error) }
+            ComfyError::Config {
+                detail: causes::all(error),
+            }
         } else {
             ComfyError::Broken {
                 request,
-                detail: chain(error),
+                detail: causes::all(error),
             }
         }
     }
@@ -412,36 +415,10 @@ impl Answer {
                     });
                 }
                 Err(error) => {
-                    let detail = format!("it ends after {taken} bytes ({})", chain(&error));
+                    let detail = format!("it ends after {taken} bytes ({})", causes::all(&error));
                     return Err(ComfyError::BadAnswer { what: what(), detail });
                 }
             }
         }
     }
-}
-
-/// The innermost reason: that nothing connects says all that the layers above it say.
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
-
-/// An error with its causes, each once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = String::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let part = error.to_string();
-        if !text.contains(&part) {
-            if !text.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(&part);
-        }
-        next = error.source();
-    }
-    text
 }

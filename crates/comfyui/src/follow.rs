@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
@@ -101,27 +102,30 @@ impl Follower {
         let Some(client_id) = client_id else {
             return future::pending().await;
         };
-        let mut delay = self.config.reconnect_delay;
+        let (shortest, longest) = (self.config.reconnect_delay, self.config.poll_interval);
+        let growing = ExponentialBuilder::new()
+            .with_min_delay(shortest)
+            .with_max_delay(longest.max(shortest))
+            .without_max_times();
+        let mut pauses = growing.build();
         loop {
             if let Some(mut open) = socket.take() {
                 self.hearing.store(true, Ordering::Relaxed);
                 while let Some(message) = open.next().await {
-                    delay = self.config.reconnect_delay;
+                    pauses = growing.build();
                     self.hear(message);
                 }
                 self.hearing.store(false, Ordering::Relaxed);
                 // Let go of the old one first: a second one under the same id would hear nothing.
                 open.close().await;
-                sleep(delay).await;
-                delay = (delay * 2).min(self.config.poll_interval.max(self.config.reconnect_delay));
+                sleep(pauses.next().unwrap_or(longest)).await;
             }
             match Socket::open(&self.client, &client_id).await {
                 // What was said meanwhile is not repeated.
                 Ok(open) => socket = Some(open),
                 Err(error) => {
                     tracing::debug!(%error, "the WebSocket of ComfyUI stays closed");
-                    sleep(delay).await;
-                    delay = (delay * 2).min(self.config.poll_interval.max(self.config.reconnect_delay));
+                    sleep(pauses.next().unwrap_or(longest)).await;
                 }
             }
         }

@@ -310,9 +310,9 @@ impl Graph {
     /// of equal value hash alike. Titles (`_meta`) and the `is_changed` marks that ComfyUI leaves in saved
     /// pictures do not count.
     pub fn hash(&self) -> String {
-        let mut text = String::new();
-        canonical_object(&self.nodes, &mut text, 0);
-        hex(&Sha256::digest(text.as_bytes()))
+        let mut canonical = String::new();
+        canonical_object(&self.nodes, &mut canonical, 0);
+        text::hex(&Sha256::digest(canonical))
     }
 
     /// Sets one input and returns what stood there. `None` where the node does not exist or the input was absent.
@@ -452,8 +452,4 @@ pub(crate) fn canonical_number(number: &serde_json::Number) -> String {
         Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= EXACT => format!("{float:.0}"),
         _ => number.to_string(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use backon::{ConstantBuilder, Retryable};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,7 +26,7 @@ use super::socket::Socket;
 /// How often a submission whose answer did not come is looked up before it counts as not accepted.
 const LOOK_UPS: u32 = 5;
 /// How often a server is asked whether it is there.
-const TRIES: u32 = 3;
+const TRIES: usize = 3;
 /// Pause between two looks while a run is being cancelled.
 const CANCEL_PAUSE: Duration = Duration::from_millis(50);
 
@@ -196,20 +197,17 @@ impl Runner {
     /// # Errors
     /// Any transport error but a timeout.
     pub async fn answers(&self) -> Result<(), ComfyError> {
-        let asking = async {
-            let mut tries = 1;
-            loop {
-                // What following the run needs as well.
-                match self.client.queue().await {
-                    Ok(_) | Err(ComfyError::Timeout { .. }) => return Ok(()),
-                    Err(error) if tries == TRIES || !error.is_uncertain() => return Err(error),
-                    Err(error) => tracing::debug!(%error, "ComfyUI does not answer as it should"),
-                }
-                tries += 1;
-                sleep(self.config.poll_interval).await;
-            }
-        };
-        timeout(self.client.request_timeout(), asking).await.unwrap_or(Ok(()))
+        let slow = |error: &ComfyError| matches!(error, ComfyError::Timeout { .. });
+        let pauses = ConstantBuilder::new().with_delay(self.config.poll_interval);
+        // What following the run needs as well.
+        let asking = (|| self.client.queue())
+            .retry(pauses.with_max_times(TRIES - 1))
+            .when(|error| error.is_uncertain() && !slow(error))
+            .notify(|error, _| tracing::debug!(%error, "ComfyUI does not answer as it should"));
+        match timeout(self.client.request_timeout(), asking).await {
+            Ok(Err(error)) if !slow(&error) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// How long a start may take until its request is sure to have arrived or to be lost: the first question, the opening of the
@@ -219,7 +217,7 @@ impl Runner {
     }
 
     /// Whether the server has a run that may have been sent to it. A request can arrive after its sender is gone, so a run that
-    /// is not there is looked for several times.
+    /// is not there is looked for several times. (`backon` asks again after errors only; here "not there" is an answer.)
     ///
     /// # Errors
     /// Any transport error.
@@ -233,7 +231,8 @@ impl Runner {
         self.has(prompt_id).await
     }
 
-    /// After a submission without an answer: returns when the server has the run, fails when it has not.
+    /// After a submission without an answer: returns when the server has the run, fails when it has not. (Two counts, looks that
+    /// found nothing and [`Patience`] with those that failed: more than `backon` knows.)
     async fn look_up(&self, prompt_id: Uuid, unanswered: ComfyError) -> Result<(), ComfyError> {
         tracing::warn!(%prompt_id, error = %unanswered, "no answer to a submission: looking whether the run is there");
         let mut patience = Patience::new(self.config.grace);

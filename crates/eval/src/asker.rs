@@ -232,6 +232,5 @@ fn key(parts: &[&str]) -> String {
         hash.update(part);
     }
     let hash = hash.finalize();
-    let hex: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("{} {hex}", parts.first().unwrap_or(&""))
+    format!("{} {}", parts.first().unwrap_or(&""), text::hex(&hash[..12]))
 }

@@ -1,6 +1,6 @@
 //! The cases of the tests: scenes that follow from a seed, and their pictures.
 
-use rand::Rng as _;
+use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 use scenes::{ATTRIBUTES, Attribute, Distortion, Drawn, Rng, Scene, draw};
 

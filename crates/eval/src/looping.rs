@@ -158,7 +158,7 @@ mod tests {
     use std::convert::Infallible;
     use std::hash::{DefaultHasher, Hash, Hasher};
 
-    use rand::Rng;
+    use rand::RngExt;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! The statistics of an evaluation. Nothing here draws from a clock: equal inputs give equal numbers.
 
-use rand::Rng;
+use rand::RngExt;
 
 use super::report::Estimate;
 
@@ -77,18 +77,6 @@ pub fn mean(values: &[f64]) -> Estimate {
     estimate
 }
 
-/// The `q` quantile, `q` in `[0, 1]` (clamped), by linear interpolation between order statistics
-/// (type 7 of Hyndman and Fan 1996). `None` without values or with a NaN among them.
-#[must_use]
-pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
-    if values.is_empty() || q.is_nan() || values.iter().any(|v| v.is_nan()) {
-        return None;
-    }
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    Some(quantile_of_sorted(&sorted, q))
-}
-
 /// Spearman's rank correlation in `[-1, 1]`: Pearson's correlation of the ranks, ties given their
 /// average rank. `None` when a side is constant, the lengths differ, or a value is NaN.
 #[must_use]
@@ -105,26 +93,6 @@ pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
     }
     let (both, only_a, only_b) = products;
     (only_a > 0.0 && only_b > 0.0).then(|| (both / (only_a * only_b).sqrt()).clamp(-1.0, 1.0))
-}
-
-/// Area under the ROC curve in `[0, 1]`: the probability that a case that is so scores above one that
-/// is not, ties counted half (Mann and Whitney 1947). `None` unless both kinds occur, or with a NaN.
-#[must_use]
-pub fn auc(cases: &[(f64, bool)]) -> Option<f64> {
-    let positives = cases.iter().filter(|c| c.1).count();
-    let negatives = cases.len() - positives;
-    if positives == 0 || negatives == 0 || cases.iter().any(|c| c.0.is_nan()) {
-        return None;
-    }
-    let scores: Vec<f64> = cases.iter().map(|c| c.0).collect();
-    let rank_sum: f64 = ranks(&scores)
-        .iter()
-        .zip(cases)
-        .filter(|(_, c)| c.1)
-        .map(|(r, _)| r)
-        .sum();
-    let p = positives as f64;
-    Some((rank_sum - p * (p + 1.0) / 2.0) / (p * negatives as f64))
 }
 
 /// Expected calibration error in `[0, 1]` of `(probability, outcome)` pairs: the mean over the cases
@@ -198,6 +166,7 @@ fn average(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+/// The `q` quantile, `q` in `[0, 1]` (clamped), by linear interpolation between order statistics (type 7 of Hyndman and Fan 1996).
 fn quantile_of_sorted(sorted: &[f64], q: f64) -> f64 {
     let last = sorted.len() - 1;
     let place = q.clamp(0.0, 1.0) * last as f64;
@@ -272,13 +241,10 @@ mod tests {
 
     #[test]
     fn quantiles_interpolate() {
-        let values = [4.0, 1.0, 3.0, 2.0];
-        assert_eq!(quantile(&values, 0.5), Some(2.5));
-        assert_eq!(quantile(&values, 0.0), Some(1.0));
-        assert_eq!(quantile(&values, 1.0), Some(4.0));
-        assert_eq!(quantile(&values, 0.25), Some(1.75));
-        assert_eq!(quantile(&[], 0.5), None);
-        assert_eq!(quantile(&[1.0, f64::NAN], 0.5), None);
+        let sorted = [1.0, 2.0, 3.0, 4.0];
+        for (q, value) in [(0.5, 2.5), (0.0, 1.0), (1.0, 4.0), (0.25, 1.75)] {
+            assert_eq!(quantile_of_sorted(&sorted, q), value);
+        }
     }
 
     #[test]
@@ -291,16 +257,6 @@ mod tests {
         assert_eq!(spearman(&[1.0, 1.0], &[1.0, 2.0]), None);
         assert_eq!(spearman(&[1.0], &[1.0, 2.0]), None);
         assert_eq!(spearman(&[], &[]), None);
-    }
-
-    #[test]
-    fn auc_counts_pairs_in_order() {
-        assert_eq!(
-            auc(&[(0.1, false), (0.4, false), (0.35, true), (0.8, true)]),
-            Some(0.75)
-        );
-        assert_eq!(auc(&[(0.5, false), (0.5, true)]), Some(0.5));
-        assert_eq!(auc(&[(0.5, true)]), None);
     }
 
     #[test]

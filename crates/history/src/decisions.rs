@@ -283,18 +283,6 @@ impl Store {
         })
         .await
     }
-
-    /// What the guard refused in a session before anything was rendered, oldest first.
-    pub async fn refusals_of(&self, session: &SessionId) -> Result<Vec<(Timestamp, String)>> {
-        let session = session.clone();
-        self.read_of(&session.clone(), move |transaction| {
-            let mut statement = transaction
-                .prepare_cached("SELECT created_at, reason FROM refusals WHERE session_id = ?1 ORDER BY id")?;
-            let rows = statement.query_map([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
-    }
 }
 
 fn newest_id(transaction: &Transaction<'_>, session: &SessionId) -> Result<Option<DecisionId>> {

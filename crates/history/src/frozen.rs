@@ -96,20 +96,6 @@ impl Store {
             .await
     }
 
-    /// All the reference values there ever were, oldest first.
-    pub async fn reference_values_history(&self, key: &ReferenceKey) -> Result<Vec<Frozen>> {
-        let key = key.clone();
-        self.read(move |transaction| {
-            let mut statement = transaction.prepare_cached(
-                "SELECT value, edited, created_at FROM reference_values
-                 WHERE reference_hash = ?1 AND judge_hash = ?2 AND rubric_hash = ?3 ORDER BY id",
-            )?;
-            let rows = statement.query_map((&key.reference, &key.judge, &key.rubric), frozen_row)?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
-    }
-
     /// The scale (ceilings and floors), if it was measured.
     pub async fn scale(&self, key: &ReferenceKey) -> Result<Option<Frozen>> {
         let key = key.clone();

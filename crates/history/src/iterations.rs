@@ -106,6 +106,30 @@ pub(super) fn require(transaction: &Transaction<'_>, session: &SessionId, n: Ite
     }
 }
 
+/// The rows of a table that belong to a session, or to one of its iterations, oldest first.
+pub(super) fn rows_of<T>(
+    transaction: &Transaction<'_>,
+    table: &str,
+    session: &SessionId,
+    n: Option<IterationNo>,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    match n {
+        Some(n) => require(transaction, session, n)?,
+        None => sessions::require(transaction, session)?,
+    }
+    // Two statements, because one for both would read the whole session.
+    let of_one = match n {
+        Some(_) => "AND iteration = ?2",
+        None => "AND ?2 IS NULL",
+    };
+    let mut statement = transaction.prepare_cached(&format!(
+        "SELECT * FROM {table} WHERE session_id = ?1 {of_one} ORDER BY rowid"
+    ))?;
+    let rows = statement.query_map((session, n), read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 fn add(transaction: &Transaction<'_>, new: &NewIteration) -> Result<IterationNo> {
     sessions::require(transaction, &new.session)?;
     if let Some(parent) = new.parent {

@@ -52,44 +52,11 @@ impl Store {
 
     /// The judgements of a session, or of one of its iterations, oldest first.
     pub async fn judgements_of(&self, session: &SessionId, n: Option<IterationNo>) -> Result<Vec<Judgement>> {
-        let session = session.clone();
-        self.read_of(&session.clone(), move |transaction| {
-            match n {
-                Some(n) => iterations::require(transaction, &session, n)?,
-                None => sessions::require(transaction, &session)?,
-            }
-            // Two statements, because one for both would read the whole session.
-            let of_one = match n {
-                Some(_) => "AND iteration = ?2",
-                None => "AND ?2 IS NULL",
-            };
-            let mut statement = transaction.prepare_cached(&format!(
-                "SELECT * FROM judgements WHERE session_id = ?1 {of_one} ORDER BY id"
-            ))?;
-            let rows = statement.query_map((&session, n), judgement_row)?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
-    }
-
-    /// The newest judgement of this pair by this judge, in or out of a session.
-    pub async fn last_judgement(
-        &self,
-        reference: &ImageHash,
-        image: &ImageHash,
-        judge: &JudgeHash,
-    ) -> Result<Option<Judgement>> {
-        let key = (reference.clone(), image.clone(), judge.clone());
-        self.read(move |transaction| {
-            Ok(transaction
-                .prepare_cached(
-                    "SELECT * FROM judgements WHERE reference_hash = ?1 AND image_hash = ?2 AND judge_hash = ?3
-                     ORDER BY id DESC LIMIT 1",
-                )?
-                .query_row(key, judgement_row)
-                .optional()?)
-        })
-        .await
+        let (of, session) = (session, session.clone());
+        let rows = move |transaction: &Transaction<'_>| {
+            iterations::rows_of(transaction, "judgements", &session, n, judgement_row)
+        };
+        self.read_of(of, rows).await
     }
 }
 

@@ -15,6 +15,7 @@ mod frozen;
 mod images;
 mod iterations;
 mod judgements;
+mod names;
 mod prune;
 mod read_back;
 mod rows;
@@ -26,6 +27,7 @@ mod store;
 mod time;
 mod transfer;
 mod trend;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -4,11 +4,12 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::error::{HistoryError, Result};
+use super::iterations;
 use super::rows::{NewRun, Run, RunImage};
+use super::sessions;
 use super::state::{RunState, RunUpdate};
 use super::store::Store;
 use super::time::Timestamp;
-use super::{iterations, sessions};
 use types::{ImageHash, IterationNo, PromptId, SessionId};
 
 impl Store {
@@ -39,24 +40,9 @@ impl Store {
 
     /// The runs of a session, or of one of its iterations, oldest first.
     pub async fn runs_of(&self, session: &SessionId, n: Option<IterationNo>) -> Result<Vec<Run>> {
-        let session = session.clone();
-        self.read_of(&session.clone(), move |transaction| {
-            match n {
-                Some(n) => iterations::require(transaction, &session, n)?,
-                None => sessions::require(transaction, &session)?,
-            }
-            // Two statements, because one for both would read the whole session.
-            let of_one = match n {
-                Some(_) => "AND iteration = ?2",
-                None => "AND ?2 IS NULL",
-            };
-            let mut statement = transaction.prepare_cached(&format!(
-                "SELECT * FROM runs WHERE session_id = ?1 {of_one} ORDER BY rowid"
-            ))?;
-            let rows = statement.query_map((&session, n), run_row)?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
+        let (of, session) = (session, session.clone());
+        let rows = move |transaction: &Transaction<'_>| iterations::rows_of(transaction, "runs", &session, n, run_row);
+        self.read_of(of, rows).await
     }
 
     /// All runs that are prepared or submitted, of every session, oldest first: to be picked up after a restart.
@@ -148,20 +134,6 @@ impl Store {
             let mut first: Vec<(IterationNo, ImageHash)> = rows.collect::<rusqlite::Result<_>>()?;
             first.dedup_by_key(|(n, _)| *n);
             Ok(first)
-        })
-        .await
-    }
-
-    /// The runs that made this picture, oldest first.
-    pub async fn runs_with_image(&self, image: &ImageHash) -> Result<Vec<Run>> {
-        let image = image.clone();
-        self.read(move |transaction| {
-            let mut statement = transaction.prepare_cached(
-                "SELECT * FROM runs WHERE prompt_id IN (SELECT prompt_id FROM images WHERE image_hash = ?1)
-                 ORDER BY rowid",
-            )?;
-            let rows = statement.query_map([image], run_row)?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::db;
 use super::error::{HistoryError, Result};
 use super::images::ImageStore;
+use super::watch::Watch;
 use types::SessionId;
 
 /// How long a call waits for another process that is writing.
@@ -32,6 +34,9 @@ struct Inner {
     patience: Duration,
     /// Opened by the first call that needs it.
     open: Mutex<Option<Open>>,
+    /// How often it was.
+    openings: AtomicU64,
+    watch: Watch,
 }
 
 /// The database that is open.
@@ -102,6 +107,8 @@ impl Store {
                 data_dir,
                 patience,
                 open: Mutex::new(None),
+                openings: AtomicU64::new(0),
+                watch: Watch::default(),
             }),
         }
     }
@@ -119,6 +126,16 @@ impl Store {
     /// The folder of images; its calls block. The handle's own image calls do not.
     pub fn images(&self) -> &ImageStore {
         &self.inner.images
+    }
+
+    /// How often the database was opened.
+    pub(super) fn opened(&self) -> u64 {
+        self.inner.openings.load(Ordering::Relaxed)
+    }
+
+    /// Who listens for changes.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.inner.watch
     }
 
     /// Removes what a process that was killed while it kept an image left behind.
@@ -195,7 +212,10 @@ impl Inner {
         let mut slot = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let open = match slot.as_mut() {
             Some(open) => open,
-            None => slot.insert(Open::new(&self.data_dir, self.patience).map_err(at)?),
+            None => {
+                self.openings.fetch_add(1, Ordering::Relaxed);
+                slot.insert(Open::new(&self.data_dir, self.patience).map_err(at)?)
+            }
         };
         if let Err(gone) = open.is_there() {
             // The next call opens what lies there then.

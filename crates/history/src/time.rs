@@ -39,37 +39,15 @@ impl Timestamp {
     }
 }
 
-/// Year, month and day of the proleptic Gregorian calendar. Days are counted in eras of 400 years (146,097 days) whose
-/// years begin in March, so that the leap day comes last.
-fn civil(days_since_1970: i64) -> (i64, i64, i64) {
-    let days = days_since_1970 + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
-}
-
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, millis) = (self.0.div_euclid(1000), self.0.rem_euclid(1000));
-        let (year, month, day) = civil(seconds.div_euclid(86_400));
-        let second = seconds.rem_euclid(86_400);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{millis:03}Z",
-            second / 3600,
-            second / 60 % 60,
-            second % 60
-        )
+        // Only a damaged row is beyond the calendar's years (-9999 to 9999): the nearest moment within them is shown.
+        let (first, last) = (
+            jiff::Timestamp::MIN.as_millisecond(),
+            jiff::Timestamp::MAX.as_millisecond(),
+        );
+        let shown = jiff::Timestamp::from_millisecond(self.0.clamp(first, last)).unwrap_or_default();
+        write!(f, "{shown:.3}")
     }
 }
 
@@ -119,6 +97,7 @@ mod tests {
             (1_709_251_200_000, "2024-03-01T00:00:00.000Z"),
             (4_102_444_799_000, "2099-12-31T23:59:59.000Z"),
             (-1, "1969-12-31T23:59:59.999Z"),
+            (i64::MAX, "9999-12-30T22:00:00.999Z"),
         ] {
             assert_eq!(Timestamp::from_millis(millis).to_string(), text);
         }

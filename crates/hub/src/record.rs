@@ -1,13 +1,14 @@
 //! What is installed: `models.json` in the data folder.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::catalog::Catalog;
 use super::error::ModelsError;
+use files::replace::replace;
 use text::near;
 
 const NAME: &str = "models.json";
@@ -201,13 +202,9 @@ impl Record {
         act(&mut models);
         let path = self.path();
         let write = || -> io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
             let mut text = serde_json::to_vec_pretty(&Content { models })?;
             text.push(b'\n');
-            file.write_all(&text)?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            Ok(())
+            replace(&path, text)
         };
         write().map_err(ModelsError::io("write", &path))
     }

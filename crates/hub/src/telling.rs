@@ -20,7 +20,8 @@ pub enum Event {
     Note(String),
 }
 
-/// Where it is told.
+/// Where it is told. Of [`types::progress::Teller`] only the newest state is heard; here every event is, or bytes and sentences would
+/// be lost.
 #[derive(Debug, Clone)]
 pub struct Telling(mpsc::UnboundedSender<Event>);
 

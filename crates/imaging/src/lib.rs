@@ -13,7 +13,6 @@ mod canvas;
 mod decode;
 mod error;
 mod fit;
-mod font;
 mod gif;
 mod hash;
 mod jpeg;

@@ -3,8 +3,8 @@
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 
-use super::font::{self, GLYPH_HEIGHT, GLYPH_WIDTH};
 use super::{Picture, PictureError, resample};
+use text::font::{self, GLYPH_HEIGHT, GLYPH_WIDTH};
 
 /// The most pictures of one sheet.
 pub const MAX_CELLS: usize = 24;

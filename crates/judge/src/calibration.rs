@@ -232,7 +232,7 @@ fn on_line(a: [f64; 2], b: [f64; 2], x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use rand::Rng;
+    use rand::RngExt;
 
     use super::*;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use files::regular;
-use types::digest::hex;
+use text::hex;
 
 use crate::spec::{Adapter, ModelSpec};
 

@@ -2,7 +2,7 @@
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder as _, ImageFormat};
-use rand::Rng as _;
+use rand::RngExt as _;
 
 use crate::draw::Drawn;
 use crate::glyphs;

@@ -1,6 +1,6 @@
 //! Changing one attribute by a known distance.
 
-use rand::Rng as _;
+use rand::RngExt as _;
 
 use crate::attribute::Attribute;
 use crate::compare::{FULL_BALLS, FULL_DOUBLINGS, FULL_HUE, FULL_LIGHT, FULL_WAY};

@@ -1,8 +1,8 @@
 //! Random scenes.
 
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
-use rand::{Rng as _, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::{RngExt as _, SeedableRng};
 
 use crate::kinds::{Mark, Pattern, Shape, Texture};
 use crate::scene::{ACROSS, DOWN, Figure, MOST_BALLS, RADII, Scene};

@@ -1,6 +1,6 @@
 //! One attribute growing away step by step.
 
-use rand::Rng as _;
+use rand::RngExt as _;
 
 use crate::attribute::Attribute;
 use crate::compare::{FULL_DOUBLINGS, FULL_HUE, FULL_LIGHT};

@@ -1,6 +1,6 @@
 //! A scene in words, and a scene from words: what an agent writes and a diffusion model would draw.
 
-use rand::Rng as _;
+use rand::RngExt as _;
 
 use crate::attribute::{ATTRIBUTES, Attribute};
 use crate::kinds::{Pattern, Texture};

@@ -1,12 +1,20 @@
 //! Texts that people and agents read, and texts that strangers wrote: cut, escaped, cleaned ([`Foreign`]), without secrets
-//! ([`secrets`]), within limits ([`bounded`]), and names that are near ([`near`]).
+//! ([`secrets`]), within limits ([`bounded`]), in dots ([`font`]), why something
+//! failed ([`causes`]), and names that are near ([`near`]).
 
 pub mod bounded;
+pub mod causes;
+pub mod font;
 mod foreign;
 pub mod near;
 pub mod secrets;
 
 pub use foreign::{Foreign, cleaned, outgoing, outgoing_json, shown_json};
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// The text with its first letter as a capital.
 pub fn capitalised(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! Names made of content: SHA-256 in hexadecimal.
 
 use sha2::{Digest, Sha256};
+use text::hex;
 
 /// Sha-256 (hex) over texts, kept apart by their lengths.
 pub fn digest(parts: &[&str]) -> String {
@@ -10,11 +11,6 @@ pub fn digest(parts: &[&str]) -> String {
         hash.update(part);
     }
     hex(&hash.finalize())
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Sha-256 (hex) of bytes.

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::check::Check;
-use crate::processor;
+use crate::machine;
 
 /// For what answers at once where it is well: ComfyUI, the disk, a judge process without a model.
 pub const QUICK: Duration = Duration::from_secs(30);
@@ -50,7 +50,7 @@ impl Limit {
             format!(" ({at})")
         };
         let found = format!("stopped after {} s{at}", self.length.as_secs());
-        match busy(processor::load(), processor::cores()) {
+        match busy(machine::load(), machine::cores()) {
             Some(busy) => Check::missing(
                 what,
                 format!("{found}; {busy}, so other programs take the processor"),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::check::{Check, Health};
 use super::limit::{Limit, QUICK};
 use crate::cli::show;
-use crate::processor;
+use crate::machine;
 use crate::session::Service;
 use judge::engine::{GpuMemory, Layout};
 use llama::Llama;
@@ -32,7 +32,7 @@ pub async fn look(engine: &Llama) -> Machine {
     Machine {
         backends,
         gpus,
-        main: processor::free_memory(),
+        main: machine::free_memory(),
         limit,
     }
 }
@@ -87,7 +87,7 @@ impl Machine {
 
     /// What the judge computes on.
     pub fn device(&self) -> Check {
-        let threads = processor::cores();
+        let threads = machine::cores();
         let main = self.main.map_or(String::new(), |bytes| {
             format!(", {} of main memory free", gigabytes(bytes))
         });

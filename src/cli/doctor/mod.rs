@@ -12,7 +12,6 @@ use std::time::Duration;
 use super::setup::{Reach, service_and_engine};
 use super::show;
 use crate::config::{Config, Environment, Transport};
-use crate::processor;
 use crate::session::Service;
 use check::{Check, Health};
 use limit::{Limit, busy};
@@ -92,7 +91,7 @@ async fn machine_and_judge(service: &Service, engine: &Llama, config: &Config, l
 
 /// What is waited for next.
 fn coming(limit: Duration) -> String {
-    let busy = busy(processor::load(), processor::cores());
+    let busy = busy(crate::machine::load(), crate::machine::cores());
     format!(
         "Now the judge is loaded, compares two pictures and is checked: seconds with a small model, minutes with a large one \
          without a GPU, at most {} s (--limit).{}",

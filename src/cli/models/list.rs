@@ -7,6 +7,7 @@ use super::in_use;
 use crate::cli::error::Result;
 use crate::cli::{setup, show};
 use crate::config::Config;
+use crate::machine;
 use crate::processor;
 use hub::catalog::{Catalog, Entry, Quantisation};
 use hub::error::size;
@@ -150,7 +151,7 @@ impl Machine {
         };
         Self {
             gpus: gpus.iter().map(|gpu| gpu.total.saturating_sub(MARGIN) as f64).sum(),
-            main: processor::main_memory().map_or(f64::INFINITY, |bytes| bytes as f64),
+            main: machine::main_memory().map_or(f64::INFINITY, |bytes| bytes as f64),
         }
     }
 

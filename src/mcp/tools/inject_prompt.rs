@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Promise, tool};
 use crate::mcp::asking::{Asker, Reply, SHOWN, Silence};
 use crate::mcp::call::Call;
-use crate::mcp::convert::{Beside, Summarised, arguments, success};
+use crate::mcp::convert::{Beside, arguments, success};
 use crate::session::{Asked, Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError};
 use text::secrets;
 use text::{Foreign, capitalised, shortened};
@@ -119,8 +119,6 @@ struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     question: Option<QuestionOut>,
 }
-
-impl Summarised for Output {}
 
 pub async fn call(service: &Service, call: Call) -> CallToolResponse {
     let input: Input = match arguments(NAME, call.arguments.clone()) {

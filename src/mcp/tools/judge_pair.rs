@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::scores::{ScoresOut, closer, compared, decided, in_words, warnings};
 use super::{Promise, shown, tool, view};
 use crate::mcp::call::Call;
-use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
+use crate::mcp::convert::{Beside, arguments, rounded, success};
 use crate::session::{JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Service, TargetTable};
 use calibration::advice::Blind;
 use judge::average::averaged;
@@ -103,8 +103,6 @@ struct Output {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pictures: Vec<String>,
 }
-
-impl Summarised for Output {}
 
 impl Output {
     fn empty(summary: String) -> Self {

@@ -14,7 +14,7 @@ use super::scores::{ScoresOut, decided, in_words, warnings};
 use super::{Promise, shown, tool, view};
 use crate::mcp::asking::{Asker, Reply, Silence};
 use crate::mcp::call::Call;
-use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
+use crate::mcp::convert::{Beside, arguments, rounded, success};
 use crate::session::{InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError};
 use calibration::decided::Decided;
 use history::{RunState, SessionId};
@@ -115,8 +115,6 @@ struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     question: Option<QuestionOut>,
 }
-
-impl Summarised for Output {}
 
 impl Output {
     fn new(state: State, summary: String, at: Option<(&SessionId, u32)>) -> Self {

@@ -1,6 +1,6 @@
 //! T1 to T3 and T10: pairs of which the whole answer is known.
 
-use rand::Rng as _;
+use rand::RngExt as _;
 use scenes::{Distortion, Scene};
 
 use super::{Bench, measure, meter, report};

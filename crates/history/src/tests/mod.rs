@@ -9,9 +9,11 @@ mod shown;
 mod transfer;
 mod trend;
 mod trouble;
+mod watch;
 
 use serde_json::json;
 
+use super::frozen::frozen_row;
 use super::*;
 
 /// A PNG of 2 × 2 pixels, from another tool than ours.
@@ -21,6 +23,35 @@ const PNG: &[u8] = &[
     0x44, 0x41, 0x54, 0x78, 0x9c, 0x63, 0xf8, 0xcf, 0xc0, 0xc0, 0x00, 0xc2, 0x0c, 0x10, 0x0a, 0x00, 0x1d, 0xf0, 0x03,
     0xfd, 0x45, 0x1c, 0x8a, 0x87, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
 ];
+
+/// What only tests look at.
+impl Store {
+    /// All the reference values there ever were, oldest first.
+    async fn reference_values_history(&self, key: &ReferenceKey) -> Result<Vec<Frozen>> {
+        let key = key.clone();
+        self.read(move |transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT value, edited, created_at FROM reference_values
+                 WHERE reference_hash = ?1 AND judge_hash = ?2 AND rubric_hash = ?3 ORDER BY id",
+            )?;
+            let rows = statement.query_map((&key.reference, &key.judge, &key.rubric), frozen_row)?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// What the guard refused in a session before anything was rendered, oldest first.
+    async fn refusals_of(&self, session: &SessionId) -> Result<Vec<(Timestamp, String)>> {
+        let session = session.clone();
+        self.read_of(&session.clone(), move |transaction| {
+            let mut statement = transaction
+                .prepare_cached("SELECT created_at, reason FROM refusals WHERE session_id = ?1 ORDER BY id")?;
+            let rows = statement.query_map([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+}
 
 /// A temporary data folder and a handle on it.
 fn store() -> (tempfile::TempDir, Store) {

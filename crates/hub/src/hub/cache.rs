@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::answers::{RemoteFile, is_commit};
 use crate::name::RepoId;
+use files::replace::replace;
 
 /// Folders of snapshots that are looked through for references.
 const DEEPEST: usize = 16;
@@ -102,25 +103,8 @@ impl Cache {
         if fs::read_to_string(&path).is_ok_and(|old| old == commit) {
             return Ok(());
         }
-        let folder = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder)?;
-        let file = tempfile::NamedTempFile::new_in(folder)?;
-        fs::write(file.path(), commit)?;
-        readable(file.as_file());
-        file.persist(&path)?;
-        Ok(())
+        replace(&path, commit)
     }
-}
-
-/// Others may read it, as files are unless one says otherwise; temporary files are private.
-fn readable(file: &File) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let _ = file.set_permissions(fs::Permissions::from_mode(0o644));
-    }
-    #[cfg(not(unix))]
-    let _ = file;
 }
 
 fn symlink(to: &Path, at: &Path) -> io::Result<()> {

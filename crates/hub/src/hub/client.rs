@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable};
 use futures::TryStreamExt;
 use http::{HeaderMap, Method, StatusCode, header};
 use reqwest::{NoProxy, Proxy, Response, redirect};
@@ -12,19 +13,14 @@ use super::error::{Again, HubError};
 use crate::name::{FileId, RepoId, is_plain};
 use crate::settings::{HubSettings, is_loopback};
 use crate::telling::Telling;
-use text::near;
+use text::{causes, near};
 
 /// Redirects that are followed.
 const MOST_HOPS: usize = 6;
-/// Pauses before asking again; after the last one it is given up.
-const PAUSES: [Duration; 6] = [
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-];
+/// Pauses before asking again: 250 ms, then twice as long each time; after the sixth, of 8 s, it is given up.
+pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(250))
+    .with_max_times(6);
 /// Largest list that is read, in bytes, and in pages.
 const LIST_LIMIT: usize = 8 << 20;
 const MOST_PAGES: usize = 20;
@@ -66,7 +62,7 @@ impl Hub {
             Err(_) if settings.endpoint.scheme() == "http" => builder()?.tls_certs_only([]).build(),
             built => built,
         };
-        let http = http.map_err(|error| HubError::Setup(causes(&error)))?;
+        let http = http.map_err(|error| HubError::Setup(causes::all(&error)))?;
         Ok(Self { http, settings })
     }
 
@@ -76,7 +72,7 @@ impl Hub {
     /// [`HubError`]; for a file that is not there with those that are.
     pub async fn info(&self, id: &FileId, revision: &str, telling: &Telling) -> Result<RemoteFile, HubError> {
         let asked = self.asked(&id.repo, revision, Some(&id.file));
-        let found = again(telling, async || {
+        let found = again(telling, || async {
             let mut url = self.file_url(id, revision);
             for _ in 0..MOST_HOPS {
                 let response = self.send(Method::HEAD, &url, None).await?;
@@ -126,7 +122,7 @@ impl Hub {
         url.query_pairs_mut().append_pair("recursive", "true");
         let mut files = Vec::new();
         for _ in 0..MOST_PAGES {
-            let (page, next) = again(telling, async || self.list(&asked, &url).await).await?;
+            let (page, next) = again(telling, || self.list(&asked, &url)).await?;
             let page = page
                 .into_iter()
                 .filter(|entry| entry.kind == "file" && is_plain(&entry.path));
@@ -256,27 +252,20 @@ impl Hub {
 }
 
 /// Asks again where that may help, after pauses that grow, and tells so.
-async fn again<T>(telling: &Telling, ask: impl AsyncFn() -> Result<T, HubError>) -> Result<T, HubError> {
-    let mut pauses = PAUSES.iter();
-    loop {
-        let error = match ask().await {
-            // Nothing answers at all: that is better said at once, while somebody is looking.
-            Err(error) if !matches!(error, HubError::Unreachable { .. }) => error,
-            done => return done,
-        };
-        let Some(pause) = pauses.next().and_then(|usual| pause(&error, *usual)) else {
-            return Err(error);
-        };
-        rest(telling, &error, pause).await;
-    }
+async fn again<T, F>(telling: &Telling, ask: impl FnMut() -> F) -> Result<T, HubError>
+where
+    F: Future<Output = Result<T, HubError>>,
+{
+    ask.retry(PAUSES)
+        // Nothing answers at all: that is better said at once, while somebody is looking.
+        .when(|error| !matches!(error, HubError::Unreachable { .. }))
+        .adjust(|error, usual| pause(error, usual?))
+        .notify(|error, pause| note_pause(telling, error, pause))
+        .await
 }
 
-/// How long to wait before asking again after the `n`th failure in a row; None where that is of no use.
-pub(super) fn pause_after(error: &HubError, failures: usize) -> Option<Duration> {
-    PAUSES.get(failures).and_then(|usual| pause(error, *usual))
-}
-
-fn pause(error: &HubError, usual: Duration) -> Option<Duration> {
+/// How long to wait before asking again, where `usual` is what is waited otherwise; None where asking again is of no use.
+pub(super) fn pause(error: &HubError, usual: Duration) -> Option<Duration> {
     match error.again() {
         Again::Never => None,
         Again::Later => Some(usual),
@@ -284,12 +273,11 @@ fn pause(error: &HubError, usual: Duration) -> Option<Duration> {
     }
 }
 
-/// Waits, and says so where it is long enough to be noticed.
-pub(super) async fn rest(telling: &Telling, error: &HubError, pause: Duration) {
+/// Says that there is a pause, where it is long enough to be noticed.
+pub(super) fn note_pause(telling: &Telling, error: &HubError, pause: Duration) {
     if pause >= Duration::from_secs(2) {
         telling.note(format!("{error}; trying again in {} s", pause.as_secs()));
     }
-    tokio::time::sleep(pause).await;
 }
 
 /// Where an answer sends on to. Only https, or this machine: what is fetched is loaded.
@@ -330,26 +318,13 @@ fn unusable_proxy() -> HubError {
 
 /// What a failed exchange means.
 pub(super) fn transport(error: &reqwest::Error, url: &Url) -> HubError {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
+    let innermost = causes::innermost(error);
     match error.is_connect() {
         true => HubError::Unreachable {
             host: answers::host(url),
-            detail: innermost.to_string(),
+            detail: innermost,
         },
         false if error.is_timeout() => HubError::Broken("nothing came for 30 seconds".into()),
-        false => HubError::Broken(innermost.to_string()),
+        false => HubError::Broken(innermost),
     }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text = format!("{text}: {error}");
-        next = error.source();
-    }
-    text
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use backon::BackoffBuilder;
 use futures::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
 use reqwest::Response;
@@ -13,9 +14,9 @@ use url::Url;
 
 use super::answers::{self, RemoteFile};
 use super::cache::{Cache, sync_folder};
-use super::client::{self, Hub};
+use super::client::{self, Hub, PAUSES};
 use super::error::HubError;
-use super::hash::hash_of;
+use super::hash::{blocking, hash_of};
 use super::pieces::Pieces;
 use crate::error::{Kept, ModelsError};
 use crate::telling::{Event, Telling};
@@ -88,24 +89,34 @@ impl<'a> Transfer<'a> {
     /// [`ModelsError`]; what came so far is kept unless it is wrong.
     pub async fn run(&self) -> Result<(), ModelsError> {
         let blob = self.cache.blob(self.file);
-        let folder = blob.parent().unwrap_or(self.cache.root());
-        fs::create_dir_all(folder).map_err(ModelsError::io("make the folder", folder))?;
+        let folder = blob.parent().unwrap_or(self.cache.root()).to_owned();
+        let made = tokio::fs::create_dir_all(&folder).await;
+        made.map_err(ModelsError::io("make the folder", &folder))?;
         let path = self.cache.incomplete(self.file);
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let opening = path.clone();
+        let opened = blocking(move || {
+            OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(opening)
+        })
+        .await;
         let to = Arc::new(opened.map_err(ModelsError::io("write", &path))?);
-        let state = self.cache.pieces(self.file);
-        let lines = self.locked(|pieces| pieces.lines());
-        fs::write(&state, lines).map_err(|error| self.stopped(End::Disk(error)))?;
-
-        self.telling
-            .begins(&self.file.id.file, self.locked(|pieces| pieces.bytes()), self.file.size);
-        self.fetch(&to).await.map_err(|end| self.stopped(end))?;
-        to.sync_all().map_err(|error| self.stopped(End::Disk(error)))?;
+        if let Err(end) = self.fetch(&to).await {
+            return Err(self.stopped(end).await);
+        }
         drop(to);
         self.check(&path).await?;
-        fs::rename(&path, &blob).map_err(ModelsError::io("write", &blob))?;
-        let _ = fs::remove_file(&state);
-        sync_folder(folder);
+        let renamed = tokio::fs::rename(&path, &blob).await;
+        renamed.map_err(ModelsError::io("write", &blob))?;
+        // What is left over is only untidy.
+        let _ = tokio::fs::remove_file(self.cache.pieces(self.file)).await;
+        let _ = blocking(move || {
+            sync_folder(&folder);
+            Ok(())
+        })
+        .await;
         Ok(())
     }
 
@@ -113,8 +124,18 @@ impl<'a> Transfer<'a> {
         act(&mut self.pieces.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// All missing pieces. The first one shows what the hub can do, and that it is a model at all.
+    /// All that is missing, until it is really on the disk.
     async fn fetch(&self, to: &Arc<File>) -> Result<(), End> {
+        self.rewrite().await?;
+        self.telling
+            .begins(&self.file.id.file, self.locked(|pieces| pieces.bytes()), self.file.size);
+        self.fetch_missing(to).await?;
+        let to = Arc::clone(to);
+        Ok(blocking(move || to.sync_all()).await?)
+    }
+
+    /// All missing pieces. The first one shows what the hub can do, and that it is a model at all.
+    async fn fetch_missing(&self, to: &Arc<File>) -> Result<(), End> {
         let mut missing = self.locked(|pieces| pieces.missing()).into_iter();
         let Some(first) = missing.next() else { return Ok(()) };
         if self.piece(first, to, true).await? == Came::Everything {
@@ -127,31 +148,32 @@ impl<'a> Transfer<'a> {
             .await
     }
 
-    /// One piece, with as many attempts as it takes and patience allows.
+    /// One piece, with as many attempts as it takes and patience allows. Not a `backon` retry: an attempt that brought enough of
+    /// the piece starts the pauses anew, and the next one goes on where it stopped.
     async fn piece(&self, at: usize, to: &Arc<File>, first: bool) -> Result<Came, End> {
         let whole = self.locked(|pieces| pieces.range(at));
-        let (mut from, mut failures) = (whole.start, 0);
+        let (mut from, mut pauses) = (whole.start, PAUSES.build());
         loop {
             let mut reached = from;
             let end = match self.attempt(from..whole.end, to, first, &mut reached).await {
                 Ok(Came::Everything) => return Ok(Came::Everything),
                 Ok(Came::Range) => {
-                    self.finish(at, to)?;
+                    self.finish(at, to).await?;
                     return Ok(Came::Range);
                 }
                 Err(End::Disk(error)) => return Err(End::Disk(error)),
                 Err(End::Hub(error)) => error,
             };
             if (reached - from) * ENOUGH >= whole.end - whole.start {
-                failures = 0;
+                pauses = PAUSES.build();
             }
             from = reached;
-            let Some(pause) = client::pause_after(&end, failures) else {
+            let Some(pause) = pauses.next().and_then(|usual| client::pause(&end, usual)) else {
                 return Err(End::Hub(end));
             };
-            failures += 1;
             *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            client::rest(self.telling, &end, pause).await;
+            client::note_pause(self.telling, &end, pause);
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -201,17 +223,18 @@ impl<'a> Transfer<'a> {
             return Err(End::Hub(error));
         }
         self.locked(|pieces| *pieces = Pieces::new(self.file.size));
-        self.rewrite()?;
+        self.rewrite().await?;
         self.telling.begins(&self.file.id.file, 0, self.file.size);
         let mut at = 0;
         self.pour(response, 0..self.file.size, to, &mut at).await?;
-        to.sync_data()?;
+        let to = Arc::clone(to);
+        blocking(move || to.sync_data()).await?;
         self.locked(|pieces| {
             for at in pieces.missing() {
                 pieces.finish(at);
             }
         });
-        self.rewrite()?;
+        self.rewrite().await?;
         Ok(Came::Everything)
     }
 
@@ -277,28 +300,33 @@ impl<'a> Transfer<'a> {
     }
 
     async fn write(&self, to: &Arc<File>, at: u64, bytes: Vec<u8>) -> io::Result<()> {
-        let to = to.clone();
-        let written = tokio::task::spawn_blocking(move || write_at(&to, at, &bytes)).await;
-        written.unwrap_or_else(|error| Err(io::Error::other(error)))
+        let to = Arc::clone(to);
+        blocking(move || write_at(&to, at, &bytes)).await
     }
 
     /// A piece is there, and said to be only after it is really on the disk.
-    fn finish(&self, at: usize, to: &File) -> io::Result<()> {
-        to.sync_data()?;
-        let mut state = OpenOptions::new().append(true).open(self.cache.pieces(self.file))?;
-        state.write_all(Pieces::line(at).as_bytes())?;
+    async fn finish(&self, at: usize, to: &Arc<File>) -> io::Result<()> {
+        let (to, state) = (Arc::clone(to), self.cache.pieces(self.file));
+        blocking(move || {
+            to.sync_data()?;
+            let mut state = OpenOptions::new().append(true).open(state)?;
+            state.write_all(Pieces::line(at).as_bytes())
+        })
+        .await?;
         self.locked(|pieces| pieces.finish(at));
         Ok(())
     }
 
-    fn rewrite(&self) -> io::Result<()> {
-        fs::write(self.cache.pieces(self.file), self.locked(|pieces| pieces.lines()))
+    async fn rewrite(&self) -> io::Result<()> {
+        let lines = self.locked(|pieces| pieces.lines());
+        tokio::fs::write(self.cache.pieces(self.file), lines).await
     }
 
     /// The hub's own sum. What is damaged is removed, or it would be resumed for ever.
     async fn check(&self, path: &Path) -> Result<(), ModelsError> {
         let file = &self.file.id.file;
-        let size = fs::metadata(path).map_err(ModelsError::io("read", path))?.len();
+        let about = tokio::fs::metadata(path).await;
+        let size = about.map_err(ModelsError::io("read", path))?.len();
         let got = match self.file.sha256() {
             Some(_) => Some(hash_of(path.to_owned(), file, self.telling).await?),
             None => None,
@@ -308,7 +336,7 @@ impl<'a> Transfer<'a> {
             _ => true,
         };
         if size != self.file.size || !same {
-            self.forget();
+            self.forget().await;
             return Err(ModelsError::WrongHash {
                 file: file.clone(),
                 wanted: self.file.etag.clone(),
@@ -318,17 +346,17 @@ impl<'a> Transfer<'a> {
         Ok(())
     }
 
-    fn forget(&self) {
-        let _ = fs::remove_file(self.cache.pieces(self.file));
-        let _ = fs::remove_file(self.cache.incomplete(self.file));
+    async fn forget(&self) {
+        let _ = tokio::fs::remove_file(self.cache.pieces(self.file)).await;
+        let _ = tokio::fs::remove_file(self.cache.incomplete(self.file)).await;
     }
 
     /// What a failed attempt leaves, in words. A wrong answer is no wrong file: what came before it stays, and the sum at
     /// the end decides.
-    fn stopped(&self, end: End) -> ModelsError {
+    async fn stopped(&self, end: End) -> ModelsError {
         let bytes = self.locked(|pieces| pieces.bytes());
         if bytes == 0 {
-            self.forget();
+            self.forget().await;
         }
         let file = self.file.id.file.clone();
         let total = self.file.size;

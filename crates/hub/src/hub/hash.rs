@@ -34,9 +34,15 @@ pub async fn hash_of(path: PathBuf, name: &str, telling: &Telling) -> Result<Str
                 }
             }
         }
-        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(text::hex(&hasher.finalize()))
     };
-    let hashed = tokio::task::spawn_blocking(hash).await;
-    let hashed = hashed.unwrap_or_else(|error| Err(io::Error::other(error)));
-    hashed.map_err(ModelsError::io("read", shown))
+    blocking(hash).await.map_err(ModelsError::io("read", shown))
+}
+
+/// Runs work on the disk off the async threads; a panic in it becomes an error.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use imaging::{Limits, Picture, TokenBudget, decode, fit};
 use judge::bank::bank;
-use rand::Rng as _;
+use rand::RngExt as _;
 use scenes::{ATTRIBUTES, Attribute, Distortion, Mark, Pattern, Rng, Scene, Shape, Texture, draw};
 
 /// Pixels a side of what the judge sees: 16 tokens.

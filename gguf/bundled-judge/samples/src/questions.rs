@@ -6,7 +6,7 @@ use judge::engine::Branch;
 use judge::protocol::{self, AxisValue, Before, Order};
 use judge::rubric::Rubric;
 use llama::cpp::{Piece, Prompter};
-use rand::Rng as _;
+use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use scenes::{ATTRIBUTES, Attribute, Rng, Scene};
 

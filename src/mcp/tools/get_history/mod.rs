@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{Promise, tool};
 use crate::mcp::call::Call;
-use crate::mcp::convert::{Beside, Summarised, arguments, failed, success};
+use crate::mcp::convert::{Beside, arguments, failed, success};
 use crate::mcp::resources::Address;
 use crate::session::{Overview, OverviewRequest, Service, ServiceError};
 use history::RunCounts;
@@ -68,8 +68,6 @@ struct Output {
     #[schemars(with = "Map<String, Value>")]
     advice: Option<advice::AdviceOut>,
 }
-
-impl Summarised for Output {}
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

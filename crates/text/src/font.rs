@@ -1,4 +1,4 @@
-//! A 5×7 bitmap font for labels, so that a contact sheet needs no font file.
+//! A 5×7 bitmap font, so that words in a picture need no font file.
 
 /// Columns of a glyph.
 pub const GLYPH_WIDTH: u32 = 5;
@@ -11,7 +11,8 @@ type Glyph = [u8; 7];
 /// Shown for characters the font lacks: a hollow box.
 const MISSING: Glyph = [0x1f, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1f];
 
-/// Whether the pixel at (`x`, `y`) of `character` is set.
+/// Whether the dot in column `x` and row `y` of `character` is set.
+#[must_use]
 pub fn is_set(character: char, x: u32, y: u32) -> bool {
     let glyph = glyph(character);
     usize::try_from(y)

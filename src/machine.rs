@@ -67,10 +67,4 @@ mod tests {
         let (free, all) = (super::free_memory().unwrap(), super::main_memory().unwrap());
         assert!(free > 1 << 20 && free <= all, "{free} of {all}");
     }
-
-    #[test]
-    #[cfg(unix)]
-    fn the_load_is_known() {
-        assert!(super::load().is_some_and(|load| load >= 0.0));
-    }
 }

@@ -64,7 +64,7 @@ impl Followed {
         let Some(scope) = uri.parse::<Address>().ok().as_ref().and_then(scope) else {
             return Ok(None);
         };
-        let seen = match service.store().stamp(scope.as_ref()).await {
+        let seen = match service.stamp(scope.as_ref()).await {
             Ok(stamp) => Some(stamp),
             Err(error) if error.is_absence() => return Err(absent(uri)),
             Err(error) => return Err(ErrorData::internal_error(hint::in_words(&error), None)),
@@ -75,7 +75,7 @@ impl Followed {
 
     /// Whether it changed since the last look.
     async fn changed(&mut self, service: &Service) -> Result<bool, HistoryError> {
-        let now = match service.store().stamp(self.scope.as_ref()).await {
+        let now = match service.stamp(self.scope.as_ref()).await {
             Ok(stamp) => Some(stamp),
             // Removed: that is news, once.
             Err(HistoryError::UnknownSession(_)) => None,
@@ -132,7 +132,7 @@ impl Following {
     /// -32002 for a session that does not exist, -32602 when too many are followed.
     pub async fn begin(&self, service: &Service, uri: String, peer: Peer<RoleServer>) -> Result<(), ErrorData> {
         // What is not here, or never changes, need not be remembered either.
-        let changes = service.store().changes();
+        let changes = service.changes();
         let Some(followed) = Followed::begin(service, &uri).await? else {
             return Ok(());
         };
@@ -166,7 +166,7 @@ impl Following {
 /// that it is subscribed before the first look: what changed between the two would be lost.
 pub async fn listen(service: &Service, context: &SubscriptionContext) {
     let accepted = context.accepted().resource_subscriptions.clone().unwrap_or_default();
-    let changes = service.store().changes();
+    let changes = service.changes();
     let mut followed = Vec::new();
     for uri in accepted {
         // A session that is not there has no news; whoever reads it is told.

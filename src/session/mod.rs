@@ -33,13 +33,13 @@ mod work;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Roots, RubricChoice};
 use comfyui::client::Client;
 use comfyui::runs::{RunConfig, Runner};
-use history::Store;
+use history::{HistoryError, SessionId, Stamp, Store};
 use judge::Judge;
 use judge::cache::Memory;
 use judge::engine::Engine;
@@ -171,6 +171,20 @@ impl Service {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Hears that something in the history changed, as [`Store::changes`] says.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.store.changes()
+    }
+
+    /// What changes whenever a session does, as [`Store::stamp`] says.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn stamp(&self, session: Option<&SessionId>) -> Result<Stamp, HistoryError> {
+        self.store.stamp(session).await
     }
 
     /// How the judge and ComfyUI share a GPU, in words.

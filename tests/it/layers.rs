@@ -31,8 +31,8 @@ const MODULES: [(&str, &[&str]); 11] = [
             "imaging",
             "judge",
             "llama",
+            "machine",
             "mcp",
-            "processor",
             "report",
             "session",
             "signals",
@@ -43,6 +43,7 @@ const MODULES: [(&str, &[&str]); 11] = [
     ),
     ("clients", &["config", "files", "types"]),
     ("config", &["files", "hub", "types"]),
+    ("machine", &[]),
     (
         "mcp",
         &[
@@ -57,7 +58,6 @@ const MODULES: [(&str, &[&str]); 11] = [
             "types",
         ],
     ),
-    ("processor", &[]),
     ("report", &["calibration", "history", "judge", "session", "text"]),
     (
         "session",
@@ -89,9 +89,9 @@ const CRATES: [(&str, &[&str]); 12] = [
     ("history", &["text", "types"]),
     ("hub", &["files", "text", "types"]),
     ("imaging", &["text", "types"]),
-    ("judge", &["files", "imaging", "text", "types"]),
+    ("judge", &["imaging", "types"]),
     ("llama", &["files", "imaging", "judge", "types"]),
-    ("scenes", &[]),
+    ("scenes", &["text"]),
     ("text", &[]),
     ("types", &["text"]),
 ];
@@ -136,7 +136,7 @@ const BELONGS: [(&[&str], &[&str], &str); 7] = [
 ];
 
 /// What is left of what the rules forbid: the rule, the file, in how many lines. It may only become shorter.
-const EXCEPTIONS: [(&str, &str, usize); 11] = [
+const EXCEPTIONS: [(&str, &str, usize); 10] = [
     ("environment", "src/cli/setup.rs", 1),
     // The judge that answers in JSON, which `eval` has for comparison, is timed too.
     ("modules", "src/bench/mod.rs", 1),
@@ -148,7 +148,6 @@ const EXCEPTIONS: [(&str, &str, usize); 11] = [
     ("printing", "crates/llama/src/cpp/child.rs", 1),
     ("seam", "src/mcp/call.rs", 1),
     ("seam", "src/mcp/completions.rs", 4),
-    ("seam", "src/mcp/following.rs", 2),
     ("seam", "src/mcp/resources/mod.rs", 2),
     ("seam", "src/mcp/tools/get_history/mod.rs", 1),
     ("seam", "src/mcp/tools/mod.rs", 1),

@@ -15,7 +15,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 pub use error::GraphError;
 pub use picture::PictureKind;
@@ -312,7 +311,7 @@ impl Graph {
     pub fn hash(&self) -> String {
         let mut canonical = String::new();
         canonical_object(&self.nodes, &mut canonical, 0);
-        text::hex(&Sha256::digest(canonical))
+        types::digest::sha256_hex(canonical.as_bytes())
     }
 
     /// Sets one input and returns what stood there. `None` where the node does not exist or the input was absent.

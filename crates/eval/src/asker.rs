@@ -232,5 +232,5 @@ fn key(parts: &[&str]) -> String {
         hash.update(part);
     }
     let hash = hash.finalize();
-    format!("{} {}", parts.first().unwrap_or(&""), text::hex(&hash[..12]))
+    format!("{} {}", parts.first().unwrap_or(&""), types::digest::hex(&hash[..12]))
 }

@@ -7,7 +7,7 @@ use super::rows::{Judgement, NewJudgement};
 use super::store::{Json, Store};
 use super::time::Timestamp;
 use super::{iterations, runs, sessions};
-use types::{ImageHash, IterationNo, JudgeHash, JudgementId, SessionId};
+use types::{ImageHash, IterationNo, JudgementId, SessionId};
 
 impl Store {
     /// Records a judgement, of a session or of two loose images. Judging again adds another; nothing is written over.

@@ -15,7 +15,6 @@ mod frozen;
 mod images;
 mod iterations;
 mod judgements;
-mod names;
 mod prune;
 mod read_back;
 mod rows;

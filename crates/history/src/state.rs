@@ -2,9 +2,8 @@
 
 use std::fmt;
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::{Deserialize, Serialize};
-
-use super::names::stored_names;
 
 /// Where a run stands. The first two are open; the others are the end of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,16 +23,29 @@ pub enum RunState {
     Lost,
 }
 
-stored_names!(RunState {
-    Prepared = "prepared",
-    Submitted = "submitted",
-    Finished = "finished",
-    Failed = "failed",
-    Cancelled = "cancelled",
-    Lost = "lost",
-});
-
 impl RunState {
+    /// Every state.
+    pub const ALL: [Self; 6] = [
+        Self::Prepared,
+        Self::Submitted,
+        Self::Finished,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Lost,
+    ];
+
+    /// The state's name, as it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepared => "prepared",
+            Self::Submitted => "submitted",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+        }
+    }
+
     /// Whether the run may still produce something.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Prepared | Self::Submitted)
@@ -55,6 +67,22 @@ impl RunState {
 impl fmt::Display for RunState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl ToSql for RunState {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.as_str()))
+    }
+}
+
+impl FromSql for RunState {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let text = value.as_str()?;
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or(FromSqlError::InvalidType)
     }
 }
 

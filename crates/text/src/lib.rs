@@ -11,11 +11,6 @@ pub mod secrets;
 
 pub use foreign::{Foreign, cleaned, outgoing, outgoing_json, shown_json};
 
-/// Bytes as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The text with its first letter as a capital.
 pub fn capitalised(text: &str) -> String {
     let mut letters = text.chars();

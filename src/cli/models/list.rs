@@ -8,7 +8,6 @@ use crate::cli::error::Result;
 use crate::cli::{setup, show};
 use crate::config::Config;
 use crate::machine;
-use crate::processor;
 use hub::catalog::{Catalog, Entry, Quantisation};
 use hub::error::size;
 use hub::record::Installed;

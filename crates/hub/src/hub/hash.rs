@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::error::ModelsError;
 use crate::telling::{Event, Telling};
 use files::regular;
+use types::digest::hex;
 
 /// Bytes that are read at a time.
 const BUFFER: usize = 1 << 20;
@@ -34,7 +35,7 @@ pub async fn hash_of(path: PathBuf, name: &str, telling: &Telling) -> Result<Str
                 }
             }
         }
-        Ok(text::hex(&hasher.finalize()))
+        Ok(hex(&hasher.finalize()))
     };
     blocking(hash).await.map_err(ModelsError::io("read", shown))
 }

@@ -1,7 +1,6 @@
 //! Names made of content: SHA-256 in hexadecimal.
 
 use sha2::{Digest, Sha256};
-use text::hex;
 
 /// Sha-256 (hex) over texts, kept apart by their lengths.
 pub fn digest(parts: &[&str]) -> String {
@@ -11,6 +10,11 @@ pub fn digest(parts: &[&str]) -> String {
         hash.update(part);
     }
     hex(&hash.finalize())
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Sha-256 (hex) of bytes.

@@ -18,7 +18,7 @@ from program import Failed, Program, Server, end
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE.parent.parent / "examples" / "pictures"
 # A value that does not end by itself has 16 tokens, of which the first comes with the question (VALUE_TOKENS in
-# src/judge/protocol.rs). A warm judgement prints the values of one picture: so many steps of decoding.
+# crates/judge/src/protocol.rs). A warm judgement prints the values of one picture: so many steps of decoding.
 DECODING_STEPS = 15
 ON_GPU = re.compile(r"(CUDA|Vulkan|ROCm|MTL|Metal)\d+$")
 PARTS = {"weights": ("model", "adapter"), "projector": ("projector",), "context": ("context",), "buffers": ("compute", "output")}

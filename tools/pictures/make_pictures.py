@@ -3,7 +3,7 @@
     pip install -r tools/pictures/requirements.txt
     python tools/pictures/make_pictures.py
 
-Writes the floor bank (src/judge/bank) and the files that the decoder's tests need and the image crate
+Writes the floor bank (crates/judge/src/bank) and the files that the decoder's tests need and the image crate
 cannot write (tests/fixtures/pictures). The drawing is seeded: with the pinned versions the files come out
 the same. The pictures of the examples are scenes (examples/pictures/README.md).
 """
@@ -19,7 +19,7 @@ MAX_BANK_BYTES = 40_000
 
 
 def main():
-    write_bank(ROOT / "src/judge/bank")
+    write_bank(ROOT / "crates/judge/src/bank")
     write_fixtures(ROOT / "tests/fixtures/pictures")
 
 

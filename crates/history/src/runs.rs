@@ -4,11 +4,11 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::error::{HistoryError, Result};
+use super::iterations;
 use super::rows::{NewRun, Run, RunImage};
 use super::state::{RunState, RunUpdate};
 use super::store::Store;
 use super::time::Timestamp;
-use super::iterations;
 use types::{ImageHash, IterationNo, PromptId, SessionId};
 
 impl Store {

@@ -49,7 +49,8 @@ use protocol::{AxisValue, Evidence};
 use rubric::{AxisId, Rubric};
 use score::Scale;
 use steps::{Seen, Steps};
-use types::digest::{digest, hex};
+use types::digest::digest;
+use types::digest::hex;
 use types::progress::{Meter, Teller};
 use verdict::{Flag, Observed, Verdict};
 

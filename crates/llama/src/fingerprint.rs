@@ -31,8 +31,10 @@ pub(crate) fn fingerprint(path: &Path) -> io::Result<String> {
     hash.update(size.to_le_bytes());
     let mut add = |at: u64, length: u64| -> io::Result<()> {
         file.seek(SeekFrom::Start(at))?;
-        let mut part = (&mut file).take(length);
-        io::copy(&mut part, &mut hash).map(|_| ())
+        let mut part = Vec::new();
+        (&mut file).take(length).read_to_end(&mut part)?;
+        hash.update(&part);
+        Ok(())
     };
     if size <= 2 * ENDS + SAMPLES * SAMPLE {
         add(0, size)?;

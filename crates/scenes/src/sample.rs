@@ -1,7 +1,7 @@
 //! Random scenes.
 
-use rand::seq::IndexedRandom;
 use rand::rngs::ChaCha8Rng;
+use rand::seq::IndexedRandom;
 use rand::{RngExt as _, SeedableRng};
 
 use crate::kinds::{Mark, Pattern, Shape, Texture};

@@ -82,7 +82,7 @@ async fn every_architecture_judges_the_bundled_pair_with_the_default_rubric() {
 #[tokio::test]
 async fn another_reference_changes_no_value_of_the_generated_picture() {
     let rubric = builtin("default");
-    let generated = file("src/judge/bank/still_life.jpg");
+    let generated = file("crates/judge/src/bank/still_life.jpg");
     let references = [red(), green()];
     for files in &RANDOM_JUDGES {
         let judge = judge_on(files.model, Evidence::Values, &Record::new());
@@ -123,7 +123,7 @@ async fn every_evidence_mode_judges_and_says_something_else() {
 async fn a_picture_against_itself_is_at_its_ceiling() {
     let rubric = builtin("default");
     let judge = judge(Evidence::Values, &Record::new());
-    let reference = file("src/judge/bank/still_life.jpg");
+    let reference = file("crates/judge/src/bank/still_life.jpg");
     let verdict = compare(&judge, &rubric, &reference, &reference).await.unwrap();
     check_shape(&verdict, &rubric);
     let scored: Vec<f64> = verdict.axes.iter().filter_map(|a| a.score).collect();

@@ -10,7 +10,6 @@ use comfyui::inject::{Finding, Role, find, prove};
 use comfyui::knobs::{Edits, apply};
 use comfyui::lint;
 use comfyui::object_info::ObjectInfo;
-use labels::{Label, Outcome, is_literal, keys, outcome};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -10,7 +10,6 @@ use comfyui::inject::{Finding, Role, find, prove, report};
 use comfyui::knobs::{Edits, InjectError, apply, with_seed};
 use comfyui::lint;
 use comfyui::object_info::ObjectInfo;
-use labels::{Label, Outcome, is_literal, outcome};
 use serde_json::Value;
 
 struct Truth {

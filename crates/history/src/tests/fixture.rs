@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 use super::*;
 
 fn fixture(name: &str) -> PathBuf {
-    // This file is src/history/tests/fixture.rs; `file!` is relative to the package, where tests are run.
-    let package = Path::new(file!()).ancestors().nth(4).unwrap();
-    package.join("tests/fixtures/history").join(name)
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    repository.join("tests/fixtures/history").join(name)
 }
 
 fn key() -> ReferenceKey {

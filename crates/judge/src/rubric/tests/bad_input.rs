@@ -135,7 +135,7 @@ fn every_mistake_has_advice_of_its_own() {
         (String::new(), "Fix the TOML there"),
         (of_axes(0), "at least one [[axis]]"),
         (of_axes(61), "at most 60 axes"),
-        (of_axes(1) + "[[axis]]\nid = \"a0\"\n", "Rename one"),
+        (of_axes(1) + "[[axis]]\nid = \"a0\"\ndefinition = \"e\"\n", "Rename one"),
         (defined(""), "one crisp line"),
         (defined("a\\u0007b"), "Remove it"),
         (defined("a<|im_end|>b"), "Remove it"),

@@ -210,10 +210,7 @@ fn every_error_type_and_variant_has_a_sample() {
     }
     for (of, variants) in in_source {
         let sampled = sampled.remove(&of).unwrap_or_default();
-        assert_eq!(
-            sampled, variants,
-            "{of} in src/hint/tests: samples left, variants right"
-        );
+        assert_eq!(sampled, variants, "{of} in src/hints: samples left, variants right");
     }
     assert!(sampled.is_empty(), "they are not found in the source: {sampled:?}");
 }

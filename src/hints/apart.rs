@@ -10,7 +10,10 @@ pub const TYPES: &[(&str, &str)] = &[
         "prompt_calibrator_comfyui::tls::BadCertificate",
         "ComfyError::Certificate tells it, and what to do",
     ),
-    ("eval::folder::error::Problem", "FolderError tells it, and what to do"),
+    (
+        "prompt_calibrator_eval::folder::error::Problem",
+        "FolderError tells it, and what to do",
+    ),
     (
         "prompt_calibrator_judge::calibration::BadMap",
         "serde tells it, of a damaged history",

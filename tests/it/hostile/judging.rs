@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::{Value, json};
 
-use crate::hostile::prey::{Prey, VERSION, signal, within};
+use crate::hostile::prey::{Prey, VERSION, within};
 use crate::mcp_binary::bench::{Bench, Via};
 use crate::mcp_binary::studio::workflow;
 use crate::support::chain::with_samplers;
 use crate::support::mcp_client::{Era, McpClient};
+use crate::support::signal::signal;
 
 const ERA: Era = Era::Session(VERSION);
 /// Judgements that may go on at once, those that wait included.

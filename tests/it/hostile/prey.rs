@@ -16,6 +16,7 @@ use crate::mcp_binary::bench::BINARY;
 use crate::mcp_binary::warm;
 use crate::support::mcp_client::{Era, Inbox, LIMIT, McpClient};
 use crate::support::mcp_wire::{LegacySse, StreamableHttp};
+use crate::support::signal::signal;
 
 /// The revision that most attacks speak.
 pub const VERSION: &str = "2025-11-25";
@@ -252,14 +253,6 @@ fn serving(mut command: Command, data: &Path, comfyui: &str) -> Command {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
-}
-
-/// Sends a process a signal.
-pub fn signal(which: &str, pid: u32) {
-    let sent = std::process::Command::new("kill")
-        .args([which, &pid.to_string()])
-        .status();
-    assert!(sent.unwrap().success());
 }
 
 /// An address at which nothing listens.

@@ -22,6 +22,7 @@ use crate::judge_protocol::bench::{
     DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, RANDOM_JUDGES, Record, bits, blue, builtin, compare, config, engine, gguf,
     judge_on, red,
 };
+use crate::support::signal::signal;
 
 /// The engine looks at its flag every few milliseconds; past 800 ms its process is ended. The rest is for a busy machine.
 const PROMPTLY: Duration = Duration::from_secs(5);
@@ -54,16 +55,6 @@ async fn heard(mut listener: watch::Receiver<Progress>, words: &str) {
         .wait_for(|p| p.message.starts_with(words))
         .await
         .expect("the judgement goes on");
-}
-
-fn signal(which: &str, pid: u32) {
-    assert!(
-        Command::new("kill")
-            .args([which, &pid.to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
 }
 
 fn pid(engine: &Llama) -> u32 {

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::judge_worker::setting::{LIMIT, RANDOM_JUDGES, answer, ask, gguf, picture, worker_of, worker_on};
+use crate::support::signal::signal;
 
 #[tokio::test]
 async fn a_killed_process_is_an_error_and_the_next_call_works() {
@@ -19,11 +20,7 @@ async fn a_killed_process_is_an_error_and_the_next_call_works() {
         let WorkerState::Ready { pid, .. } = worker.state().borrow().clone() else {
             panic!("not ready")
         };
-        let killed = std::process::Command::new("kill")
-            .args(["-9", &pid.to_string()])
-            .status()
-            .unwrap();
-        assert!(killed.success());
+        signal("-KILL", pid);
         // Either it is seen to be gone and replaced, or the call in flight says that it died.
         let again = match answer(&worker, &wanted, &[&a, &b]).await {
             Ok(answers) => answers,

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::judge_worker::setting::{LIMIT, answer, ask, config, gguf, picture};
+use crate::support::signal::signal;
 
 /// Patience that runs out in a test. A process that is well says something many times within it, on a busy machine too.
 const SHORT: Duration = Duration::from_secs(3);
@@ -29,14 +30,6 @@ async fn loaded(worker: &Worker) -> u32 {
         panic!("not ready")
     };
     pid
-}
-
-fn signal(which: &str, pid: u32) {
-    let sent = std::process::Command::new("kill")
-        .args([which, &pid.to_string()])
-        .status()
-        .unwrap();
-    assert!(sent.success());
 }
 
 /// Carries a call on until the stopped process has something to read in its pipe: its question.

@@ -8,6 +8,7 @@ pub mod mcp_client;
 pub mod mcp_inbox;
 pub mod mcp_wire;
 pub mod random_judges;
+pub mod signal;
 
 /// Says that a test, or the rest of it, is not run, past the test runner, which shows nothing of what a test prints that passes.
 pub fn not_run(why: &str) {

@@ -1,7 +1,7 @@
 //! Judgements that are cancelled, that lose their process, or that have to wait.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;

@@ -1,5 +1,5 @@
-//! Keys, tokens and passwords in what goes out of the program: masked, by the name they stand under ([`names`]) and by their shape
-//! ([`shapes`]).
+//! Keys, tokens and passwords in what goes out of the program: masked, by the name they stand under (`names`) and by their shape
+//! (`shapes`).
 //!
 //! What is stored stays whole, because a graph is rendered again; ComfyUI gets what the user wrote. So masking happens on the way
 //! out: in results, views, resources, the report, an export, on the terminal and in the log.

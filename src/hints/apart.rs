@@ -15,6 +15,10 @@ pub const TYPES: &[(&str, &str)] = &[
         "FolderError tells it, and what to do",
     ),
     (
+        "prompt_calibrator_judge::engine::failure::EngineFailure",
+        "EngineError tells it, and what to do",
+    ),
+    (
         "prompt_calibrator_judge::calibration::BadMap",
         "serde tells it, of a damaged history",
     ),

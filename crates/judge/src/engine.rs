@@ -323,3 +323,6 @@ impl EngineInfo {
         format!("{} {}", self.backend, self.instructions).trim_end().to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests;

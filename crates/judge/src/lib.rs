@@ -145,6 +145,11 @@ impl Judge {
     /// # Errors
     /// [`JudgeError`].
     pub async fn load(&self, teller: &Teller, cancel: &CancellationToken) -> Result<EngineInfo, JudgeError> {
+        Ok(self.engine.load(teller, cancel).await?)
+    }
+
+    /// Whether the engine can do what every judgement takes.
+    fn able(&self) -> Result<(), JudgeError> {
         let able = self.engine.capabilities();
         if let Probabilities::Likeliest(most) = able.probabilities
             && most < DIGITS
@@ -154,11 +159,10 @@ impl Judge {
             return Err(JudgeError::Incapable(lacks));
         }
         if able.images < PAIR {
-            return Err(JudgeError::Incapable(
-                "it takes one picture at a time, and two are compared".into(),
-            ));
+            let lacks = "it takes one picture at a time, and two are compared";
+            return Err(JudgeError::Incapable(lacks.into()));
         }
-        Ok(self.engine.load(teller, cancel).await?)
+        Ok(())
     }
 
     /// Who judges with this rubric. Loads the model if needed.

@@ -28,8 +28,9 @@ impl Judge {
     /// Waits for the turn.
     ///
     /// # Errors
-    /// [`JudgeError::Busy`] at once when too many wait, or the cancellation.
+    /// [`JudgeError::Incapable`] and, when too many wait, [`JudgeError::Busy`], both at once; or the cancellation.
     pub async fn turn(&self, teller: &Teller, cancel: &CancellationToken) -> Result<Turn<'_>, JudgeError> {
+        self.able()?;
         let given = |permit| Turn {
             judge: self,
             _permit: permit,

@@ -110,7 +110,7 @@ impl Process {
             return Ok(None);
         }
         let gpus = self.query(Gpus::NAME, cancel).await?;
-        let gpus = <Gpus as Query>::Answer::deserialize(gpus).unwrap_or_default();
+        let gpus = <Gpus as Query>::Answer::deserialize(gpus).map_err(|error| WorkerError::Lied(error.to_string()))?;
         if gpus.is_empty() {
             return Ok(None);
         }

@@ -136,7 +136,14 @@ fn edits() -> Vec<Sample> {
         ProofError::Unreadable(GraphError::Empty),
         ProofError::Different(s()),
         ProofError::TextMissing,
-        ProofError::NotReached { place: s() },
+        ProofError::NotReached {
+            place: s(),
+            switch: None
+        },
+        ProofError::NotKnown {
+            place: s(),
+            switch: s()
+        },
         ChoiceError::Unknown {
             role,
             pick: s(),

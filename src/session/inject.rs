@@ -9,12 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::files::blocking;
 use super::opening::{Base, graph_hash};
+use super::prompt_place::PromptPlace;
 use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
 use super::{Service, ServiceError, texts};
 use comfyui::describe::Description;
 use comfyui::graph::Graph;
-use comfyui::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason};
+use comfyui::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason, told_beside};
 use comfyui::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
 use comfyui::lint::{self, Problem, Severity};
 use comfyui::object_info::ObjectInfo;
@@ -106,6 +107,7 @@ struct Written {
     graph_hash: GraphHash,
     /// Whether the nodes' definitions were known.
     described: bool,
+    prompt: PromptPlace,
     notes: Vec<String>,
 }
 
@@ -168,8 +170,16 @@ impl Service {
             problems,
             graph_hash,
             described,
+            prompt,
             mut notes,
         } = self.written(located, uploaded, &choices, cancel).await?;
+        // Who named the place in this call was told of it, or knows the workflow.
+        if let Some(cut_off) = prompt.cut_off.as_ref().filter(|_| prompt.moved)
+            && !request.place.contains_key(Role::Positive.name())
+            && let Some(question) = question::after_cutting_off(&applied.roles, cut_off)
+        {
+            return Ok(Injected::Question(question));
+        }
         if let Some(question) = question::before_running(&applied.roles, &pictures, &request.planned) {
             return Ok(Injected::Question(question));
         }
@@ -202,6 +212,14 @@ impl Service {
 
         notes.extend(told_of_base);
         notes.extend(applied.notes.iter().cloned());
+        notes.extend(prompt.told(&applied.roles, &edits));
+        for (role, text) in [(Role::Positive, &edits.positive), (Role::Negative, &edits.negative)] {
+            // Once: where its place is new.
+            let new = session.is_none() || request.place.contains_key(role.name()) || prompt.others_beside;
+            if text.is_some() && new {
+                notes.extend(told_beside(&applied.roles, role));
+            }
+        }
         let written = [
             (Role::Positive, edits.positive.is_some()),
             (Role::Negative, edits.negative.is_some()),
@@ -316,6 +334,7 @@ impl Service {
             let mut pictures = pictures(&applied.graph, &located.info, &applied.roles);
             question::choose_picture(&mut pictures, &choices)?;
             Ok(Written {
+                prompt: PromptPlace::of(&located, &applied),
                 problems: problems(&applied.graph, &applied.roles, &located.info),
                 graph_hash: graph_hash(&applied.graph)?,
                 described: located.described,

@@ -109,6 +109,8 @@ pub struct Question {
     pub why: String,
     /// The candidates.
     pub candidates: Vec<Candidate>,
+    /// Whether several of them may be meant at once.
+    pub several: bool,
 }
 
 impl Question {
@@ -118,6 +120,7 @@ impl Question {
                 about: Asked::Role(role),
                 why: why.to_string(),
                 candidates: places.iter().map(Candidate::from).collect(),
+                several: why.takes_several(),
             }),
             _ => None,
         }
@@ -137,6 +140,17 @@ pub(super) fn before_writing(roles: &Roles, edits: &Edits) -> Option<Question> {
         .find_map(|(role, _)| Question::about_role(roles, role))
 }
 
+/// Where the prompt goes now that a knob has turned the switch which let it through; nothing where nobody could choose.
+pub(super) fn after_cutting_off(roles: &Roles, cut_off: &str) -> Option<Question> {
+    let places = roles.traced(Role::Positive).places();
+    (!places.is_empty()).then(|| Question {
+        about: Asked::Role(Role::Positive),
+        why: format!("with these knobs {cut_off}"),
+        candidates: places.iter().map(Candidate::from).collect(),
+        several: false,
+    })
+}
+
 /// What has to be settled before anything is rendered: where the seeds go, and which picture is judged.
 pub(super) fn before_running(roles: &Roles, pictures: &Pictures, planned: &Planned) -> Option<Question> {
     let seeds = || Question::about_role(roles, Role::Seed).filter(|_| !planned.seeds.is_empty());
@@ -146,6 +160,7 @@ pub(super) fn before_running(roles: &Roles, pictures: &Pictures, planned: &Plann
             about: Asked::Picture,
             why: "these nodes show different pictures, and nothing tells which of them is the result".to_owned(),
             candidates: unclear.iter().map(Candidate::from).collect(),
+            several: false,
         })
     };
     seeds().or_else(picture)

@@ -217,6 +217,7 @@ impl Work {
         let plan = RunPlan {
             graph: &graph,
             roles: &located.roles,
+            info: &located.info,
             pictures: &located.pictures,
             positive: positive.as_deref().filter(|_| iteration.content.positive.is_some()),
         };

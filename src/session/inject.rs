@@ -19,7 +19,7 @@ use comfyui::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures
 use comfyui::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
 use comfyui::lint::{self, Problem, Severity};
 use comfyui::object_info::ObjectInfo;
-use comfyui::replacements;
+use comfyui::replacements::{self, Replaced, renamed};
 use history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
 use judge::guard::{self, Refusal};
 use types::hint;
@@ -94,8 +94,10 @@ pub(super) struct Located {
     pub info: ObjectInfo,
     /// Whether the nodes' definitions were known.
     pub described: bool,
-    /// Which nodes run as another class.
+    /// Which nodes run as another class, in words.
     pub replaced: Vec<String>,
+    /// The same of the session's workflow.
+    pub instead: Vec<Replaced>,
     pub notes: Vec<String>,
 }
 
@@ -145,11 +147,16 @@ impl Service {
         if request.knobs.is_empty() {
             sound(endings)?;
         }
+        let new_name = |name: &str| renamed(&located.graph, &located.info, &located.instead, name);
+        let (knobs, mut told_of_names) = question::knobs_by_new_names(&request.knobs, new_name);
+        let picks = request.place.values().flat_map(|picks| picks.split(','));
+        let picks = picks.map(str::trim).filter(|pick| pick.contains('.'));
+        told_of_names.extend(picks.filter_map(new_name).map(|renamed| renamed.told));
         let edits = Edits {
             positive: request.positive.clone(),
             negative: request.negative.clone(),
             seed: request.seed,
-            knobs: request.knobs.clone(),
+            knobs,
         };
         if let Some(question) = question::before_writing(&located.roles, &edits) {
             return Ok(Injected::Question(question));
@@ -211,6 +218,7 @@ impl Service {
         let problems = sound(problems)?;
 
         notes.extend(told_of_base);
+        notes.extend(told_of_names);
         notes.extend(applied.notes.iter().cloned());
         notes.extend(prompt.told(&applied.roles, &edits));
         for (role, text) in [(Role::Positive, &edits.positive), (Role::Negative, &edits.negative)] {
@@ -297,11 +305,12 @@ impl Service {
         let choices = choices.clone();
         self.aside(cancel, move || {
             let Description { info, replacements } = description;
-            let (original, _) = replacements.apply(original, &info);
+            let (original, instead) = replacements.apply(original, &info);
             let (graph, replaced) = replacements.apply(graph, &info);
             let replaced = replacements::in_words(&replaced);
             notes.extend(replaced.iter().cloned());
             let mut roles = find(&original, &info);
+            let choices = question::by_new_names(choices, |name| renamed(&original, &info, &instead, name));
             question::choose_roles(&mut roles, &original, &choices)?;
             let roles = roles.refind(&graph, &info);
             let mut pictures = pictures(&graph, &info, &roles);
@@ -313,6 +322,7 @@ impl Service {
                 info,
                 described,
                 replaced,
+                instead,
                 notes,
             })
         })

@@ -151,6 +151,7 @@ mod tests {
             info,
             described: false,
             replaced: Vec::new(),
+            instead: Vec::new(),
             notes: Vec::new(),
         }
     }

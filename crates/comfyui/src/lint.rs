@@ -164,7 +164,18 @@ pub fn pictures(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
             },
         }
     });
-    problems.collect()
+    // These are read by a name only, so that they forbid nothing.
+    let hidden = outputs::hidden(graph, info).into_iter().map(|hidden| Problem {
+        message: hidden.in_words(),
+        remedy: hidden.remedy(),
+        node: Some(hidden.node),
+        title: hidden.title,
+        class: hidden.class,
+        input: Some(hidden.input),
+        kind: ProblemKind::NoPicture,
+        severity: Severity::Warning,
+    });
+    problems.chain(hidden).collect()
 }
 
 /// Whether any of the problems forbids posting the graph.

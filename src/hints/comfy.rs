@@ -166,7 +166,16 @@ fn edits() -> Vec<Sample> {
         InjectError::Question {
             role,
             why: s(),
-            candidates: vec![]
+            candidates: vec![],
+            several: true,
+            takes: vec![]
+        },
+        InjectError::Question {
+            role,
+            why: s(),
+            candidates: vec![],
+            several: false,
+            takes: vec![s()]
         },
         InjectError::Zeroed,
         InjectError::Absent { role },

@@ -115,6 +115,13 @@ pub fn check(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
     problems
 }
 
+/// The nodes of classes that the server was asked for and does not have.
+pub fn unknown_classes(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
+    let mut problems = check(graph, info);
+    problems.retain(|problem| problem.kind == ProblemKind::UnknownClass);
+    problems
+}
+
 /// What is wrong with where the graph ends: it has no output node, or those it has make no picture.
 pub fn endings(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
     no_output(graph, info).map_or_else(|| pictures(graph, info), |problem| vec![problem])

@@ -46,6 +46,7 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     notes.extend(replacements::in_words(&replaced));
     let roles = find(&graph, &info);
     let pictures = pictures(&graph, &info, &roles);
+    notes.extend(lint::notes(&lint::unknown_classes(&graph, &info)));
     notes.extend(lint::notes(&lint::endings(&graph, &info)));
     if args.json {
         let mut told = report(&graph, &roles);

@@ -136,7 +136,14 @@ fn edits() -> Vec<Sample> {
         ProofError::Unreadable(GraphError::Empty),
         ProofError::Different(s()),
         ProofError::TextMissing,
-        ProofError::NotReached { place: s() },
+        ProofError::NotReached {
+            place: s(),
+            switch: None
+        },
+        ProofError::NotKnown {
+            place: s(),
+            switch: s()
+        },
         ChoiceError::Unknown {
             role,
             pick: s(),
@@ -159,7 +166,16 @@ fn edits() -> Vec<Sample> {
         InjectError::Question {
             role,
             why: s(),
-            candidates: vec![]
+            candidates: vec![],
+            several: true,
+            takes: vec![]
+        },
+        InjectError::Question {
+            role,
+            why: s(),
+            candidates: vec![],
+            several: false,
+            takes: vec![s()]
         },
         InjectError::Zeroed,
         InjectError::Absent { role },

@@ -60,6 +60,11 @@ pub fn samples() -> Vec<Sample> {
             node: Some(s()),
             left: vec![2, 3]
         },
+        ServiceError::NothingShown {
+            message: s(),
+            hint: "Set the knob 5.image_output to \"Save\".".to_owned(),
+            left: vec![2]
+        },
         ServiceError::File { path: s(), reason: s() },
         ServiceError::Unreadable {
             session: session.clone(),

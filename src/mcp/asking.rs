@@ -9,8 +9,8 @@ use std::time::Duration;
 use rmcp::RoleServer;
 use rmcp::model::{
     CancelledNotificationParam, ClientCapabilities, ClientResult, ElicitRequest, ElicitRequestParams, ElicitResult,
-    ElicitationAction, ElicitationSchema, EnumSchema, InputRequest, InputRequiredResult, PrimitiveSchemaDefinition,
-    ProtocolVersion, ServerRequest,
+    ElicitationAction, ElicitationSchema, EnumSchema, InputRequest, InputRequiredResult, LegacyEnumSchema,
+    PrimitiveSchemaDefinition, ProtocolVersion, ServerRequest,
 };
 use rmcp::service::{ElicitationMode, PeerRequestOptions, RequestContext};
 use serde_json::Value;
@@ -108,7 +108,11 @@ impl<'a> Asker<'a> {
             return Reply::Unanswered(*silence);
         }
         self.asked.insert(role.clone(), Silence::NoAnswer);
-        let form = form(question);
+        let several = match &self.call.waiting {
+            Waiting::Request(context) => context.protocol_version() >= Some(ProtocolVersion::V_2025_11_25),
+            Waiting::Task { .. } => false,
+        };
+        let form = form(question, question.several && several);
         let response = match &self.call.waiting {
             Waiting::Task { asks: false, .. } => return Reply::Unanswered(Silence::NobodyAsked),
             Waiting::Task { task, .. } => {
@@ -196,16 +200,53 @@ fn chosen(response: &Value) -> Result<String, Silence> {
     match answer.action {
         ElicitationAction::Accept => {
             let content = answer.content.unwrap_or_default();
-            content[FIELD].as_str().map(str::to_owned).ok_or(Silence::NoAnswer)
+            let several = |places: &Vec<Value>| -> Option<String> {
+                let places: Option<Vec<&str>> = places.iter().map(Value::as_str).collect();
+                places
+                    .filter(|places| !places.is_empty())
+                    .map(|places| places.join(","))
+            };
+            match &content[FIELD] {
+                Value::String(place) => Ok(place.clone()),
+                Value::Array(places) => several(places).ok_or(Silence::NoAnswer),
+                _ => Err(Silence::NoAnswer),
+            }
         }
         ElicitationAction::Decline => Err(Silence::Declined),
         _ => Err(Silence::Closed),
     }
 }
 
-fn form(question: &Question) -> ElicitRequest {
+/// The places with what stands there, one of them or `several`.
+fn choices(question: &Question, several: bool) -> EnumSchema {
+    let shown = question.candidates.iter().take(SHOWN);
+    let (keys, titles): (Vec<String>, Vec<String>) = shown
+        .map(|candidate| {
+            let holds = match &candidate.value {
+                Some(Value::String(text)) => format!(": {}", shortened(text, 60)),
+                Some(other) => format!(": {}", shortened(&other.to_string(), 60)),
+                None => String::new(),
+            };
+            let title = format!("{} ({}){holds}", candidate.key, shortened(&candidate.title, 60));
+            (candidate.key.clone(), outgoing(&title))
+        })
+        .unzip();
+    if several {
+        let all = EnumSchema::builder(keys.clone()).multiselect();
+        // Titles are refused only where there are not as many.
+        return match all.enum_titles(titles) {
+            Ok(titled) => titled.build(),
+            Err(_) => EnumSchema::builder(keys).multiselect().build(),
+        };
+    }
+    // Names beside the values are what clients of every revision read.
+    let mut one = LegacyEnumSchema::new(keys);
+    one.enum_names = Some(titles);
+    EnumSchema::Legacy(one)
+}
+
+fn form(question: &Question, several: bool) -> ElicitRequest {
     let shown = || question.candidates.iter().take(SHOWN);
-    let keys: Vec<String> = shown().map(|candidate| candidate.key.clone()).collect();
     let mut lines: Vec<String> = shown()
         .map(|candidate| {
             let value = match &candidate.value {
@@ -226,7 +267,7 @@ fn form(question: &Question) -> ElicitRequest {
         capitalised(&question.why),
         lines.join("\n")
     );
-    let places = PrimitiveSchemaDefinition::Enum(EnumSchema::builder(keys).untitled().build());
+    let places = PrimitiveSchemaDefinition::Enum(choices(question, several));
     let fields = BTreeMap::from([(FIELD.to_owned(), places)]);
     let schema = ElicitationSchema::new(fields).with_required(vec![FIELD.to_owned()]);
     ElicitRequest::new(ElicitRequestParams::FormElicitationParams {

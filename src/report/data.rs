@@ -76,6 +76,8 @@ struct Iteration {
     negative: Option<String>,
     diff: Vec<Piece>,
     negative_diff: Vec<Piece>,
+    /// The workflow's own texts beside the prompt.
+    beside: Vec<Beside>,
     changes: Vec<Change>,
     state: &'static str,
     error: Option<String>,
@@ -92,6 +94,12 @@ struct Change {
     place: String,
     from: Value,
     to: Value,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Beside {
+    place: String,
+    text: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -210,6 +218,14 @@ fn iteration(noted: &Noted, notebook: &Notebook) -> Iteration {
         negative: content.negative.clone(),
         diff: against(|noted| noted.iteration.content.positive.as_deref()),
         negative_diff: against(|noted| noted.iteration.content.negative.as_deref()),
+        beside: noted
+            .beside
+            .iter()
+            .map(|beside| Beside {
+                place: beside.place.clone(),
+                text: beside.text.clone(),
+            })
+            .collect(),
         changes: content
             .changes
             .iter()

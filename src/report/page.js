@@ -174,6 +174,7 @@ function promptParts(iteration) {
     changed ? choice("Prompts", "text", [["changes", `Changes from iteration ${iteration.parent}`], ["plain", "As written"]], reader.text, setText) : "",
     ...part("Prompt", iteration.positive !== null || iteration.diff.length
       ? written(iteration.positive, iteration.diff) : el("p", { class: "quiet" }, "No prompt recorded.")),
+    ...(iteration.beside.length ? part("Beside it, from the workflow", ...iteration.beside.map(({ place, text }) => plainText(`${place}: ${text}`))) : []),
     ...(iteration.negative !== null || iteration.negative_diff.length
       ? part("Negative prompt", written(iteration.negative, iteration.negative_diff)) : []),
   ];

@@ -137,6 +137,16 @@ pub enum ServiceError {
         /// The seeds of the same call that were then not begun.
         left: Vec<u64>,
     },
+    /// A run that showed no picture, as no run of this workflow would.
+    #[error("{message}{}", not_begun(.left).replacen(", and", ";", 1))]
+    NothingShown {
+        /// What is so.
+        message: String,
+        /// What to do.
+        hint: String,
+        /// The seeds of the same call that were then not begun.
+        left: Vec<u64>,
+    },
     /// A defect.
     #[error("an internal error: {0}. What was on disk is intact")]
     Internal(String),
@@ -197,14 +207,14 @@ impl ServiceError {
         }
     }
 
-    /// Whether somebody stopped a run in ComfyUI itself.
-    pub(super) fn is_stopped_by_somebody(&self) -> bool {
-        matches!(self, Self::StoppedInComfyui { .. })
+    /// Whether other seeds are not to be begun after it: somebody stopped a run in ComfyUI itself, or they would fare no better.
+    pub(super) fn is_of_every_seed(&self) -> bool {
+        matches!(self, Self::StoppedInComfyui { .. } | Self::NothingShown { .. })
     }
 
     /// The same, with the seeds that were not begun because of it.
     pub(super) fn with_left(mut self, seeds: Vec<u64>) -> Self {
-        if let Self::StoppedInComfyui { left, .. } = &mut self {
+        if let Self::StoppedInComfyui { left, .. } | Self::NothingShown { left, .. } = &mut self {
             *left = seeds;
         }
         self
@@ -315,7 +325,7 @@ impl ServiceError {
             Self::Lint(problems) => lint::remedies(problems),
             Self::Unreadable { .. } => "Nothing was changed, and other sessions are not affected. Use the prompt-calibrator that wrote it (probably a newer one).".into(),
             Self::File { .. } => "Check that the file is still there and that this user may read it.".into(),
-            Self::Usage { hint, .. } => hint.clone(),
+            Self::Usage { hint, .. } | Self::NothingShown { hint, .. } => hint.clone(),
             Self::PictureGone { what_to_do, .. } => what_to_do.clone(),
             Self::Busy { .. } => "Wait for those that go on (each has its handle, or its session and iteration), or stop some (queue_generation with `cancel: true`); then call again.".into(),
             Self::Cancelled(_) => "Call again if the result is still wanted.".into(),

@@ -2,15 +2,16 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::run::RunPlan;
 use super::{Service, ServiceError};
 use comfyui::error::ComfyError;
 use comfyui::images::OutputImage;
 use comfyui::inject::Pictures;
-use comfyui::outputs::Media;
+use comfyui::outputs::{self, Hidden, Media};
 use comfyui::record::Finished;
 use history::{PromptId, RunImage};
 use imaging::PictureError;
-use text::Foreign;
+use text::{Foreign, shortened};
 use types::progress::{Progress, Teller};
 
 /// Most pictures that are fetched of one run.
@@ -26,7 +27,7 @@ impl Service {
         &self,
         id: PromptId,
         finished: &Finished,
-        shown: &Pictures,
+        plan: &RunPlan<'_>,
         teller: &Teller,
         cancel: &CancellationToken,
     ) -> Result<Option<String>, ServiceError> {
@@ -35,7 +36,8 @@ impl Service {
             .iter()
             .partition(|image| Media::of_file(&image.filename).is_none());
         if files.is_empty() {
-            return Err(no_picture(finished, &others, shown));
+            let hidden = outputs::hidden(plan.graph, plan.info);
+            return Err(no_picture(finished, &others, plan.pictures, &hidden));
         }
         let taken = &files[..files.len().min(MAX_PICTURES)];
         let (mut images, mut notes) = (Vec::new(), Vec::new());
@@ -71,14 +73,14 @@ impl Service {
 /// Whether asking again would find no picture either.
 pub(super) fn has_no_picture(error: &ServiceError) -> bool {
     match error {
-        ServiceError::Usage { .. } | ServiceError::Picture(_) => true,
+        ServiceError::Usage { .. } | ServiceError::NothingShown { .. } | ServiceError::Picture(_) => true,
         ServiceError::Comfy(error) => matches!(**error, ComfyError::ImageGone { .. } | ComfyError::TooLarge { .. }),
         _ => false,
     }
 }
 
 /// Why a run that finished gave no picture. A branch that a filter stopped is no fault of the workflow.
-fn no_picture(finished: &Finished, others: &[&OutputImage], shown: &Pictures) -> ServiceError {
+fn no_picture(finished: &Finished, others: &[&OutputImage], shown: &Pictures, hidden: &[Hidden]) -> ServiceError {
     if !finished.blocked.is_empty() {
         let blocked: Vec<String> = finished
             .blocked
@@ -112,21 +114,40 @@ fn no_picture(finished: &Finished, others: &[&OutputImage], shown: &Pictures) ->
             ),
             media.remedy(),
         ),
-        // A filter that says nothing leaves no other trace than that.
-        None => match shown.ranked().first() {
-            Some(node) => ServiceError::usage(
-                format!(
-                    "the run finished without a picture: node {} ({:#}) showed none. Something before it let nothing through (a \
-                     switch, a filter), or it keeps its pictures where ComfyUI does not list them",
-                    node.node,
-                    Foreign(&node.title)
-                ),
-                "Change what the switch or filter goes by (the prompt, its setting), or save with a SaveImage node.",
+        None => nothing_shown(shown, hidden),
+    }
+}
+
+/// Why a run showed nothing at all, by its graph.
+fn nothing_shown(shown: &Pictures, hidden: &[Hidden]) -> ServiceError {
+    if let Some(first) = hidden.first() {
+        return ServiceError::NothingShown {
+            message: format!(
+                "the run finished without a picture: node {} ({:#}) keeps it, since {}",
+                first.node,
+                Foreign(&shortened(&first.title, 60)),
+                first.in_words()
             ),
-            None => ServiceError::usage(
-                "the run finished without a picture: the workflow saves or previews no image",
-                "Add a SaveImage node behind the sampler's decoded image, export the workflow again, and open a session with it.",
+            hint: format!("{} Or add a SaveImage node behind it.", first.remedy()),
+            left: Vec::new(),
+        };
+    }
+    // A filter that says nothing leaves no other trace than that.
+    match shown.ranked().first() {
+        Some(node) => ServiceError::usage(
+            format!(
+                "the run finished without a picture: node {} ({:#}) showed none. Something before it let nothing through (a switch, \
+                 a filter), or it keeps its pictures where ComfyUI does not list them",
+                node.node,
+                Foreign(&node.title)
             ),
+            "Change what the switch or filter goes by (the prompt, its setting), or save with a SaveImage node.",
+        ),
+        None => ServiceError::NothingShown {
+            message: "the run finished without a picture: the workflow saves or previews no image".to_owned(),
+            hint: "Add a SaveImage node behind the sampler's decoded image, export the workflow again, and open a session with it."
+                .to_owned(),
+            left: Vec::new(),
         },
     }
 }
@@ -218,10 +239,11 @@ mod tests {
             }]),
             &[],
             &Pictures::default(),
+            &[],
         );
         assert!(error.to_string().contains("on purpose"), "{error}");
         assert!(!error.hint().contains("SaveImage"), "{}", error.hint());
-        let nothing = no_picture(&finished(Vec::new()), &[], &Pictures::default());
+        let nothing = no_picture(&finished(Vec::new()), &[], &Pictures::default(), &[]);
         assert!(nothing.hint().contains("Add a SaveImage"), "{}", nothing.hint());
         // A filter that says nothing: the node that saves is there, and was never reached.
         let graph = json!({
@@ -231,7 +253,7 @@ mod tests {
         let graph = Graph::from_json(graph).unwrap();
         let info = ObjectInfo::default();
         let shown = pictures(&graph, &info, &find(&graph, &info));
-        let error = no_picture(&finished(Vec::new()), &[], &shown);
+        let error = no_picture(&finished(Vec::new()), &[], &shown, &[]);
         let told = error.to_string();
         assert!(
             told.contains("node 9 (Final) showed none") && told.contains("let nothing through"),
@@ -241,9 +263,24 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_hides_its_picture_is_named_with_the_choice_that_shows_it() {
+        let graph = json!({"5": {"class_type": "Pipe Sampler", "inputs": {"pipe": ["4", 0], "image_output": "Hide"}}});
+        let hidden = outputs::hidden(&Graph::from_json(graph).unwrap(), &ObjectInfo::default());
+        let error = no_picture(&finished(Vec::new()), &[], &Pictures::default(), &hidden);
+        assert!(error.to_string().contains("image_output is \"Hide\""), "{error}");
+        assert!(
+            error.hint().starts_with("Set the knob 5.image_output"),
+            "{}",
+            error.hint()
+        );
+        assert!(error.is_of_every_seed() && has_no_picture(&error));
+        assert!(error.with_left(vec![2]).to_string().ends_with("; seed 2 was not begun"));
+    }
+
+    #[test]
     fn what_is_no_picture_is_named_with_the_advice_that_helps() {
         let clip = file("clip.mp4");
-        let error = no_picture(&finished(Vec::new()), &[&clip], &Pictures::default());
+        let error = no_picture(&finished(Vec::new()), &[&clip], &Pictures::default(), &[]);
         assert!(error.to_string().contains("node 9 made a video"), "{error}");
         assert!(error.hint().contains("Preview Image"), "{}", error.hint());
 

@@ -9,16 +9,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::files::blocking;
 use super::opening::{Base, graph_hash};
+use super::prompt_place::PromptPlace;
 use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
 use super::{Service, ServiceError, texts};
 use comfyui::describe::Description;
 use comfyui::graph::Graph;
-use comfyui::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason};
+use comfyui::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason, told_beside};
 use comfyui::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
 use comfyui::lint::{self, Problem, Severity};
 use comfyui::object_info::ObjectInfo;
-use comfyui::replacements;
+use comfyui::replacements::{self, Replaced, renamed};
 use history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
 use judge::guard::{self, Refusal};
 use types::hint;
@@ -93,8 +94,10 @@ pub(super) struct Located {
     pub info: ObjectInfo,
     /// Whether the nodes' definitions were known.
     pub described: bool,
-    /// Which nodes run as another class.
+    /// Which nodes run as another class, in words.
     pub replaced: Vec<String>,
+    /// The same of the session's workflow.
+    pub instead: Vec<Replaced>,
     pub notes: Vec<String>,
 }
 
@@ -106,6 +109,7 @@ struct Written {
     graph_hash: GraphHash,
     /// Whether the nodes' definitions were known.
     described: bool,
+    prompt: PromptPlace,
     notes: Vec<String>,
 }
 
@@ -143,11 +147,16 @@ impl Service {
         if request.knobs.is_empty() {
             sound(endings)?;
         }
+        let new_name = |name: &str| renamed(&located.graph, &located.info, &located.instead, name);
+        let (knobs, mut told_of_names) = question::knobs_by_new_names(&request.knobs, new_name);
+        let picks = request.place.values().flat_map(|picks| picks.split(','));
+        let picks = picks.map(str::trim).filter(|pick| pick.contains('.'));
+        told_of_names.extend(picks.filter_map(new_name).map(|renamed| renamed.told));
         let edits = Edits {
             positive: request.positive.clone(),
             negative: request.negative.clone(),
             seed: request.seed,
-            knobs: request.knobs.clone(),
+            knobs,
         };
         if let Some(question) = question::before_writing(&located.roles, &edits) {
             return Ok(Injected::Question(question));
@@ -168,8 +177,16 @@ impl Service {
             problems,
             graph_hash,
             described,
+            prompt,
             mut notes,
         } = self.written(located, uploaded, &choices, cancel).await?;
+        // Who named the place in this call was told of it, or knows the workflow.
+        if let Some(cut_off) = prompt.cut_off.as_ref().filter(|_| prompt.moved)
+            && !request.place.contains_key(Role::Positive.name())
+            && let Some(question) = question::after_cutting_off(&applied.roles, cut_off)
+        {
+            return Ok(Injected::Question(question));
+        }
         if let Some(question) = question::before_running(&applied.roles, &pictures, &request.planned) {
             return Ok(Injected::Question(question));
         }
@@ -201,7 +218,16 @@ impl Service {
         let problems = sound(problems)?;
 
         notes.extend(told_of_base);
+        notes.extend(told_of_names);
         notes.extend(applied.notes.iter().cloned());
+        notes.extend(prompt.told(&applied.roles, &edits));
+        for (role, text) in [(Role::Positive, &edits.positive), (Role::Negative, &edits.negative)] {
+            // Once: where its place is new.
+            let new = session.is_none() || request.place.contains_key(role.name()) || prompt.others_beside;
+            if text.is_some() && new {
+                notes.extend(told_beside(&applied.roles, role));
+            }
+        }
         let written = [
             (Role::Positive, edits.positive.is_some()),
             (Role::Negative, edits.negative.is_some()),
@@ -279,11 +305,12 @@ impl Service {
         let choices = choices.clone();
         self.aside(cancel, move || {
             let Description { info, replacements } = description;
-            let (original, _) = replacements.apply(original, &info);
+            let (original, instead) = replacements.apply(original, &info);
             let (graph, replaced) = replacements.apply(graph, &info);
             let replaced = replacements::in_words(&replaced);
             notes.extend(replaced.iter().cloned());
             let mut roles = find(&original, &info);
+            let choices = question::by_new_names(choices, |name| renamed(&original, &info, &instead, name));
             question::choose_roles(&mut roles, &original, &choices)?;
             let roles = roles.refind(&graph, &info);
             let mut pictures = pictures(&graph, &info, &roles);
@@ -295,6 +322,7 @@ impl Service {
                 info,
                 described,
                 replaced,
+                instead,
                 notes,
             })
         })
@@ -316,6 +344,7 @@ impl Service {
             let mut pictures = pictures(&applied.graph, &located.info, &applied.roles);
             question::choose_picture(&mut pictures, &choices)?;
             Ok(Written {
+                prompt: PromptPlace::of(&located, &applied),
                 problems: problems(&applied.graph, &applied.roles, &located.info),
                 graph_hash: graph_hash(&applied.graph)?,
                 described: located.described,

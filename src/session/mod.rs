@@ -16,6 +16,7 @@ mod notebook;
 mod opening;
 mod overview;
 mod pictured;
+mod prompt_place;
 mod question;
 mod queue;
 mod record;
@@ -54,6 +55,7 @@ pub use jobs::Caller;
 pub use judging::{BestSoFar, JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Judging, TargetTable};
 pub use notebook::{Notebook, Noted, NotedRun, Thumbnail};
 pub use overview::{AdviceView, AxisView, IterationView, Overview, OverviewRequest, PAGE, SessionView};
+pub use prompt_place::TextBeside;
 pub use question::{Asked, Candidate, Planned, Question};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::files::blocking;
 use super::judge_plan::rubric_of;
+use super::prompt_place::{TextBeside, texts_beside};
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use calibration::advice::advise;
@@ -48,6 +50,8 @@ pub struct NotedRun {
 pub struct Noted {
     /// The iteration.
     pub iteration: Iteration,
+    /// The workflow's own texts that steered it beside its prompt, as far as can be told without the nodes' definitions.
+    pub beside: Vec<TextBeside>,
     /// Its runs.
     pub runs: Vec<NotedRun>,
     /// Its seeds' judgements by the notebook's judge, averaged.
@@ -125,7 +129,13 @@ impl Service {
             let Some(mut iteration) = read.into_iter().next() else {
                 continue;
             };
-            secrets.learn(&std::mem::take(&mut iteration.content.graph));
+            let graph = std::mem::take(&mut iteration.content.graph);
+            secrets.learn(&graph);
+            let choices = session.opened.choices.clone();
+            let beside = match iteration.content.positive {
+                Some(_) => blocking(move || Ok(texts_beside(graph, &choices))).await?,
+                None => Vec::new(),
+            };
             let of_this: Vec<&(Judgement, JudgementRecord)> = judgements
                 .iter()
                 .filter(|(j, _)| j.content.iteration == Some(iteration.n))
@@ -141,6 +151,7 @@ impl Service {
                 verdict: averaged(&verdicts.iter().collect::<Vec<_>>()),
                 decision: decisions.get(&n).map(|d| (*d).clone()),
                 runs: shown,
+                beside,
                 iteration,
             });
         }

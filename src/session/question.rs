@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::ServiceError;
 use comfyui::graph::Graph;
 use comfyui::inject::{Finding, Pictures, Place, Role, Roles, ShownBy};
 use comfyui::knobs::Edits;
+use comfyui::replacements::Renamed;
 use text::{Foreign, shortened};
 
 /// What an iteration is written for.
@@ -109,6 +110,8 @@ pub struct Question {
     pub why: String,
     /// The candidates.
     pub candidates: Vec<Candidate>,
+    /// Whether several of them may be meant at once.
+    pub several: bool,
 }
 
 impl Question {
@@ -118,6 +121,7 @@ impl Question {
                 about: Asked::Role(role),
                 why: why.to_string(),
                 candidates: places.iter().map(Candidate::from).collect(),
+                several: why.takes_several(),
             }),
             _ => None,
         }
@@ -137,6 +141,17 @@ pub(super) fn before_writing(roles: &Roles, edits: &Edits) -> Option<Question> {
         .find_map(|(role, _)| Question::about_role(roles, role))
 }
 
+/// Where the prompt goes now that a knob has turned the switch which let it through; nothing where nobody could choose.
+pub(super) fn after_cutting_off(roles: &Roles, cut_off: &str) -> Option<Question> {
+    let places = roles.traced(Role::Positive).places();
+    (!places.is_empty()).then(|| Question {
+        about: Asked::Role(Role::Positive),
+        why: format!("with these knobs {cut_off}"),
+        candidates: places.iter().map(Candidate::from).collect(),
+        several: false,
+    })
+}
+
 /// What has to be settled before anything is rendered: where the seeds go, and which picture is judged.
 pub(super) fn before_running(roles: &Roles, pictures: &Pictures, planned: &Planned) -> Option<Question> {
     let seeds = || Question::about_role(roles, Role::Seed).filter(|_| !planned.seeds.is_empty());
@@ -146,9 +161,55 @@ pub(super) fn before_running(roles: &Roles, pictures: &Pictures, planned: &Plann
             about: Asked::Picture,
             why: "these nodes show different pictures, and nothing tells which of them is the result".to_owned(),
             candidates: unclear.iter().map(Candidate::from).collect(),
+            several: false,
         })
     };
     seeds().or_else(picture)
+}
+
+/// Answers with the names that inputs have in what runs, where they have those of the workflow's file.
+pub(super) fn by_new_names(
+    mut choices: BTreeMap<String, String>,
+    new: impl Fn(&str) -> Option<Renamed>,
+) -> BTreeMap<String, String> {
+    for picks in choices.values_mut() {
+        let picked: Vec<&str> = picks.split(',').map(str::trim).collect();
+        let renamed: Vec<Option<Renamed>> = picked
+            .iter()
+            .map(|pick| new(pick).filter(|_| pick.contains('.')))
+            .collect();
+        if renamed.iter().any(Option::is_some) {
+            let keys = picked
+                .iter()
+                .zip(renamed)
+                .map(|(pick, new)| new.map_or_else(|| (*pick).to_owned(), |new| new.key));
+            *picks = keys.collect::<Vec<_>>().join(",");
+        }
+    }
+    choices
+}
+
+/// The same of knobs, and what is to be told of it.
+pub(super) fn knobs_by_new_names(
+    knobs: &Map<String, Value>,
+    new: impl Fn(&str) -> Option<Renamed>,
+) -> (Map<String, Value>, Vec<String>) {
+    let (mut named, mut told) = (Map::new(), Vec::new());
+    for (knob, value) in knobs {
+        // Of two names for one input the new one counts; the other one is refused like any that is not known.
+        let known = |key: &String| knobs.contains_key(key) || named.contains_key(key);
+        let renamed = new(knob).filter(|renamed| Role::from_name(knob).is_none() && !known(&renamed.key));
+        match renamed {
+            Some(renamed) => {
+                told.push(renamed.told);
+                named.insert(renamed.key, value.clone());
+            }
+            None => {
+                named.insert(knob.clone(), value.clone());
+            }
+        }
+    }
+    (named, told)
 }
 
 /// Applies the answers about roles.
@@ -276,6 +337,34 @@ mod tests {
             told(8, None, second).unwrap(),
             "Of the pictures of a run the one that counts is that of node 2 (Final), the first of its batch. Another one \
              counts in new runs with place: {\"picture\": \"NODE\"} (3)."
+        );
+    }
+
+    #[test]
+    fn old_names_give_way_to_new_ones_where_they_have_some() {
+        let new = |name: &str| {
+            (name == "6.prompt").then(|| Renamed {
+                key: "6.text".to_owned(),
+                told: "6.prompt was written to 6.text".to_owned(),
+            })
+        };
+        let answers = [("positive", "6.prompt, 7.text"), ("picture", "Final, large")];
+        let answers = answers
+            .map(|(about, picks)| (about.to_owned(), picks.to_owned()))
+            .into();
+        let renamed = by_new_names(answers, new);
+        assert_eq!(renamed["positive"], "6.text,7.text");
+        assert_eq!(renamed["picture"], "Final, large", "as it was");
+        let knobs = |knobs: serde_json::Value| knobs_by_new_names(knobs.as_object().unwrap(), new);
+        let (named, told) = knobs(json!({"6.prompt": "x", "steps": 4}));
+        assert_eq!(
+            (Value::Object(named), told.len()),
+            (json!({"6.text": "x", "steps": 4}), 1)
+        );
+        let (both, told) = knobs(json!({"6.prompt": "x", "6.text": "y"}));
+        assert_eq!(
+            (Value::Object(both), told.len()),
+            (json!({"6.prompt": "x", "6.text": "y"}), 0)
         );
     }
 }

@@ -8,6 +8,7 @@ use comfyui::error::ComfyError;
 use comfyui::graph::{Graph, NodeId};
 use comfyui::images::OutputImage;
 use comfyui::inject::{Pictures, Roles, ShownBy, prove};
+use comfyui::object_info::ObjectInfo;
 use comfyui::progress as comfy;
 use comfyui::record::Finished;
 use comfyui::runs::{Run as Following, Submission};
@@ -22,6 +23,8 @@ pub(super) struct RunPlan<'a> {
     pub graph: &'a Graph,
     /// Where the prompt stands in it.
     pub roles: &'a Roles,
+    /// The definitions by which that was found.
+    pub info: &'a ObjectInfo,
     /// Which of its pictures is the result.
     pub pictures: &'a Pictures,
     /// The prompt, where the workflow has one.
@@ -73,10 +76,7 @@ impl Service {
             Err(error) => return Err(self.ended_badly(run.prompt_id, error, cancel.is_cancelled()).await),
         };
         let told = result_first(&mut finished, plan.pictures);
-        let fetched = match self
-            .fetch(run.prompt_id, &finished, plan.pictures, teller, cancel)
-            .await
-        {
+        let fetched = match self.fetch(run.prompt_id, &finished, plan, teller, cancel).await {
             Ok(fetched) => fetched,
             Err(error) => {
                 // Otherwise the pictures are still there: the run stays open, and asking again fetches them.
@@ -247,7 +247,7 @@ fn remark(plan: &RunPlan<'_>, finished: &Finished) -> Option<String> {
             pictures.push(node);
         }
     }
-    match prove(plan.graph, &finished.graph, positive, plan.roles, &pictures) {
+    match prove(plan.graph, &finished.graph, positive, plan.roles, plan.info, &pictures) {
         Ok(_) => None,
         Err(error) => Some(format!(
             "not proven that the prompt reached the sampler: {}",

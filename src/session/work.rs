@@ -99,7 +99,7 @@ impl Work {
             hand_overs: Vec::new(),
         };
         for (i, seed) in seeds.iter().enumerate() {
-            // Whoever stopped one of them does not want the others either.
+            // Whoever stopped one of them does not want the others either; and what no seed can change is not tried with others.
             if stopped && self.finished(*seed).await?.is_none() {
                 not_begun.push(*seed);
                 continue;
@@ -112,7 +112,7 @@ impl Work {
                 Err(error) if cancel.is_cancelled() => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, seed, "a run failed");
-                    stopped |= error.is_stopped_by_somebody();
+                    stopped |= error.is_of_every_seed();
                     failed.push((*seed, error));
                 }
             }
@@ -217,6 +217,7 @@ impl Work {
         let plan = RunPlan {
             graph: &graph,
             roles: &located.roles,
+            info: &located.info,
             pictures: &located.pictures,
             positive: positive.as_deref().filter(|_| iteration.content.positive.is_some()),
         };

@@ -17,12 +17,15 @@ mod names;
 mod numbers;
 mod picture;
 mod proof;
+mod reach;
 mod report;
 mod sampler;
 mod scalars;
 mod size;
 mod strings;
 mod sweep;
+mod switched;
+mod switches;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -30,7 +33,7 @@ mod values;
 mod walk;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -41,8 +44,10 @@ use super::object_info::ObjectInfo;
 pub use choice::ChoiceError;
 pub use picture::{Pictures, ShownBy, pictures};
 pub use proof::{Proof, ProofError, prove};
-pub use report::{kept_seeds, reason, report};
-use text::Foreign;
+pub use reach::cut_off;
+pub use report::{kept_seeds, reason, report, told_beside};
+use switched::Switched;
+use text::{Foreign, shortened};
 
 /// The class of the companion node that marks where prompt and seed go.
 pub const RECEPTOR_CLASS: &str = "CalibratorPromptReceptor";
@@ -170,6 +175,19 @@ pub enum Why {
     Different,
     /// The text is put together from several parts.
     Composed,
+    /// A switch takes one of several texts, and which one cannot be told.
+    Switched {
+        /// The switch.
+        by: NodeId,
+        /// Its title.
+        title: String,
+        /// The input that it goes by, in words.
+        goes_by: String,
+        /// The places of which one is taken, as `node.input`; empty for all.
+        of: Vec<String>,
+        /// Why it would be a question without the switch, where other places stand beside these.
+        beside: Option<Box<Why>>,
+    },
     /// What is written passes through a node that changes it, such as a language model.
     Rewritten {
         /// That node.
@@ -210,11 +228,46 @@ pub enum Why {
     TooTangled,
 }
 
+impl Why {
+    /// Whether a value may be meant for several of the places at once: not where they are parts of one text, or one of them
+    /// is taken.
+    pub fn takes_several(&self) -> bool {
+        match self {
+            Self::Different
+            | Self::BothSides
+            | Self::NotTraced
+            | Self::TooMany
+            | Self::TooManySamplers
+            | Self::TooTangled => true,
+            Self::Composed
+            | Self::Switched { .. }
+            | Self::Rewritten { .. }
+            | Self::Schedule { .. }
+            | Self::Computed { .. }
+            | Self::Unresolved { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Different => write!(f, "these inputs hold different values"),
             Self::Composed => write!(f, "the text is put together from these parts"),
+            Self::Switched {
+                by,
+                title,
+                goes_by,
+                of,
+                beside,
+            } => {
+                if let Some(beside) = beside {
+                    write!(f, "{beside}; of {} ", of.join(", "))?;
+                }
+                let these = if beside.is_some() { "" } else { " of these" };
+                let title = shortened(title, 60);
+                write!(f, "node {by} {} takes only one{these}{goes_by}", Foreign(&title))
+            }
             Self::Rewritten { by, title } => {
                 write!(
                     f,
@@ -310,6 +363,12 @@ pub struct Roles {
     kept_seeds: Vec<Place>,
     /// Why something is to be said about a role that is no question: there was one candidate, or none.
     reasons: BTreeMap<Role, Why>,
+    /// All texts that steer the samplers, by side.
+    texts: BTreeMap<Role, Vec<Place>>,
+    /// Literals of which one text is made, as `node.input`.
+    joined: Vec<BTreeSet<String>>,
+    /// Switches that take one of several texts.
+    switched: Vec<Switched>,
     /// Answers to questions; they lie over `findings`, which keep the question so that it can be answered anew.
     chosen: BTreeMap<Role, Finding>,
 }
@@ -355,6 +414,44 @@ impl Roles {
             true => &[],
             false => &self.kept_seeds,
         }
+    }
+
+    /// What was found, whatever was chosen.
+    pub fn traced(&self, role: Role) -> &Finding {
+        self.findings.get(&role).unwrap_or(&Finding::Absent)
+    }
+
+    /// The texts that steer the samplers beside a role's own, and stay when that is written.
+    pub fn beside(&self, role: Role) -> Vec<&Place> {
+        let found = self.get(role).found();
+        let positive = self.get(Role::Positive).found();
+        let stays = |place: &&Place| {
+            let own = |places: &[Place]| places.iter().any(|own| own.is(place));
+            let blank = place.value.as_str().is_none_or(|text| text.trim().is_empty());
+            let key = place.key();
+            !(own(found) || own(positive) || blank || self.switched.iter().any(|switch| switch.separates(&key, found)))
+        };
+        match found {
+            [] => Vec::new(),
+            _ => self.texts.get(&role).into_iter().flatten().filter(stays).collect(),
+        }
+    }
+
+    /// Places that a role's value is written to, though they are parts of one text.
+    fn twice(&self, role: Role) -> Vec<String> {
+        let keys = self.get(role).found().iter().map(Place::key);
+        let keys: Vec<String> = keys.collect();
+        let within = |text: &BTreeSet<String>| -> Vec<String> {
+            keys.iter().filter(|key| text.contains(*key)).cloned().collect()
+        };
+        let alternatives = |parts: &[String]| {
+            let apart = |a: &String, b: &String| a == b || self.switched.iter().any(|switch| switch.apart(a, b));
+            parts.iter().all(|a| parts.iter().all(|b| apart(a, b)))
+        };
+        let mut texts = self.joined.iter().map(within);
+        texts
+            .find(|parts| parts.len() > 1 && !alternatives(parts))
+            .unwrap_or_default()
     }
 
     /// Settles that a role's value is not to be written anywhere.

@@ -224,6 +224,8 @@ fn settled(roles: &Roles, role: Role) -> Result<&[Place], InjectError> {
             role,
             why: why.to_string(),
             candidates: places.clone(),
+            several: why.takes_several(),
+            takes: Vec::new(),
         }),
         Finding::Zeroed => Err(InjectError::Zeroed),
         Finding::Absent => Err(InjectError::Absent { role }),

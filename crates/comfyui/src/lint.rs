@@ -115,6 +115,13 @@ pub fn check(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
     problems
 }
 
+/// The nodes of classes that the server was asked for and does not have.
+pub fn unknown_classes(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
+    let mut problems = check(graph, info);
+    problems.retain(|problem| problem.kind == ProblemKind::UnknownClass);
+    problems
+}
+
 /// What is wrong with where the graph ends: it has no output node, or those it has make no picture.
 pub fn endings(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
     no_output(graph, info).map_or_else(|| pictures(graph, info), |problem| vec![problem])
@@ -164,7 +171,18 @@ pub fn pictures(graph: &Graph, info: &ObjectInfo) -> Vec<Problem> {
             },
         }
     });
-    problems.collect()
+    // These are read by a name only, so that they forbid nothing.
+    let hidden = outputs::hidden(graph, info).into_iter().map(|hidden| Problem {
+        message: hidden.in_words(),
+        remedy: hidden.remedy(),
+        node: Some(hidden.node),
+        title: hidden.title,
+        class: hidden.class,
+        input: Some(hidden.input),
+        kind: ProblemKind::NoPicture,
+        severity: Severity::Warning,
+    });
+    problems.chain(hidden).collect()
 }
 
 /// Whether any of the problems forbids posting the graph.

@@ -6,7 +6,8 @@ use std::fmt;
 use serde_json::Value;
 
 use super::graph::{Graph, InputValue, Node, NodeId};
-use super::object_info::{NodeSpec, ObjectInfo};
+use super::object_info::{InputKind, NodeSpec, ObjectInfo, preview};
+use text::Foreign;
 
 /// What comes out where no picture does that can be read here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +140,122 @@ pub fn look(graph: &Graph, info: &ObjectInfo) -> Outputs {
     outputs
 }
 
+/// An output node whose own choice keeps its picture from being shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// The node.
+    pub node: NodeId,
+    /// Its title.
+    pub title: String,
+    /// Its class.
+    pub class: String,
+    /// The input that hides the picture.
+    pub input: String,
+    /// What stands there, in words.
+    pub value: String,
+    /// What it takes instead, where that is known.
+    pub options: Vec<String>,
+}
+
+impl Hidden {
+    /// What is so.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        format!("its {} is {}, so it shows no picture", self.input, self.value)
+    }
+
+    /// What to change so that there is a picture.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        let place = format!("{}.{}", self.node, self.input);
+        match &self.options[..] {
+            [] => format!("Set the knob {place} to what saves or shows the picture."),
+            options => format!("Set the knob {place} to {}.", options.join(" or ")),
+        }
+    }
+}
+
+/// The output nodes whose own choice (`image_output`, `save_image`) hides their picture; none where another node may show one. A
+/// choice is read by its name only: it may be that they show it all the same.
+#[must_use]
+pub fn hidden(graph: &Graph, info: &ObjectInfo) -> Vec<Hidden> {
+    let mut all = Vec::new();
+    let read = read(graph);
+    for node in graph.nodes() {
+        let spec = info.get(node.class());
+        if !spec.map_or_else(|| !read.contains(node.id()), |spec| spec.output_node) {
+            continue;
+        }
+        match hidden_by(&node, spec) {
+            Some(hidden) => all.push(hidden),
+            None if node.class() != "PreviewAny"
+                && media(&node, spec).is_none()
+                && spec.is_none_or(may_take_pictures) =>
+            {
+                return Vec::new();
+            }
+            None => {}
+        }
+    }
+    all
+}
+
+fn hidden_by(node: &Node<'_>, spec: Option<&NodeSpec>) -> Option<Hidden> {
+    /// Most options that are named.
+    const NAMED: usize = 6;
+    let (input, value) = node.inputs().find_map(|(name, value)| match value {
+        InputValue::Literal(value) if chooses_output(name) && hides(value) => Some((name, value)),
+        _ => None,
+    })?;
+    let kind = spec.and_then(|spec| Some(&spec.input(node, input)?.kind));
+    let options = match (kind, value) {
+        (Some(InputKind::Choice { options, .. }), _) => options
+            .iter()
+            .filter(|option| !hides(option))
+            .take(NAMED)
+            .map(|option| Foreign(&preview(option)).to_string())
+            .collect(),
+        (_, Value::Bool(_)) => vec!["true".to_owned()],
+        _ => Vec::new(),
+    };
+    Some(Hidden {
+        node: node.id().into(),
+        title: node.title().to_owned(),
+        class: node.class().to_owned(),
+        input: input.to_owned(),
+        value: Foreign(&preview(value)).to_string(),
+        options,
+    })
+}
+
+/// Names of inputs that say whether a node saves or shows its picture.
+fn chooses_output(name: &str) -> bool {
+    let name = name.to_lowercase();
+    matches!(
+        name.as_str(),
+        "image_output" | "output_image" | "output_mode" | "show_image" | "show_preview" | "image_preview"
+    ) || name == "save"
+        || name == "preview"
+        || ["save_image", "save_output", "preview_image"]
+            .iter()
+            .any(|stem| name.starts_with(stem))
+}
+
+/// Whether a choice says that a picture is neither saved nor shown.
+fn hides(value: &Value) -> bool {
+    match value {
+        Value::Bool(shown) => !shown,
+        Value::String(words) => {
+            let words = words.trim().to_lowercase();
+            [
+                "hide", "hidden", "none", "off", "no", "false", "disable", "disabled", "never", "nothing",
+            ]
+            .contains(&words.as_str())
+        }
+        _ => false,
+    }
+}
+
 /// The nodes whose outputs another node reads.
 fn read(graph: &Graph) -> HashSet<&str> {
     let inputs = graph.nodes().flat_map(|node| node.inputs());
@@ -257,6 +374,60 @@ mod tests {
             &ObjectInfo::default(),
         );
         assert!(outputs.pictures && outputs.without.is_empty(), "{outputs:?}");
+    }
+
+    #[test]
+    fn a_node_that_hides_its_own_picture_is_told_with_the_choice_that_shows_it() {
+        let sampler = json!({"Pipe Sampler": {"output": ["PIPE", "IMAGE"], "output_node": true, "input": {"required": {
+            "pipe": ["PIPE"], "image_output": [["Hide", "Preview", "Save"]], "save_prefix": ["STRING", {}]}}}});
+        let with = |class: &str, inputs: Value, info: &ObjectInfo| {
+            let nodes = json!({"5": {"class_type": class, "inputs": inputs, "_meta": {"title": "Sampler (pipe)"}}});
+            let found = hidden(&graph(nodes), info);
+            found.first().map(|hidden| (hidden.in_words(), hidden.remedy()))
+        };
+        let described = ObjectInfo::from_json(&sampler);
+        let pipe = |output: &str| json!({"pipe": ["4", 0], "image_output": output, "save_prefix": "none"});
+        let (told, remedy) = with("Pipe Sampler", pipe("Hide"), &described).unwrap();
+        assert_eq!(told, "its image_output is \"Hide\", so it shows no picture");
+        assert_eq!(remedy, "Set the knob 5.image_output to \"Preview\" or \"Save\".");
+        assert_eq!(with("Pipe Sampler", pipe("Save"), &described), None);
+        let (_, remedy) = with("Pipe Sampler", pipe("hide"), &ObjectInfo::default()).unwrap();
+        assert_eq!(
+            remedy,
+            "Set the knob 5.image_output to what saves or shows the picture."
+        );
+        let (told, remedy) = with(
+            "Mine",
+            json!({"images": ["4", 0], "save_output": false}),
+            &ObjectInfo::default(),
+        )
+        .unwrap();
+        assert!(
+            told.contains("save_output") && remedy.ends_with("to true."),
+            "{told} {remedy}"
+        );
+        assert_eq!(
+            with(
+                "Mine",
+                json!({"images": ["4", 0], "preview_method": "none"}),
+                &ObjectInfo::default()
+            ),
+            None
+        );
+
+        // Another node shows the picture: nothing is said.
+        let pipe = |more: Value| {
+            let mut nodes = json!({"5": {"class_type": "Pipe Sampler", "inputs": pipe("Hide")}});
+            nodes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            crate::lint::endings(&graph(nodes), &described)
+        };
+        let told = pipe(json!({}));
+        assert!(told.len() == 1 && told[0].message.contains("image_output"), "{told:?}");
+        assert!(!crate::lint::is_fatal(&told));
+        assert_eq!(
+            pipe(json!({"9": {"class_type": "My Saver", "inputs": {"images": ["5", 1]}}})),
+            vec![]
+        );
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Replaced {
     pub class: String,
     /// What runs.
     pub by: String,
+    /// Its inputs by the names that they have in what runs; `None` where they keep theirs.
+    inputs: Option<Vec<(String, String)>>,
 }
 
 impl Replacements {
@@ -98,6 +100,7 @@ impl Replacements {
                 title: node.title().to_owned(),
                 class: node.class().to_owned(),
                 by: replacement.class.clone(),
+                inputs: replacement.renamed(),
             });
         }
         (Arc::new(after), replaced)
@@ -117,6 +120,16 @@ impl Replacement {
                 .filter_map(|map| Some((index(map, "old_idx")?, index(map, "new_idx")?)))
                 .collect(),
         })
+    }
+
+    /// The old names of the inputs with the new ones.
+    fn renamed(&self) -> Option<Vec<(String, String)>> {
+        let inputs = self.inputs.as_ref()?.iter();
+        let renamed = inputs.filter_map(|(new, source)| match source {
+            Source::Input(old) => Some((old.clone(), new.clone())),
+            Source::Value(_) => None,
+        });
+        Some(renamed.collect())
     }
 
     /// What the inputs of a replaced node become.
@@ -145,6 +158,64 @@ impl Source {
         };
         Some((map.get("new_id")?.as_str()?.to_owned(), source))
     }
+}
+
+/// An input by the name that it has in the workflow's file, and the one by which it is known in what runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renamed {
+    /// `node.input`.
+    pub key: String,
+    /// What is to be told of it.
+    pub told: String,
+}
+
+/// What a name means that only the workflow's file knows: `node.input` with the old class or the old name of the input, or such
+/// a name alone. Nothing where `graph`, in which others run, knows the name itself, and where several are meant.
+pub fn renamed(graph: &Graph, info: &ObjectInfo, replaced: &[Replaced], name: &str) -> Option<Renamed> {
+    /// Dots of a name that may be the one between node and input; titles hold few.
+    const DOTS: usize = 16;
+    let known = |node: &str, input: &str| {
+        graph.node(node).is_some_and(|node| {
+            let spec = info.get(node.class());
+            node.input(input).is_some() || spec.is_some_and(|spec| spec.input(&node, input).is_some())
+        })
+    };
+    let named = |one: &Replaced, node: &str| {
+        one.node.as_str() == node || one.title.eq_ignore_ascii_case(node) || one.class == node || one.by == node
+    };
+    let mut meant: Vec<(&Replaced, String)> = Vec::new();
+    let place = |one: &Replaced, input: &str| -> Option<String> {
+        let mut new = one.inputs.iter().flatten().filter(|(old, _)| old == input);
+        let input = match (new.next(), new.next()) {
+            (Some((_, new)), None) => new.as_str(),
+            (Some(_), Some(_)) => return None,
+            (None, _) => input,
+        };
+        known(one.node.as_str(), input).then(|| format!("{}.{input}", one.node))
+    };
+    for (dot, _) in name.match_indices('.').take(DOTS) {
+        let (node, input) = (&name[..dot], &name[dot + 1..]);
+        for one in replaced.iter().filter(|one| named(one, node)) {
+            // A name that the node still has means that.
+            if one.class != node && known(one.node.as_str(), input) {
+                return None;
+            }
+            meant.extend(place(one, input).map(|key| (one, key)));
+        }
+    }
+    if meant.is_empty() && !name.contains('.') && !graph.nodes().any(|node| node.input(name).is_some()) {
+        meant.extend(replaced.iter().filter_map(|one| Some((one, place(one, name)?))));
+    }
+    meant.dedup_by(|(_, a), (_, b)| a == b);
+    let [(one, key)] = &meant[..] else { return None };
+    Some(Renamed {
+        told: format!(
+            "{name} was written to {key}: ComfyUI runs {:#} in place of {}.",
+            Foreign(&one.by),
+            Foreign(&one.class)
+        ),
+        key: key.clone(),
+    })
 }
 
 /// Which classes run in place of which, a sentence each.

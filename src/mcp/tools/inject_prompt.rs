@@ -13,7 +13,7 @@ use super::{Promise, tool};
 use crate::mcp::asking::{Asker, Reply, SHOWN, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, arguments, success};
-use crate::session::{Asked, Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError};
+use crate::session::{Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError};
 use text::secrets;
 use text::{Foreign, capitalised, shortened};
 use types::progress::Teller;
@@ -220,10 +220,7 @@ pub fn asking(question: &Question, silence: Silence) -> String {
     if question.candidates.len() > SHOWN {
         candidates.push(format!("and {} more", question.candidates.len() - SHOWN));
     }
-    let several = match question.about {
-        Asked::Role(_) => "; several with commas",
-        Asked::Picture => "",
-    };
+    let several = if question.several { "; several with commas" } else { "" };
     format!(
         "{asks} {why}. Nothing was written.{asked} Make the same call again with place: {{\"{about}\": \"{answer}\"}} added \
          (candidates: {all}{several}).",

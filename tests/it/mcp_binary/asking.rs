@@ -44,6 +44,8 @@ async fn older_clients_are_asked_by_a_request_of_the_servers_own() {
             );
             let places = &form["params"]["requestedSchema"]["properties"]["place"]["enum"];
             assert_eq!(places, &json!(["8.value", "9.value"]), "{form}");
+            let names = &form["params"]["requestedSchema"]["properties"]["place"]["enumNames"];
+            assert_eq!(names[1], "9.value (Subject): a red circle", "{form}");
             server.respond(&form, answer.clone()).await;
             let made = server.answer("queue_generation", &call).await;
             assert_eq!(made["state"], state, "{answer}: {made}");

@@ -94,7 +94,9 @@ async fn a_place_that_is_not_unique_is_asked_for_and_then_kept() {
         assert_eq!(question["question"]["role"], "positive");
         assert_eq!(candidates["9.value"], "Subject: \"a red circle\"", "{question}");
         assert!(candidates.contains_key("8.value"));
-        assert!(question["summary"].as_str().unwrap().contains("Nothing was written"));
+        let summary = question["summary"].as_str().unwrap();
+        assert!(summary.contains("Nothing was written"), "{summary}");
+        assert!(!summary.contains("several"), "parts of one text: {summary}");
     }
     let none = server.tool("get_history", json!({})).await;
     assert!(none.get("sessions").is_none(), "{none}");
@@ -103,6 +105,8 @@ async fn a_place_that_is_not_unique_is_asked_for_and_then_kept() {
     answered["place"] = json!({"positive": "9.value"});
     let made = server.tool("queue_generation", answered).await;
     assert_eq!((&made["state"], &made["iteration"]), (&json!("done"), &json!(1)));
+    let stays = "Beside the positive prompt the workflow's own text stays: 8.value (\"oil paint\")";
+    assert!(made["summary"].as_str().unwrap().contains(stays), "{made}");
     // The session knows the place from now on.
     let session = made["session"].clone();
     let next = server
@@ -110,4 +114,8 @@ async fn a_place_that_is_not_unique_is_asked_for_and_then_kept() {
         .await;
     assert_eq!(next["changes"][0]["place"], "9.value");
     assert_eq!(next["changes"][0]["from"], "a blue square");
+    assert!(
+        !next.to_string().contains("the workflow's own text"),
+        "said once: {next}"
+    );
 }

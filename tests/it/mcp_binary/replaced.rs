@@ -55,6 +55,24 @@ async fn a_replaced_class_is_not_missing_and_the_prompt_is_proven_to_arrive() {
         (&json!("a green star"), &json!("new"))
     );
 
+    // The names of the file that the user has are understood, as knobs and as answers.
+    let old = json!({"session": session, "positive": "a grey star", "place": {"positive": "2.prompt"}, "knobs": {"OldSaver.prefix": "older"}});
+    let draft = server.tool("inject_prompt", old).await;
+    let written: Vec<&Value> = draft["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| &change["place"])
+        .collect();
+    assert_eq!(written, ["7.filename_prefix", "2.text"], "{draft}");
+    let notes = draft["notes"].to_string();
+    for said in [
+        "OldSaver.prefix was written to 7.filename_prefix: ComfyUI runs SaveImage",
+        "2.prompt was written to 2.text",
+    ] {
+        assert!(notes.contains(said), "{notes}");
+    }
+
     // From the workflow as it was it is said again.
     let anew = json!({"session": session, "parent": 0, "positive": "a white star"});
     let draft = server.tool("inject_prompt", anew).await;

@@ -166,6 +166,12 @@ pub(super) fn branches(node: &Node<'_>) -> Option<(&'static str, &'static str)> 
         .find(|(yes, no)| node.input(yes).is_some() || node.input(no).is_some())
 }
 
+/// Whether a node may be a switch by its name, though it is not called one.
+pub(super) fn chooses(node: &Node<'_>) -> bool {
+    const WORDS: [&str; 5] = ["select", "choose", "choice", "picker", "multiplex"];
+    speaks_of(node, &WORDS)
+}
+
 /// Settings of a language model.
 const LANGUAGE_MODEL: [&str; 7] = [
     "temperature",

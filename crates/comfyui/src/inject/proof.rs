@@ -6,8 +6,9 @@ use thiserror::Error;
 
 use super::super::graph::{Graph, GraphError, NodeId, canonical_number};
 use super::super::object_info::{ObjectInfo, preview};
+use super::reach::{Reach, reach};
 use super::walk::Walk;
-use super::{Place, Role, Roles, classes};
+use super::{Place, Role, Roles};
 use text::Foreign;
 
 /// What was shown about a submitted graph.
@@ -23,7 +24,7 @@ pub struct Proof {
 
 /// Shows that `read_back` (the graph from the server's history or queue; a whole `[number, id, graph, …]` entry is
 /// taken as well) is `submitted`, and that `positive` reaches a sampler that feeds one of `pictures`, the nodes whose
-/// pictures came.
+/// pictures came. `info` are the definitions by which the roles were found.
 ///
 /// Numbers count by value, and a number that the server made of a text or the other way round counts as the same.
 ///
@@ -34,6 +35,7 @@ pub fn prove(
     read_back: &Value,
     positive: &str,
     roles: &Roles,
+    info: &ObjectInfo,
     pictures: &[NodeId],
 ) -> Result<Proof, ProofError> {
     let graph = match read_back {
@@ -56,40 +58,18 @@ pub fn prove(
     if places.is_empty() || places.len() != roles.get(Role::Positive).found().len() {
         return Err(ProofError::TextMissing);
     }
-    let info = ObjectInfo::default();
-    let walk = Walk::new(&read_back, &info);
-    let outputs: Vec<&str> = ids(&read_back, pictures);
-    let feeding = walk.upstream(&outputs, |_| false);
-    let prompts: Vec<NodeId> = places.iter().map(|place| place.node.clone()).collect();
-    let steered = walk.downstream(&ids(&read_back, &prompts), |node| classes::is_zero_out(node.class()));
-    // Without a sampler, the node that takes the text makes the picture.
-    let makers = match roles.samplers() {
-        [] => &prompts,
-        samplers => samplers,
+    let at = || places.iter().map(Place::key).collect::<Vec<_>>().join(", ");
+    let walk = Walk::new(&read_back, info);
+    let samplers = match reach(&walk, &places, roles.samplers(), pictures) {
+        Reach::Surely(samplers) => samplers.into_iter().map(NodeId::from).collect(),
+        Reach::Perhaps(switch) => return Err(ProofError::NotKnown { place: at(), switch }),
+        Reach::Not(switch) => return Err(ProofError::NotReached { place: at(), switch }),
     };
-    let samplers: Vec<NodeId> = ids(&read_back, makers)
-        .into_iter()
-        .filter(|sampler| feeding.contains(sampler) && steered.contains(sampler))
-        .map(NodeId::from)
-        .collect();
-    if samplers.is_empty() {
-        let place = places.iter().map(Place::key).collect::<Vec<_>>().join(", ");
-        return Err(ProofError::NotReached { place });
-    }
     Ok(Proof {
         graph_hash: submitted.hash(),
         places,
         samplers,
     })
-}
-
-/// The ids as they stand in `graph`.
-fn ids<'g>(graph: &'g Graph, wanted: &[NodeId]) -> Vec<&'g str> {
-    wanted
-        .iter()
-        .filter_map(|id| graph.node(id.as_str()))
-        .map(|node| node.id())
-        .collect()
 }
 
 /// The first thing in which two graphs differ, in words.
@@ -149,11 +129,27 @@ pub enum ProofError {
     #[error("the prompt does not stand at its place in the graph that ComfyUI ran")]
     TextMissing,
     /// The prompt steers nothing.
-    #[error("the prompt at {place} reaches no sampler that feeds a picture that came, so it did not steer it")]
+    #[error("the prompt at {place} reaches no sampler that feeds a picture that came, so it did not steer it{}", because(.switch))]
     NotReached {
         /// Where the prompt stands.
         place: String,
+        /// The switch that takes another branch, in words.
+        switch: Option<String>,
     },
+    /// It hangs on a switch.
+    #[error(
+        "{switch}, and which one that was cannot be told from the graph: whether the prompt at {place} steered the picture is not known"
+    )]
+    NotKnown {
+        /// Where the prompt stands.
+        place: String,
+        /// The switch in words.
+        switch: String,
+    },
+}
+
+fn because(switch: &Option<String>) -> String {
+    switch.as_ref().map(|switch| format!(": {switch}")).unwrap_or_default()
 }
 
 impl ProofError {
@@ -170,6 +166,11 @@ impl ProofError {
             Self::NotReached { .. } => {
                 "Choose another place for the positive prompt, or set the switch that cuts this \
                                         one off."
+                    .to_owned()
+            }
+            Self::NotKnown { .. } => {
+                "Look at the picture. To be sure, write the prompt behind every branch of the switch (`place`, several \
+                 with commas)."
                     .to_owned()
             }
         }

@@ -92,6 +92,39 @@ pub fn kept_seeds(roles: &Roles) -> Option<String> {
     ))
 }
 
+/// Which texts stay in what steers the sampler when a role is written, and which parts of one text it was written to twice.
+pub fn told_beside(roles: &Roles, role: Role) -> Vec<String> {
+    /// Texts that a note names.
+    const NAMED: usize = 4;
+    let beside = roles.beside(role);
+    let mut named: Vec<String> = beside
+        .iter()
+        .take(NAMED)
+        .map(|place| {
+            let text = place.value.as_str().unwrap_or_default();
+            format!("{} ({})", place.key(), Foreign(&shortened(text, 60)))
+        })
+        .collect();
+    if beside.len() > NAMED {
+        named.push(format!("{} more", beside.len() - NAMED));
+    }
+    let stays = (!named.is_empty()).then(|| {
+        format!(
+            "Beside the {role} prompt the workflow's own text stays: {}. A knob changes it (\"\" takes it out).",
+            named.join(", ")
+        )
+    });
+    let twice = roles.twice(role);
+    let twice = (!twice.is_empty()).then(|| {
+        format!(
+            "{} are parts of one text, so the {role} prompt stands in it {} times: choose one place, and set the others as knobs.",
+            twice.join(", "),
+            twice.len()
+        )
+    });
+    stays.into_iter().chain(twice).collect()
+}
+
 fn entry(graph: &Graph, role: Role, finding: &Finding) -> Value {
     match finding {
         Finding::Found { places, found_by } => {

@@ -7,7 +7,7 @@ use super::super::object_info::{InputKind, NodeSpec};
 use super::names::{Side, side_of};
 use super::values::{MAX_DEPTH, Traced, Tracer, unresolved};
 use super::walk::Wire;
-use super::{Place, Why, bundle, classes, names, words};
+use super::{Place, Why, bundle, classes, names, switched, words};
 
 impl<'a> Tracer<'_, 'a> {
     pub(super) fn text(&mut self, value: InputValue<'a>, at: (&'a str, &'a str)) -> Traced {
@@ -143,8 +143,9 @@ impl<'a> Tracer<'_, 'a> {
                 by: node.id().into(),
                 title: node.title().to_owned(),
             });
-        } else if traced.places.len() > 1 && !mirrored(&traced.places) {
+        } else if traced.places.len() > 1 && !mirrored(&traced.places) && !switched::is_open(self.walk, node) {
             traced.doubt.get_or_insert(Why::Composed);
+            self.walk.note_joined(&traced.places);
         }
         beside_unknown(&mut traced);
         traced
@@ -168,6 +169,7 @@ impl<'a> Tracer<'_, 'a> {
         }
         if traced.places.len() > 1 {
             traced.doubt = Some(Why::Composed);
+            self.walk.note_joined(&traced.places);
         }
         beside_unknown(&mut traced);
         traced

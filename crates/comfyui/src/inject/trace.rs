@@ -12,7 +12,7 @@ use super::sampler::{MOST_SAMPLERS, Sampler, sampler};
 use super::scalars;
 use super::values::{self, MOST_PLACES, Traced};
 use super::walk::{Walk, Wire};
-use super::{Finding, FoundBy, Place, Role, Roles, Why, classes, words};
+use super::{Finding, FoundBy, Place, Role, Roles, Why, classes, switched, words};
 
 pub(super) fn find(graph: &Graph, info: &ObjectInfo) -> Roles {
     find_in(&Walk::new(graph, info))
@@ -67,6 +67,11 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
     let kept_seeds = seed_of_a_chain(walk, &samplers, &mut findings, &mut reasons);
     one_for_both_sides(&mut findings);
     let starts = if ids.is_empty() { &outputs } else { &ids };
+    let texts: BTreeMap<Role, Vec<Place>> = [
+        (Role::Positive, positive.places.clone()),
+        (Role::Negative, negative.places.clone()),
+    ]
+    .into();
     for (role, (finding, reason)) in prompts(walk, positive, (negative, guided.zeroed), starts, alone) {
         findings.insert(role, finding);
         reasons.extend(reason.map(|reason| (role, reason)));
@@ -82,6 +87,14 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
     if walk.is_spent() {
         doubt_all(&mut findings, &Why::TooTangled);
     }
+    let all: Vec<Place> = texts.values().flatten().cloned().collect();
+    let switched = switched::among(walk, &live, &all);
+    for role in [Role::Positive, Role::Negative] {
+        let finding = findings.get_mut(&role);
+        finding
+            .into_iter()
+            .for_each(|finding| switched.iter().for_each(|switch| switch.explain(finding)));
+    }
     let seed_limit = findings
         .get(&Role::Seed)
         .map_or(u64::MAX, |finding| scalars::seed_limit(walk, finding));
@@ -92,6 +105,9 @@ pub(super) fn find_in(walk: &Walk<'_>) -> Roles {
         seed_limit,
         kept_seeds,
         reasons,
+        texts,
+        joined: walk.joined(),
+        switched,
         chosen: BTreeMap::new(),
     }
 }

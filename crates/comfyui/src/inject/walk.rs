@@ -1,12 +1,14 @@
 //! Moving through a graph: types of wires, live branches of switches, what feeds what.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::super::graph::{Graph, InputValue, Node};
 use super::super::object_info::{InputKind, NodeSpec, ObjectInfo};
+use super::switches::Switch;
 use super::{Place, classes, kinds, names};
 
 /// Steps for each unit of a graph's size (a node, an input, 256 bytes of text). Real graphs take fewer than twenty.
@@ -27,11 +29,16 @@ pub(super) struct Walk<'a> {
     pub(super) info: &'a ObjectInfo,
     /// What takes something from each node, and by which input.
     readers: HashMap<&'a str, Vec<(Node<'a>, &'a str)>>,
-    /// The branch that each switch takes, of those that were looked at.
-    branches: RefCell<HashMap<&'a str, Option<&'a str>>>,
+    /// What is known of the nodes that were looked at.
+    positions: RefCell<HashMap<&'a str, Position<'a>>>,
+    /// Literals of which one text is made, as `node.input`.
+    joined: RefCell<Vec<BTreeSet<String>>>,
     steps: Cell<u64>,
     most_steps: u64,
 }
+
+/// The branch that a switch takes if that is fixed, and the switch; nothing of a node that is none.
+type Position<'a> = (Option<&'a str>, Option<Rc<Switch<'a>>>);
 
 /// What an input takes, or an output gives, as far as can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +76,8 @@ impl<'a> Walk<'a> {
             graph,
             info,
             readers,
-            branches: RefCell::default(),
+            positions: RefCell::default(),
+            joined: RefCell::default(),
             steps: Cell::new(0),
             most_steps: STEPS * (size + 100),
         }
@@ -104,6 +112,20 @@ impl<'a> Walk<'a> {
             return None;
         }
         Place::at(self.graph, node, input)
+    }
+
+    /// Remembers that one text is made of these literals. Of more than a person would choose among nobody asks.
+    pub(super) fn note_joined(&self, places: &[Place]) {
+        const MOST: usize = 16;
+        let mut joined = self.joined.borrow_mut();
+        if (2..=MOST).contains(&places.len()) && joined.len() < 4 * MOST {
+            joined.push(places.iter().map(Place::key).collect());
+        }
+    }
+
+    /// The literals of which one text is made, as far as such texts were looked at.
+    pub(super) fn joined(&self) -> Vec<BTreeSet<String>> {
+        self.joined.borrow().clone()
     }
 
     /// What takes something from a node, and by which input.
@@ -215,44 +237,23 @@ impl<'a> Walk<'a> {
 
     /// Whether the node is a switch of two or more branches, and the name of the branch it takes if that is fixed.
     pub(super) fn taken_branch(&self, node: &Node<'a>) -> Option<&'a str> {
-        if let Some(known) = self.branches.borrow().get(node.id()) {
-            return *known;
-        }
-        let taken = self.find_branch(node);
-        self.branches.borrow_mut().insert(node.id(), taken);
-        taken
+        self.position(node).0
     }
 
-    fn find_branch(&self, node: &Node<'a>) -> Option<&'a str> {
-        let control = |names: &[&str]| {
-            names
-                .iter()
-                .find_map(|name| node.input(name))
-                .and_then(|value| self.constant(value))
-        };
-        let named = |wanted: &str| node.inputs().map(|(name, _)| name).find(|name| *name == wanted);
-        if let Some((yes, no)) = classes::branches(node) {
-            let on = control(&classes::CONDITIONS)?.as_bool()?;
-            return named(if on { yes } else { no });
+    /// The node as a switch, if it is one.
+    pub(super) fn switch(&self, node: &Node<'a>) -> Option<Rc<Switch<'a>>> {
+        self.position(node).1
+    }
+
+    fn position(&self, node: &Node<'a>) -> Position<'a> {
+        if let Some(known) = self.positions.borrow().get(node.id()) {
+            return known.clone();
         }
-        if node.class().to_lowercase().contains("switch") {
-            let number = control(&["select", "index", "Input", "input"])?.as_u64()?.to_string();
-            // An index counts from nought: among branches that count from one it is not known which is meant.
-            let nought = |name: &str| name.ends_with('0');
-            if node.input("select").is_none()
-                && node.input("index").is_some()
-                && !node.inputs().any(|(name, _)| nought(name))
-            {
-                return None;
-            }
-            let numbered = |name: &&str| {
-                let stem = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
-                !stem.is_empty() && name[stem.len()..] == number
-            };
-            let mut branches = node.inputs().map(|(name, _)| name).filter(numbered);
-            return branches.next().filter(|_| branches.next().is_none());
-        }
-        None
+        let switch = Switch::of(node).map(Rc::new);
+        let taken = switch.as_ref().and_then(|switch| switch.taken(self, node));
+        let position = (taken, switch);
+        self.positions.borrow_mut().insert(node.id(), position.clone());
+        position
     }
 
     /// The fixed value of an input, through constants and switches.
@@ -345,22 +346,6 @@ impl<'a> Walk<'a> {
                 continue;
             }
             open.extend(self.sources(&node));
-        }
-        seen
-    }
-
-    /// Every node that something of `starts` arrives at over live wires, the starts included. `stop` lets nothing in.
-    pub(super) fn downstream(&self, starts: &[&'a str], stop: impl Fn(&Node<'a>) -> bool) -> HashSet<&'a str> {
-        let mut seen = HashSet::new();
-        let mut open: Vec<&str> = starts.to_vec();
-        while let Some(id) = open.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            let arrives = |(reader, input): &&(Node<'a>, &'a str)| {
-                !stop(reader) && self.taken_branch(reader).is_none_or(|branch| branch == *input)
-            };
-            open.extend(self.readers(id).iter().filter(arrives).map(|(reader, _)| reader.id()));
         }
         seen
     }

@@ -19,6 +19,10 @@ pub enum InjectError {
         why: String,
         /// The possible places.
         candidates: Vec<Place>,
+        /// Whether several of them may be meant at once.
+        several: bool,
+        /// What each of them takes, in words, as far as it is known.
+        takes: Vec<String>,
     },
     /// The workflow has no negative prompt by design.
     #[error("this workflow has no negative prompt: it feeds the sampler a zeroed conditioning (ConditioningZeroOut)")]
@@ -95,12 +99,26 @@ impl InjectError {
     /// What to do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::Question { role, candidates, .. } => {
+            Self::Question {
+                role,
+                candidates,
+                several,
+                takes,
+                ..
+            } => {
                 let keys: Vec<String> = candidates.iter().take(8).map(Place::key).collect();
-                format!(
-                    "Choose where the {role} value goes, as node.input: {}. Several may be chosen and are written together.",
-                    keys.join(", ")
-                )
+                let keys = keys.join(", ");
+                let place = format!("place: {{\"{role}\": \"NODE.INPUT\"}}");
+                match (several, &takes[..]) {
+                    (true, _) => format!(
+                        "Say where the {role} value goes with {place}: {keys}; several with commas. Or set each as a knob."
+                    ),
+                    (false, []) => format!("Say where the {role} value goes with {place}: {keys}."),
+                    (false, takes) => format!(
+                        "Set what it is made of as knobs: {}. Or name another place with {place}.",
+                        takes.join("; ")
+                    ),
+                }
             }
             Self::Zeroed => {
                 "Leave the negative prompt out and say what to avoid in the positive prompt, or wire a text \

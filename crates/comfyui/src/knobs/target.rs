@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::graph::{Graph, InputValue, Node, NodeId};
 use super::super::inject::{Place, Role, Roles, sources_of};
-use super::super::object_info::{Lookup, ObjectInfo, preview};
+use super::super::object_info::{InputKind, Lookup, ObjectInfo, preview};
 use super::{InjectError, settled};
 use text::near::nearest;
 use text::{Foreign, shortened};
@@ -36,7 +36,8 @@ impl Target {
 /// The inputs that a knob's name means: one, or all places of a role.
 pub(super) fn resolve(graph: &Graph, roles: &Roles, info: &ObjectInfo, knob: &str) -> Result<Vec<Target>, InjectError> {
     if let Some(role) = Role::from_name(knob) {
-        let targets = settled(roles, role)?.iter().map(|place| Target {
+        let places = settled(roles, role).map_err(|error| saying_what_it_takes(error, graph, info))?;
+        let targets = places.iter().map(|place| Target {
             node: place.node.clone(),
             input: place.input.clone(),
         });
@@ -72,21 +73,91 @@ pub(super) fn resolve(graph: &Graph, roles: &Roles, info: &ObjectInfo, knob: &st
     if let Some((node, input)) = no_input {
         return Err(unknown_input(&node, info, input));
     }
-    let (name, dotted) = match knob.split_once('.') {
-        Some((name, _)) => (name, true),
-        None => (knob, false),
-    };
-    let near = if dotted {
-        let names = graph.nodes().flat_map(|node| [node.id(), node.title(), node.class()]);
-        nearest(name, names, NEAR)
-    } else {
-        nearest_inputs(graph, name)
+    let (dotted, near) = match knob.split_once('.') {
+        Some((name, input)) => (true, nearest_nodes(graph, name, input)),
+        None => (false, nearest_inputs(graph, knob)),
     };
     Err(InjectError::UnknownNode {
         knob: knob.to_owned(),
         dotted,
         near,
     })
+}
+
+/// The nodes of the closest names that have the input; where none has it, the closest names.
+fn nearest_nodes(graph: &Graph, name: &str, input: &str) -> Vec<String> {
+    fn names<'g>(node: &Node<'g>) -> [&'g str; 3] {
+        [node.title(), node.class(), node.id()]
+    }
+    let mut having: Vec<Node<'_>> = graph.nodes().filter(|node| node.literal(input).is_some()).collect();
+    if having.is_empty() {
+        having = graph.nodes().filter(|node| node.input(input).is_some()).collect();
+    }
+    if having.is_empty() {
+        return nearest(name, graph.nodes().flat_map(|node| names(&node)), NEAR);
+    }
+    let mut near: Vec<String> = Vec::new();
+    for close in nearest(name, having.iter().flat_map(names), NEAR) {
+        let called = having.iter().filter(|node| names(node).contains(&close.as_str()));
+        for place in called.take(NEAR).map(|node| place_in_words(node, input)) {
+            if !near.contains(&place) {
+                near.push(place);
+            }
+        }
+    }
+    near.truncate(NEAR);
+    near
+}
+
+/// The question where a value goes, with what its candidates take: one that is made of others is set by those.
+fn saying_what_it_takes(error: InjectError, graph: &Graph, info: &ObjectInfo) -> InjectError {
+    /// Candidates of which it is said.
+    const SAID: usize = 4;
+    let InjectError::Question {
+        role,
+        why,
+        candidates,
+        several,
+        ..
+    } = error
+    else {
+        return error;
+    };
+    let takes = candidates.iter().take(SAID).filter_map(|place| {
+        let node = graph.node(place.node.as_str())?;
+        let kind = &info.get(node.class())?.input(&node, &place.input)?.kind;
+        Some(format!("{} takes {}", place.key(), values_of(kind)?))
+    });
+    InjectError::Question {
+        takes: takes.collect(),
+        role,
+        why,
+        candidates,
+        several,
+    }
+}
+
+/// The values that an input takes, in words.
+fn values_of(kind: &InputKind) -> Option<String> {
+    /// Options that are named.
+    const NAMED: usize = 6;
+    let between = |min: Option<String>, max: Option<String>| match (min, max) {
+        (Some(min), Some(max)) => format!("{min} to {max}"),
+        _ => "a number".to_owned(),
+    };
+    match kind {
+        InputKind::Choice { options, .. } if !options.is_empty() => {
+            let named = options.iter().take(NAMED);
+            let mut named: Vec<String> = named.map(|option| Foreign(&preview(option)).to_string()).collect();
+            if options.len() > NAMED {
+                named.push(format!("{} more", options.len() - NAMED));
+            }
+            Some(named.join(", "))
+        }
+        InputKind::Int { min, max, .. } => Some(between(min.map(|n| n.to_string()), max.map(|n| n.to_string()))),
+        InputKind::Float { min, max, .. } => Some(between(min.map(|n| n.to_string()), max.map(|n| n.to_string()))),
+        _ => None,
+    }
 }
 
 /// The inputs of the closest names, with the titles of their nodes.

@@ -102,7 +102,12 @@ fn refusals_say_what_would_fit() {
 
     let (message, hint) = refusal("KSamplr.cfg", json!(1));
     assert_eq!(message, "the knob \"KSamplr.cfg\" names no node of this workflow");
-    assert!(hint.starts_with("Closest: KSampler"), "{hint}");
+    assert_eq!(hint, "Closest: 5.cfg (\"KSampler\").");
+    // Who names no node of the workflow is told which has the input, and by its title where several have it.
+    assert_eq!(refusal("99.steps", json!(2)).1, "Closest: 5.steps (\"KSampler\").");
+    let (_, hint) = refusal("Promt v1.text", json!("x"));
+    assert!(hint.starts_with("Closest: 2.text (\"Prompt v1.0\"), "), "{hint}");
+    assert!(refusal("KSamplr.nowhere", json!(1)).1.starts_with("Closest: KSampler"));
     let (_, hint) = refusal("denoize", json!(1));
     assert!(
         hint.starts_with("Write knobs as node.input") && hint.contains("Closest: 5.denoise (\"KSampler\")"),
@@ -152,6 +157,28 @@ fn an_input_that_one_node_has_needs_no_node() {
     // Without the definitions too, and never by a role's name.
     assert!(with_knob("2.text", json!("x")).unwrap().notes.is_empty());
     assert!(with_knob("cfg", json!(5)).unwrap().notes.is_empty());
+}
+
+#[test]
+fn a_size_that_is_a_preset_says_what_that_takes() {
+    let mut graph = graph().to_json();
+    graph["4"]["inputs"] = json!({"width": ["9", 0], "height": ["9", 1], "batch_size": 1});
+    graph["9"] = json!({"class_type": "Size Preset", "inputs": {"preset": "square 64x64", "multiplier": 1.0}});
+    let graph = Graph::from_json(graph).unwrap();
+    let mut info = info();
+    info.merge(ObjectInfo::from_json(&json!({"Size Preset": {
+        "input": {"required": {"preset": [["square 64x64", "landscape 128x64"]], "multiplier": ["FLOAT", {"min": 0.5, "max": 4.0}]}},
+        "output": ["INT", "INT"], "output_name": ["width", "height"]}})));
+    let edits = Edits {
+        knobs: Map::from_iter([("width".to_owned(), json!(128))]),
+        ..Edits::default()
+    };
+    let error = apply(&graph, &find(&graph, &info), &info, &edits).unwrap_err();
+    assert_eq!(
+        error.hint(),
+        "Set what it is made of as knobs: 9.preset takes \"square 64x64\", \"landscape 128x64\"; 9.multiplier takes 0.5 to 4. Or \
+         name another place with place: {\"width\": \"NODE.INPUT\"}."
+    );
 }
 
 #[test]

@@ -320,3 +320,20 @@ fn a_choice_of_inputs_that_an_older_export_lacks_is_no_problem() {
         .collect();
     assert!(missing.contains(&"resize_type.crop".to_owned()), "{missing:?}");
 }
+
+#[test]
+fn unknown_classes_are_told_of_alone() {
+    let graph = good_and(
+        &json!({"3": {"class_type": "Nowhere", "inputs": {}}, "4": {"class_type": "EmptyImage", "inputs": {"width": -1}}}),
+    );
+    let told = notes(&unknown_classes(&graph, &info()));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("the server has no node class \"Nowhere\" (node 3)"),
+        "{told:?}"
+    );
+    assert!(
+        unknown_classes(&graph, &ObjectInfo::default()).is_empty(),
+        "nobody was asked"
+    );
+}

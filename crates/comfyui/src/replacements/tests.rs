@@ -128,3 +128,45 @@ fn many_replaced_nodes_are_told_in_short() {
     assert!(sentence.contains("nodes 0 (OldSave), 1 (OldSave)"), "{sentence}");
     assert!(sentence.ends_with("7 (OldSave), 4992 more."), "{sentence}");
 }
+
+#[test]
+fn old_names_of_inputs_and_classes_are_understood() {
+    let graph = json!({
+        "1": {"class_type": "OldEncode", "inputs": {"clip": ["9", 1], "prompt": "a fox"}, "_meta": {"title": "Old encoder"}},
+        "2": {"class_type": "OldResize", "inputs": {"image": ["3", 0], "scale": 2.0}},
+        "3": {"class_type": "OldSave", "inputs": {"pics": ["2", 0]}, "_meta": {"title": "First"}},
+        "4": {"class_type": "OldSave", "inputs": {"pics": ["2", 0]}, "_meta": {"title": "Second"}},
+        "5": {"class_type": "Renamed ", "inputs": {"strength": 0.9}},
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["9", 1], "text": "x"}},
+    });
+    let graph = Arc::new(Graph::from_json(graph).unwrap());
+    let info = server();
+    let (graph, replaced) = replacements().apply(graph, &info);
+    let meant = |name: &str| renamed(&graph, &info, &replaced, name).map(|renamed| renamed.key);
+    for (name, right) in [
+        ("1.prompt", Some("1.text")),
+        ("OldEncode.prompt", Some("1.text")),
+        ("Old encoder.prompt", Some("1.text")),
+        ("OldEncode.text", Some("1.text")),
+        ("prompt", Some("1.text")),
+        ("2.scale", Some("2.mode.factor")),
+        ("First.pics", Some("3.images")),
+        ("Renamed .strength", Some("5.strength")),
+        // The new names are known as they are.
+        ("1.text", None),
+        ("text", None),
+        ("CLIPTextEncode.text", None),
+        // Two are meant, or nothing.
+        ("OldSave.pics", None),
+        ("pics", None),
+        ("1.weight", None),
+        ("6.prompt", None),
+        ("7.prompt", None),
+    ] {
+        assert_eq!(meant(name).as_deref(), right, "{name}");
+    }
+    assert_eq!(
+        renamed(&graph, &info, &replaced, "1.prompt").unwrap().told,
+        "1.prompt was written to 1.text: ComfyUI runs CLIPTextEncode in place of \"OldEncode\"."
+    );
+}

@@ -275,7 +275,7 @@ fn what_is_written_is_proven_to_arrive() {
                 .collect();
             assert_eq!(changed, places.iter().map(|place| place.key()).collect(), "{name}");
             let (graph, roles) = (&applied.graph, &applied.roles);
-            let proof = prove(graph, &graph.to_json(), "a red fox", roles, roles.outputs());
+            let proof = prove(graph, &graph.to_json(), "a red fox", roles, info, roles.outputs());
             assert!(proof.is_ok(), "{name}: {proof:?}");
         }
     }

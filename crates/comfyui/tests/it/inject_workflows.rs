@@ -269,11 +269,20 @@ fn what_is_injected_is_proven_and_nothing_else_changes() {
             &applied.graph.to_json(),
             "a red fox",
             roles,
+            &info,
             roles.outputs(),
         );
         assert!(proof.is_ok(), "{name}: {proof:?}");
         assert!(
-            prove(&applied.graph, &graph.to_json(), "a red fox", roles, roles.outputs()).is_err(),
+            prove(
+                &applied.graph,
+                &graph.to_json(),
+                "a red fox",
+                roles,
+                &info,
+                roles.outputs()
+            )
+            .is_err(),
             "{name}"
         );
 

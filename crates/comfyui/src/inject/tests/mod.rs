@@ -4,6 +4,7 @@ mod large;
 mod packs;
 mod pictures;
 mod seeds;
+mod switches;
 mod undescribed;
 mod wild;
 
@@ -403,6 +404,7 @@ fn the_proof_looks_at_what_the_server_ran() {
         &json!([7, "id", read_back, {}, ["7"]]),
         "a castle",
         &roles,
+        &info(),
         roles.outputs(),
     )
     .unwrap();
@@ -412,7 +414,7 @@ fn the_proof_looks_at_what_the_server_ran() {
     );
 
     let failure = |read_back: &Value, text: &str| {
-        prove(&submitted, read_back, text, &roles, roles.outputs())
+        prove(&submitted, read_back, text, &roles, &info(), roles.outputs())
             .unwrap_err()
             .to_string()
     };
@@ -435,9 +437,9 @@ fn a_prompt_behind_a_switch_that_is_off_is_not_proven() {
         "10": {"class_type": "PrimitiveString", "inputs": {"value": "a fox"}},
     }));
     let mut roles = find(&graph, &info());
-    assert!(prove(&graph, &graph.to_json(), "a castle", &roles, roles.outputs()).is_ok());
+    assert!(prove(&graph, &graph.to_json(), "a castle", &roles, &info(), roles.outputs()).is_ok());
     roles.choose(&graph, Role::Positive, &["10.value"]).unwrap();
-    let error = prove(&graph, &graph.to_json(), "a fox", &roles, roles.outputs()).unwrap_err();
+    let error = prove(&graph, &graph.to_json(), "a fox", &roles, &info(), roles.outputs()).unwrap_err();
     assert!(
         error
             .to_string()
@@ -453,7 +455,16 @@ fn a_picture_that_no_sampler_made_proves_nothing() {
         "21": {"class_type": "PreviewImage", "inputs": {"images": ["20", 0]}},
     }));
     let roles = find(&graph, &info());
-    let with = |node: &str| prove(&graph, &graph.to_json(), "a castle", &roles, &[NodeId::from(node)]);
+    let with = |node: &str| {
+        prove(
+            &graph,
+            &graph.to_json(),
+            "a castle",
+            &roles,
+            &info(),
+            &[NodeId::from(node)],
+        )
+    };
     assert!(with("7").is_ok());
     assert!(matches!(with("21"), Err(ProofError::NotReached { .. })));
 }

@@ -182,7 +182,7 @@ fn the_only_text_of_a_service_is_taken_and_proven() {
             .unwrap()
             .contains("no wire from a sampler leads to it")
     );
-    assert!(prove(&graph, &graph.to_json(), "a castle", &roles, roles.outputs()).is_ok());
+    assert!(prove(&graph, &graph.to_json(), "a castle", &roles, &info(), roles.outputs()).is_ok());
 }
 
 #[test]

@@ -478,11 +478,18 @@ impl Decided {
     fn rests_on(&self) -> String {
         let comparison = &self.detail.comparison;
         match (self.detail.probability, comparison.seeds.len()) {
-            (Some(p), seeds @ 1..) => format!(
-                "{:+.3}, better with probability {p:.2}, {seeds} seed{}",
-                comparison.mean(),
-                if seeds == 1 { "" } else { "s" }
-            ),
+            (Some(p), seeds @ 1..) => {
+                // Scores stand beside it, which are scaled, and of all seeds.
+                let on = if seeds == 1 {
+                    "seed".to_owned()
+                } else {
+                    format!("{seeds} seeds")
+                };
+                format!(
+                    "{:+.3} raw on the same {on}, better with probability {p:.2}",
+                    comparison.mean()
+                )
+            }
             _ => "no seed in common".to_owned(),
         }
     }
@@ -563,4 +570,4 @@ impl Decided {
 
 #[cfg(test)]
 #[path = "advice_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -4,7 +4,7 @@ use crate::stats::Comparison;
 use imaging::Signals;
 use judge::engine::Cost;
 
-fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
+pub(crate) fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
     AxisResult {
         id: id.into(),
         group: None,
@@ -16,10 +16,11 @@ fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
         reference: format!("{id} as wanted"),
         generated: format!("{id} as made"),
         verdict: AxisVerdict::of(score, 0.02),
+        hidden_raw: None,
     }
 }
 
-fn standing(n: u32, scores: &[f64], axes: Vec<AxisResult>) -> Standing {
+pub(crate) fn standing(n: u32, scores: &[f64], axes: Vec<AxisResult>) -> Standing {
     let mean = stats::mean(scores);
     Standing {
         n,
@@ -264,7 +265,7 @@ fn decisions_are_told_with_what_moved_and_what_to_run() {
     keep.detail.fell = BTreeMap::from([("light".to_owned(), (1, 0.2)), ("mood".to_owned(), (3, 0.22))]);
     assert_eq!(
         keep.in_words(),
-        "KEEP 5 over 1 (+0.060, better with probability 0.93, 2 seeds). Up: hands +0.31. Down: light -0.20. \
+        "KEEP 5 over 1 (+0.060 raw on the same 2 seeds, better with probability 0.93). Up: hands +0.31. Down: light -0.20. \
          ALARM: mood fell by 0.22 since 3."
     );
     let mut apart = decided(5, MoreSeeds, &[]);

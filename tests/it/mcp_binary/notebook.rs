@@ -68,7 +68,7 @@ async fn three_iterations(bench: &Bench, server: &Server) -> String {
     assert_eq!(better["decision"], "keep", "{better}");
     let told = better["summary"].as_str().unwrap();
     assert!(
-        told.contains("KEEP 2 over 1 (+0.") && told.contains(", 2 seeds)") && told.contains(" Up: "),
+        told.contains("KEEP 2 over 1 (+0.") && told.contains(" raw on the same 2 seeds, ") && told.contains(" Up: "),
         "{told}"
     );
     let worse = iterate(server, &session, ANOTHER_FIGURE, "<b>another</b> subject & size").await;

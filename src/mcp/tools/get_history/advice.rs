@@ -75,7 +75,7 @@ pub fn output(view: &AdviceView) -> Output {
         .fell
         .iter()
         .take(4)
-        .map(|(axis, (since, by))| format!("{axis} fell by {by:.2} since {since}"))
+        .map(|(axis, (since, by))| format!("{axis} fell by {by:.2} raw since {since}"))
         .collect();
     if !fell.is_empty() {
         summary.push_str(&format!(" ALARM: {}.", fell.join(", ")));
@@ -139,12 +139,12 @@ fn on_worst(worst: Option<&Worst>) -> String {
     text
 }
 
-/// `5 revert, +0.02: said it earlier in the prompt`.
+/// `5 revert, raw +0.02: said it earlier in the prompt`.
 fn tried(tried: &Try, facts: &Facts, most: usize) -> String {
     let note = facts
         .notes
         .get(&tried.n)
         .map(|note| format!(": {}", shortened(note, most)))
         .unwrap_or_default();
-    format!("{} {}, {:+.2}{note}", tried.n, tried.kind.as_str(), tried.by)
+    format!("{} {}, raw {:+.2}{note}", tried.n, tried.kind.as_str(), tried.by)
 }

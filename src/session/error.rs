@@ -197,6 +197,11 @@ impl ServiceError {
         }
     }
 
+    /// Whether ComfyUI no longer has the run, and not because somebody removed it from the queue.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, Self::Comfy(error) if matches!(**error, ComfyError::Lost { waited: false, .. }))
+    }
+
     /// Whether somebody stopped a run in ComfyUI itself.
     pub(super) fn is_stopped_by_somebody(&self) -> bool {
         matches!(self, Self::StoppedInComfyui { .. })

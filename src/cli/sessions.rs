@@ -176,14 +176,13 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
     };
     let opened = &newest.session.opened;
     show::line(&format!(
-        "{session}{}: {} of at most {} iterations, target {:.2}",
+        "{session}{}: {}, target {:.2}",
         opened
             .title
             .as_ref()
             .map(|title| format!(", {}", Foreign(title)))
             .unwrap_or_default(),
-        newest.count,
-        opened.max_iterations,
+        newest.used_in_words(),
         opened.target_score
     ));
     for view in views.iter().rev() {

@@ -13,14 +13,18 @@ impl Service {
     pub(super) async fn facts(&self, session: &Session, judge: Option<&JudgeHash>) -> Result<Facts, ServiceError> {
         let id = &session.id;
         let recent = self.store.trend(id, Span::Last(WINDOW)).await?;
-        // One that was refused, or whose run failed, is not asked for again.
-        let unjudged = recent
-            .last()
-            .filter(|row| row.scores.is_empty() && row.runs.failed == 0 && row.runs.cancelled == 0);
+        let ran = self.store.iterations_that_ran(id).await?;
+        let is_full = ran >= session.opened.max_iterations;
+        // One that was refused, or whose run failed, is not asked for again; nor is a draft beyond the maximum.
+        let unjudged = recent.last().filter(|row| {
+            let is_draft = row.runs.finished == 0 && row.runs.open == 0;
+            row.scores.is_empty() && row.runs.failed == 0 && row.runs.cancelled == 0 && !(is_draft && is_full)
+        });
         let mut facts = Facts {
             target: session.opened.target_score,
             max_iterations: session.opened.max_iterations,
-            count: recent.last().map_or(0, |row| row.n.get()),
+            ran,
+            newest: recent.last().map_or(0, |row| row.n.get()),
             unjudged: unjudged.map(|row| row.n.get()),
             notes: recent
                 .iter()

@@ -222,6 +222,7 @@ impl Service {
             (None, Some(opening)) => self.open(opening, choices, &request).await?,
             (None, None) => return Err(ServiceError::Internal("neither a session nor a workflow".into())),
         };
+        notes.extend(self.maximum_reached(&session).await?);
         let n = self
             .store
             .add_iteration(NewIteration {
@@ -249,6 +250,20 @@ impl Service {
     pub(super) async fn open_session(&self, id: &str) -> Result<Session, ServiceError> {
         let id = SessionId::parse(id).map_err(|e| ServiceError::usage(e.to_string(), e.hint()))?;
         Ok(self.store.session(&id).await?)
+    }
+
+    /// What to say to a call for another iteration where as many have run as were wanted.
+    pub(super) async fn maximum_reached(&self, session: &Session) -> Result<Option<String>, ServiceError> {
+        let (ran, most) = (
+            self.store.iterations_that_ran(&session.id).await?,
+            session.opened.max_iterations,
+        );
+        Ok((ran >= most).then(|| {
+            format!(
+                "The maximum is reached: {ran} of at most {most} iterations have run. Stop, or ask the user; inject_prompt with \
+                 `max_iterations` raises it."
+            )
+        }))
     }
 
     pub(super) fn iteration_no(&self, n: u32) -> Result<IterationNo, ServiceError> {

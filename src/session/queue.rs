@@ -186,7 +186,13 @@ impl Service {
             };
             let (session, n) = self.existing(&request).await?;
             match self.settled(session, n, &request, cancel).await? {
-                Ok(session) => (session, n, Vec::new()),
+                Ok(session) => {
+                    let mut notes = Vec::new();
+                    if !request.stop && !self.has_run(&session.id, n).await? {
+                        notes.extend(self.maximum_reached(&session).await?);
+                    }
+                    (session, n, notes)
+                }
                 Err(question) => return Ok(QueueAnswer::Question(question)),
             }
         };
@@ -378,6 +384,12 @@ impl Service {
             }
         }
         Ok(())
+    }
+
+    /// Whether a run of an iteration made a picture.
+    async fn has_run(&self, session: &SessionId, n: IterationNo) -> Result<bool, ServiceError> {
+        let runs = self.store.runs_of(session, Some(n)).await?;
+        Ok(runs.iter().any(|run| run.state == RunState::Finished))
     }
 
     /// The finished runs of an iteration, of these seeds or of all, with their pictures.

@@ -81,7 +81,7 @@ fn facts(best: Standing, decisions: Vec<Decided>) -> Facts {
     Facts {
         target: 0.85,
         max_iterations: 12,
-        count: decisions.len() as u32,
+        ran: decisions.len() as u32,
         decisions,
         best: Some(best),
         ..Facts::default()
@@ -278,6 +278,21 @@ fn decisions_are_told_with_what_moved_and_what_to_run() {
 }
 
 #[test]
+fn where_the_calibration_is_over_no_decision_asks_for_more() {
+    let mut apart = decided(7, MoreSeeds, &[]);
+    apart.detail.comparison = Comparison::default();
+    apart.detail.needs = BTreeMap::from([(7, vec![21, 22])]);
+    let mut told = [apart.clone()];
+    Step::Change(3).settle(&mut told);
+    assert_eq!(told, [apart], "as it was decided");
+    for stop in [Stop::Reached, Stop::Maximum, Stop::Plateau, Stop::Blind] {
+        let mut told = told.clone();
+        Step::Stop(stop).settle(&mut told);
+        assert_eq!(told[0].in_words(), "Undecided between 7 and 1 (no seed in common).");
+    }
+}
+
+#[test]
 fn a_judge_that_sees_nothing_ends_the_calibration_and_says_what_to_do() {
     let mut axis = axis("hair", 0.0, 0.0);
     (axis.score, axis.verdict) = (None, AxisVerdict::NotVisible);
@@ -295,7 +310,7 @@ fn a_judge_that_sees_nothing_ends_the_calibration_and_says_what_to_do() {
 
     let facts = Facts {
         blind: Some(blind),
-        count: 1,
+        ran: 1,
         max_iterations: 12,
         ..Facts::default()
     };

@@ -586,6 +586,39 @@ async fn explicit_session(bench: &Bench) {
 }
 
 #[tokio::test]
+async fn only_iterations_that_ran_count_and_the_call_beyond_the_maximum_says_so() {
+    const REACHED: &str = "The maximum is reached: 1 of at most 1 iterations have run.";
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let opened = json!({
+        "workflow": bench.file("workflow.json"), "reference": bench.file("reference.png"), "positive": "a red circle",
+        "max_iterations": 1,
+    });
+    let session = server.tool("inject_prompt", opened).await["session"].clone();
+    let draft = json!({"session": session, "positive": "a blue square"});
+    let draft = server.tool("inject_prompt", draft).await;
+    assert!(!draft.to_string().contains("maximum"), "{draft}");
+    let trend = server.tool("get_history", json!({"session": session})).await;
+    let told = trend["summary"].as_str().unwrap();
+    assert!(told.contains("0 of at most 1 iterations (2 written)"), "{told}");
+
+    let first = server
+        .tool("queue_generation", json!({"session": session, "iteration": 1}))
+        .await;
+    assert!(!first.to_string().contains("maximum"), "{first}");
+    let more = json!({"session": session, "positive": "a green square"});
+    let more = server.tool("inject_prompt", more).await;
+    assert!(more["notes"].to_string().contains(REACHED), "{more}");
+    let second = server
+        .tool("queue_generation", json!({"session": session, "iteration": 2}))
+        .await;
+    assert!(second["summary"].as_str().unwrap().contains(REACHED), "{second}");
+    let trend = server.tool("get_history", json!({"session": session})).await;
+    let told = trend["summary"].as_str().unwrap();
+    assert!(told.contains("2 of at most 1 iterations (3 written)"), "{told}");
+}
+
+#[tokio::test]
 async fn nothing_explicit_is_shown_until_it_is_asked_for() {
     let bench = Bench::new(Via::Stdio, ERA).await;
     explicit_session(&bench).await;

@@ -19,7 +19,18 @@ async fn the_trend_averages_images_and_marks_the_best() {
         )
         .await
         .unwrap();
-    store.prepare_run(new_run(&id, number(2))).await.unwrap();
+    let run = store.prepare_run(new_run(&id, number(2))).await.unwrap();
+    assert_eq!(
+        store.iterations_that_ran(&id).await.unwrap(),
+        0,
+        "drafts, a failure, an open run"
+    );
+    let finished = RunUpdate::Finished {
+        cached: false,
+        seconds: None,
+    };
+    store.update_run_state(run.prompt_id, finished).await.unwrap();
+    assert_eq!(store.iterations_that_ran(&id).await.unwrap(), 1);
     // Iteration 1 has the best single image, iteration 2 the best mean.
     for (n, picture, score) in [
         (1, "1a", 0.9375),

@@ -64,7 +64,7 @@ pub fn output(view: &AdviceView) -> Output {
             best.n,
             best.seeds.len(),
             facts.target,
-            facts.count,
+            facts.ran,
             facts.max_iterations
         ));
     }

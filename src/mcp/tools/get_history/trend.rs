@@ -83,7 +83,7 @@ fn summary(view: &SessionView, page: u32) -> String {
     if !open.is_empty() {
         let more = if open.len() > TOLD { " and others" } else { "" };
         summary.push_str(&format!(
-            " Begun, and the end is not known: iteration {}{more}; queue_generation with session and iteration finds it.",
+            " Open (begun, and the end is not known): iteration {}{more}; queue_generation with session and iteration finds it.",
             open[..open.len().min(TOLD)].join(", ")
         ));
     }

@@ -197,10 +197,10 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
                     .and_then(|s| s.overall)
                     .map(|s| format!("{s:.2}"))
                     .unwrap_or_default(),
-                view.decisions
-                    .get(&n)
-                    .map(|d| d.kind.as_str().replace('_', " "))
-                    .unwrap_or_default(),
+                match view.decisions.get(&n) {
+                    Some(decided) => decided.kind.as_str().replace('_', " "),
+                    None => undecided(row.runs.state()).to_owned(),
+                },
                 row.note.clone().or_else(|| row.positive.clone()).unwrap_or_default(),
             ]);
         }
@@ -213,6 +213,17 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
         show::line(sentence);
     }
     Ok(())
+}
+
+/// What to say of an iteration without a decision.
+fn undecided(state: IterationState) -> &'static str {
+    match state {
+        IterationState::Draft => "draft",
+        IterationState::Open => "open",
+        IterationState::Done => "",
+        IterationState::Failed => "failed",
+        IterationState::Cancelled => "cancelled",
+    }
 }
 
 async fn export(store: &Store, session: &SessionId, folder: &Path, strip_metadata: bool) -> Result<()> {

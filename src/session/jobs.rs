@@ -24,6 +24,9 @@ const KEPT: usize = 64;
 /// Jobs of one kind that go on at once, those included that wait for their turn. More are refused.
 pub const MOST: usize = 32;
 
+/// How far a job is that is being stopped.
+const STOPPING: &str = "being stopped";
+
 /// As many jobs go on as may; nothing was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full {
@@ -130,7 +133,17 @@ impl<T: Send + Sync + 'static> Jobs<T> {
     pub fn running(&self, handle: &str) -> Option<Progress> {
         let jobs = self.lock();
         let job = jobs.get(handle)?;
-        job.runs().then(|| job.progress.borrow().clone())
+        job.runs().then(|| match job.cancel.is_cancelled() {
+            true => Progress::words(STOPPING),
+            false => job.progress.borrow().clone(),
+        })
+    }
+
+    /// Whether a job is being stopped.
+    pub fn is_stopping(&self, handle: &str) -> bool {
+        let jobs = self.lock();
+        jobs.get(handle)
+            .is_some_and(|job| job.runs() && job.cancel.is_cancelled())
     }
 
     /// Whether another job may begin now.

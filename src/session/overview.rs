@@ -118,6 +118,8 @@ pub struct AdviceView {
     pub advice: Advice,
     /// The newest iteration, where it runs now.
     pub running: Option<u32>,
+    /// Whether that is being stopped.
+    pub stopping: bool,
 }
 
 /// An answer.
@@ -349,6 +351,7 @@ impl Service {
             facts,
             advice,
             running,
+            stopping: self.queued.is_stopping(&newest),
         })))
     }
 }

@@ -616,6 +616,12 @@ async fn only_iterations_that_ran_count_and_the_call_beyond_the_maximum_says_so(
     let trend = server.tool("get_history", json!({"session": session})).await;
     let told = trend["summary"].as_str().unwrap();
     assert!(told.contains("2 of at most 1 iterations (3 written)"), "{told}");
+    let (ok, shown, error) = command(&bench, &["sessions", "show", session.as_str().unwrap()]);
+    assert!(ok, "{error}");
+    assert!(
+        shown.contains("2 of at most 1 iterations (3 written)") && shown.contains("draft"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]

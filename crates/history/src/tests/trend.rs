@@ -3,6 +3,42 @@
 use super::*;
 
 #[tokio::test]
+async fn an_iteration_has_run_when_one_of_its_runs_made_a_picture() {
+    let (_folder, store) = store();
+    let id = store.create_session(new_session()).await.unwrap().id;
+    for text in ["a draft", "failed", "begun", "done on two seeds"] {
+        store.add_iteration(new_iteration(&id, text)).await.unwrap();
+    }
+    assert_eq!(store.iterations_that_ran(&id).await.unwrap(), 0);
+    let failed = RunUpdate::Failed {
+        error: "out of memory".into(),
+    };
+    let finished = RunUpdate::Finished {
+        cached: false,
+        seconds: None,
+    };
+    let updates = [
+        (2, 1, vec![failed]),
+        (3, 1, vec![RunUpdate::Submitted]),
+        (4, 1, vec![RunUpdate::Submitted, finished.clone()]),
+        (4, 2, vec![RunUpdate::Submitted, finished]),
+    ];
+    for (n, seed, updates) in updates {
+        let new = NewRun {
+            seed,
+            ..new_run(&id, number(n))
+        };
+        let run = store.prepare_run(new).await.unwrap();
+        for update in updates {
+            store.update_run_state(run.prompt_id, update).await.unwrap();
+        }
+    }
+    assert_eq!(store.iterations_that_ran(&id).await.unwrap(), 1);
+    let unknown = SessionId::random();
+    assert!(store.iterations_that_ran(&unknown).await.is_err());
+}
+
+#[tokio::test]
 async fn the_trend_averages_images_and_marks_the_best() {
     let (_folder, store) = store();
     let id = store.create_session(new_session()).await.unwrap().id;
@@ -19,18 +55,7 @@ async fn the_trend_averages_images_and_marks_the_best() {
         )
         .await
         .unwrap();
-    let run = store.prepare_run(new_run(&id, number(2))).await.unwrap();
-    assert_eq!(
-        store.iterations_that_ran(&id).await.unwrap(),
-        0,
-        "drafts, a failure, an open run"
-    );
-    let finished = RunUpdate::Finished {
-        cached: false,
-        seconds: None,
-    };
-    store.update_run_state(run.prompt_id, finished).await.unwrap();
-    assert_eq!(store.iterations_that_ran(&id).await.unwrap(), 1);
+    store.prepare_run(new_run(&id, number(2))).await.unwrap();
     // Iteration 1 has the best single image, iteration 2 the best mean.
     for (n, picture, score) in [
         (1, "1a", 0.9375),
@@ -62,6 +87,12 @@ async fn the_trend_averages_images_and_marks_the_best() {
 
     let rows = store.trend(&id, Span::All).await.unwrap();
     assert_eq!(rows.len(), 3);
+    let states: Vec<IterationState> = rows.iter().map(|row| row.runs.state()).collect();
+    assert_eq!(
+        states,
+        [IterationState::Draft, IterationState::Open, IterationState::Draft],
+        "a run that failed before says nothing of the one that is open"
+    );
     let score = |row: usize, name: &str| {
         let wanted = judge(name);
         let scores = &rows[row].scores;

@@ -46,12 +46,19 @@ pub fn output(view: &AdviceView) -> Output {
         facts,
         advice,
         running,
+        stopping,
     } = view;
     let mut summary = advice.step.in_words(facts);
     if let Some(n) = running {
-        summary = format!(
-            "Iteration {n} runs now: queue_generation with session and iteration waits for it. Before that: {summary}"
-        );
+        let now = match stopping {
+            true => format!("Iteration {n} is being stopped: look again in some seconds."),
+            false => format!("Iteration {n} runs now: queue_generation with session and iteration waits for it."),
+        };
+        summary = match advice.step {
+            // That it is to be judged goes without saying.
+            Step::Judge(Some(judged)) if judged == *n => now,
+            _ => format!("{now} Before that: {summary}"),
+        };
     }
     if let Some(best) = &facts.best {
         let score = best

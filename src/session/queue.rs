@@ -432,6 +432,7 @@ impl Service {
 impl QueueRequest {
     pub(super) fn planned(&self) -> Planned {
         Planned {
+            runs: true,
             seeds: self.seeds.clone(),
             judged: self.judge,
         }

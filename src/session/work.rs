@@ -87,9 +87,10 @@ impl Work {
             seeds,
             seedless,
             mut notes,
+            mut of_workflow,
         } = service.seeds(&self.session.id, self.n, &self.seeds, &located).await?;
         // Told where it was written, unless the server has other nodes since.
-        notes.extend(located.replaced.iter().cloned());
+        of_workflow.extend(located.replaced.iter().cloned());
         // Before the first is run, so that a call that is broken off leaves a trace of all of them.
         service
             .store
@@ -180,6 +181,9 @@ impl Work {
             let words = last.remark.take().into_iter().chain(failed_in_words(&failed));
             let words = words.chain(not_begun.iter().map(|seed| format!("Seed {seed} was not begun.")));
             last.remark = Some(words.collect::<Vec<_>>().join(" "));
+        }
+        if self.asked {
+            notes.extend(service.told.news(&self.session.id, of_workflow));
         }
         Ok(Queued {
             session: self.session.id,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::mcp_binary::ERA;
 use crate::mcp_binary::bench::{Bench, Via};
@@ -26,6 +26,11 @@ async fn a_draft_waits_for_comfyui_to_come_back() {
     let notes = draft["notes"].to_string();
     assert!(
         notes.contains("not checked") && notes.contains("cannot be reached"),
+        "{notes}"
+    );
+    // Nothing was run, so that there is nothing to be found again.
+    assert!(
+        notes.contains("The draft is kept") && !notes.contains("started twice"),
         "{notes}"
     );
 
@@ -55,6 +60,22 @@ async fn a_draft_waits_for_comfyui_to_come_back() {
         .await;
     assert_eq!(made["state"], "done");
     assert_eq!(studio.submissions().await, 1);
+
+    // With the definitions known a draft is checked, and it is said all the same that ComfyUI is away.
+    let draft = json!({"session": session, "positive": "a white square"});
+    let there = server.tool("inject_prompt", draft.clone()).await;
+    assert!(!there.to_string().contains("does not answer"), "{there}");
+    drop(studio);
+    while TcpListener::bind(address).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let away = server.tool("inject_prompt", draft).await;
+    let notes = away["notes"].to_string();
+    assert!(
+        notes.contains("does not answer at the moment") && notes.contains("The draft is kept"),
+        "{notes}"
+    );
+    assert!(!notes.contains("not checked"), "{notes}");
 }
 
 /// What answers in its place is said at once, whatever the time to wait: the call has ten minutes, the test far less.

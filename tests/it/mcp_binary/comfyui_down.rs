@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 
 use crate::mcp_binary::ERA;
 use crate::mcp_binary::bench::{Bench, Via};
-use crate::mcp_binary::studio::LivingStudio;
+use crate::mcp_binary::studio::Apart;
 use crate::support::answering::Answering;
 
 #[tokio::test]
@@ -54,21 +54,18 @@ async fn a_draft_waits_for_comfyui_to_come_back() {
     assert_eq!(trend["iterations"][1]["state"], "failed", "{trend}");
 
     drop(taken);
-    let studio = LivingStudio::at(address, Duration::ZERO).await;
+    let comfyui = Apart::at(address, Duration::ZERO).await;
     let made = server
         .tool("queue_generation", json!({"session": session, "iteration": 2}))
         .await;
     assert_eq!(made["state"], "done");
-    assert_eq!(studio.submissions().await, 1);
+    assert_eq!(comfyui.studio.submissions().await, 1);
 
     // With the definitions known a draft is checked, and it is said all the same that ComfyUI is away.
     let draft = json!({"session": session, "positive": "a white square"});
     let there = server.tool("inject_prompt", draft.clone()).await;
     assert!(!there.to_string().contains("does not answer"), "{there}");
-    drop(studio);
-    while TcpListener::bind(address).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    comfyui.end().await;
     let away = server.tool("inject_prompt", draft).await;
     let notes = away["notes"].to_string();
     assert!(

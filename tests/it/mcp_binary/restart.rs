@@ -5,11 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use crate::mcp_binary::ERA;
 use crate::mcp_binary::bench::{Bench, Via};
-use crate::mcp_binary::studio::LivingStudio;
+use crate::mcp_binary::studio::{Apart, LivingStudio};
 
 #[tokio::test]
 async fn nothing_that_was_answered_is_lost_and_nothing_is_run_twice() {
@@ -103,29 +102,26 @@ async fn seeds_that_are_asked_for_while_others_run_are_run_too() {
 /// look, and only what is gone.
 #[tokio::test]
 async fn what_a_restarted_comfyui_has_forgotten_is_sent_anew_by_the_call_that_asks_for_it() {
-    let studio = LivingStudio::new(Duration::from_millis(20)).await;
-    let address: SocketAddr = studio.url.trim_start_matches("http://").parse().unwrap();
+    let forgets = Apart::at(([127, 0, 0, 1], 0).into(), Duration::from_millis(20)).await;
+    let url = forgets.studio.url.clone();
     let bench = Bench::new(Via::Stdio, ERA).await;
-    let killed = bench.start(&studio.url).await;
+    let killed = bench.start(&url).await;
     killed.open().await;
     let session = killed.session(&bench).await;
     let asked =
         json!({"session": session, "positive": "a blue square", "knobs": {"steps": 100}, "seeds": [5, 6], "wait_s": 0});
     killed.tool("queue_generation", asked).await;
-    studio.busy().await;
+    forgets.studio.busy().await;
     // Until it is written down that ComfyUI has taken it.
     for _ in 0..20 {
-        studio.tick().await;
+        forgets.studio.tick().await;
     }
     drop(killed);
-    drop(studio);
-    // The port is free once the stand-in's task has gone.
-    while TcpListener::bind(address).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    forgets.end().await;
 
+    let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
     let studio = LivingStudio::at(address, Duration::from_millis(1)).await;
-    let server = bench.start(&studio.url).await;
+    let server = bench.start(&url).await;
     server.open().await;
     let made = server
         .tool("queue_generation", json!({"session": session, "iteration": 2}))

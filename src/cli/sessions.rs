@@ -16,7 +16,8 @@ use crate::config::Config;
 use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
 use files::regular;
 use history::{
-    FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, check_whole, rename_images,
+    FileFormat, HistoryError, ImageHash, IterationState, Line, Pruned, SessionId, Store, Timestamp, Verify,
+    check_whole, rename_images,
 };
 use imaging::metadata;
 use text::Foreign;

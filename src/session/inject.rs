@@ -283,10 +283,11 @@ impl Service {
 
     /// What to say to a call for another iteration where as many have run as were wanted.
     pub(super) async fn maximum_reached(&self, session: &Session) -> Result<Option<String>, ServiceError> {
-        let (ran, most) = (
-            self.store.iterations_that_ran(&session.id).await?,
-            session.opened.max_iterations,
-        );
+        let most = session.opened.max_iterations;
+        if self.store.iteration_count(&session.id).await? < most {
+            return Ok(None);
+        }
+        let ran = self.iterations_that_ran(&session.id).await?;
         Ok((ran >= most).then(|| {
             format!(
                 "The maximum is reached: {ran} of at most {most} iterations have run. Stop, or ask the user; inject_prompt with \

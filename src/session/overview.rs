@@ -223,7 +223,7 @@ impl Service {
             return Ok(Overview::Session(Box::new(SessionView {
                 session,
                 count,
-                ran: self.store.iterations_that_ran(&id).await?,
+                ran: self.iterations_that_ran(&id).await?,
                 rows: Vec::new(),
                 judge,
                 best: None,

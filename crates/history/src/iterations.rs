@@ -25,20 +25,6 @@ impl Store {
         .await
     }
 
-    /// How many iterations of a session have run: a run of theirs made a picture.
-    pub async fn iterations_that_ran(&self, session: &SessionId) -> Result<u32> {
-        let session = session.clone();
-        self.read_of(&session.clone(), move |transaction| {
-            sessions::require(transaction, &session)?;
-            Ok(transaction
-                .prepare_cached(
-                    "SELECT count(DISTINCT iteration) FROM runs WHERE session_id = ?1 AND state = 'finished'",
-                )?
-                .query_row([&session], |row| row.get(0))?)
-        })
-        .await
-    }
-
     /// One iteration.
     pub async fn iteration(&self, session: &SessionId, n: IterationNo) -> Result<Iteration> {
         let session = session.clone();

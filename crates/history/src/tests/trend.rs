@@ -3,42 +3,6 @@
 use super::*;
 
 #[tokio::test]
-async fn an_iteration_has_run_when_one_of_its_runs_made_a_picture() {
-    let (_folder, store) = store();
-    let id = store.create_session(new_session()).await.unwrap().id;
-    for text in ["a draft", "failed", "begun", "done on two seeds"] {
-        store.add_iteration(new_iteration(&id, text)).await.unwrap();
-    }
-    assert_eq!(store.iterations_that_ran(&id).await.unwrap(), 0);
-    let failed = RunUpdate::Failed {
-        error: "out of memory".into(),
-    };
-    let finished = RunUpdate::Finished {
-        cached: false,
-        seconds: None,
-    };
-    let updates = [
-        (2, 1, vec![failed]),
-        (3, 1, vec![RunUpdate::Submitted]),
-        (4, 1, vec![RunUpdate::Submitted, finished.clone()]),
-        (4, 2, vec![RunUpdate::Submitted, finished]),
-    ];
-    for (n, seed, updates) in updates {
-        let new = NewRun {
-            seed,
-            ..new_run(&id, number(n))
-        };
-        let run = store.prepare_run(new).await.unwrap();
-        for update in updates {
-            store.update_run_state(run.prompt_id, update).await.unwrap();
-        }
-    }
-    assert_eq!(store.iterations_that_ran(&id).await.unwrap(), 1);
-    let unknown = SessionId::random();
-    assert!(store.iterations_that_ran(&unknown).await.is_err());
-}
-
-#[tokio::test]
 async fn the_trend_averages_images_and_marks_the_best() {
     let (_folder, store) = store();
     let id = store.create_session(new_session()).await.unwrap().id;

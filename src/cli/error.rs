@@ -13,6 +13,7 @@ pub type Result<T, E = CliError> = std::result::Result<T, E>;
 pub struct CliError {
     failed: String,
     hint: Option<String>,
+    client_waits: bool,
 }
 
 impl CliError {
@@ -21,7 +22,21 @@ impl CliError {
         Self {
             failed: failed.into(),
             hint: Some(hint.into()),
+            client_waits: false,
         }
+    }
+
+    /// The same, where a client waits at the other end of the pipes for a server that does not start.
+    pub fn before_a_client(self) -> Self {
+        Self {
+            client_waits: true,
+            ..self
+        }
+    }
+
+    /// Whether a client waits for the server that did not start.
+    pub fn client_waits(&self) -> bool {
+        self.client_waits
     }
 
     /// What to do about it.
@@ -41,6 +56,7 @@ impl<E: Hint> From<E> for CliError {
         Self {
             hint: error.what_to_do(),
             failed: with_causes(&error),
+            client_waits: false,
         }
     }
 }
@@ -79,10 +95,10 @@ impl<T, E: Into<CliError>> Context<T> for Result<T, E> {
 
     fn with_context(self, doing: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|error| {
-            let CliError { failed, hint } = error.into();
+            let error: CliError = error.into();
             CliError {
-                failed: followed_by(doing(), &failed),
-                hint,
+                failed: followed_by(doing(), &error.failed),
+                ..error
             }
         })
     }

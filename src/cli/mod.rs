@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::error::Context;
+use self::error::{CliError, Context};
 use crate::config::{Config, Environment, Settings};
 use crate::{machine, signals, telemetry};
 
@@ -81,6 +81,9 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             show::error(&error);
+            if error.client_waits() {
+                serve::refuse(&error);
+            }
             ExitCode::FAILURE
         }
     }
@@ -103,9 +106,13 @@ fn run(mut cli: Cli) -> error::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let environment = Environment::from_process();
-    let config = match cli.command {
+    let config = match &cli.command {
         // It makes the file that the others read.
         Command::Init(_) => Config::resolve_for_writing(cli.settings, &environment)?,
+        Command::Serve(args) if args.over_pipes() => {
+            let config = Config::resolve(cli.settings, &environment);
+            config.map_err(|error| CliError::from(error).before_a_client())?
+        }
         _ => Config::resolve(cli.settings, &environment)?,
     };
     telemetry::init(&config).context("logging could not be started")?;

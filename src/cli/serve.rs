@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Context, Result};
+use super::error::{CliError, Context, Result};
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::{Config, Transport};
@@ -24,6 +24,26 @@ pub struct Args {
     /// A web page's origin that may connect over HTTP, such as http://localhost:6274; may be repeated
     #[arg(long, value_name = "ORIGIN", requires = "http")]
     allow_origin: Vec<String>,
+}
+
+impl Args {
+    /// Whether a client speaks over this process's own pipes.
+    pub fn over_pipes(&self) -> bool {
+        self.http.is_none()
+    }
+}
+
+/// Tells the client that waits for its first answer why there is no server: it does not read standard error.
+pub fn refuse(error: &CliError) {
+    if std::io::stdin().is_terminal() {
+        return;
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return;
+    };
+    runtime.block_on(stdio::refuse(&show::in_lines(error)));
+    // A read of the input that nobody ends must not keep the process.
+    runtime.shutdown_background();
 }
 
 pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
@@ -44,7 +64,9 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
                 "this speaks MCP on standard input and output, so a client has to start it (README, \"Connecting a client\"). Ctrl-D ends it.",
             );
         }
-        let service = checked(&config, Transport::Stdio).await?;
+        let service = checked(&config, Transport::Stdio)
+            .await
+            .map_err(CliError::before_a_client)?;
         let options = StdioOptions {
             shutdown,
             ..StdioOptions::default()

@@ -16,7 +16,8 @@ use crate::config::Config;
 use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
 use files::regular;
 use history::{
-    FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, check_whole, rename_images,
+    FileFormat, HistoryError, ImageHash, IterationState, Line, Pruned, SessionId, Store, Timestamp, Verify,
+    check_whole, rename_images,
 };
 use imaging::metadata;
 use text::Foreign;
@@ -176,14 +177,13 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
     };
     let opened = &newest.session.opened;
     show::line(&format!(
-        "{session}{}: {} of at most {} iterations, target {:.2}",
+        "{session}{}: {}, target {:.2}",
         opened
             .title
             .as_ref()
             .map(|title| format!(", {}", Foreign(title)))
             .unwrap_or_default(),
-        newest.count,
-        opened.max_iterations,
+        newest.used_in_words(),
         opened.target_score
     ));
     for view in views.iter().rev() {
@@ -198,10 +198,10 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
                     .and_then(|s| s.overall)
                     .map(|s| format!("{s:.2}"))
                     .unwrap_or_default(),
-                view.decisions
-                    .get(&n)
-                    .map(|d| d.kind.as_str().replace('_', " "))
-                    .unwrap_or_default(),
+                match view.decisions.get(&n) {
+                    Some(decided) => decided.kind.as_str().replace('_', " "),
+                    None => undecided(row.runs.state()).to_owned(),
+                },
                 row.note.clone().or_else(|| row.positive.clone()).unwrap_or_default(),
             ]);
         }
@@ -214,6 +214,17 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
         show::line(sentence);
     }
     Ok(())
+}
+
+/// What to say of an iteration without a decision.
+fn undecided(state: IterationState) -> &'static str {
+    match state {
+        IterationState::Draft => "draft",
+        IterationState::Open => "open",
+        IterationState::Done => "",
+        IterationState::Failed => "failed",
+        IterationState::Cancelled => "cancelled",
+    }
 }
 
 async fn export(store: &Store, session: &SessionId, folder: &Path, strip_metadata: bool) -> Result<()> {

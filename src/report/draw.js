@@ -21,7 +21,7 @@ const MARKS = {
 const STATES = {
   draft: "Draft: not rendered yet.",
   running: "Running.",
-  open: "Open: not judged yet.",
+  open: "Open: begun, and its end is not known.",
   failed: "Failed.",
   cancelled: "Cancelled.",
 };

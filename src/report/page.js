@@ -156,7 +156,7 @@ function showTrend() {
 
 function showBars(iteration) {
   const against = iteration.decision?.against;
-  const compared = against ? `; the tick and the change are against iteration ${against}, ▲▼ only beyond noise` : "";
+  const compared = against ? `; the tick and the change are against iteration ${against}, raw on the same seeds, ▲▼ only beyond noise` : "";
   byId("bars-body").replaceChildren(
     el("p", { class: "overall" }, el("b", {}, two(iteration.score)), " ",
       el("span", {}, iteration.score === null ? "no score" : `overall, ${interval(iteration.low, iteration.high) || "no interval"}`)),

@@ -311,6 +311,7 @@ impl Service {
         let step = advise(&facts).step;
         // What a decision asks for comes first.
         let asked = decisions.iter().any(|d| !d.detail.needs.is_empty());
+        step.settle(&mut decisions);
         let told = matches!(step, Step::Stop(_)) || matches!(step, Step::Rescore { .. }) && !asked;
         let next = told.then(|| step.in_words(&facts));
         let unreadable = facts.unreadable.in_words();

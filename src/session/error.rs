@@ -212,6 +212,11 @@ impl ServiceError {
         matches!(self, Self::StoppedInComfyui { .. } | Self::NothingShown { .. })
     }
 
+    /// Whether ComfyUI no longer has the run, and not because somebody removed it from the queue.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, Self::Comfy(error) if matches!(**error, ComfyError::Lost { waited: false, .. }))
+    }
+
     /// The same, with the seeds that were not begun because of it.
     pub(super) fn with_left(mut self, seeds: Vec<u64>) -> Self {
         if let Self::StoppedInComfyui { left, .. } | Self::NothingShown { left, .. } = &mut self {

@@ -12,7 +12,6 @@ use calibration::decided::{JudgedSeeds, Pair};
 use calibration::decision_log::{RecordId, UnreadableRecords};
 use calibration::stats::Sample;
 use history::{ImageHash, JudgeHash, NewComparison, Session, Span};
-use judge::score::AxisVerdict;
 use judge::verdict::{Verdict, Versus};
 use judge::{Call, guard};
 
@@ -63,7 +62,7 @@ impl Service {
             if !pictures.insert(image.clone()) {
                 found.seeds.spent.insert(run.seed);
                 found.seeds.seedless = true;
-            } else if let Some(sample) = verdict.as_ref().and_then(|verdict| sample(run.seed, verdict)) {
+            } else if let Some(sample) = verdict.as_ref().and_then(|verdict| Sample::of(run.seed, verdict)) {
                 found.seeds.samples.push(sample);
             } else {
                 found.seeds.spent.insert(run.seed);
@@ -156,14 +155,4 @@ impl Service {
         }
         Ok(())
     }
-}
-
-fn sample(seed: u64, verdict: &Verdict) -> Option<Sample> {
-    let axes: BTreeMap<String, (f64, f64)> = verdict
-        .axes
-        .iter()
-        .filter(|axis| axis.verdict != AxisVerdict::NotVisible)
-        .filter_map(|axis| Some((axis.id.clone(), (axis.raw?, axis.weight))))
-        .collect();
-    (!axes.is_empty()).then_some(Sample { seed, axes })
 }

@@ -5,22 +5,43 @@ use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use calibration::advice::{Blind, Facts, Scored, Standing};
 use calibration::decision_log::RecordId;
-use history::{JudgeHash, Session, Span};
+use history::{JudgeHash, RunCounts, Session, SessionId, Span};
 use judge::average::averaged;
 
+/// How many iterations have run, of which the newest has this number: one that made no picture is none. Of those before the runs
+/// that are given it is taken for granted, so that a view of a long session reads no more.
+fn ran(newest: u32, recent: impl Iterator<Item = RunCounts>) -> u32 {
+    let idle = recent.filter(|runs| runs.finished == 0).count();
+    newest.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX))
+}
+
 impl Service {
+    /// How many iterations of a session have run.
+    pub(super) async fn iterations_that_ran(&self, session: &SessionId) -> Result<u32, ServiceError> {
+        let recent = self.store.trend(session, Span::Last(WINDOW)).await?;
+        let newest = recent.last().map_or(0, |row| row.n.get());
+        Ok(ran(newest, recent.iter().map(|row| row.runs)))
+    }
+
     /// What advice on a session is given on, with the decisions that are not recorded yet.
     pub(super) async fn facts(&self, session: &Session, judge: Option<&JudgeHash>) -> Result<Facts, ServiceError> {
         let id = &session.id;
         let recent = self.store.trend(id, Span::Last(WINDOW)).await?;
-        // One that was refused, or whose run failed, is not asked for again.
-        let unjudged = recent
-            .last()
-            .filter(|row| row.scores.is_empty() && row.runs.failed == 0 && row.runs.cancelled == 0);
+        let ran = ran(
+            recent.last().map_or(0, |row| row.n.get()),
+            recent.iter().map(|row| row.runs),
+        );
+        let is_full = ran >= session.opened.max_iterations;
+        // One that was refused, or whose run failed, is not asked for again; nor is a draft beyond the maximum.
+        let unjudged = recent.last().filter(|row| {
+            let is_draft = row.runs.finished == 0 && row.runs.open == 0;
+            row.scores.is_empty() && row.runs.failed == 0 && row.runs.cancelled == 0 && !(is_draft && is_full)
+        });
         let mut facts = Facts {
             target: session.opened.target_score,
             max_iterations: session.opened.max_iterations,
-            count: recent.last().map_or(0, |row| row.n.get()),
+            ran,
+            newest: recent.last().map_or(0, |row| row.n.get()),
             unjudged: unjudged.map(|row| row.n.get()),
             notes: recent
                 .iter()
@@ -81,5 +102,23 @@ impl Service {
                 Ok(None)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_iteration_counts_that_made_a_picture() {
+        let runs = |finished: u32, failed: u32| RunCounts {
+            finished,
+            failed,
+            ..RunCounts::default()
+        };
+        assert_eq!(ran(0, [].into_iter()), 0);
+        // A draft, a failure, and one that succeeded after it failed.
+        assert_eq!(ran(4, [runs(2, 0), runs(0, 0), runs(0, 1), runs(1, 1)].into_iter()), 2);
+        assert_eq!(ran(100, [runs(1, 0), runs(0, 0)].into_iter()), 99, "with those before");
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::files::blocking;
@@ -14,6 +16,7 @@ use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
 use super::{Service, ServiceError, texts};
 use comfyui::describe::Description;
+use comfyui::error::ComfyError;
 use comfyui::graph::Graph;
 use comfyui::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason, told_beside};
 use comfyui::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
@@ -59,6 +62,12 @@ pub struct InjectRequest {
     pub planned: Planned,
 }
 
+/// How long a draft waits for a sign of ComfyUI.
+const AWAY_AFTER: Duration = Duration::from_secs(1);
+
+/// What to do where ComfyUI is away and nothing was run.
+const DRAFT_IS_KEPT: &str = "The draft is kept, and checked when it is run: ComfyUI has to be up by then.";
+
 /// Most knobs of one call; a workflow has far fewer that are worth turning at once.
 const MOST_KNOBS: usize = 256;
 
@@ -94,7 +103,7 @@ pub(super) struct Located {
     pub info: ObjectInfo,
     /// Whether the nodes' definitions were known.
     pub described: bool,
-    /// Which nodes run as another class, in words.
+    /// Which nodes run as another class, in words: told once a session.
     pub replaced: Vec<String>,
     /// The same of the session's workflow.
     pub instead: Vec<Replaced>,
@@ -110,6 +119,8 @@ struct Written {
     /// Whether the nodes' definitions were known.
     described: bool,
     prompt: PromptPlace,
+    /// Which nodes run as another class.
+    replaced: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -178,6 +189,8 @@ impl Service {
             graph_hash,
             described,
             prompt,
+            // What is true of the workflow is told once a session.
+            replaced: mut of_workflow,
             mut notes,
         } = self.written(located, uploaded, &choices, cancel).await?;
         // Who named the place in this call was told of it, or knows the workflow.
@@ -238,16 +251,18 @@ impl Service {
             .filter(|(_, written)| *written)
             .map(|(role, _)| role);
         let by_knobs = edits.knobs.keys().filter_map(|knob| Role::from_name(knob));
-        notes.extend(written.chain(by_knobs).filter_map(|role| reason(&applied.roles, role)));
+        of_workflow.extend(written.chain(by_knobs).filter_map(|role| reason(&applied.roles, role)));
         if edits.seed.is_some() {
-            notes.extend(kept_seeds(&applied.roles));
+            of_workflow.extend(kept_seeds(&applied.roles));
         }
         notes.extend(lint::notes(&problems));
+        notes.extend(session.as_ref().and_then(|session| kept_for_session(session, &request)));
         let session = match (session, opening) {
             (Some(session), _) => self.keep_choices(session, choices, &request).await?,
             (None, Some(opening)) => self.open(opening, choices, &request).await?,
             (None, None) => return Err(ServiceError::Internal("neither a session nor a workflow".into())),
         };
+        notes.extend(self.maximum_reached(&session).await?);
         let n = self
             .store
             .add_iteration(NewIteration {
@@ -262,6 +277,10 @@ impl Service {
                 note: request.note,
             })
             .await?;
+        notes.extend(self.told.news(&session.id, of_workflow));
+        if described && !request.planned.runs {
+            notes.extend(self.away().await);
+        }
         Ok(Injected::Draft(Box::new(Draft {
             session,
             n,
@@ -275,6 +294,32 @@ impl Service {
     pub(super) async fn open_session(&self, id: &str) -> Result<Session, ServiceError> {
         let id = SessionId::parse(id).map_err(|e| ServiceError::usage(e.to_string(), e.hint()))?;
         Ok(self.store.session(&id).await?)
+    }
+
+    /// What to say to a draft where ComfyUI does not answer now, although it gave its definitions before.
+    async fn away(&self) -> Option<String> {
+        match timeout(AWAY_AFTER, self.runner.answers()).await {
+            Ok(Err(error)) => Some(format!(
+                "ComfyUI does not answer at the moment: {error}. {DRAFT_IS_KEPT}"
+            )),
+            // One that is merely slow is there.
+            Ok(Ok(())) | Err(_) => None,
+        }
+    }
+
+    /// What to say to a call for another iteration where as many have run as were wanted.
+    pub(super) async fn maximum_reached(&self, session: &Session) -> Result<Option<String>, ServiceError> {
+        let most = session.opened.max_iterations;
+        if self.store.iteration_count(&session.id).await? < most {
+            return Ok(None);
+        }
+        let ran = self.iterations_that_ran(&session.id).await?;
+        Ok((ran >= most).then(|| {
+            format!(
+                "The maximum is reached: {ran} of at most {most} iterations have run. Stop, or ask the user; inject_prompt with \
+                 `max_iterations` raises it."
+            )
+        }))
     }
 
     pub(super) fn iteration_no(&self, n: u32) -> Result<IterationNo, ServiceError> {
@@ -295,10 +340,7 @@ impl Service {
         let (description, described) = match self.client.describe(&[&original, &graph]).await {
             Ok(description) => (description, true),
             Err(error) => {
-                notes.push(format!(
-                    "values were not checked against the nodes' definitions: {}",
-                    hint::in_words(&error)
-                ));
+                notes.push(unchecked(&error));
                 (Description::default(), false)
             }
         };
@@ -308,7 +350,6 @@ impl Service {
             let (original, instead) = replacements.apply(original, &info);
             let (graph, replaced) = replacements.apply(graph, &info);
             let replaced = replacements::in_words(&replaced);
-            notes.extend(replaced.iter().cloned());
             let mut roles = find(&original, &info);
             let choices = question::by_new_names(choices, |name| renamed(&original, &info, &instead, name));
             question::choose_roles(&mut roles, &original, &choices)?;
@@ -348,6 +389,7 @@ impl Service {
                 problems: problems(&applied.graph, &applied.roles, &located.info),
                 graph_hash: graph_hash(&applied.graph)?,
                 described: located.described,
+                replaced: located.replaced,
                 notes: located.notes,
                 applied,
                 pictures,
@@ -377,6 +419,29 @@ impl Service {
             () = cancel.cancelled() => Err(ServiceError::Cancelled(String::new())),
         }
     }
+}
+
+/// What to say of a draft whose values were not checked. Nothing was run, so that no run has to be found again.
+fn unchecked(error: &ComfyError) -> String {
+    let what = match error {
+        ComfyError::Unreachable { .. } | ComfyError::Broken { .. } | ComfyError::Timeout { .. } => {
+            format!("{error}. {DRAFT_IS_KEPT}")
+        }
+        error => hint::in_words(error),
+    };
+    format!("values were not checked against the nodes' definitions: {what}")
+}
+
+/// Which answers a session keeps from a call.
+fn kept_for_session(session: &Session, request: &InjectRequest) -> Option<String> {
+    let is_new = |(role, pick): &(&String, &String)| session.opened.choices.get(*role) != Some(*pick);
+    let kept: Vec<String> = request
+        .place
+        .iter()
+        .filter(is_new)
+        .map(|(role, pick)| format!("{role} {pick}"))
+        .collect();
+    (!kept.is_empty()).then(|| format!("This session keeps the place: {}.", kept.join("; ")))
 }
 
 /// So many turns at what few may do at a time; who cancels waits for them no longer.

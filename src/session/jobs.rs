@@ -24,6 +24,9 @@ const KEPT: usize = 64;
 /// Jobs of one kind that go on at once, those included that wait for their turn. More are refused.
 pub const MOST: usize = 32;
 
+/// How far a job is that is being stopped.
+const STOPPING: &str = "being stopped";
+
 /// As many jobs go on as may; nothing was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full {
@@ -42,6 +45,8 @@ struct Job<T> {
     interest: Arc<Mutex<Interest>>,
     /// Somebody was told how it ended.
     told: Arc<AtomicBool>,
+    /// It was begun for nobody.
+    unasked: bool,
     number: u64,
 }
 
@@ -53,6 +58,7 @@ impl<T> Clone for Job<T> {
             cancel: self.cancel.clone(),
             interest: Arc::clone(&self.interest),
             told: Arc::clone(&self.told),
+            unasked: self.unasked,
             number: self.number,
         }
     }
@@ -127,7 +133,17 @@ impl<T: Send + Sync + 'static> Jobs<T> {
     pub fn running(&self, handle: &str) -> Option<Progress> {
         let jobs = self.lock();
         let job = jobs.get(handle)?;
-        job.runs().then(|| job.progress.borrow().clone())
+        job.runs().then(|| match job.cancel.is_cancelled() {
+            true => Progress::words(STOPPING),
+            false => job.progress.borrow().clone(),
+        })
+    }
+
+    /// Whether a job is being stopped.
+    pub fn is_stopping(&self, handle: &str) -> bool {
+        let jobs = self.lock();
+        jobs.get(handle)
+            .is_some_and(|job| job.runs() && job.cancel.is_cancelled())
     }
 
     /// Whether another job may begin now.
@@ -156,17 +172,13 @@ impl<T: Send + Sync + 'static> Jobs<T> {
         let mut jobs = self.lock();
         if !jobs.get(handle).is_some_and(Job::stays) {
             room(&jobs)?;
-            self.begin(&mut jobs, handle, work);
+            let job = self.begin(work, true);
+            add(&mut jobs, handle, job);
         }
         Ok(())
     }
 
-    fn begin<F>(
-        &self,
-        jobs: &mut HashMap<String, Job<T>>,
-        handle: &str,
-        work: impl FnOnce(Teller, CancellationToken) -> F,
-    ) -> Job<T>
+    fn begin<F>(&self, work: impl FnOnce(Teller, CancellationToken) -> F, unasked: bool) -> Job<T>
     where
         F: Future<Output = Result<T, ServiceError>> + Send + 'static,
     {
@@ -182,17 +194,15 @@ impl<T: Send + Sync + 'static> Jobs<T> {
             };
             finish.send_replace(Some(result));
         });
-        let job = Job {
+        Job {
             progress,
             ended,
             cancel,
             interest: Arc::default(),
             told: Arc::default(),
+            unasked,
             number: self.numbers.fetch_add(1, Ordering::Relaxed),
-        };
-        jobs.insert(handle.to_owned(), job.clone());
-        forget_oldest(jobs);
-        job
+        }
     }
 
     /// Waits with all others for the job of this handle: the one that is running, or has ended and nobody was told how; else
@@ -218,7 +228,8 @@ impl<T: Send + Sync + 'static> Jobs<T> {
                     if let Err(full) = room(&jobs) {
                         return Joined::Full(full);
                     }
-                    let job = self.begin(&mut jobs, handle, work);
+                    let job = self.begin(work, false);
+                    add(&mut jobs, handle, job.clone());
                     return Joined::Waiter(Waiter::new(job, caller, true));
                 };
                 let waiter = Waiter::new(job, caller, false);
@@ -260,6 +271,7 @@ pub struct Waiter<T> {
     job: Job<T>,
     caller: Caller,
     began: bool,
+    looks_back: bool,
     /// Whether it stands in the job's interest.
     counted: bool,
 }
@@ -268,6 +280,7 @@ impl<T> Waiter<T> {
     fn new(job: Job<T>, caller: Caller, began: bool) -> Self {
         let counted = job.interest().join(caller);
         Self {
+            looks_back: !began && (job.unasked || !job.runs()),
             job,
             caller,
             began,
@@ -278,6 +291,11 @@ impl<T> Waiter<T> {
     /// Whether the job was begun for this call, and not joined.
     pub fn began(&self) -> bool {
         self.began
+    }
+
+    /// Whether the job had ended before, or was begun for nobody: what became of it is no answer to what this call asks for now.
+    pub fn looks_back(&self) -> bool {
+        self.looks_back
     }
 
     /// Waits for the job at most `limit`, passing its progress on. When `cancel` fires the wait is over at once, unless
@@ -360,6 +378,11 @@ impl<T> Drop for Waiter<T> {
 fn room<T>(jobs: &HashMap<String, Job<T>>) -> Result<(), Full> {
     let running = jobs.values().filter(|job| job.runs()).count();
     if running < MOST { Ok(()) } else { Err(Full { running }) }
+}
+
+fn add<T>(jobs: &mut HashMap<String, Job<T>>, handle: &str, job: Job<T>) {
+    jobs.insert(handle.to_owned(), job);
+    forget_oldest(jobs);
 }
 
 fn forget_oldest<T>(jobs: &mut HashMap<String, Job<T>>) {

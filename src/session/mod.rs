@@ -28,6 +28,7 @@ mod sharing;
 mod show;
 mod target;
 mod texts;
+mod told;
 mod uploads;
 mod work;
 
@@ -67,6 +68,7 @@ pub use show::{MAX_SENT, Previews, hash_of};
 use deciding::AtWork;
 use jobs::Jobs;
 use sharing::Sharing;
+use told::Told;
 
 /// Overall score at which a calibration is done unless the session says otherwise.
 pub const DEFAULT_TARGET: f64 = 0.85;
@@ -109,6 +111,7 @@ pub struct Service {
     queued: Arc<Jobs<Queued>>,
     judgings: Arc<Jobs<Judging>>,
     at_work: AtWork,
+    told: Told,
     resumed: Arc<AtomicBool>,
     /// Turns at working through graphs: of large ones each takes a processor for a while.
     graphs: Arc<Semaphore>,
@@ -147,6 +150,7 @@ impl Service {
             queued: Arc::default(),
             judgings: Arc::default(),
             at_work: AtWork::default(),
+            told: Told::default(),
             resumed: Arc::default(),
             graphs: Arc::new(Semaphore::new(GRAPHS_AT_ONCE)),
             drafting: Arc::new(Semaphore::new(DRAFTS_AT_ONCE)),

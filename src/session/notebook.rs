@@ -174,7 +174,7 @@ impl Service {
         }
         summary.push_str(&format!(
             "{} of at most {} iterations.",
-            facts.count, facts.max_iterations
+            facts.ran, facts.max_iterations
         ));
         if facts.best.is_some() || facts.blind.is_some() {
             let step = advise(&facts).step.in_words(&facts);

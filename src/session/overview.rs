@@ -40,6 +40,8 @@ pub struct SessionView {
     pub session: Session,
     /// How many iterations it has.
     pub count: u32,
+    /// How many of them have run.
+    pub ran: u32,
     /// Those of the page, oldest first.
     pub rows: Vec<TrendRow>,
     /// Whose scores are shown: the newest judge's; those of others cannot be compared.
@@ -54,6 +56,21 @@ pub struct SessionView {
     pub unreadable: Option<String>,
     /// Iterations that run now, with how far they are.
     pub running: Vec<(u32, Progress)>,
+}
+
+impl SessionView {
+    /// How many iterations are used up. Drafts, and those that made no picture, are none of them.
+    #[must_use]
+    pub fn used_in_words(&self) -> String {
+        let written = match self.count - self.ran.min(self.count) {
+            0 => String::new(),
+            _ => format!(" ({} written)", self.count),
+        };
+        format!(
+            "{} of at most {} iterations{written}",
+            self.ran, self.session.opened.max_iterations
+        )
+    }
 }
 
 /// An iteration in full.
@@ -101,6 +118,8 @@ pub struct AdviceView {
     pub advice: Advice,
     /// The newest iteration, where it runs now.
     pub running: Option<u32>,
+    /// Whether that is being stopped.
+    pub stopping: bool,
 }
 
 /// An answer.
@@ -204,6 +223,7 @@ impl Service {
             return Ok(Overview::Session(Box::new(SessionView {
                 session,
                 count,
+                ran: self.iterations_that_ran(&id).await?,
                 rows: Vec::new(),
                 judge,
                 best: None,
@@ -224,6 +244,7 @@ impl Service {
         Ok(Overview::Session(Box::new(SessionView {
             running: running.collect(),
             count,
+            ran: facts.ran,
             judge,
             best: facts.best.as_ref().map(|best| (best.n, best.verdict.overall_score)),
             decisions: newest(&decided).into_iter().map(|(n, d)| (n, d.clone())).collect(),
@@ -323,13 +344,14 @@ impl Service {
         let judge = self.shown_judge(&session).await?;
         let facts = self.facts(&session, judge.as_ref()).await?;
         let advice = advise(&facts);
-        let newest = format!("{}/{}", session.id, facts.count);
-        let running = self.queued.running(&newest).map(|_| facts.count);
+        let newest = format!("{}/{}", session.id, facts.newest);
+        let running = self.queued.running(&newest).map(|_| facts.newest);
         Ok(Overview::Advice(Box::new(AdviceView {
             session,
             facts,
             advice,
             running,
+            stopping: self.queued.is_stopping(&newest),
         })))
     }
 }

@@ -15,6 +15,8 @@ use text::{Foreign, shortened};
 /// What an iteration is written for.
 #[derive(Clone, Debug, Default)]
 pub struct Planned {
+    /// Whether it is run in the same call.
+    pub runs: bool,
     /// The seeds that it will be run with.
     pub seeds: Vec<u64>,
     /// Whether what comes out will be judged.

@@ -80,6 +80,8 @@ pub struct Queued {
     pub hand_overs: Vec<HandOver>,
     /// What the judgements decided.
     pub outcome: Outcome,
+    /// Whether ComfyUI lost a seed's run.
+    pub lost: bool,
 }
 
 impl Queued {
@@ -134,7 +136,7 @@ impl Service {
     ///
     /// Calling again with the same session and iteration joins the run, gets its result if
     /// nobody has got it yet, else answers from the record: nothing is run twice. A run that
-    /// failed or was lost is run anew.
+    /// failed, or was lost before this call, is run anew.
     ///
     /// `cancel` ends this call's wait. The run stops with the last call that wants it, or for all
     /// of them with `request.stop`; `jobs` says who wants it.
@@ -184,7 +186,13 @@ impl Service {
             };
             let (session, n) = self.existing(&request).await?;
             match self.settled(session, n, &request, cancel).await? {
-                Ok(session) => (session, n, Vec::new()),
+                Ok(session) => {
+                    let mut notes = Vec::new();
+                    if !request.stop && !self.has_run(&session.id, n).await? {
+                        notes.extend(self.maximum_reached(&session).await?);
+                    }
+                    (session, n, notes)
+                }
                 Err(question) => return Ok(QueueAnswer::Question(question)),
             }
         };
@@ -222,6 +230,7 @@ impl Service {
                 n,
                 seeds: request.seeds.clone(),
                 judge: request.judge,
+                asked: true,
             };
             let left = deadline.saturating_duration_since(Instant::now());
             let begin = |teller, cancel| work.run(teller, cancel);
@@ -245,11 +254,14 @@ impl Service {
                     return Err(told.at(&session.id, n));
                 }
             };
-            let fresh = waiter.began();
+            let (fresh, looks_back) = (waiter.began(), waiter.looks_back());
             let left = deadline.saturating_duration_since(Instant::now());
             match waiter.wait(left, teller, cancel).await {
                 // What was joined lacks something that is asked for now: that is made now.
                 Waited::Ended(Ok(done)) if !fresh && !done.meets(&request.seeds, request.judge) => {}
+                // What ComfyUI lost before this call is what this call asks for again.
+                Waited::Ended(Ok(done)) if looks_back && done.lost => {}
+                Waited::Ended(Err(error)) if looks_back && error.is_lost() => {}
                 Waited::Ended(Ok(queued)) => {
                     // Some are told of the runs as well.
                     let notes = notes.into_iter().filter(|note| !queued.notes.contains(note)).collect();
@@ -359,6 +371,7 @@ impl Service {
                 n,
                 seeds,
                 judge: false,
+                asked: false,
             };
             let begun = self
                 .queued
@@ -371,6 +384,12 @@ impl Service {
             }
         }
         Ok(())
+    }
+
+    /// Whether a run of an iteration made a picture.
+    async fn has_run(&self, session: &SessionId, n: IterationNo) -> Result<bool, ServiceError> {
+        let runs = self.store.runs_of(session, Some(n)).await?;
+        Ok(runs.iter().any(|run| run.state == RunState::Finished))
     }
 
     /// The finished runs of an iteration, of these seeds or of all, with their pictures.
@@ -413,6 +432,7 @@ impl Service {
 impl QueueRequest {
     pub(super) fn planned(&self) -> Planned {
         Planned {
+            runs: true,
             seeds: self.seeds.clone(),
             judged: self.judge,
         }

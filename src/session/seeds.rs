@@ -14,6 +14,8 @@ pub(super) struct Seeds {
     pub(super) seedless: bool,
     /// What the reader should know of them.
     pub(super) notes: Vec<String>,
+    /// Why they go where they go, and which samplers keep theirs: told once a session.
+    pub(super) of_workflow: Vec<String>,
 }
 
 impl Service {
@@ -46,18 +48,19 @@ impl Service {
                 seeds: known,
                 seedless,
                 notes,
+                of_workflow: Vec::new(),
             });
         }
         // What began before the place was settled is brought to its end.
         for seed in asked.iter().filter(|seed| !known.contains(seed)) {
             check_seed(&located.roles, *seed)?;
         }
-        let mut notes = Vec::new();
+        let (mut notes, mut of_workflow) = (Vec::new(), Vec::new());
         let seeds = if !asked.is_empty() {
             // What stands in the workflow is not written.
             if asked != [own_seed(located)] {
-                notes.extend(reason(&located.roles, Role::Seed));
-                notes.extend(kept_seeds(&located.roles));
+                of_workflow.extend(reason(&located.roles, Role::Seed));
+                of_workflow.extend(kept_seeds(&located.roles));
             }
             asked.to_vec()
         } else if !known.is_empty() {
@@ -70,7 +73,12 @@ impl Service {
         } else {
             vec![own_seed(located)]
         };
-        Ok(Seeds { seeds, seedless, notes })
+        Ok(Seeds {
+            seeds,
+            seedless,
+            notes,
+            of_workflow,
+        })
     }
 
     /// Finds reports whose pictures are the same, whatever else their files hold.

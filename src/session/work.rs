@@ -1,6 +1,7 @@
 //! The work behind an iteration that is asked for: a run for each seed, then their judgements.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::deciding::{Deciding, Outcome};
 use super::inject::{Located, problems, sound, text_at, turn};
@@ -14,12 +15,15 @@ use comfyui::graph::Graph;
 use comfyui::inject::Role;
 use comfyui::knobs::with_seed;
 use history::{Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, Timestamp};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use types::hint;
 use types::progress::{Progress, Teller};
 
 /// How many lost runs of a seed are looked for before a new one is sent, the newest first.
 const LOOKED_FOR: usize = 3;
+/// Pause between two looks for a lost run.
+const LOST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The GPU for the renders of one piece of work: taken for the first one that has to be run, held to the last.
 struct RenderTurn {
@@ -51,6 +55,8 @@ pub(super) struct Work {
     pub n: IterationNo,
     pub seeds: Vec<u64>,
     pub judge: bool,
+    /// Whether somebody asks for it: only then a run that ComfyUI has lost is sent anew.
+    pub asked: bool,
 }
 
 impl Work {
@@ -81,9 +87,10 @@ impl Work {
             seeds,
             seedless,
             mut notes,
+            mut of_workflow,
         } = service.seeds(&self.session.id, self.n, &self.seeds, &located).await?;
         // Told where it was written, unless the server has other nodes since.
-        notes.extend(located.replaced.iter().cloned());
+        of_workflow.extend(located.replaced.iter().cloned());
         // Before the first is run, so that a call that is broken off leaves a trace of all of them.
         service
             .store
@@ -175,6 +182,9 @@ impl Work {
             let words = words.chain(not_begun.iter().map(|seed| format!("Seed {seed} was not begun.")));
             last.remark = Some(words.collect::<Vec<_>>().join(" "));
         }
+        if self.asked {
+            notes.extend(service.told.news(&self.session.id, of_workflow));
+        }
         Ok(Queued {
             session: self.session.id,
             n: self.n,
@@ -185,6 +195,7 @@ impl Work {
             notes,
             hand_overs,
             outcome,
+            lost: failed.iter().any(|(_, error)| error.is_lost()),
         })
     }
 
@@ -253,8 +264,9 @@ impl Work {
             .find(|run| run.seed == seed && run.state == RunState::Finished))
     }
 
-    /// A run of this seed that counted as lost is open again when ComfyUI has it after all: its record may have come late.
-    async fn look_for_lost(&self, seed: u64) -> Result<(), ServiceError> {
+    /// A run of this seed that counted as lost is open again when ComfyUI has it after all: its record may have come late, for which
+    /// it is given the time since it counted as lost. Returns the newest that ComfyUI does not have.
+    async fn look_for_lost(&self, seed: u64, teller: &Teller) -> Result<Option<PromptId>, ServiceError> {
         let service = &self.service;
         let here = service.client.url_for_people();
         let runs = service.store.runs_of(&self.session.id, Some(self.n)).await?;
@@ -262,13 +274,27 @@ impl Work {
             .iter()
             .rev()
             .filter(|run| run.seed == seed && run.state == RunState::Lost && run.server == here);
-        for run in lost.take(LOOKED_FOR) {
-            if service.runner.has(run.prompt_id.0).await? {
-                service.advance(run.prompt_id, RunUpdate::Submitted).await?;
-                return Ok(());
+        let lost: Vec<&Run> = lost.take(LOOKED_FOR).collect();
+        let late = service.runner.late_record();
+        loop {
+            // Only a look that begins after the last moment says that it will not come.
+            let now = Timestamp::now();
+            let is_over = |run: &&Run| run.finished_at.is_none_or(|at| at.is_older_than(late, now));
+            let over = lost.iter().all(is_over);
+            for run in &lost {
+                if service.runner.has(run.prompt_id.0).await? {
+                    service.advance(run.prompt_id, RunUpdate::Submitted).await?;
+                    return Ok(None);
+                }
             }
+            if over {
+                return Ok(lost.first().map(|run| run.prompt_id));
+            }
+            teller.tell(Progress::words(
+                "ComfyUI has lost a run: waiting whether its record comes after all",
+            ));
+            sleep(LOST_PAUSE).await;
         }
-        Ok(())
     }
 
     /// Brings the run of this seed to its end: the one that is open, else a new one, recorded before anything is sent.
@@ -280,18 +306,38 @@ impl Work {
         cancel: &CancellationToken,
     ) -> Result<(Run, Option<String>), ServiceError> {
         let service = &self.service;
-        self.look_for_lost(seed).await?;
-        let run = loop {
-            let run = self.taken_up(seed, teller, cancel).await?;
-            // One that another program gave up meanwhile has nothing to follow: a new one is begun.
-            if run.state.is_open() || run.state == RunState::Finished {
-                break run;
+        for last in [false, true] {
+            let lost = tokio::select! {
+                looked = self.look_for_lost(seed, teller) => looked?,
+                () = cancel.cancelled() => return Err(ServiceError::Cancelled(": nothing was sent to ComfyUI".to_owned())),
+            };
+            let run = loop {
+                let run = self.taken_up(seed, teller, cancel).await?;
+                // One that another program gave up meanwhile has nothing to follow: a new one is begun.
+                if run.state.is_open() || run.state == RunState::Finished {
+                    break run;
+                }
+            };
+            if run.state == RunState::Finished {
+                return Ok((run, None));
             }
-        };
-        if run.state == RunState::Finished {
-            return Ok((run, None));
+            let is_new = run.state == RunState::Prepared;
+            match service.complete(&run, plan, teller, cancel).await {
+                // It was open before this call, which is the asking again.
+                Err(error) if error.is_lost() && !is_new && self.asked && !last && !cancel.is_cancelled() => {
+                    tracing::warn!(%error, "a run is looked for once more and then sent anew");
+                }
+                Ok((run, remark)) => {
+                    let anew = lost.filter(|_| is_new).map(|lost| {
+                        format!("Seed {seed} was submitted anew: ComfyUI has lost its earlier run {lost}.")
+                    });
+                    let remarks: Vec<String> = anew.into_iter().chain(remark).collect();
+                    return Ok((run, (!remarks.is_empty()).then(|| remarks.join(" "))));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        service.complete(&run, plan, teller, cancel).await
+        Err(ServiceError::Internal("a run that was lost has no end".to_owned()))
     }
 
     /// The run of this seed that is open, else a new one. One that is prepared is this call's to send.

@@ -540,6 +540,46 @@ async fn a_comfyui_that_cannot_be_asked_safely_is_an_error_with_an_advice() {
     );
 }
 
+/// A client reads standard output alone: it hears why there is no server for it.
+#[tokio::test]
+async fn serve_tells_a_waiting_client_why_it_does_not_start() {
+    let person = Person::new();
+    let nowhere = person.home.path().join("none.toml").display().to_string();
+    for arguments in [
+        &["--config", &nowhere, "serve"][..],
+        &["serve", "--rubric", "no-such-rubric"],
+    ] {
+        let mut server = Command::new(env!("CARGO_BIN_EXE_prompt-calibrator"))
+            .args(arguments)
+            .env_clear()
+            .env("HOME", person.home.path())
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut input = server.stdin.take().unwrap();
+        let opening = json!({"jsonrpc": "2.0", "id": "one", "method": "initialize", "params": {}});
+        input.write_all(format!("{opening}\n").as_bytes()).await.unwrap();
+        // Its input stays open: it ends all the same.
+        let output = timeout(LIMIT, server.wait_with_output())
+            .await
+            .expect("it has to end")
+            .unwrap();
+        drop(input);
+        let (out, err) = (output.stdout, String::from_utf8(output.stderr).unwrap());
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        let answer: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&answer["jsonrpc"], &answer["id"]), (&json!("2.0"), &json!("one")));
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("error: ") && message.contains("what to do: ") && err.contains(message),
+            "{answer}: {err}"
+        );
+    }
+}
+
 /// What ends the session over the pipes is an error of the program's with an advice, like all others.
 #[tokio::test]
 async fn serve_says_what_to_do_when_its_client_does_not_listen() {

@@ -112,9 +112,11 @@ pub struct Facts {
     pub target: f64,
     /// Iterations after which to stop.
     pub max_iterations: u32,
-    /// Iterations so far.
-    pub count: u32,
-    /// The newest iteration, unless it was judged.
+    /// Iterations that have run so far: those that made a picture.
+    pub ran: u32,
+    /// The newest iteration's number; 0 where there is none.
+    pub newest: u32,
+    /// The newest iteration, unless it was judged, or is a draft for which no run is left.
     pub unjudged: Option<u32>,
     /// The newest decisions, oldest first, with those that are not recorded.
     pub decisions: Vec<Decided>,
@@ -223,7 +225,7 @@ fn step(facts: &Facts, latest: &BTreeMap<u32, &Decided>) -> Step {
     if reached(facts, best) {
         return Step::Stop(Stop::Reached);
     }
-    if facts.count > facts.max_iterations {
+    if facts.ran > facts.max_iterations {
         return Step::Stop(Stop::Maximum);
     }
     // What was begun is brought to its end first.
@@ -240,7 +242,7 @@ fn step(facts: &Facts, latest: &BTreeMap<u32, &Decided>) -> Step {
             seeds: fresh_seeds(facts, best, seeds),
         };
     }
-    if facts.count >= facts.max_iterations {
+    if facts.ran >= facts.max_iterations {
         return Step::Stop(Stop::Maximum);
     }
     if plateau(&facts.decisions) {
@@ -402,6 +404,13 @@ fn tries(axis: &str, facts: &Facts, noise: &Noise) -> Vec<Try> {
 }
 
 impl Step {
+    /// Takes back what decisions ask for where the calibration is over: nobody needs to know it any more.
+    pub fn settle(&self, decisions: &mut [Decided]) {
+        if matches!(self, Self::Stop(_)) {
+            decisions.iter_mut().for_each(|decided| decided.detail.needs.clear());
+        }
+    }
+
     /// Seeds to run and judge, by iteration.
     #[must_use]
     pub fn runs(&self) -> BTreeMap<u32, Vec<u64>> {
@@ -446,7 +455,7 @@ impl Step {
             }
             Self::Stop(Stop::Reached) => "Stop: the target is reached, and fresh seeds confirm it.".into(),
             Self::Stop(Stop::Maximum) => {
-                format!("Stop: {} of {} iterations are used.", facts.count, facts.max_iterations)
+                format!("Stop: {} of {} iterations are used.", facts.ran, facts.max_iterations)
             }
             Self::Stop(Stop::Plateau) => format!(
                 "Plateau: the last {STUCK_AFTER} changes were not kept. Stop, or change something else: a knob, the model, the wording as a whole."
@@ -478,11 +487,18 @@ impl Decided {
     fn rests_on(&self) -> String {
         let comparison = &self.detail.comparison;
         match (self.detail.probability, comparison.seeds.len()) {
-            (Some(p), seeds @ 1..) => format!(
-                "{:+.3}, better with probability {p:.2}, {seeds} seed{}",
-                comparison.mean(),
-                if seeds == 1 { "" } else { "s" }
-            ),
+            (Some(p), seeds @ 1..) => {
+                // Scores stand beside it, which are scaled, and of all seeds.
+                let on = if seeds == 1 {
+                    "seed".to_owned()
+                } else {
+                    format!("{seeds} seeds")
+                };
+                format!(
+                    "{:+.3} raw on the same {on}, better with probability {p:.2}",
+                    comparison.mean()
+                )
+            }
             _ => "no seed in common".to_owned(),
         }
     }
@@ -563,4 +579,4 @@ impl Decided {
 
 #[cfg(test)]
 #[path = "advice_tests.rs"]
-mod tests;
+pub(crate) mod tests;

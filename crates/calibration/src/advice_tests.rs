@@ -4,7 +4,7 @@ use crate::stats::Comparison;
 use imaging::Signals;
 use judge::engine::Cost;
 
-fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
+pub(crate) fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
     AxisResult {
         id: id.into(),
         group: None,
@@ -16,10 +16,11 @@ fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
         reference: format!("{id} as wanted"),
         generated: format!("{id} as made"),
         verdict: AxisVerdict::of(score, 0.02),
+        hidden_raw: None,
     }
 }
 
-fn standing(n: u32, scores: &[f64], axes: Vec<AxisResult>) -> Standing {
+pub(crate) fn standing(n: u32, scores: &[f64], axes: Vec<AxisResult>) -> Standing {
     let mean = stats::mean(scores);
     Standing {
         n,
@@ -80,7 +81,7 @@ fn facts(best: Standing, decisions: Vec<Decided>) -> Facts {
     Facts {
         target: 0.85,
         max_iterations: 12,
-        count: decisions.len() as u32,
+        ran: decisions.len() as u32,
         decisions,
         best: Some(best),
         ..Facts::default()
@@ -264,7 +265,7 @@ fn decisions_are_told_with_what_moved_and_what_to_run() {
     keep.detail.fell = BTreeMap::from([("light".to_owned(), (1, 0.2)), ("mood".to_owned(), (3, 0.22))]);
     assert_eq!(
         keep.in_words(),
-        "KEEP 5 over 1 (+0.060, better with probability 0.93, 2 seeds). Up: hands +0.31. Down: light -0.20. \
+        "KEEP 5 over 1 (+0.060 raw on the same 2 seeds, better with probability 0.93). Up: hands +0.31. Down: light -0.20. \
          ALARM: mood fell by 0.22 since 3."
     );
     let mut apart = decided(5, MoreSeeds, &[]);
@@ -274,6 +275,21 @@ fn decisions_are_told_with_what_moved_and_what_to_run() {
         apart.in_words(),
         "Undecided between 5 and 1 (no seed in common). Run seed 7 of iteration 5 with judge."
     );
+}
+
+#[test]
+fn where_the_calibration_is_over_no_decision_asks_for_more() {
+    let mut apart = decided(7, MoreSeeds, &[]);
+    apart.detail.comparison = Comparison::default();
+    apart.detail.needs = BTreeMap::from([(7, vec![21, 22])]);
+    let mut told = [apart.clone()];
+    Step::Change(3).settle(&mut told);
+    assert_eq!(told, [apart], "as it was decided");
+    for stop in [Stop::Reached, Stop::Maximum, Stop::Plateau, Stop::Blind] {
+        let mut told = told.clone();
+        Step::Stop(stop).settle(&mut told);
+        assert_eq!(told[0].in_words(), "Undecided between 7 and 1 (no seed in common).");
+    }
 }
 
 #[test]
@@ -294,7 +310,7 @@ fn a_judge_that_sees_nothing_ends_the_calibration_and_says_what_to_do() {
 
     let facts = Facts {
         blind: Some(blind),
-        count: 1,
+        ran: 1,
         max_iterations: 12,
         ..Facts::default()
     };

@@ -1,4 +1,6 @@
 use super::*;
+use crate::stats::Measured;
+use judge::verdict::Comparable;
 
 fn decided(iteration: u32, against: Option<u32>, kind: DecisionKind) -> Decided {
     Decided {
@@ -88,13 +90,20 @@ fn seeds_that_one_side_has_are_asked_for_first() {
     );
 }
 
+fn measured(raw: f64) -> Measured {
+    Measured {
+        value: Comparable::Shown(raw),
+        weight: 1.0,
+    }
+}
+
 /// Two iterations on so many seeds, the candidate better by `by` on the one axis.
 fn pair(by: f64, seeds: u64) -> Pair {
     let samples = |raw: f64| {
         (1..=seeds)
             .map(|seed| Sample {
                 seed,
-                axes: BTreeMap::from([("hair".to_owned(), (raw + 0.01 * (seed % 2) as f64, 1.0))]),
+                axes: BTreeMap::from([("hair".to_owned(), measured(raw + 0.01 * (seed % 2) as f64))]),
             })
             .collect::<Vec<_>>()
     };

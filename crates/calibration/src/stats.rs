@@ -2,11 +2,12 @@
 //!
 //! Changes are compared seed by seed on raw values: a seed's own luck is in both pictures and falls out of the difference as
 //! far as it is the same. What is left of it is measured as the variance between seeds of one change, pooled over the
-//! changes of the session.
+//! changes of the session. An axis that a picture hides stands at the raw value that scores 0, so that hiding never pays.
 
 use std::collections::BTreeMap;
 
 use crate::decide::{Decision, Prior, Ruling, Seen, Way, decide};
+use judge::verdict::{Comparable, Verdict};
 use types::DecisionKind;
 
 /// An axis has moved when its mean difference is further from 0 than so many of its standard errors. Twenty axes that do not
@@ -31,8 +32,44 @@ const MEASURED: f64 = 2.0;
 pub struct Sample {
     /// The seed.
     pub seed: u64,
-    /// Raw value, 0 to 1, and weight, by axis. Those that the reference does not show, or that the judge refused, are missing.
-    pub axes: BTreeMap<String, (f64, f64)>,
+    /// By axis. Those that the reference does not show, or that the judge refused, are missing.
+    pub axes: BTreeMap<String, Measured>,
+}
+
+/// An axis of one judged picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// Its raw value, 0 to 1, or the one that it counts as.
+    pub value: Comparable,
+    /// Its weight in the overall value.
+    pub weight: f64,
+}
+
+impl Sample {
+    /// A seed's judgement; nothing where no axis of it can be compared.
+    #[must_use]
+    pub fn of(seed: u64, verdict: &Verdict) -> Option<Self> {
+        let axes: BTreeMap<String, Measured> = verdict
+            .axes
+            .iter()
+            .filter_map(|axis| {
+                let (value, weight) = (axis.comparable()?, axis.weight);
+                Some((axis.id.clone(), Measured { value, weight }))
+            })
+            .collect();
+        (!axes.is_empty()).then_some(Self { seed, axes })
+    }
+}
+
+/// By how much an axis rose. Hiding it is never a rise and showing it never a fall, also where what is shown lies below the value
+/// that scores 0; hidden in both, it did not move.
+fn rise(new: Comparable, old: Comparable) -> f64 {
+    match (new, old) {
+        (Comparable::Shown(new), Comparable::Shown(old)) => new - old,
+        (Comparable::Hidden(new), Comparable::Shown(old)) => (new - old).min(0.0),
+        (Comparable::Shown(new), Comparable::Hidden(old)) => (new - old).max(0.0),
+        (Comparable::Hidden(_), Comparable::Hidden(_)) => 0.0,
+    }
 }
 
 /// A candidate beside an incumbent, seed by seed: candidate − incumbent, in raw units.
@@ -60,12 +97,13 @@ impl Comparison {
                 continue;
             };
             let (mut sum, mut weights) = (0.0, 0.0);
-            for (axis, (raw, weight)) in &new.axes {
-                let Some((before, _)) = old.axes.get(axis) else {
+            for (axis, Measured { value, weight }) in &new.axes {
+                let Some(before) = old.axes.get(axis) else {
                     continue;
                 };
-                of_axis.entry(axis).or_default().push(raw - before);
-                sum += weight * (raw - before);
+                let by = rise(*value, before.value);
+                of_axis.entry(axis).or_default().push(by);
+                sum += weight * by;
                 weights += weight;
             }
             if weights > 0.0 {

@@ -5,13 +5,29 @@ use rand::seq::SliceRandom as _;
 
 use super::*;
 use crate::decide::{STEPS, rescore_due};
+use judge::score::AxisVerdict;
+use judge::verdict::AxisResult;
+
+fn shown(raw: f64, weight: f64) -> Measured {
+    Measured {
+        value: Comparable::Shown(raw),
+        weight,
+    }
+}
+
+fn hidden(zero: f64) -> Measured {
+    Measured {
+        value: Comparable::Hidden(zero),
+        weight: 1.0,
+    }
+}
 
 fn sample(seed: u64, axes: &[(&str, f64)]) -> Sample {
     Sample {
         seed,
         axes: axes
             .iter()
-            .map(|(axis, raw)| ((*axis).to_owned(), (*raw, 1.0)))
+            .map(|(axis, raw)| ((*axis).to_owned(), shown(*raw, 1.0)))
             .collect(),
     }
 }
@@ -88,7 +104,7 @@ fn weights_count_and_an_axis_that_is_missing_on_one_side_says_nothing() {
     let of = |axes: &[(&str, f64, f64)]| {
         let axes = axes
             .iter()
-            .map(|(axis, raw, weight)| ((*axis).to_owned(), (*raw, *weight)));
+            .map(|(axis, raw, weight)| ((*axis).to_owned(), shown(*raw, *weight)));
         [Sample {
             seed: 1,
             axes: axes.collect(),
@@ -99,6 +115,70 @@ fn weights_count_and_an_axis_that_is_missing_on_one_side_says_nothing() {
     let found = Comparison::of(&new, &old);
     assert!((found.overall[0] - 0.05).abs() < 1e-9, "(3 · .2 − .4) / 4: {found:?}");
     assert_eq!(Comparison::of(&new, &of(&[("mood", 0.1, 1.0)])), Comparison::default());
+}
+
+#[test]
+fn hiding_an_axis_never_pays_and_showing_it_never_costs() {
+    let of = |axis: Measured| {
+        [Sample {
+            seed: 1,
+            axes: BTreeMap::from([("hair".to_owned(), axis)]),
+        }]
+    };
+    let by = |new: Measured, old: Measured| Comparison::of(&of(new), &of(old)).overall[0];
+    let close = |got: f64, want: f64| assert!((got - want).abs() < 1e-9, "{got} for {want}");
+    close(by(hidden(0.2), shown(0.9, 1.0)), -0.7);
+    close(by(shown(0.9, 1.0), hidden(0.2)), 0.7);
+    close(by(hidden(0.2), shown(0.1, 1.0)), 0.0);
+    close(by(shown(0.1, 1.0), hidden(0.2)), 0.0);
+    close(by(hidden(0.2), hidden(0.0)), 0.0);
+    close(by(shown(0.1, 1.0), shown(0.2, 1.0)), -0.1);
+}
+
+#[test]
+fn a_change_that_hides_an_axis_is_compared_by_what_its_scores_show() {
+    // As the judge read seed 12 of a real session, shortened: 0.27 became 0.34, and the decision took it for a fall.
+    let verdict = |texture: AxisResult, subject: f64| {
+        crate::advice::tests::standing(
+            1,
+            &[0.5],
+            vec![texture, crate::advice::tests::axis("subject", subject, 1.0)],
+        )
+        .verdict
+    };
+    let smooth = |raw: f64| crate::advice::tests::axis("texture", raw, 1.0);
+    let hides = |hidden_raw: Option<f64>| AxisResult {
+        score: Some(0.0),
+        generated: "not visible".into(),
+        verdict: AxisVerdict::Mismatch,
+        hidden_raw,
+        ..smooth(0.91)
+    };
+    // An older judgement does not say which raw value scores 0.
+    for (hidden_raw, zero) in [(Some(0.05), 0.05), (None, 0.0)] {
+        let old = Sample::of(12, &verdict(hides(hidden_raw), 0.55)).unwrap();
+        let new = Sample::of(12, &verdict(smooth(0.32), 0.36)).unwrap();
+        let found = Comparison::of(std::slice::from_ref(&new), std::slice::from_ref(&old));
+        assert!(
+            (found.overall[0] - ((0.32 - zero) - 0.19) / 2.0).abs() < 1e-9,
+            "{found:?}"
+        );
+        assert!(found.overall[0] > 0.0);
+        assert!((Comparison::of(&[old], &[new]).overall[0] + found.overall[0]).abs() < 1e-9);
+    }
+    // What the reference does not show is left out, whatever the picture shows, and so is what was refused.
+    let left_out = |verdict_of: AxisVerdict, raw: Option<f64>| AxisResult {
+        score: None,
+        raw,
+        verdict: verdict_of,
+        ..hides(None)
+    };
+    for axis in [
+        left_out(AxisVerdict::NotVisible, Some(0.9)),
+        left_out(AxisVerdict::Refused, None),
+    ] {
+        assert_eq!(Sample::of(1, &verdict(axis, 0.5)).unwrap().axes.len(), 1);
+    }
 }
 
 #[test]
@@ -191,7 +271,7 @@ impl World {
             axes: axes
                 .into_iter()
                 .enumerate()
-                .map(|(i, raw)| (format!("axis{i}"), (raw, 1.0)))
+                .map(|(i, raw)| (format!("axis{i}"), shown(raw, 1.0)))
                 .collect(),
         }
     }
@@ -254,7 +334,10 @@ fn by_the_rule(world: &World) -> Vec<usize> {
 /// What many agents do: one picture a change, kept if its score is the highest so far.
 fn naive(world: &World) -> Vec<usize> {
     let mut kept: Vec<usize> = Vec::new();
-    let overall = |sample: Sample| mean(&sample.axes.values().map(|(raw, _)| *raw).collect::<Vec<_>>());
+    let raw = |axis: &Measured| match axis.value {
+        Comparable::Shown(raw) | Comparable::Hidden(raw) => raw,
+    };
+    let overall = |sample: Sample| mean(&sample.axes.values().map(raw).collect::<Vec<_>>());
     let mut best = overall(world.judged(&kept, 1));
     for change in 0..world.changes.len() {
         let with: Vec<usize> = kept.iter().copied().chain([change]).collect();

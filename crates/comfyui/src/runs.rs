@@ -216,6 +216,11 @@ impl Runner {
         self.client.request_timeout() * 3 + self.config.poll_interval * LOOK_UPS
     }
 
+    /// How long the record of a run that has ended may be awaited.
+    pub fn late_record(&self) -> Duration {
+        self.config.late_record
+    }
+
     /// Whether the server has a run that may have been sent to it. A request can arrive after its sender is gone, so a run that
     /// is not there is looked for several times. (`backon` asks again after errors only; here "not there" is an answer.)
     ///

@@ -47,7 +47,7 @@ pub use state::{RunState, RunUpdate};
 pub use store::Store;
 pub use time::Timestamp;
 pub use transfer::{Line, check_whole, rename_images};
-pub use trend::{RunCounts, TrendRow, TrendScore};
+pub use trend::{IterationState, RunCounts, TrendRow, TrendScore};
 pub use types::DecisionKind;
 pub use types::{
     ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,

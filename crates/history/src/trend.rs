@@ -50,6 +50,39 @@ pub struct RunCounts {
     pub cancelled: u32,
 }
 
+/// How an iteration stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IterationState {
+    /// It was not run.
+    Draft,
+    /// A run was begun and is not known to have ended.
+    Open,
+    /// A run made a picture.
+    Done,
+    /// No run made a picture.
+    Failed,
+    /// Its runs were stopped.
+    Cancelled,
+}
+
+impl RunCounts {
+    /// How an iteration with such runs stands.
+    #[must_use]
+    pub fn state(self) -> IterationState {
+        if self.open > 0 {
+            IterationState::Open
+        } else if self.finished > 0 {
+            IterationState::Done
+        } else if self.failed > 0 {
+            IterationState::Failed
+        } else if self.cancelled > 0 {
+            IterationState::Cancelled
+        } else {
+            IterationState::Draft
+        }
+    }
+}
+
 /// What one judge made of an iteration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TrendScore {

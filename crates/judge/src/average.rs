@@ -66,6 +66,8 @@ fn one(axis: &AxisResult, of_all: &[&AxisResult]) -> AxisResult {
         std: mean_of(of_all, |a| Some(a.std)).unwrap_or(axis.std),
         generated: words(of_all),
         verdict: score.map_or(axis.verdict, |score| AxisVerdict::of(score, position_bias)),
+        // Of one picture only.
+        hidden_raw: None,
         ..axis.clone()
     }
 }
@@ -132,6 +134,7 @@ mod tests {
             reference: "a star".into(),
             generated: generated.into(),
             verdict: score.map_or(AxisVerdict::Refused, |s| AxisVerdict::of(s, 0.05)),
+            hidden_raw: None,
         }
     }
 

@@ -142,6 +142,13 @@ impl MonotoneMap {
         }
     }
 
+    /// The raw score up to which the likeness is 0; 0 where it never is.
+    #[must_use]
+    pub fn zero(&self) -> f64 {
+        let last = self.knots.iter().take_while(|knot| knot[1] <= 0.0).last();
+        last.map_or(0.0, |knot| knot[0])
+    }
+
     /// The knots, `[raw, truth]`, in increasing order.
     #[must_use]
     pub fn knots(&self) -> &[[f64; 2]] {
@@ -321,6 +328,9 @@ mod tests {
         assert_eq!(map.apply(1.0), 0.9);
         assert!((map.apply(0.4) - 0.5).abs() < 1e-12);
         assert!(map.apply(f64::NAN).is_nan());
+        assert_eq!(map.zero(), 0.0, "no raw score is worth nothing");
+        let map = MonotoneMap::try_from(vec![[0.1, 0.0], [0.3, 0.0], [0.6, 0.9]]).unwrap();
+        assert_eq!(map.zero(), 0.3);
     }
 
     #[test]

@@ -117,6 +117,36 @@ pub struct AxisResult {
     pub generated: String,
     /// What it came to.
     pub verdict: AxisVerdict,
+    /// Where the reference shows the axis and the generated picture hides it: the raw value that stands for the score 0, which is
+    /// what `raw` is not then. Judgements from before this was recorded have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden_raw: Option<f64>,
+}
+
+/// What an axis of one picture is compared by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Comparable {
+    /// Both pictures show it: the raw value.
+    Shown(f64),
+    /// The generated picture hides it: the raw value that stands for the score 0.
+    Hidden(f64),
+}
+
+impl AxisResult {
+    /// What the axis is compared by; nothing where the reference does not show it, or the judge refused it.
+    #[must_use]
+    pub fn comparable(&self) -> Option<Comparable> {
+        if self.verdict == AxisVerdict::NotVisible {
+            return None;
+        }
+        let raw = self.raw?;
+        // An older judgement says only by score and words that the picture hid the axis.
+        let hid = self.score == Some(0.0) && self.generated == protocol::NOT_VISIBLE;
+        Some(match self.hidden_raw.or(hid.then_some(0.0)) {
+            Some(zero) => Comparable::Hidden(zero),
+            None => Comparable::Shown(raw),
+        })
+    }
 }
 
 /// A whole judgement.
@@ -304,6 +334,8 @@ fn one(
         reference: shown(reference),
         generated: shown(generated),
         verdict,
+        hidden_raw: (reference.is_visible() && !refused && !generated.is_visible())
+            .then(|| map.map_or(scale.floor, MonotoneMap::zero)),
     }
 }
 

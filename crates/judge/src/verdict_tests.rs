@@ -66,6 +66,47 @@ fn the_reference_alone_decides_what_counts() {
 }
 
 #[test]
+fn what_a_picture_hides_is_compared_by_the_raw_value_that_scores_nothing() {
+    let rubric = rubric(&[1.0; 5]);
+    let scale = |floor: f64| Scale { ceiling: 0.9, floor };
+    let fitted = MonotoneMap::try_from(vec![[0.0, 0.0], [0.2, 0.0], [1.0, 1.0]]).unwrap();
+    let scored = score(&Observed {
+        rubric: &rubric,
+        reference: &[seen(0.9), seen(0.1), seen(0.9), seen(0.9), seen(0.9)],
+        generated: &[seen(0.1), seen(0.1), seen(0.9), seen(0.1), seen(0.1)],
+        readings: &[
+            reading(0.7),
+            reading(0.7),
+            reading(0.7),
+            reading(0.7),
+            Reading {
+                mass: 0.3,
+                ..reading(0.7)
+            },
+        ],
+        scale: &[scale(0.3), scale(0.3), scale(0.3), scale(0.3), scale(0.3)],
+        maps: &BTreeMap::from([("axis3".to_owned(), fitted)]),
+    });
+    let by_id = |id: &str| scored.axes.iter().find(|a| a.id == id).unwrap();
+    assert_eq!(by_id("axis0").comparable(), Some(Comparable::Hidden(0.3)));
+    assert_eq!(by_id("axis0").raw, Some(0.7), "what the model gave stays");
+    assert_eq!(by_id("axis1").comparable(), None, "the reference does not show it");
+    assert_eq!(by_id("axis2").comparable(), Some(Comparable::Shown(0.7)));
+    assert_eq!(
+        by_id("axis3").comparable(),
+        Some(Comparable::Hidden(0.2)),
+        "by the fitted map"
+    );
+    assert_eq!(by_id("axis4").comparable(), None, "refused");
+    // As it was recorded before: the score and the words say it.
+    let before = AxisResult {
+        hidden_raw: None,
+        ..by_id("axis0").clone()
+    };
+    assert_eq!(before.comparable(), Some(Comparable::Hidden(0.0)));
+}
+
+#[test]
 fn refused_and_unresolved_axes_have_no_score_and_do_not_count() {
     let rubric = rubric(&[1.0, 1.0, 1.0]);
     let narrow = Scale {

@@ -34,7 +34,9 @@ impl Flag {
             Self::TinyGenerated => {
                 "WARNING: the generated picture has a side of fewer than 64 pixels and shows too little to be judged: render a larger one."
             }
-            Self::EditedReference => "NOTE: what the reference shows was corrected by hand.",
+            Self::EditedReference => {
+                "NOTE: what the reference shows was corrected by hand; `gen` is still the judge's own reading, and may name a match otherwise."
+            }
             Self::ThinkingClosed | Self::NothingCounts => return None,
         };
         Some(text.to_owned())

@@ -92,7 +92,7 @@ impl SessionId {
 
     /// Reads a name; capitals, and the look-alikes `o`, `i` and `l`, are taken for what they stand for.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        let wanted = "a session id (8 letters and digits, such as 7k3m9qx2)";
+        let wanted = "a session id (8 digits and letters without u, such as 7k3m9qx2)";
         let name: String = text
             .trim()
             .chars()

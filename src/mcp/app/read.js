@@ -11,7 +11,7 @@ const WARNINGS = {
   self_check_failed: "The judge failed its self-check: it does not tell an identical pair from an unrelated one.",
   unknown_architecture: "The judge is a kind of model that this protocol was never measured on.",
   shape_mismatch: "The pictures differ in aspect ratio, which lowers the axes of composition.",
-  edited_reference: "What the reference shows was corrected by hand.",
+  edited_reference: "What the reference shows was corrected by hand. What the picture shows is still the judge’s own reading, and may name a match otherwise.",
 };
 /** Longer texts are shown without their differences: the table of the comparison grows with the square. */
 const MOST_WORDS = 2500;

@@ -452,6 +452,7 @@ mod tests {
             seedless: false,
             notes: Vec::new(),
             hand_overs: Vec::new(),
+            lost: false,
             outcome: Outcome {
                 decisions: vec![Decided {
                     iteration: 9,

@@ -4,11 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ServerJsonRpcMessage};
 use rmcp::service::ServerInitializeError;
 use rmcp::transport::Transport;
 use rmcp::{RoleServer, ServerHandler, ServiceExt};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -17,9 +18,15 @@ use super::drain::Draining;
 use super::wire::{self, Decoded};
 use super::{DEFAULT_GRACE, MAX_LINE_BYTES};
 use crate::mcp::panic_guard::{Gate, Guarded};
+use text::outgoing;
 
 /// How long the output may take to close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long the first request of a client may take for which there is no server.
+const OPENING_LIMIT: Duration = Duration::from_secs(5);
+/// No first request is longer.
+const MAX_OPENING_BYTES: u64 = 1 << 16;
 
 /// How a session over a pipe is run.
 #[derive(Debug, Clone)]
@@ -112,6 +119,32 @@ where
         // A client may start a server only to see whether it starts.
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
         Err(error) => Err(StdioError::Open(Box::new(error))),
+    }
+}
+
+/// Answers the first request on this process's standard input with an error: the server cannot start, and a client that waits for
+/// its answer reads nothing else. Nothing is done where no request comes.
+pub async fn refuse(why: &str) {
+    refuse_on(tokio::io::stdin(), tokio::io::stdout(), why).await;
+}
+
+async fn refuse_on(reader: impl AsyncRead + Unpin, mut writer: impl AsyncWrite + Unpin, why: &str) {
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(reader.take(MAX_OPENING_BYTES));
+    let Ok(Ok(1..)) = tokio::time::timeout(OPENING_LIMIT, reader.read_until(b'\n', &mut line)).await else {
+        return;
+    };
+    let Ok(request) = serde_json::from_slice::<Value>(&line) else {
+        return;
+    };
+    let Some(id) = request.get("id").filter(|id| id.is_string() || id.is_number()) else {
+        return;
+    };
+    let error = json!({"code": ErrorCode::INTERNAL_ERROR.0, "message": outgoing(why)});
+    let answer = json!({"jsonrpc": "2.0", "id": id, "error": error});
+    // A client that is gone needs no answer.
+    if writer.write_all(format!("{answer}\n").as_bytes()).await.is_ok() {
+        drop(writer.flush().await);
     }
 }
 

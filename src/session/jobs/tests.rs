@@ -95,6 +95,56 @@ async fn a_second_call_joins_the_running_job_and_gets_what_nobody_was_told() {
     assert!(!joined(&jobs, Caller::new(), &gate).await.began());
 }
 
+/// Ends when `gate` opens, whether it is cancelled or not.
+fn stubborn(gate: &CancellationToken) -> impl FnOnce(Teller, CancellationToken) -> Work {
+    let gate = gate.clone();
+    move |_, _| {
+        Box::pin(async move {
+            gate.cancelled().await;
+            Err(ServiceError::Cancelled(String::new()))
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_is_being_stopped_says_so_until_it_has_ended() {
+    let (jobs, gate) = (Jobs::<u32>::default(), never());
+    jobs.start("a", stubborn(&gate)).unwrap();
+    assert!(!jobs.is_stopping("a") && !jobs.is_stopping("b"));
+    assert!(jobs.stop("a", Caller::new()));
+    assert!(jobs.is_stopping("a"));
+    assert_eq!(jobs.running("a").unwrap().message, "being stopped");
+    gate.cancel();
+    is_over(&jobs, "a").await;
+    assert!(!jobs.is_stopping("a") && jobs.running("a").is_none());
+}
+
+#[tokio::test]
+async fn a_wait_knows_whether_what_it_hears_is_from_before_it() {
+    let (jobs, gate) = (Jobs::default(), never());
+    let first = joined(&jobs, Caller::new(), &gate).await;
+    let second = joined(&jobs, Caller::new(), &gate).await;
+    assert!(!first.looks_back() && !second.looks_back(), "it runs, and is asked for");
+    assert!(matches!(glanced(first).await, Waited::GoesOn(_)));
+    drop(second);
+    gate.cancel();
+    is_over(&jobs, "a").await;
+    let third = joined(&jobs, Caller::new(), &never()).await;
+    assert!(third.looks_back(), "it had ended");
+    assert!(is_done(&waited(third).await));
+
+    let gate = never();
+    jobs.start("a", gated(&gate)).unwrap();
+    let fourth = joined(&jobs, Caller::new(), &gate).await;
+    assert!(fourth.looks_back(), "nobody had asked for it");
+    gate.cancel();
+    assert!(is_done(&waited(fourth).await));
+    assert!(
+        !joined(&jobs, Caller::new(), &gate).await.looks_back(),
+        "it begins with this one"
+    );
+}
+
 #[tokio::test]
 async fn one_who_gives_up_ends_its_own_wait_and_the_last_one_the_work() {
     let (jobs, gate) = (Jobs::default(), never());

@@ -124,6 +124,8 @@ struct AxisRow {
     #[serde(rename = "gen")]
     generated: String,
     verdict: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hidden_raw: Option<f64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -250,6 +252,7 @@ impl AxisRow {
             reference: axis.reference.clone(),
             generated: axis.generated.clone(),
             verdict: axis.verdict.as_str().to_owned(),
+            hidden_raw: axis.hidden_raw,
         }
     }
 
@@ -270,6 +273,7 @@ impl AxisRow {
             std: self.std,
             reference: self.reference,
             generated: self.generated,
+            hidden_raw: self.hidden_raw,
         })
     }
 }
@@ -333,6 +337,15 @@ mod tests {
         assert_eq!(written["axes"][0]["position_bias"], 0.01);
         assert_eq!(written["flags"][1], "reference_animated");
         assert_eq!(JudgementRecord::read(&written).unwrap(), read);
+        assert_eq!(
+            written["axes"][0].get("hidden_raw"),
+            None,
+            "only where a picture hides the axis"
+        );
+        let mut hides = written;
+        hides["axes"][0]["hidden_raw"] = json!(0.25);
+        let kept = JudgementRecord::read(&hides).unwrap();
+        assert_eq!(kept.write().unwrap(), hides);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokio::net::TcpSocket;
 
 use crate::mcp_binary::ERA;
 use crate::mcp_binary::bench::{Bench, Via};
-use crate::mcp_binary::studio::LivingStudio;
+use crate::mcp_binary::studio::Apart;
 use crate::support::answering::Answering;
 
 #[tokio::test]
@@ -26,6 +26,11 @@ async fn a_draft_waits_for_comfyui_to_come_back() {
     let notes = draft["notes"].to_string();
     assert!(
         notes.contains("not checked") && notes.contains("cannot be reached"),
+        "{notes}"
+    );
+    // Nothing was run, so that there is nothing to be found again.
+    assert!(
+        notes.contains("The draft is kept") && !notes.contains("started twice"),
         "{notes}"
     );
 
@@ -49,12 +54,25 @@ async fn a_draft_waits_for_comfyui_to_come_back() {
     assert_eq!(trend["iterations"][1]["state"], "failed", "{trend}");
 
     drop(taken);
-    let studio = LivingStudio::at(address, Duration::ZERO).await;
+    let comfyui = Apart::at(address, Duration::ZERO).await;
     let made = server
         .tool("queue_generation", json!({"session": session, "iteration": 2}))
         .await;
     assert_eq!(made["state"], "done");
-    assert_eq!(studio.submissions().await, 1);
+    assert_eq!(comfyui.studio.submissions().await, 1);
+
+    // With the definitions known a draft is checked, and it is said all the same that ComfyUI is away.
+    let draft = json!({"session": session, "positive": "a white square"});
+    let there = server.tool("inject_prompt", draft.clone()).await;
+    assert!(!there.to_string().contains("does not answer"), "{there}");
+    comfyui.end().await;
+    let away = server.tool("inject_prompt", draft).await;
+    let notes = away["notes"].to_string();
+    assert!(
+        notes.contains("does not answer at the moment") && notes.contains("The draft is kept"),
+        "{notes}"
+    );
+    assert!(!notes.contains("not checked"), "{notes}");
 }
 
 /// What answers in its place is said at once, whatever the time to wait: the call has ten minutes, the test far less.

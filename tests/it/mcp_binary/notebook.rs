@@ -68,7 +68,7 @@ async fn three_iterations(bench: &Bench, server: &Server) -> String {
     assert_eq!(better["decision"], "keep", "{better}");
     let told = better["summary"].as_str().unwrap();
     assert!(
-        told.contains("KEEP 2 over 1 (+0.") && told.contains(", 2 seeds)") && told.contains(" Up: "),
+        told.contains("KEEP 2 over 1 (+0.") && told.contains(" raw on the same 2 seeds, ") && told.contains(" Up: "),
         "{told}"
     );
     let worse = iterate(server, &session, ANOTHER_FIGURE, "<b>another</b> subject & size").await;
@@ -583,6 +583,45 @@ async fn explicit_session(bench: &Bench) {
         seconds: None,
     };
     store.update_run_state(run.prompt_id, finished).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_iterations_that_ran_count_and_the_call_beyond_the_maximum_says_so() {
+    const REACHED: &str = "The maximum is reached: 1 of at most 1 iterations have run.";
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let server = bench.open().await;
+    let opened = json!({
+        "workflow": bench.file("workflow.json"), "reference": bench.file("reference.png"), "positive": "a red circle",
+        "max_iterations": 1,
+    });
+    let session = server.tool("inject_prompt", opened).await["session"].clone();
+    let draft = json!({"session": session, "positive": "a blue square"});
+    let draft = server.tool("inject_prompt", draft).await;
+    assert!(!draft.to_string().contains("maximum"), "{draft}");
+    let trend = server.tool("get_history", json!({"session": session})).await;
+    let told = trend["summary"].as_str().unwrap();
+    assert!(told.contains("0 of at most 1 iterations (2 written)"), "{told}");
+
+    let first = server
+        .tool("queue_generation", json!({"session": session, "iteration": 1}))
+        .await;
+    assert!(!first.to_string().contains("maximum"), "{first}");
+    let more = json!({"session": session, "positive": "a green square"});
+    let more = server.tool("inject_prompt", more).await;
+    assert!(more["notes"].to_string().contains(REACHED), "{more}");
+    let second = server
+        .tool("queue_generation", json!({"session": session, "iteration": 2}))
+        .await;
+    assert!(second["summary"].as_str().unwrap().contains(REACHED), "{second}");
+    let trend = server.tool("get_history", json!({"session": session})).await;
+    let told = trend["summary"].as_str().unwrap();
+    assert!(told.contains("2 of at most 1 iterations (3 written)"), "{told}");
+    let (ok, shown, error) = command(&bench, &["sessions", "show", session.as_str().unwrap()]);
+    assert!(ok, "{error}");
+    assert!(
+        shown.contains("2 of at most 1 iterations (3 written)") && shown.contains("draft"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]

@@ -73,8 +73,12 @@ async fn a_replaced_class_is_not_missing_and_the_prompt_is_proven_to_arrive() {
         assert!(notes.contains(said), "{notes}");
     }
 
-    // From the workflow as it was it is said again.
+    // From the workflow as it was it is the same again, and a session hears of it once.
     let anew = json!({"session": session, "parent": 0, "positive": "a white star"});
+    let draft = server.tool("inject_prompt", anew.clone()).await;
+    assert!(!draft.to_string().contains("in its place"), "{draft}");
+    // Of another program it is not known what it told.
+    let server = bench.open().await;
     let draft = server.tool("inject_prompt", anew).await;
     assert!(
         draft["notes"].to_string().contains("runs CLIPTextEncode in its place"),

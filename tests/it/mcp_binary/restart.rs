@@ -1,5 +1,6 @@
 //! A server that is killed, and the next one on the same data folder.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use serde_json::json;
 
 use crate::mcp_binary::ERA;
 use crate::mcp_binary::bench::{Bench, Via};
-use crate::mcp_binary::studio::LivingStudio;
+use crate::mcp_binary::studio::{Apart, LivingStudio};
 
 #[tokio::test]
 async fn nothing_that_was_answered_is_lost_and_nothing_is_run_twice() {
@@ -95,6 +96,50 @@ async fn seeds_that_are_asked_for_while_others_run_are_run_too() {
     let seeds: Vec<u64> = runs.iter().map(|run| run["seed"].as_u64().unwrap()).collect();
     assert_eq!(seeds, [5, 6, 7, 8], "{made}");
     assert_eq!(bench.studio.submissions().await, 4, "each once");
+}
+
+/// ComfyUI's queue and history live in its memory. The call that asks for the runs is the one that sends them anew: after its second
+/// look, and only what is gone.
+#[tokio::test]
+async fn what_a_restarted_comfyui_has_forgotten_is_sent_anew_by_the_call_that_asks_for_it() {
+    let forgets = Apart::at(([127, 0, 0, 1], 0).into(), Duration::from_millis(20)).await;
+    let url = forgets.studio.url.clone();
+    let bench = Bench::new(Via::Stdio, ERA).await;
+    let killed = bench.start(&url).await;
+    killed.open().await;
+    let session = killed.session(&bench).await;
+    let asked =
+        json!({"session": session, "positive": "a blue square", "knobs": {"steps": 100}, "seeds": [5, 6], "wait_s": 0});
+    killed.tool("queue_generation", asked).await;
+    forgets.studio.busy().await;
+    // Until it is written down that ComfyUI has taken it.
+    for _ in 0..20 {
+        forgets.studio.tick().await;
+    }
+    drop(killed);
+    forgets.end().await;
+
+    let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+    let studio = LivingStudio::at(address, Duration::from_millis(1)).await;
+    let server = bench.start(&url).await;
+    server.open().await;
+    let made = server
+        .tool("queue_generation", json!({"session": session, "iteration": 2}))
+        .await;
+    assert_eq!(made["state"], "done", "{made}");
+    let seeds: Vec<u64> = made["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["seed"].as_u64().unwrap())
+        .collect();
+    assert_eq!(seeds, [5, 6], "{made}");
+    let said = made["summary"].as_str().unwrap();
+    assert!(
+        said.contains("Seed 5 was submitted anew") && !said.contains("Seed 6 was"),
+        "{said}"
+    );
+    assert_eq!(studio.submissions().await, 2, "each once");
 }
 
 /// Two clients of one user: each has a server of its own on the same data folder.

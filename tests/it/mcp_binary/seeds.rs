@@ -44,8 +44,13 @@ async fn a_hires_fix_takes_its_seeds_at_the_first_sampler() {
     assert_ne!(first_picture(&made["runs"][0]), first_picture(&made["runs"][1]));
     assert!(said(&made).contains("8.seed (KSampler, now 99)"), "{made}");
 
-    // The workflow as it stands is the one of its first sampler's seed.
+    // It is told once a session.
     let session = &made["session"];
+    let more = json!({"session": session, "iteration": 1, "seeds": [33]});
+    let more = server.tool("queue_generation", more).await;
+    assert!(!said(&more).contains("8.seed"), "{more}");
+
+    // The workflow as it stands is the one of its first sampler's seed.
     let own = server
         .tool(
             "queue_generation",
@@ -55,7 +60,7 @@ async fn a_hires_fix_takes_its_seeds_at_the_first_sampler() {
     assert_eq!(own["runs"][0]["seed"], 7);
     let same = json!({"session": session, "iteration": own["iteration"], "seeds": [7]});
     server.tool("queue_generation", same).await;
-    assert_eq!(bench.studio.submissions().await, 3, "it is rendered already");
+    assert_eq!(bench.studio.submissions().await, 4, "it is rendered already");
 }
 
 #[tokio::test]
@@ -89,7 +94,17 @@ async fn seeds_without_one_place_are_a_question_before_anything_is_rendered() {
         let written = ["5", "8"].map(|node| graph[node]["inputs"]["seed"].clone());
         assert_eq!(written, [json!(seed), json!(seed)]);
     }
-    // The answer is the session's from now on.
+    // The answer is the session's from now on, and a call that says nothing else is told so.
+    let place = json!({"session": draft["session"], "place": {"seed": "5.seed"}});
+    let kept = server.tool("inject_prompt", place.clone()).await;
+    assert!(
+        kept["notes"]
+            .to_string()
+            .contains("This session keeps the place: seed 5.seed."),
+        "{kept}"
+    );
+    let again = server.tool("inject_prompt", place).await;
+    assert!(!again.to_string().contains("keeps the place"), "{again}");
     let next = json!({"session": draft["session"], "positive": "a red star", "seeds": [33]});
     assert_eq!(server.tool("queue_generation", next).await["state"], "done");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use comfyui_stand_in::studio::Studio;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::support::mcp_client::LIMIT;
@@ -127,6 +128,38 @@ impl LivingStudio {
 impl Drop for LivingStudio {
     fn drop(&mut self) {
         self.serving.abort();
+    }
+}
+
+/// A studio on threads of its own, so that it can be ended with all its connections.
+pub struct Apart {
+    pub studio: LivingStudio,
+    runtime: Option<Runtime>,
+}
+
+impl Apart {
+    pub async fn at(address: SocketAddr, step: Duration) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let studio = runtime.spawn(LivingStudio::at(address, step)).await.unwrap();
+        Self {
+            studio,
+            runtime: Some(runtime),
+        }
+    }
+
+    /// Ends it; nobody is connected and its port is free then.
+    pub async fn end(mut self) {
+        let runtime = self.runtime.take().unwrap();
+        let ending = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(LIMIT));
+        ending.await.unwrap();
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

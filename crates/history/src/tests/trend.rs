@@ -51,6 +51,12 @@ async fn the_trend_averages_images_and_marks_the_best() {
 
     let rows = store.trend(&id, Span::All).await.unwrap();
     assert_eq!(rows.len(), 3);
+    let states: Vec<IterationState> = rows.iter().map(|row| row.runs.state()).collect();
+    assert_eq!(
+        states,
+        [IterationState::Draft, IterationState::Open, IterationState::Draft],
+        "a run that failed before says nothing of the one that is open"
+    );
     let score = |row: usize, name: &str| {
         let wanted = judge(name);
         let scores = &rows[row].scores;

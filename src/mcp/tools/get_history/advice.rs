@@ -46,12 +46,19 @@ pub fn output(view: &AdviceView) -> Output {
         facts,
         advice,
         running,
+        stopping,
     } = view;
     let mut summary = advice.step.in_words(facts);
     if let Some(n) = running {
-        summary = format!(
-            "Iteration {n} runs now: queue_generation with session and iteration waits for it. Before that: {summary}"
-        );
+        let now = match stopping {
+            true => format!("Iteration {n} is being stopped: look again in some seconds."),
+            false => format!("Iteration {n} runs now: queue_generation with session and iteration waits for it."),
+        };
+        summary = match advice.step {
+            // That it is to be judged goes without saying.
+            Step::Judge(Some(judged)) if judged == *n => now,
+            _ => format!("{now} Before that: {summary}"),
+        };
     }
     if let Some(best) = &facts.best {
         let score = best
@@ -64,7 +71,7 @@ pub fn output(view: &AdviceView) -> Output {
             best.n,
             best.seeds.len(),
             facts.target,
-            facts.count,
+            facts.ran,
             facts.max_iterations
         ));
     }
@@ -75,7 +82,7 @@ pub fn output(view: &AdviceView) -> Output {
         .fell
         .iter()
         .take(4)
-        .map(|(axis, (since, by))| format!("{axis} fell by {by:.2} since {since}"))
+        .map(|(axis, (since, by))| format!("{axis} fell by {by:.2} raw since {since}"))
         .collect();
     if !fell.is_empty() {
         summary.push_str(&format!(" ALARM: {}.", fell.join(", ")));
@@ -139,12 +146,12 @@ fn on_worst(worst: Option<&Worst>) -> String {
     text
 }
 
-/// `5 revert, +0.02: said it earlier in the prompt`.
+/// `5 revert, raw +0.02: said it earlier in the prompt`.
 fn tried(tried: &Try, facts: &Facts, most: usize) -> String {
     let note = facts
         .notes
         .get(&tried.n)
         .map(|note| format!(": {}", shortened(note, most)))
         .unwrap_or_default();
-    format!("{} {}, {:+.2}{note}", tried.n, tried.kind.as_str(), tried.by)
+    format!("{} {}, raw {:+.2}{note}", tried.n, tried.kind.as_str(), tried.by)
 }

@@ -32,6 +32,9 @@ pub fn output(view: &AxisView, page: u32) -> Output {
         ),
         None => format!("{} of session {}: nothing is judged here.", view.axis, view.session.id),
     };
+    if view.rows.iter().any(|(_, _, moved)| moved.is_some()) {
+        summary.push_str(" `moved` is raw, on the seeds that were compared; `score` is scaled, over all seeds.");
+    }
     let of_page = view.count.saturating_sub(page.saturating_mul(PAGE));
     summary.push_str(&pages(view.count, page, of_page as usize));
     if let Some(unreadable) = &view.unreadable {

@@ -16,7 +16,7 @@ use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, arguments, failed, success};
 use crate::mcp::resources::Address;
 use crate::session::{Overview, OverviewRequest, Service, ServiceError};
-use history::RunCounts;
+use history::{IterationState, RunCounts};
 use text::{outgoing_json, shortened};
 
 pub const NAME: &str = "get_history";
@@ -84,18 +84,13 @@ enum State {
 
 impl State {
     fn of(counts: RunCounts, running: bool) -> Self {
-        if running {
-            Self::Running
-        } else if counts.open > 0 {
-            Self::Open
-        } else if counts.finished > 0 {
-            Self::Done
-        } else if counts.failed > 0 {
-            Self::Failed
-        } else if counts.cancelled > 0 {
-            Self::Cancelled
-        } else {
-            Self::Draft
+        match counts.state() {
+            _ if running => Self::Running,
+            IterationState::Draft => Self::Draft,
+            IterationState::Open => Self::Open,
+            IterationState::Done => Self::Done,
+            IterationState::Failed => Self::Failed,
+            IterationState::Cancelled => Self::Cancelled,
         }
     }
 }

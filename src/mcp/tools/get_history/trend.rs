@@ -48,8 +48,10 @@ fn line(view: &SessionView, row: &TrendRow, most: usize) -> IterationOut {
 fn summary(view: &SessionView, page: u32) -> String {
     let opened = &view.session.opened;
     let mut summary = format!(
-        "Session {}: {} of at most {} iterations, target {:.2}",
-        view.session.id, view.count, opened.max_iterations, opened.target_score
+        "Session {}: {}, target {:.2}",
+        view.session.id,
+        view.used_in_words(),
+        opened.target_score
     );
     if let Some((n, overall)) = view.best {
         let score = overall.map(|score| format!("{score:.2} ")).unwrap_or_default();
@@ -81,7 +83,7 @@ fn summary(view: &SessionView, page: u32) -> String {
     if !open.is_empty() {
         let more = if open.len() > TOLD { " and others" } else { "" };
         summary.push_str(&format!(
-            " Begun, and the end is not known: iteration {}{more}; queue_generation with session and iteration finds it.",
+            " Open (begun, and the end is not known): iteration {}{more}; queue_generation with session and iteration finds it.",
             open[..open.len().min(TOLD)].join(", ")
         ));
     }

@@ -260,7 +260,7 @@ async fn one(seed: u64) {
             Some(&json!(prompt)),
             "seed {seed}"
         );
-        pictures.insert(image.hash.clone());
+        pictures.insert(image.hash);
     }
     assert_eq!(
         pictures.len(),

@@ -243,7 +243,7 @@ async fn export(store: &Store, session: &SessionId, folder: &Path, strip_metadat
                 let name = format!("{now}.{}", stored.format.extension());
                 fs::write(partial.path().join(IMAGES).join(name), &written).with_context(failed)?;
                 if now != *hash {
-                    renamed.insert(hash.clone(), now);
+                    renamed.insert(*hash, now);
                 }
             }
             Err(error) => {

@@ -51,8 +51,4 @@ pub const TYPES: &[(&str, &str)] = &[
         "prompt_calibrator_types::unreadable::Unreadable",
         "ServiceError::Unreadable tells it, or the sentence that counts such records",
     ),
-    (
-        "prompt_calibrator_imaging::hash::ImageHashError",
-        "serde tells it, of a damaged history",
-    ),
 ];

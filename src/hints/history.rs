@@ -86,7 +86,7 @@ pub fn samples() -> Vec<Sample> {
         HistoryError::ImageConflict {
             run,
             ordinal: 0,
-            recorded: hash.clone()
+            recorded: hash
         },
         HistoryError::Value {
             what: "seed",
@@ -97,11 +97,11 @@ pub fn samples() -> Vec<Sample> {
         HistoryError::Json(serde_json::from_str::<u8>("{").unwrap_err()),
         HistoryError::NoImage { length: 0 },
         HistoryError::ImageMissing {
-            hash: hash.clone(),
+            hash,
             folder: "images".into()
         },
         HistoryError::ImageDamaged {
-            hash: hash.clone(),
+            hash,
             path: "images/x.png".into()
         },
         HistoryError::Import {

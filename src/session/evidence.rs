@@ -60,7 +60,7 @@ impl Service {
                 }
             };
             let image = run.judgement.content.image;
-            if !pictures.insert(image.clone()) {
+            if !pictures.insert(image) {
                 found.seeds.spent.insert(run.seed);
                 found.seeds.seedless = true;
             } else if let Some(sample) = verdict.as_ref().and_then(|verdict| sample(run.seed, verdict)) {
@@ -148,8 +148,8 @@ impl Service {
                     incumbent: self.iteration_no(pair.against.n)?,
                     seed: *seed,
                     judge: judge.clone(),
-                    candidate_image: candidate_image.clone(),
-                    incumbent_image: incumbent_image.clone(),
+                    candidate_image: *candidate_image,
+                    incumbent_image: *incumbent_image,
                     value: answer.write(),
                 })
                 .await?;

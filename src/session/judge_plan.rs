@@ -146,7 +146,7 @@ impl Service {
             ));
         }
         let session = self.open_session(id).await?;
-        let reference = session.opened.reference.clone().ok_or_else(|| {
+        let reference = session.opened.reference.ok_or_else(|| {
             ServiceError::usage(
                 format!("session {} has no reference picture", session.id),
                 "Give one with inject_prompt: `session` and `reference`.",
@@ -205,7 +205,7 @@ impl Service {
                 self.is_there(&image.hash, &Pictured::Judged(&of)).await?;
                 subjects.push(Subject {
                     of,
-                    picture: image.hash.clone(),
+                    picture: image.hash,
                     run: Some(run.prompt_id),
                 });
             }
@@ -239,7 +239,7 @@ pub(super) fn plan_of_run(
 ) -> Result<Plan, ServiceError> {
     Ok(Plan {
         rubric: rubric_of(session)?,
-        reference: reference.clone(),
+        reference: *reference,
         subjects: Vec::new(),
         prompt: iteration.content.positive.clone(),
         session: Some(session.id.clone()),

@@ -298,8 +298,7 @@ impl Service {
                 .zip(&verdicts)
                 .find(|((_, other), _)| look.is_some() && *other == look);
             if let Some(((other, _), judgement)) = same {
-                self.record_same(&plan, subject, other.picture.clone(), judgement)
-                    .await?;
+                self.record_same(&plan, subject, other.picture, judgement).await?;
                 continue;
             }
             verdicts.push(self.judge_subject(&plan, subject, teller, cancel).await?);
@@ -320,7 +319,7 @@ impl Service {
         let (Some((image, _)), Some(reference)) = (report.images.first(), &session.opened.reference) else {
             return Ok(None);
         };
-        let subject = subject_of(session, iteration, report, image.hash.clone());
+        let subject = subject_of(session, iteration, report, image.hash);
         let plan = plan_of_run(session, iteration, reference)?;
         self.judge_subject(&plan, &subject, teller, cancel).await.map(Some)
     }
@@ -343,7 +342,7 @@ impl Service {
         };
         let subject = subject_of(session, iteration, report, image.hash);
         let plan = plan_of_run(session, iteration, reference)?;
-        self.record_same(&plan, &subject, subject.picture.clone(), same).await
+        self.record_same(&plan, &subject, subject.picture, same).await
     }
 
     /// Records what was judged of a picture for another run that made the same one: as of that one picture, so that the

@@ -15,7 +15,6 @@ use history::{
     self, GraphHash, ImageHash, IterationNo, NewSession, RunState, Session, SessionChange, SessionId, SessionRubric,
     WorkflowSource,
 };
-use imaging::Picture;
 use judge::rubric::Rubric;
 
 /// What a new session is opened with.
@@ -53,7 +52,7 @@ impl Service {
             })?;
             let rubric = self.rubric(request.rubric.as_deref()).await?;
             let reference = match &request.reference {
-                Some(path) => Some(file_hash(&self.picture(path).await?.picture)?),
+                Some(path) => Some(self.picture(path).await?.picture.hash()),
                 None => None,
             };
             let (graph, wrapped, source) = self.workflow(named).await?;
@@ -235,8 +234,4 @@ impl Service {
 
 pub(super) fn graph_hash(graph: &Graph) -> Result<GraphHash, ServiceError> {
     GraphHash::parse(&graph.hash()).map_err(|e| ServiceError::Internal(e.to_string()))
-}
-
-fn file_hash(picture: &Picture) -> Result<ImageHash, ServiceError> {
-    ImageHash::parse(&picture.hash().to_string()).map_err(|e| ServiceError::Internal(e.to_string()))
 }

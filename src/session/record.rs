@@ -32,8 +32,8 @@ impl Service {
                 session,
                 iteration,
                 run: subject.run,
-                reference: plan.reference.clone(),
-                image: subject.picture.clone(),
+                reference: plan.reference,
+                image: subject.picture,
                 judge: JudgeHash::parse(judge).map_err(internal)?,
                 rubric: RubricHash::parse(&plan.rubric.hash().to_string()).map_err(internal)?,
                 overall_score,
@@ -67,7 +67,7 @@ impl Service {
             of: JudgementOf::Files {
                 generated: "the reference itself".to_owned(),
             },
-            picture: plan.reference.clone(),
+            picture: plan.reference,
             run: None,
         };
         self.record_refusal(plan, &subject, refusal, cancel).await

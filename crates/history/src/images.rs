@@ -147,12 +147,15 @@ impl ImageStore {
         for format in FileFormat::ALL {
             let path = self.path_as(hash, format);
             if path.is_file() {
-                let hash = hash.clone();
-                return Ok(StoredImage { hash, format, path });
+                return Ok(StoredImage {
+                    hash: *hash,
+                    format,
+                    path,
+                });
             }
         }
         Err(HistoryError::ImageMissing {
-            hash: hash.clone(),
+            hash: *hash,
             folder: self.folder.clone(),
         })
     }
@@ -163,7 +166,7 @@ impl ImageStore {
         let bytes = fs::read(&stored.path).map_err(|e| HistoryError::folder("read the image", &stored.path, e))?;
         if verify == Verify::Hash && ImageHash::of(&bytes) != *hash {
             return Err(HistoryError::ImageDamaged {
-                hash: hash.clone(),
+                hash: *hash,
                 path: stored.path,
             });
         }
@@ -208,7 +211,7 @@ impl ImageStore {
 
     /// A folder for each of the first two digits, so that none grows too long to list.
     fn shelf(&self, hash: &ImageHash) -> PathBuf {
-        self.folder.join(&hash.as_str()[..2])
+        self.folder.join(&hash.to_string()[..2])
     }
 
     fn path_as(&self, hash: &ImageHash, format: FileFormat) -> PathBuf {
@@ -280,13 +283,13 @@ impl Store {
 
     /// Finds an image's file.
     pub async fn find_image(&self, hash: &ImageHash) -> Result<StoredImage> {
-        let (images, hash) = (self.images().clone(), hash.clone());
+        let (images, hash) = (self.images().clone(), *hash);
         blocking(move || images.find(&hash)).await
     }
 
     /// Reads an image's file.
     pub async fn read_image(&self, hash: &ImageHash, verify: Verify) -> Result<(StoredImage, Vec<u8>)> {
-        let (images, hash) = (self.images().clone(), hash.clone());
+        let (images, hash) = (self.images().clone(), *hash);
         blocking(move || images.read(&hash, verify)).await
     }
 }

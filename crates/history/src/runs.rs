@@ -154,7 +154,7 @@ impl Store {
 
     /// The runs that made this picture, oldest first.
     pub async fn runs_with_image(&self, image: &ImageHash) -> Result<Vec<Run>> {
-        let image = image.clone();
+        let image = *image;
         self.read(move |transaction| {
             let mut statement = transaction.prepare_cached(
                 "SELECT * FROM runs WHERE prompt_id IN (SELECT prompt_id FROM images WHERE image_hash = ?1)

@@ -17,7 +17,8 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
 use super::canvas::{self, Canvas, Drawn};
 use super::fit::{TOKEN_SIDE, TokenBudget};
 use super::room::{self, Held, MOST_MEMORY};
-use super::{ImageHash, Picture, PictureError, PictureFlag, PictureFormat, gif, jpeg, png, sniff, webp};
+use super::{Picture, PictureError, PictureFlag, PictureFormat, gif, jpeg, png, sniff, webp};
+use types::ImageHash;
 
 /// Pixels of a [`Picture`] at most: what the judge sees under the largest budget. Of a larger file squares of pixels become
 /// one, while it is read.

@@ -15,7 +15,6 @@ mod error;
 mod fit;
 mod font;
 mod gif;
-mod hash;
 mod jpeg;
 pub mod metadata;
 mod png;
@@ -33,11 +32,12 @@ use serde::{Deserialize, Serialize};
 pub use decode::{Limits, MOST_KEPT_PIXELS, decode, reduced};
 pub use error::PictureError;
 pub use fit::{Fitted, ShapeMismatch, TOKEN_SIDE, TokenBudget, fit, shape_mismatch};
-pub use hash::{ImageHash, ImageHashError};
 pub use room::MOST_MEMORY;
 pub use sheet::{MAX_CELLS, SheetCell, preview, sheet};
 pub use signals::Signals;
 pub use sniff::looks_like;
+
+use types::ImageHash;
 
 /// The longest side of a [`preview`], in pixels, that suits what is sent to an agent.
 pub const PREVIEW_SIDE: u32 = 768;

@@ -169,7 +169,7 @@ mod tests {
             Address::Report(id.clone()),
             Address::Iteration(id.clone(), n),
             Address::Workflow(id, n),
-            Address::Picture(hash.clone()),
+            Address::Picture(hash),
             Address::Preview(hash),
             Address::Rubric("default".into()),
             Address::App,

@@ -389,7 +389,7 @@ mod tests {
         let hash = ImageHash::of(&seed.to_le_bytes());
         let path = format!(
             "/home/somebody/.local/share/prompt-calibrator/images/{}/{hash}.png",
-            &hash.as_str()[..2]
+            &hash.to_string()[..2]
         );
         let at = Timestamp::from_millis(0);
         RunReport {

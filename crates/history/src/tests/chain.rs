@@ -377,7 +377,7 @@ fn identifiers_are_checked_where_they_enter() {
     assert!(ImageHash::parse(&format!("../{}", "a".repeat(61))).is_err());
     assert!(ImageHash::parse(&"a".repeat(63)).is_err());
     assert_eq!(
-        ImageHash::of(b"abc").as_str(),
+        ImageHash::of(b"abc").to_string(),
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     );
     assert!(serde_json::from_str::<IterationNo>("0").is_err());

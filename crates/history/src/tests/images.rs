@@ -8,7 +8,7 @@ use super::*;
 async fn an_image_is_kept_once_under_its_hash() {
     let (folder, store) = store();
     let stored = store.put_image(PNG.to_vec()).await.unwrap();
-    let hash = stored.hash.as_str();
+    let hash = stored.hash.to_string();
     assert_eq!(
         stored.path,
         folder

@@ -15,12 +15,10 @@ use super::show;
 use crate::config::Config;
 use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
 use files::regular;
-use history::{
-    FileFormat, HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, check_whole, rename_images,
-};
+use history::{HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, check_whole, rename_images};
 use imaging::metadata;
 use text::Foreign;
-use types::hint;
+use types::{PictureFormat, hint};
 
 /// The file of rows in an exported folder.
 const ROWS: &str = "session.jsonl";
@@ -349,7 +347,7 @@ async fn import(store: &Store, folder: &Path) -> Result<()> {
     for (hash, path) in &pictures {
         let bytes = regular::read(path, MAX_PICTURE)
             .with_context(|| format!("{} cannot be read; nothing was imported", path.display()))?;
-        if ImageHash::of(&bytes) != *hash || FileFormat::of(&bytes).is_none() {
+        if ImageHash::of(&bytes) != *hash || PictureFormat::of(&bytes).is_none() {
             let failed = format!(
                 "{} has other content than its name says; nothing was imported",
                 path.display()

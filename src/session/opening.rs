@@ -137,8 +137,7 @@ impl Service {
             reference,
             rubric: SessionRubric {
                 id: opening.rubric.id.clone(),
-                hash: history::RubricHash::parse(&opening.rubric.hash().to_string())
-                    .map_err(|e| ServiceError::Internal(e.to_string()))?,
+                hash: opening.rubric.hash(),
                 resolved,
                 explicit: opening.rubric.explicit,
             },

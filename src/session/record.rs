@@ -6,7 +6,7 @@ use super::judge_plan::{Plan, Subject};
 use super::judging::{BestSoFar, JudgementOf};
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
-use history::{JudgeHash, NewJudgement, RubricHash, Span};
+use history::{JudgeHash, NewJudgement, Span};
 use judge::guard::Refusal;
 
 impl Service {
@@ -35,7 +35,7 @@ impl Service {
                 reference: plan.reference,
                 image: subject.picture,
                 judge: JudgeHash::parse(judge).map_err(internal)?,
-                rubric: RubricHash::parse(&plan.rubric.hash().to_string()).map_err(internal)?,
+                rubric: plan.rubric.hash(),
                 overall_score,
                 overall_raw,
                 verdict,

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use history::{
-    GraphHash, NewIteration, NewRun, NewSession, PromptId, RubricHash, RunImage, RunUpdate, SessionRubric, Store,
-    WorkflowSource,
+    GraphHash, NewIteration, NewRun, NewSession, PromptId, RunImage, RunUpdate, SessionRubric, Store, WorkflowSource,
 };
 use judge::rubric::{Rubric, RubricSource};
 use serde_json::{Value, json};
@@ -535,7 +534,7 @@ async fn explicit_session(bench: &Bench) {
         reference: Some(reference.hash),
         rubric: SessionRubric {
             id: rubric.id.clone(),
-            hash: RubricHash::parse(&rubric.hash().to_string()).unwrap(),
+            hash: rubric.hash(),
             resolved: serde_json::to_value(&rubric).unwrap(),
             explicit: true,
         },

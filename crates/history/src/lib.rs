@@ -34,7 +34,7 @@ pub use comparisons::{DirectComparison, NewComparison};
 pub use decisions::{Decision, JudgedRun, NewDecision, Standing, TookOver};
 pub use error::{HistoryError, Result, Trouble};
 pub use frozen::JudgeStateKind;
-pub use images::{FileFormat, ImageStore, StoredImage, Verify};
+pub use images::{ImageStore, StoredImage, Verify};
 pub use prune::Pruned;
 pub use read_back::Payload;
 pub use rows::{

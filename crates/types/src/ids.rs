@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::digest::{hex, sha256_hex};
+use crate::digest::{digest, hex, sha256_hex};
 
 /// A text that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -196,14 +196,26 @@ macro_rules! foreign_hash {
         text_id!($name);
 
         impl $name {
+            const SHORTEST: usize = 16;
+
             /// The SHA-256 of these bytes, for callers that have no hash of their own.
             pub fn of(bytes: &[u8]) -> Self {
                 Self(sha256_hex(bytes))
             }
 
+            /// The SHA-256 of these texts, kept apart by their lengths.
+            pub fn of_texts(texts: &[&str]) -> Self {
+                Self(digest(texts))
+            }
+
+            /// The first 16 digits: enough to tell them apart where they are shown.
+            pub fn short(&self) -> &str {
+                &self.0[..Self::SHORTEST]
+            }
+
             /// Reads 16 to 64 hexadecimal digits.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
-                hexadecimal(text, 16..=64, $wanted).map(Self)
+                hexadecimal(text, Self::SHORTEST..=64, $wanted).map(Self)
             }
         }
     };

@@ -5,6 +5,7 @@ pub mod decision;
 pub mod digest;
 pub mod hint;
 pub mod ids;
+mod picture_format;
 pub mod progress;
 mod secret;
 #[cfg(feature = "sqlite")]
@@ -16,5 +17,6 @@ pub use ids::{
     ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,
     RubricHash, SessionId,
 };
+pub use picture_format::PictureFormat;
 pub use secret::Secret;
 pub use unreadable::Unreadable;

@@ -96,7 +96,7 @@ fn table(judgement: &Judgement) -> String {
         signals.hog,
         signals.ssim,
         signals.phash,
-        &verdict.judge.get(..16).unwrap_or(&verdict.judge),
+        verdict.judge.short(),
         verdict.seconds,
     );
     if !verdict.flags.is_empty() {

@@ -161,10 +161,7 @@ pub fn page(notebook: &Notebook) -> Page {
         rubric: opened.rubric.id.clone(),
         target_score: opened.target_score,
         max_iterations: opened.max_iterations,
-        judge: notebook
-            .judge
-            .as_ref()
-            .map(|judge| judge.as_str().chars().take(16).collect()),
+        judge: notebook.judge.as_ref().map(|judge| judge.short().to_owned()),
         program: concat!("prompt-calibrator ", env!("CARGO_PKG_VERSION")).to_owned(),
         summary: notebook.summary.clone(),
         warnings,

@@ -285,11 +285,10 @@ impl Service {
     pub(super) async fn outcome(
         &self,
         session: &Session,
-        judge: &str,
+        judge: &JudgeHash,
         call: &Deciding<'_>,
     ) -> Result<Outcome, ServiceError> {
-        let judge = JudgeHash::parse(judge).map_err(|e| ServiceError::Internal(e.to_string()))?;
-        let made = self.decide(session, &judge, call).await?;
+        let made = self.decide(session, judge, call).await?;
         let about = call.about.get();
         let all = made.new.len();
         let mut decisions: Vec<Decided> = made
@@ -304,10 +303,10 @@ impl Service {
                 .store
                 .decisions_of(&session.id, Span::Between(call.about, call.about))
                 .await?;
-            let standing = recorded.iter().rfind(|d| d.content.judge == judge);
+            let standing = recorded.iter().rfind(|d| d.content.judge == *judge);
             decisions.extend(standing.and_then(|decision| records::decided(decision).ok()));
         }
-        let facts = self.facts(session, Some(&judge)).await?;
+        let facts = self.facts(session, Some(judge)).await?;
         let step = advise(&facts).step;
         // What a decision asks for comes first.
         let asked = decisions.iter().any(|d| !d.detail.needs.is_empty());

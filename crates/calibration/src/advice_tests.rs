@@ -3,6 +3,7 @@ use crate::decided::Detail;
 use crate::stats::Comparison;
 use imaging::Signals;
 use judge::engine::Cost;
+use types::JudgeHash;
 
 fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
     AxisResult {
@@ -37,7 +38,7 @@ fn standing(n: u32, scores: &[f64], axes: Vec<AxisResult>) -> Standing {
                 phash: 0,
             },
             flags: Vec::new(),
-            judge: String::new(),
+            judge: JudgeHash::of(b"judge"),
             cost: Cost::default(),
             seconds: 0.0,
         },

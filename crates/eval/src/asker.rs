@@ -15,6 +15,7 @@ use judge::protocol::{AxisValue, Evidence};
 use judge::rubric::Rubric;
 use judge::score::{Closer, Reading, read};
 use judge::{Call, Given, Judge, Pair};
+use types::JudgeHash;
 use types::progress::Teller;
 
 /// What was read of a pair: per axis the digits in either order.
@@ -54,7 +55,7 @@ pub(super) fn mean(values: &[f64]) -> f64 {
 pub(super) struct Asker<'a> {
     judge: &'a Judge,
     rubric: &'a Rubric,
-    hash: String,
+    hash: JudgeHash,
     journal: Mutex<Journal>,
     quiet: Teller,
     cancel: &'a tokio_util::sync::CancellationToken,
@@ -62,7 +63,7 @@ pub(super) struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
-    pub fn new(plan: &Plan<'a>, rubric: &'a Rubric, hash: String, journal: Journal) -> Self {
+    pub fn new(plan: &Plan<'a>, rubric: &'a Rubric, hash: JudgeHash, journal: Journal) -> Self {
         Self {
             judge: plan.judge,
             rubric,
@@ -75,7 +76,7 @@ impl<'a> Asker<'a> {
     }
 
     /// The judge's hash.
-    pub fn judge_hash(&self) -> &str {
+    pub fn judge_hash(&self) -> &JudgeHash {
         &self.hash
     }
 

@@ -195,7 +195,7 @@ async fn asker<'a>(plan: &'a Plan<'a>, rubric: &'a Rubric) -> Result<Asker<'a>, 
     let judge = plan.judge.identity(rubric, plan.cancel).await?.hash();
     let journal = match &plan.journal {
         // Answers of different judges are never mixed.
-        Some(folder) => Journal::open(folder.join(format!("{}.jsonl", &judge[..judge.len().min(16)])))?,
+        Some(folder) => Journal::open(folder.join(format!("{}.jsonl", judge.short())))?,
         None => Journal::in_memory(),
     };
     Ok(Asker::new(plan, rubric, judge, journal))
@@ -210,7 +210,7 @@ async fn finished(
     let info = plan.judge.load(plan.teller, plan.cancel).await?;
     let name = info.name.unwrap_or_else(|| "a model without a name".into());
     Ok(Report {
-        judge: asker.judge_hash().to_owned(),
+        judge: asker.judge_hash().clone(),
         model: format!("{name}, {:.1} M parameters", info.parameters as f64 / 1e6),
         seed: plan.seed,
         cases: plan.cases,

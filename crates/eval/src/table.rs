@@ -192,7 +192,7 @@ pub(super) fn identity(report: &Report) -> String {
     };
     format!(
         "judge {} ({}), evidence {evidence}, seed {}, {} cases a test; {} pairs read in {:.0} s",
-        report.judge.get(..16).unwrap_or(&report.judge),
+        report.judge.short(),
         report.model,
         report.seed,
         report.cases,

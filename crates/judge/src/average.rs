@@ -119,6 +119,7 @@ fn mean_of<T>(of: &[&T], value: impl Fn(&T) -> Option<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::JudgeHash;
 
     fn axis(id: &str, score: Option<f64>, generated: &str) -> AxisResult {
         AxisResult {
@@ -150,7 +151,7 @@ mod tests {
                 phash: 3,
             },
             flags: Vec::new(),
-            judge: "j".into(),
+            judge: JudgeHash::of(b"j"),
             cost: Cost::default(),
             seconds: 1.0,
         }

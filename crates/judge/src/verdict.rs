@@ -10,6 +10,7 @@ use super::protocol::{self, AxisValue};
 use super::rubric::{Axis, Rubric};
 use super::score::{AxisVerdict, Closer, Reading, Scale, Weighted, overall, standard_error};
 use imaging::{Picture, PictureFlag, ShapeMismatch, Signals};
+use types::JudgeHash;
 
 /// Something a reader must know before trusting the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -135,7 +136,7 @@ pub struct Verdict {
     /// What to know before trusting the numbers.
     pub flags: Vec<Flag>,
     /// The judge's hash.
-    pub judge: String,
+    pub judge: JudgeHash,
     /// Where the time went.
     pub cost: Cost,
     /// Seconds from start to end.

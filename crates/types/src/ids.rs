@@ -179,6 +179,13 @@ impl fmt::Debug for ImageHash {
     }
 }
 
+/// A digest that stands where a picture's stands, as that of a picture and of what was written about it.
+impl From<[u8; 32]> for ImageHash {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
 impl From<ImageHash> for String {
     fn from(hash: ImageHash) -> Self {
         hash.to_string()

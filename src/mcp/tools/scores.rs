@@ -86,7 +86,7 @@ impl ScoresOut {
             }),
             signals: verdict.signals,
             flags: flags(verdict),
-            judge: judge_name(&verdict.judge),
+            judge: verdict.judge.short().to_owned(),
         }
     }
 }
@@ -119,7 +119,7 @@ impl RecordOut {
         let named = Self {
             at: record.created_at.to_string(),
             seed,
-            judge: judge_name(content.judge.as_str()),
+            judge: content.judge.short().to_owned(),
             ..Self::default()
         };
         let verdict = match JudgementRecord::read(&content.verdict) {
@@ -157,11 +157,6 @@ pub fn closer(versus: &Versus) -> BTreeMap<String, f64> {
 
 fn flags(verdict: &Verdict) -> Vec<String> {
     verdict.flags.iter().map(ToString::to_string).collect()
-}
-
-/// Enough of a judge's hash to tell judges apart.
-fn judge_name(hash: &str) -> String {
-    hash.chars().take(16).collect()
 }
 
 /// An axis's score, or why it has none.

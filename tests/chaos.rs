@@ -37,6 +37,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
+use types::Seed;
 use types::progress::Teller;
 
 /// How long the client waits for an answer; the proxy goes beyond it now and then.
@@ -172,7 +173,7 @@ async fn one(seed: u64) {
         "a red circle and {} blue squares, number {seed}",
         random.random_range(2..9)
     );
-    let seeds: Vec<u64> = (0..random.random_range(1..4)).map(|_| random.random()).collect();
+    let seeds: Vec<Seed> = (0..random.random_range(1..4)).map(|_| Seed(random.random())).collect();
     let policy = if random.random_bool(0.5) {
         Policy::Exclusive
     } else {
@@ -270,7 +271,7 @@ async fn one(seed: u64) {
 
     // One finished run a seed, none left open, and nothing was rendered twice.
     let runs = program.service.store().runs_of(&session, None).await.unwrap();
-    let states: Vec<(u64, RunState)> = runs.iter().map(|run| (run.seed, run.state)).collect();
+    let states: Vec<(Seed, RunState)> = runs.iter().map(|run| (run.seed, run.state)).collect();
     let posted = posted.lock().unwrap().clone();
     let ids: BTreeSet<&String> = posted.iter().collect();
     for wanted in &seeds {
@@ -334,7 +335,7 @@ async fn prepared(program: &Program, session: &SessionId, n: u32) -> PromptId {
         prompt_id: PromptId::random(),
         session: session.clone(),
         iteration: IterationNo::new(n).unwrap(),
-        seed: 5,
+        seed: Seed(5),
         server: program.service.comfy().url_for_people(),
     };
     program.service.store().prepare_run(run).await.unwrap().prompt_id
@@ -360,7 +361,7 @@ async fn a_clock_that_was_set_back_holds_nothing_up() {
     let QueueAnswer::Done { queued, .. } = answer else {
         panic!("{answer:?}")
     };
-    assert_eq!(queued.seeds, [5]);
+    assert_eq!(queued.seeds, [Seed(5)]);
     assert_eq!(posted.lock().unwrap().len(), 1);
     assert_eq!(store.runs_of(&session, None).await.unwrap().len(), 1);
     serving.abort();

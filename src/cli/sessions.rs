@@ -13,7 +13,7 @@ use super::error::{CliError, Context, Result};
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
-use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
+use crate::session::{Best, Overview, OverviewRequest, PAGE, SessionView, records};
 use files::regular;
 use history::{HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, check_whole, rename_images};
 use imaging::metadata;
@@ -186,9 +186,9 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
     ));
     for view in views.iter().rev() {
         for row in &view.rows {
-            let n = row.n.get();
+            let n = row.n;
             let score = row.scores.iter().find(|s| Some(&s.judge) == view.judge.as_ref());
-            let best = view.best.is_some_and(|(best, _)| best == n);
+            let best = view.best.is_some_and(|best| best.n == n);
             table.add_row([
                 format!("{n}{}", if best { " *" } else { "" }),
                 row.parent.map(|p| p.to_string()).unwrap_or_default(),
@@ -205,7 +205,11 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
         }
     }
     show::line(&table.to_string());
-    if let Some((n, Some(score))) = newest.best {
+    if let Some(Best {
+        n,
+        overall: Some(score),
+    }) = newest.best
+    {
         show::line(&format!("* the best: iteration {n}, {score:.2}"));
     }
     for sentence in [&newest.next, &newest.unreadable].into_iter().flatten() {

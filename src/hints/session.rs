@@ -11,6 +11,7 @@ use imaging::PictureError;
 use judge::JudgeError;
 use judge::guard::Refusal;
 use judge::rubric::{RubricError, RubricProblem};
+use types::Seed;
 
 fn s() -> String {
     "x".to_owned()
@@ -58,7 +59,7 @@ pub fn samples() -> Vec<Sample> {
         ServiceError::StoppedInComfyui {
             run: history::PromptId::random(),
             node: Some(s()),
-            left: vec![2, 3]
+            left: vec![Seed(2), Seed(3)]
         },
         ServiceError::File { path: s(), reason: s() },
         ServiceError::Unreadable {

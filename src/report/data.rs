@@ -15,6 +15,7 @@ use history::{DecisionKind, RunState};
 use judge::score::AxisVerdict;
 use judge::verdict::{AxisResult, Flag};
 use text::secrets::{Secrets, masked_input};
+use types::IterationNo;
 
 /// Everything that the page shows.
 #[derive(Debug, Clone, Serialize)]
@@ -35,7 +36,7 @@ pub struct Page {
     warnings: Vec<String>,
     reference: Option<Picture>,
     axes: Vec<Axis>,
-    best: Option<u32>,
+    best: Option<IterationNo>,
     iterations: Vec<Iteration>,
     /// What is not to be shown, wherever it stands.
     #[serde(skip)]
@@ -68,8 +69,8 @@ pub(super) struct Piece(pub &'static str, pub String);
 
 #[derive(Debug, Clone, Serialize)]
 struct Iteration {
-    n: u32,
-    parent: Option<u32>,
+    n: IterationNo,
+    parent: Option<IterationNo>,
     created: String,
     note: Option<String>,
     positive: Option<String>,
@@ -97,7 +98,7 @@ struct Change {
 #[derive(Debug, Clone, Serialize)]
 struct Decision {
     kind: DecisionKind,
-    against: Option<u32>,
+    against: Option<IterationNo>,
     probability: Option<f64>,
     seeds: usize,
     words: String,
@@ -199,8 +200,8 @@ fn iteration(noted: &Noted, notebook: &Notebook) -> Iteration {
     };
     let verdict = noted.verdict.as_ref();
     Iteration {
-        n: noted.iteration.n.get(),
-        parent: content.parent.map(|n| n.get()),
+        n: noted.iteration.n,
+        parent: content.parent,
         created: noted.iteration.created_at.to_string(),
         note: content.note.clone(),
         positive: content.positive.clone(),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::records;
 use super::{Service, ServiceError};
 use calibration::advice::{Step, advise};
-use calibration::decided::{Decided, Pair, kept_before, pairs};
+use calibration::decided::{Decided, Opponents, Pair, kept_before, pairs};
 use calibration::decision_log::{DecisionLog, UnreadableRecords};
 use history::{IterationNo, JudgeHash, JudgementId, NewDecision, Session, SessionId, Span};
 use types::progress::Teller;
@@ -220,8 +220,8 @@ impl Service {
     ) -> Result<Option<history::DecisionId>, ServiceError> {
         let new = NewDecision {
             session: session.id.clone(),
-            iteration: self.iteration_no(decided.iteration)?,
-            against: decided.against.map(|n| self.iteration_no(n)).transpose()?,
+            iteration: decided.iteration,
+            against: decided.against,
             judge: judge.clone(),
             judgement,
             kind: decided.kind,
@@ -241,10 +241,10 @@ impl Service {
         let id = &session.id;
         let Some(incumbent) = made.log.incumbent() else {
             let best = self.store.last_incumbent(id).await?.filter(|best| *best != n);
-            return Ok(Next::First(Decided::first(n.get(), best.map(|n| n.get()))));
+            return Ok(Next::First(Decided::first(n, best)));
         };
-        let candidates = pairs(&made.log.newest(), n.get(), incumbent);
-        for (candidate, against) in candidates {
+        let candidates = pairs(&made.log.newest(), n, incumbent);
+        for Opponents { candidate, against } in candidates {
             let new = self.evidence(session, judge, candidate).await?;
             let old = self.evidence(session, judge, against).await?;
             let mut pair = Pair {
@@ -269,7 +269,7 @@ impl Service {
             for n in kept {
                 let evidence = self.evidence(session, judge, n).await?;
                 unreadable.join(&evidence.unreadable);
-                pair.kept.push((n, evidence.seeds.samples));
+                pair.kept.push(evidence.seeds);
             }
             pair.direct = self.direct_answers(session, judge, &pair, &mut unreadable).await?;
             if !unreadable.is_empty() {
@@ -289,7 +289,7 @@ impl Service {
         call: &Deciding<'_>,
     ) -> Result<Outcome, ServiceError> {
         let made = self.decide(session, judge, call).await?;
-        let about = call.about.get();
+        let about = call.about;
         let all = made.new.len();
         let mut decisions: Vec<Decided> = made
             .new
@@ -301,7 +301,7 @@ impl Service {
             // Decided before: by the call that this one repeats.
             let recorded = self
                 .store
-                .decisions_of(&session.id, Span::Between(call.about, call.about))
+                .decisions_of(&session.id, Span::Between(about, about))
                 .await?;
             let standing = recorded.iter().rfind(|d| d.content.judge == *judge);
             decisions.extend(standing.and_then(|decision| records::decided(decision).ok()));

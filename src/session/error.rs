@@ -15,7 +15,7 @@ use judge::JudgeError;
 use judge::guard::Refusal;
 use judge::rubric::RubricError;
 use text::Foreign;
-use types::Unreadable;
+use types::{Seed, Unreadable};
 
 /// A call that could not be answered. `Display` says what failed and the state things are in,
 /// [`ServiceError::hint`] what to do next.
@@ -135,7 +135,7 @@ pub enum ServiceError {
         /// The node that was at work, if one was.
         node: Option<String>,
         /// The seeds of the same call that were then not begun.
-        left: Vec<u64>,
+        left: Vec<Seed>,
     },
     /// A defect.
     #[error("an internal error: {0}. What was on disk is intact")]
@@ -148,8 +148,8 @@ fn at_node(node: &Option<String>) -> String {
         .unwrap_or_default()
 }
 
-fn not_begun(seeds: &[u64]) -> String {
-    let named: Vec<String> = seeds.iter().map(u64::to_string).collect();
+fn not_begun(seeds: &[Seed]) -> String {
+    let named: Vec<String> = seeds.iter().map(ToString::to_string).collect();
     match seeds {
         [] => String::new(),
         [one] => format!(", and seed {one} was not begun"),
@@ -203,7 +203,7 @@ impl ServiceError {
     }
 
     /// The same, with the seeds that were not begun because of it.
-    pub(super) fn with_left(mut self, seeds: Vec<u64>) -> Self {
+    pub(super) fn with_left(mut self, seeds: Vec<Seed>) -> Self {
         if let Self::StoppedInComfyui { left, .. } = &mut self {
             *left = seeds;
         }

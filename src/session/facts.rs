@@ -21,10 +21,10 @@ impl Service {
             target: session.opened.target_score,
             max_iterations: session.opened.max_iterations,
             count: recent.last().map_or(0, |row| row.n.get()),
-            unjudged: unjudged.map(|row| row.n.get()),
+            unjudged: unjudged.map(|row| row.n),
             notes: recent
                 .iter()
-                .filter_map(|row| Some((row.n.get(), row.note.clone()?)))
+                .filter_map(|row| Some((row.n, row.note.clone()?)))
                 .collect(),
             ..Facts::default()
         };

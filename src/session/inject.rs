@@ -21,7 +21,7 @@ use comfyui::object_info::ObjectInfo;
 use comfyui::replacements;
 use history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
 use judge::guard::{self, Refusal};
-use types::hint;
+use types::{Seed, hint};
 
 /// What to write where. Without a session a new one is opened.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +47,7 @@ pub struct InjectRequest {
     /// The negative prompt.
     pub negative: Option<String>,
     /// The seed.
-    pub seed: Option<u64>,
+    pub seed: Option<Seed>,
     /// Other inputs.
     pub knobs: Map<String, Value>,
     /// Answers to questions: role → `node.input` (several with commas).
@@ -146,7 +146,7 @@ impl Service {
         let edits = Edits {
             positive: request.positive.clone(),
             negative: request.negative.clone(),
-            seed: request.seed,
+            seed: request.seed.map(|seed| seed.0),
             knobs: request.knobs.clone(),
         };
         if let Some(question) = question::before_writing(&located.roles, &edits) {
@@ -175,7 +175,7 @@ impl Service {
         }
         let seedless = *applied.roles.get(Role::Seed) == Finding::Absent;
         for seed in request.planned.seeds.iter().filter(|_| !seedless) {
-            check_seed(&applied.roles, *seed)?;
+            check_seed(&applied.roles, seed.0)?;
         }
         // That seeds make no difference is known to the session from now on; without definitions it is not sure.
         if seedless && described && !request.planned.seeds.is_empty() {
@@ -407,14 +407,14 @@ pub(super) fn problems(graph: &Graph, roles: &Roles, info: &ObjectInfo) -> Vec<P
 }
 
 /// A seed for a workflow whose own says that a random one is meant: a negative number. It is one that all seed inputs take.
-pub(super) fn random_seed(roles: &Roles) -> Option<u64> {
+pub(super) fn random_seed(roles: &Roles) -> Option<Seed> {
     /// Nodes of which no maximum is known take at least this much.
     const TAKEN: u64 = 1 << 50;
     let places = roles.get(Role::Seed).found();
     let random = places
         .iter()
         .any(|place| place.value.as_f64().is_some_and(|value| value < 0.0));
-    random.then(|| rand::random_range(0..=roles.seed_limit().min(TAKEN)))
+    random.then(|| Seed(rand::random_range(0..=roles.seed_limit().min(TAKEN))))
 }
 
 /// The adults-only guard on what would be generated. A negative prompt names what to avoid, so it

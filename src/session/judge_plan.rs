@@ -8,17 +8,18 @@ use super::queue::RunReport;
 use super::{Service, ServiceError, records, target};
 use history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId};
 use judge::rubric::{AxisId, Rubric};
+use types::Seed;
 
 /// The pictures that the judged ones are compared with directly.
 pub(super) struct Incumbent {
     pub name: String,
     /// With their seeds, where they are runs.
-    pictures: Vec<(Option<u64>, ImageHash)>,
+    pictures: Vec<(Option<Seed>, ImageHash)>,
 }
 
 impl Incumbent {
     /// The picture of the same seed, else the first.
-    pub fn picture(&self, seed: Option<u64>) -> Option<&ImageHash> {
+    pub fn picture(&self, seed: Option<Seed>) -> Option<&ImageHash> {
         let same = self.pictures.iter().find(|(s, _)| seed.is_some() && *s == seed);
         same.or(self.pictures.first()).map(|(_, picture)| picture)
     }

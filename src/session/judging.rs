@@ -18,6 +18,7 @@ use judge::guard;
 use judge::rubric::Rubric;
 use judge::verdict::{Verdict, Versus};
 use judge::{Call, JudgeError, Pair, Target};
+use types::Seed;
 use types::progress::{Progress, Teller};
 
 /// What to judge: two files, a session's iteration, or a reference alone.
@@ -62,14 +63,14 @@ pub enum JudgementOf {
         /// The iteration.
         n: IterationNo,
         /// The seed.
-        seed: u64,
+        seed: Seed,
     },
 }
 
 impl JudgementOf {
     /// The seed of a run.
     #[must_use]
-    pub fn seed(&self) -> Option<u64> {
+    pub fn seed(&self) -> Option<Seed> {
         match self {
             Self::Run { seed, .. } => Some(*seed),
             Self::Files { .. } => None,

@@ -53,7 +53,7 @@ pub use inject::{Draft, InjectRequest, Injected};
 pub use jobs::Caller;
 pub use judging::{BestSoFar, JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Judging, TargetTable};
 pub use notebook::{Notebook, Noted, NotedRun, Thumbnail};
-pub use overview::{AdviceView, AxisView, IterationView, Overview, OverviewRequest, PAGE, SessionView};
+pub use overview::{AdviceView, AxisAt, AxisView, Best, IterationView, Overview, OverviewRequest, PAGE, SessionView};
 pub use question::{Asked, Candidate, Planned, Question};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};
 

@@ -16,6 +16,7 @@ use history::{
     WorkflowSource,
 };
 use judge::rubric::Rubric;
+use types::Seed;
 
 /// What a new session is opened with.
 pub(super) struct Opening {
@@ -197,7 +198,7 @@ impl Service {
         // What is rendered already is not asked about again.
         let runs = self.store.runs_of(&session.id, Some(n)).await?;
         let finished = runs.iter().filter(|run| run.state == RunState::Finished);
-        let rendered: Vec<u64> = finished.map(|run| run.seed).collect();
+        let rendered: Vec<Seed> = finished.map(|run| run.seed).collect();
         needed.seeds.retain(|seed| !rendered.contains(seed));
         needed.judged &= rendered.is_empty();
         // What goes on already was settled; seeds that are new are looked at.
@@ -221,7 +222,7 @@ impl Service {
         }
         if *located.roles.get(Role::Seed) != Finding::Absent {
             for seed in &needed.seeds {
-                check_seed(&located.roles, *seed)?;
+                check_seed(&located.roles, seed.0)?;
             }
         } else if located.described && !needed.seeds.is_empty() {
             choices.insert(Role::Seed.to_string(), NO_SEED.to_owned());

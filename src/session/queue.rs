@@ -17,6 +17,7 @@ use super::work::Work;
 use super::{Caller, Draft, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use comfyui::inject::Role;
 use history::{HistoryError, IterationNo, PromptId, Run, RunImage, RunState, Session, SessionId, Span};
+use types::Seed;
 use types::progress::{Progress, Teller};
 
 /// What stands in the place of the path of a picture whose file is gone.
@@ -33,7 +34,7 @@ pub struct QueueRequest {
     /// The iteration to run; the newest unless given.
     pub iteration: Option<u32>,
     /// The seeds, one run each; when empty those that were asked for before, else the graph's own.
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seed>,
     /// Whether to judge what was made.
     pub judge: bool,
     /// How long to wait before answering with a handle.
@@ -56,7 +57,7 @@ pub struct RunReport {
     /// What the judge made of its first picture.
     pub judgement: Option<Judgement>,
     /// The seed before it that made the same picture, pixel for pixel: this one had no effect, and counts for nothing.
-    pub same_as: Option<u64>,
+    pub same_as: Option<Seed>,
 }
 
 /// An iteration that was run.
@@ -69,7 +70,7 @@ pub struct Queued {
     /// The iteration it was made from.
     pub parent: Option<IterationNo>,
     /// The seeds that were tried.
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seed>,
     /// A report for each seed that has a result.
     pub runs: Vec<RunReport>,
     /// Whether the workflow takes no seed, so that one run is all there is.
@@ -85,7 +86,7 @@ pub struct Queued {
 impl Queued {
     /// Whether this is what is asked for now, although it was begun for a caller who asked for
     /// something else.
-    fn meets(&self, seeds: &[u64], judge: bool) -> bool {
+    fn meets(&self, seeds: &[Seed], judge: bool) -> bool {
         let judged =
             |report: &RunReport| report.judgement.is_some() || report.same_as.is_some() || report.images.is_empty();
         (self.seedless || seeds.iter().all(|seed| self.seeds.contains(seed)))
@@ -339,7 +340,7 @@ impl Service {
     }
 
     async fn resume(&self) -> Result<(), ServiceError> {
-        let mut open: BTreeMap<(SessionId, IterationNo), Vec<u64>> = BTreeMap::new();
+        let mut open: BTreeMap<(SessionId, IterationNo), Vec<Seed>> = BTreeMap::new();
         let here = self.client.url_for_people();
         for run in self.store.open_runs().await? {
             if run.server != here {
@@ -378,7 +379,7 @@ impl Service {
         &self,
         session: &SessionId,
         n: IterationNo,
-        seeds: &[u64],
+        seeds: &[Seed],
     ) -> Result<Vec<RunReport>, ServiceError> {
         let mut rendered = Vec::new();
         for run in self.store.runs_of(session, Some(n)).await? {

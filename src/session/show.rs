@@ -8,7 +8,7 @@ use super::queue::Queued;
 use super::{Service, ServiceError};
 use history::{ImageHash, StoredImage, Verify};
 use imaging::{Limits, MAX_CELLS, PREVIEW_SIDE, Picture, SheetCell, decode, preview, sheet};
-use types::hint;
+use types::{Seed, hint};
 
 /// Larger files are not sent, in bytes: they would be a third larger in base64, and clients keep whole messages in memory.
 pub const MAX_SENT: u64 = 8 << 20;
@@ -30,7 +30,7 @@ impl Service {
     /// the runs are as good without.
     pub async fn previews(&self, queued: &Queued) -> Previews {
         let mut previews = Previews::default();
-        let mut all: Vec<(u64, ImageHash, String)> = Vec::new();
+        let mut all: Vec<(Seed, ImageHash, String)> = Vec::new();
         for report in &queued.runs {
             let seed = report.run.seed;
             let score = report

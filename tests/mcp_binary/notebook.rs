@@ -15,6 +15,7 @@ use crate::ERA;
 use crate::bench::{BINARY, Bench, Server, Via};
 use crate::support::browser::Browser;
 use crate::warm;
+use types::Seed;
 
 /// What an agent reads in one go: 600 tokens of four bytes.
 const VIEW: usize = 2_400;
@@ -563,7 +564,7 @@ async fn explicit_session(bench: &Bench) {
         prompt_id: PromptId::random(),
         session: id,
         iteration: n,
-        seed: 1,
+        seed: Seed(1),
         server: "http://127.0.0.1:1/".into(),
     };
     let run = store.prepare_run(run).await.unwrap();

@@ -31,7 +31,7 @@ mod trend;
 mod tests;
 
 pub use comparisons::{DirectComparison, NewComparison};
-pub use decisions::{Decision, JudgedRun, NewDecision, Standing, TookOver};
+pub use decisions::{Decision, JudgedRun, NewDecision, Standing};
 pub use error::{HistoryError, Result, Trouble};
 pub use frozen::JudgeStateKind;
 pub use images::{ImageStore, StoredImage, Verify};

@@ -287,6 +287,17 @@ impl From<IterationNo> for u32 {
     }
 }
 
+/// What the noise of a run's picture follows from, exact over all of `u64`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seed(pub u64);
+
+impl fmt::Display for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The id of one submission to ComfyUI: chosen here, before the request is sent, so that an answer that never arrives
 /// can still be asked after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

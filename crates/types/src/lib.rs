@@ -12,10 +12,10 @@ mod secret;
 mod sqlite;
 mod unreadable;
 
-pub use decision::DecisionKind;
+pub use decision::{DecisionKind, TookOver};
 pub use ids::{
     ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,
-    RubricHash, SessionId,
+    RubricHash, Seed, SessionId,
 };
 pub use picture_format::PictureFormat;
 pub use secret::Secret;

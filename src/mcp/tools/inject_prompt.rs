@@ -16,6 +16,7 @@ use crate::mcp::convert::{Beside, Summarised, arguments, success};
 use crate::session::{Asked, Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError};
 use text::secrets;
 use text::{Foreign, capitalised, shortened};
+use types::Seed;
 use types::progress::Teller;
 
 pub const NAME: &str = "inject_prompt";
@@ -76,7 +77,7 @@ impl From<Input> for InjectRequest {
             parent: input.parent,
             positive: input.positive,
             negative: input.negative,
-            seed: input.seed,
+            seed: input.seed.map(Seed),
             knobs: input.knobs,
             place: input.place,
             note: input.note,

@@ -269,7 +269,7 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
     output.scores = Some(ScoresOut::of(&averaged, first.best, full));
     output.closer = first.versus.as_ref().map(closer).unwrap_or_default();
     if others.is_empty() {
-        output.seed = first.of.seed();
+        output.seed = first.of.seed().map(|seed| seed.0);
     } else {
         output.seeds = verdicts
             .iter()

@@ -21,6 +21,7 @@ use history::{RunState, SessionId};
 use judge::average::averaged;
 use judge::verdict::Verdict;
 use text::capitalised;
+use types::Seed;
 use types::progress::Teller;
 
 pub const NAME: &str = "queue_generation";
@@ -263,7 +264,7 @@ const PREVIEWS: &str = " Attached are previews of at most 768 px; `pictures` are
 fn request(input: Input, call: &Call) -> QueueRequest {
     QueueRequest {
         iteration: input.iteration,
-        seeds: input.seeds,
+        seeds: input.seeds.into_iter().map(Seed).collect(),
         judge: input.judge,
         wait: call.wait(input.wait_s),
         stop: input.cancel,
@@ -330,7 +331,7 @@ fn done(queued: &Queued) -> Output {
         summary.push_str(&warnings(&verdict.flags));
     }
     let mut output = Output::new(State::Done, summary, Some((&queued.session, queued.n.get())));
-    let own = |d: &&Decided| d.iteration == queued.n.get();
+    let own = |d: &&Decided| d.iteration == queued.n;
     output.decision = queued.outcome.decisions.iter().rev().find(own).map(|d| d.kind.as_str());
     output.scores = verdict.map(|verdict| ScoresOut::of(&verdict, best, false));
     output.runs = queued.runs.iter().map(run).collect();
@@ -340,7 +341,7 @@ fn done(queued: &Queued) -> Output {
 fn run(report: &RunReport) -> RunOut {
     debug_assert_eq!(report.run.state, RunState::Finished);
     RunOut {
-        seed: report.run.seed,
+        seed: report.run.seed.0,
         cached: report.run.cached,
         seconds: report.run.seconds.map(rounded),
         pictures: report.images.iter().map(|(_, path)| path.clone()).collect(),
@@ -357,6 +358,7 @@ mod tests {
     use super::*;
     use crate::session::{BestSoFar, JudgementOf, Outcome};
     use calibration::decided::Detail;
+    use calibration::stats::Fall;
     use history::{ImageHash, IterationNo, PromptId, Run, RunImage, Timestamp};
 
     /// As wordy as a large judge is: sixteen tokens a value.
@@ -397,7 +399,7 @@ mod tests {
                 prompt_id: PromptId::random(),
                 session: session.clone(),
                 iteration: n,
-                seed,
+                seed: Seed(seed),
                 server: String::new(),
                 state: RunState::Finished,
                 error: None,
@@ -425,7 +427,7 @@ mod tests {
                 of: JudgementOf::Run {
                     session: session.clone(),
                     n,
-                    seed,
+                    seed: Seed(seed),
                 },
                 verdict: verdict(0.31),
                 best: Some(BestSoFar { n, overall: 0.42 }),
@@ -439,6 +441,7 @@ mod tests {
     #[test]
     fn an_iteration_in_one_call_costs_at_most_a_thousand_tokens() {
         let (session, n) = (SessionId::random(), IterationNo::new(9).unwrap());
+        let (earlier, since) = (IterationNo::new(7).unwrap(), IterationNo::new(3).unwrap());
         let moved = [
             "clothing_axis_1",
             "clothing_axis_2",
@@ -449,15 +452,15 @@ mod tests {
             session: session.clone(),
             n,
             parent: None,
-            seeds: vec![1, 2],
+            seeds: vec![Seed(1), Seed(2)],
             runs: vec![report(&session, n, 1), report(&session, n, 2)],
             seedless: false,
             notes: Vec::new(),
             hand_overs: Vec::new(),
             outcome: Outcome {
                 decisions: vec![Decided {
-                    iteration: 9,
-                    against: Some(7),
+                    iteration: n,
+                    against: Some(earlier),
                     kind: history::DecisionKind::Keep,
                     detail: Detail {
                         probability: Some(0.93),
@@ -466,7 +469,7 @@ mod tests {
                             .zip([0.4, 0.3, -0.2, -0.3])
                             .map(|(axis, by)| ((*axis).to_owned(), by))
                             .collect(),
-                        fell: [("clothing_axis_4".to_owned(), (3, 0.4))].into(),
+                        fell: [("clothing_axis_4".to_owned(), Fall { since, by: 0.4 })].into(),
                         ..Detail::default()
                     },
                     awaits_direct_comparison: false,

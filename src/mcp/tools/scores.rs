@@ -14,6 +14,7 @@ use imaging::Signals;
 use judge::score::AxisVerdict;
 use judge::verdict::{AxisResult, Flag, Verdict, Versus};
 use text::Foreign;
+use types::Seed;
 
 /// Axes shown in full unless all are asked for.
 pub const WORST: usize = 6;
@@ -96,7 +97,7 @@ impl ScoresOut {
 pub struct RecordOut {
     at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<u64>,
+    seed: Option<Seed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,7 +115,7 @@ pub struct RecordOut {
 }
 
 impl RecordOut {
-    pub fn of(record: &history::Judgement, seed: Option<u64>) -> Self {
+    pub fn of(record: &history::Judgement, seed: Option<Seed>) -> Self {
         let content = &record.content;
         let named = Self {
             at: record.created_at.to_string(),

@@ -11,6 +11,7 @@ mod trend;
 mod trouble;
 
 use serde_json::json;
+use types::Seed;
 
 use super::*;
 
@@ -84,7 +85,7 @@ fn new_run(session: &SessionId, n: IterationNo) -> NewRun {
         prompt_id: PromptId::random(),
         session: session.clone(),
         iteration: n,
-        seed: u64::MAX,
+        seed: Seed(u64::MAX),
         server: "http://127.0.0.1:8188/".into(),
     }
 }

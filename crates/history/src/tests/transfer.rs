@@ -43,7 +43,7 @@ async fn fill(store: &Store) -> (SessionId, StoredImage) {
         session: id.clone(),
         candidate: second,
         incumbent: first,
-        seed: u64::MAX,
+        seed: Seed(u64::MAX),
         judge: judge("judge"),
         candidate_image: picture.hash,
         incumbent_image: super::image("two"),
@@ -481,7 +481,7 @@ async fn a_session_at_work_stays_and_idle_ones_are_found() {
     let (idle, _) = fill(&store).await;
     let (busy, _) = fill(&store).await;
     let mut run = new_run(&busy, number(1));
-    run.seed = 3;
+    run.seed = Seed(3);
     store.prepare_run(run).await.unwrap();
     let both = vec![idle.clone(), busy.clone()];
     let now = Timestamp::from_millis(Timestamp::now().millis() + 1);

@@ -13,6 +13,7 @@ use crate::session::IterationView;
 use history::{Change, DecisionKind, Judgement, Run, RunCounts, RunImage, RunState};
 use text::secrets::{Secrets, masked_input};
 use text::shortened;
+use types::Seed;
 
 /// Most characters of a prompt or a note in a tool's result.
 const PROMPT: usize = 1_200;
@@ -77,7 +78,7 @@ struct ChangeOut {
 
 #[derive(Serialize)]
 struct RunOut {
-    seed: u64,
+    seed: Seed,
     prompt_id: String,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,7 +216,7 @@ fn run((run, pictures): &(Run, Vec<(RunImage, String)>), secrets: &Secrets) -> R
 
 /// The seeds whose last run ended without a picture.
 fn without_picture(runs: &[(Run, Vec<(RunImage, String)>)]) -> String {
-    let mut last: BTreeMap<u64, RunState> = BTreeMap::new();
+    let mut last: BTreeMap<Seed, RunState> = BTreeMap::new();
     for (run, _) in runs {
         let state = last.entry(run.seed).or_insert(run.state);
         if *state != RunState::Finished {

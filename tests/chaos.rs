@@ -30,7 +30,7 @@ use llama::spec::ModelSpec;
 use llama::worker::WorkerConfig;
 use prompt_calibrator::config::Roots;
 use prompt_calibrator::session::{
-    InjectRequest, Injected, Parts, Policy, QueueAnswer, QueueRequest, Service, ServiceError,
+    InjectRequest, Injected, KeptPicture, Parts, Policy, QueueAnswer, QueueRequest, Service, ServiceError,
 };
 use proxy::Proxy;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -249,8 +249,8 @@ async fn one(seed: u64) {
     let mut pictures = BTreeSet::new();
     for report in &done.runs {
         assert_eq!(report.images.len(), 1, "seed {seed}");
-        let (image, path) = &report.images[0];
-        let made_by = Graph::parse(&std::fs::read(path).unwrap()).unwrap();
+        let KeptPicture { image, file } = &report.images[0];
+        let made_by = Graph::parse(&std::fs::read(file.path().unwrap()).unwrap()).unwrap();
         assert_eq!(
             made_by.node("5").unwrap().literal("seed"),
             Some(&json!(report.run.seed)),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::CancelledDuring;
 use crate::config::RootError;
 use comfyui::error::ComfyError;
 use comfyui::graph::GraphError;
@@ -117,15 +118,15 @@ pub enum ServiceError {
         running: usize,
     },
     /// The caller cancelled.
-    #[error("cancelled{}", .0)]
-    Cancelled(String),
+    #[error("cancelled{0}")]
+    Cancelled(CancelledDuring),
     /// Another call stopped the work for everybody.
-    #[error("stopped by a call with `cancel: true` over {} connection{how}", if *.same_connection { "this" } else { "another" })]
+    #[error("stopped by a call with `cancel: true` over {} connection{during}", if *.same_connection { "this" } else { "another" })]
     Stopped {
         /// Whether it came over the same connection.
         same_connection: bool,
         /// How far the work was.
-        how: String,
+        during: CancelledDuring,
     },
     /// Somebody stopped a run in ComfyUI itself.
     #[error("run {run} was stopped in ComfyUI{}, at its page or by another program and not by this server; it has no picture{}", at_node(.node), not_begun(.left))]
@@ -252,7 +253,7 @@ impl From<JudgeError> for ServiceError {
     fn from(error: JudgeError) -> Self {
         match error {
             JudgeError::Refused(refusal) => Self::Refused(refusal),
-            error if error.is_cancelled() => Self::Cancelled(": nothing was scored".into()),
+            error if error.is_cancelled() => Self::Cancelled(CancelledDuring::Judging),
             error => Self::Judge(Arc::new(error)),
         }
     }
@@ -278,18 +279,19 @@ impl ServiceError {
 
     /// What a call that was cancelled is answered with; `goes_on` when others want the work to go on.
     pub(crate) fn left(goes_on: bool) -> Self {
-        let state = if goes_on {
-            ": the work goes on for others who wait for it, or were told that it does"
-        } else {
-            ": the work is being stopped"
-        };
-        Self::Cancelled(state.to_owned())
+        Self::Cancelled(match goes_on {
+            true => CancelledDuring::SharedWork,
+            false => CancelledDuring::OwnWork,
+        })
     }
 
     /// The same, where a call asked that the work be stopped: whoever waited did not cancel.
     pub(crate) fn stopped_by_a_call(self, same_connection: bool) -> Self {
         match self {
-            Self::Cancelled(how) => Self::Stopped { same_connection, how },
+            Self::Cancelled(during) => Self::Stopped {
+                same_connection,
+                during,
+            },
             other => other,
         }
     }

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Service, ServiceError};
+use super::{CancelledDuring, Service, ServiceError};
 use comfyui::error::ComfyError;
 use comfyui::images::OutputImage;
 use comfyui::inject::Pictures;
@@ -47,8 +47,7 @@ impl Service {
             let kept = tokio::select! {
                 kept = self.taken(image) => kept.map_err(|error| unreadable(error, image))?,
                 () = cancel.cancelled() => {
-                    let state = ": the run is finished in ComfyUI, and calling again fetches its pictures";
-                    return Err(ServiceError::Cancelled(state.to_owned()));
+                    return Err(ServiceError::Cancelled(CancelledDuring::Fetching));
                 }
             };
             notes.extend(kept.note);

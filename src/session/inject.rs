@@ -11,7 +11,7 @@ use super::files::blocking;
 use super::opening::{Base, graph_hash};
 use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
-use super::{Service, ServiceError, texts};
+use super::{CancelledDuring, Service, ServiceError, texts};
 use comfyui::describe::Description;
 use comfyui::graph::Graph;
 use comfyui::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason};
@@ -345,7 +345,7 @@ impl Service {
         };
         tokio::select! {
             done = turn => done,
-            () = cancel.cancelled() => Err(ServiceError::Cancelled(String::new())),
+            () = cancel.cancelled() => Err(ServiceError::Cancelled(CancelledDuring::Preparing)),
         }
     }
 }
@@ -358,7 +358,7 @@ pub(super) async fn turn(
 ) -> Result<OwnedSemaphorePermit, ServiceError> {
     tokio::select! {
         turn = Arc::clone(turns).acquire_many_owned(many) => turn.map_err(|error| ServiceError::Internal(error.to_string())),
-        () = cancel.cancelled() => Err(ServiceError::Cancelled(String::new())),
+        () = cancel.cancelled() => Err(ServiceError::Cancelled(CancelledDuring::Preparing)),
     }
 }
 

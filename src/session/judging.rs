@@ -12,7 +12,7 @@ use super::judge_plan::{Plan, Subject, plan_of_run, subject_of};
 use super::pictured::{Look, Pictured};
 use super::queue::RunReport;
 use super::records::JudgementRecord;
-use super::{Caller, HandOver, Service, ServiceError};
+use super::{Caller, CancelledDuring, HandOver, Service, ServiceError};
 use history::{ImageHash, Iteration, IterationNo, Session, SessionId};
 use judge::guard;
 use judge::rubric::Rubric;
@@ -188,7 +188,7 @@ impl Service {
                     // One call at a time has the pictures in hand that its two or three files hold.
                     let _hands = tokio::select! {
                         hands = self.hands.lock() => hands,
-                        () = cancel.cancelled() => return Err(ServiceError::Cancelled(": nothing was started".into())),
+                        () = cancel.cancelled() => return Err(ServiceError::Cancelled(CancelledDuring::Planning)),
                     };
                     self.plan(&request).await?
                 };
@@ -317,10 +317,10 @@ impl Service {
         teller: &Teller,
         cancel: &CancellationToken,
     ) -> Result<Option<Judgement>, ServiceError> {
-        let (Some((image, _)), Some(reference)) = (report.images.first(), &session.opened.reference) else {
+        let (Some(kept), Some(reference)) = (report.images.first(), &session.opened.reference) else {
             return Ok(None);
         };
-        let subject = subject_of(session, iteration, report, image.hash);
+        let subject = subject_of(session, iteration, report, kept.image.hash);
         let plan = plan_of_run(session, iteration, reference)?;
         self.judge_subject(&plan, &subject, teller, cancel).await.map(Some)
     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::judge_plan::rubric_of;
+use super::kept::KeptPicture;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use calibration::advice::{Advice, Facts, Step, advise};
 use calibration::decided::{Decided, newest};
 use calibration::decision_log::RecordId;
-use history::{Iteration, JudgeHash, Judgement, Run, RunImage, Session, SessionSummary, Span, TrendRow};
+use history::{Iteration, JudgeHash, Judgement, Run, Session, SessionSummary, Span, TrendRow};
 use judge::average::averaged;
 use judge::verdict::{AxisResult, Verdict};
 use types::IterationNo;
@@ -74,7 +75,7 @@ pub struct IterationView {
     /// The iteration.
     pub iteration: Iteration,
     /// Its runs with their pictures and files.
-    pub runs: Vec<(Run, Vec<(RunImage, String)>)>,
+    pub runs: Vec<(Run, Vec<KeptPicture>)>,
     /// Its judgements, oldest first.
     pub judgements: Vec<Judgement>,
     /// What was decided about it, each time it was, oldest first.

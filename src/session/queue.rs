@@ -12,16 +12,14 @@ use super::deciding::Outcome;
 use super::inject::turn;
 use super::jobs::{Joined, Waited};
 use super::judging::Judgement;
+use super::kept::KeptPicture;
 use super::question::{NO_SEED, Planned};
 use super::work::Work;
 use super::{Caller, Draft, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use comfyui::inject::Role;
-use history::{HistoryError, IterationNo, PromptId, Run, RunImage, RunState, Session, SessionId, Span};
+use history::{IterationNo, Run, RunState, Session, SessionId, Span};
 use types::Seed;
 use types::progress::{Progress, Teller};
-
-/// What stands in the place of the path of a picture whose file is gone.
-pub(super) const MISSING: &str = "missing: ";
 
 /// Most seeds of one call.
 pub const MAX_SEEDS: usize = 16;
@@ -51,7 +49,7 @@ pub struct RunReport {
     /// The record.
     pub run: Run,
     /// Its pictures with their files.
-    pub images: Vec<(RunImage, String)>,
+    pub images: Vec<KeptPicture>,
     /// Why it has no result, or what could not be proven.
     pub remark: Option<String>,
     /// What the judge made of its first picture.
@@ -394,20 +392,6 @@ impl Service {
             }
         }
         Ok(rendered)
-    }
-
-    /// The pictures of a run with the files they lie in; of one that is gone, that it is.
-    pub(super) async fn pictures_of(&self, id: PromptId) -> Result<Vec<(RunImage, String)>, ServiceError> {
-        let mut pictures = Vec::new();
-        for image in self.store.images_of(id).await? {
-            let path = match self.store.find_image(&image.hash).await {
-                Ok(stored) => stored.path.display().to_string(),
-                Err(HistoryError::ImageMissing { hash, .. }) => format!("{MISSING}{hash}"),
-                Err(error) => return Err(error.into()),
-            };
-            pictures.push((image, path));
-        }
-        Ok(pictures)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The seeds that an iteration is run with, and which of them made a difference.
 
 use super::inject::{Located, random_seed};
+use super::kept::KeptPicture;
 use super::pictured::Look;
 use super::{RunReport, Service, ServiceError};
 use comfyui::inject::{Finding, Role, kept_seeds, reason};
@@ -80,7 +81,7 @@ impl Service {
         }
         let mut known: Vec<(Seed, Look)> = Vec::new();
         for report in reports {
-            let Some((image, _)) = report.images.first() else {
+            let Some(KeptPicture { image, .. }) = report.images.first() else {
                 continue;
             };
             // A picture that cannot be read is told where it is needed.

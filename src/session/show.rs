@@ -39,7 +39,7 @@ impl Service {
                 .and_then(|judgement| judgement.verdict.overall_score);
             let score = score.map(|score| format!(" {score:.2}")).unwrap_or_default();
             let label = format!("#{} seed {seed}{score}, a preview", queued.n);
-            all.extend(report.images.iter().map(|(image, _)| (seed, image.hash, label.clone())));
+            all.extend(report.images.iter().map(|kept| (seed, kept.image.hash, label.clone())));
         }
         for (seed, hash, label) in all.iter().take(MOST_PREVIEWS) {
             match self.shown(hash, label).await {

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use super::deciding::{Deciding, Outcome};
 use super::inject::{Located, problems, sound, text_at, turn};
+use super::kept::{KeptPicture, PictureFile};
 use super::question;
-use super::queue::{MISSING, Queued, RunReport};
+use super::queue::{Queued, RunReport};
 use super::run::RunPlan;
 use super::seeds::Seeds;
 use super::sharing::Lease;
-use super::{HandOver, RENDERED_KIB, Service, ServiceError};
+use super::{CancelledDuring, HandOver, RENDERED_KIB, Service, ServiceError};
 use comfyui::graph::Graph;
 use comfyui::inject::Role;
 use comfyui::knobs::with_seed;
-use history::{Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, Timestamp};
+use history::{Iteration, IterationNo, NewRun, PromptId, Run, RunState, RunUpdate, Session, Timestamp};
 use tokio_util::sync::CancellationToken;
 use types::progress::{Progress, Teller};
 use types::{Seed, hint};
@@ -312,7 +313,7 @@ impl Work {
             teller.tell(Progress::words("looking whether an earlier request has arrived"));
             run = tokio::select! {
                 run = self.found_again(run) => run?,
-                () = cancel.cancelled() => return Err(ServiceError::Cancelled(String::new())),
+                () = cancel.cancelled() => return Err(ServiceError::Cancelled(CancelledDuring::Preparing)),
             };
             if run.state != RunState::Prepared {
                 break;
@@ -349,8 +350,9 @@ impl Work {
 }
 
 /// What to say of a run whose pictures' files are gone: asking for it again renders nothing.
-fn gone(images: &[(RunImage, String)], n: IterationNo, seed: Seed) -> Option<String> {
-    let gone = images.iter().filter(|(_, path)| path.starts_with(MISSING)).count();
+fn gone(images: &[KeptPicture], n: IterationNo, seed: Seed) -> Option<String> {
+    let is_gone = |kept: &&KeptPicture| matches!(kept.file, PictureFile::Missing(_));
+    let gone = images.iter().filter(is_gone).count();
     (gone > 0).then(|| {
         format!(
             "{gone} of its {} picture(s) are gone from the data folder; `parent`: {n} with `seeds`: [{seed}] renders it again as a new iteration",

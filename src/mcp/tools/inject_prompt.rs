@@ -13,7 +13,9 @@ use super::{Promise, tool};
 use crate::mcp::asking::{Asker, Reply, SHOWN, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, success};
-use crate::session::{Asked, Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError};
+use crate::session::{
+    Asked, CancelledDuring, Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError,
+};
 use text::secrets;
 use text::{Foreign, capitalised, shortened};
 use types::Seed;
@@ -146,7 +148,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
                 Reply::Answered => {}
                 Reply::CallAgain(result) => return (*result).into(),
                 Reply::Unanswered(silence) => return success(&asked(question, silence), Beside::default()),
-                Reply::Cancelled => return call.failed(&ServiceError::Cancelled(String::new())),
+                Reply::Cancelled => return call.failed(&ServiceError::Cancelled(CancelledDuring::Preparing)),
             }
         }
     };

@@ -15,7 +15,9 @@ use super::{Promise, shown, tool, view};
 use crate::mcp::asking::{Asker, Reply, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, Summarised, arguments, rounded, success};
-use crate::session::{InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError};
+use crate::session::{
+    CancelledDuring, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError,
+};
 use calibration::decided::Decided;
 use history::{RunState, SessionId};
 use judge::average::averaged;
@@ -165,7 +167,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
                     silence = why;
                     return Ok(Ok(QueueAnswer::Question(question)));
                 }
-                Reply::Cancelled => return Ok(Err(ServiceError::Cancelled(String::new()))),
+                Reply::Cancelled => return Ok(Err(ServiceError::Cancelled(CancelledDuring::Preparing))),
             }
         }
     };
@@ -249,9 +251,10 @@ async fn finished(
     if images {
         for report in &queued.runs {
             let name = format!("iteration {}, seed {}", queued.n, report.run.seed);
+            let files = report.images.iter().filter_map(|kept| kept.file.path());
             beside
                 .files
-                .extend(report.images.iter().map(|(_, path)| (name.clone(), path.clone())));
+                .extend(files.map(|path| (name.clone(), path.display().to_string())));
         }
     }
     beside.view = view(service, &queued.session, Some(queued.n.get())).await.ok();
@@ -344,7 +347,7 @@ fn run(report: &RunReport) -> RunOut {
         seed: report.run.seed.0,
         cached: report.run.cached,
         seconds: report.run.seconds.map(rounded),
-        pictures: report.images.iter().map(|(_, path)| path.clone()).collect(),
+        pictures: report.images.iter().map(|kept| kept.file.to_string()).collect(),
         overall_score: report
             .judgement
             .as_ref()
@@ -356,7 +359,7 @@ fn run(report: &RunReport) -> RunOut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{BestSoFar, JudgementOf, Outcome};
+    use crate::session::{BestSoFar, JudgementOf, KeptPicture, Outcome, PictureFile};
     use calibration::decided::Detail;
     use calibration::stats::Fall;
     use history::{ImageHash, IterationNo, PromptId, Run, RunImage, Timestamp};
@@ -409,8 +412,8 @@ mod tests {
                 submitted_at: None,
                 finished_at: Some(at),
             },
-            images: vec![(
-                RunImage {
+            images: vec![KeptPicture {
+                image: RunImage {
                     ordinal: 0,
                     hash,
                     filename: String::new(),
@@ -419,8 +422,8 @@ mod tests {
                     width: 1024,
                     height: 1024,
                 },
-                path.clone(),
-            )],
+                file: PictureFile::At(path.clone().into()),
+            }],
             remark: None,
             same_as: None,
             judgement: Some(Judgement {

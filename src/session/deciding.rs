@@ -201,7 +201,7 @@ impl Service {
                     }
                 }
             };
-            let recorded = self.decision_is_recorded(session, judge, (&decided, judgement), since);
+            let recorded = self.decision_is_recorded(session, judge, &decided, judgement, since);
             match recorded.await? {
                 Some(id) => since = Some(id),
                 None => return Ok((made, false)),
@@ -215,7 +215,8 @@ impl Service {
         &self,
         session: &Session,
         judge: &JudgeHash,
-        (decided, judgement): (&Decided, JudgementId),
+        decided: &Decided,
+        judgement: JudgementId,
         since: Option<history::DecisionId>,
     ) -> Result<Option<history::DecisionId>, ServiceError> {
         let new = NewDecision {

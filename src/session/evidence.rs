@@ -137,7 +137,7 @@ impl Service {
             let reference = self.pictured(reference, &Pictured::Reference).await?;
             let incumbent = self.pictured(incumbent_image, &Pictured::Other).await?;
             let candidate = self.pictured(candidate_image, &Pictured::Other).await?;
-            let read = turn.closer(&reference, (&incumbent, &candidate), call).await?;
+            let read = turn.closer(&reference, &incumbent, &candidate, call).await?;
             drop((turn, reference, incumbent, candidate));
             let answer = DirectAnswer::from(Versus::of(String::new(), &rubric, &read));
             self.store

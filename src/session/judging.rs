@@ -224,9 +224,7 @@ impl Service {
         let _working = plan.iteration().map(|(session, n)| self.at_work.begin(session, n));
         let judged = self.judged(plan, teller, cancel).await;
         let outcome = match (&judged, &session) {
-            (Ok(Judged::Verdicts(verdicts)), Some(session)) => {
-                self.outcome_of(session, verdicts, (teller, cancel)).await
-            }
+            (Ok(Judged::Verdicts(verdicts)), Some(session)) => self.outcome_of(session, verdicts, teller, cancel).await,
             _ => Ok(Outcome::default()),
         };
         // Before the next one gets its turn, who would find the judge loaded.
@@ -244,7 +242,8 @@ impl Service {
         &self,
         session: &SessionId,
         verdicts: &[Judgement],
-        (teller, cancel): (&Teller, &CancellationToken),
+        teller: &Teller,
+        cancel: &CancellationToken,
     ) -> Result<Outcome, ServiceError> {
         let judged = verdicts.iter().find_map(|judgement| match &judgement.of {
             JudgementOf::Run { n, .. } => Some((*n, &judgement.verdict.judge)),
@@ -412,7 +411,7 @@ impl Service {
         {
             Some((incumbent, hash)) => {
                 let other = self.pictured(hash, &Pictured::Other).await?;
-                let read = turn.closer(&reference, (&other, &generated), call).await?;
+                let read = turn.closer(&reference, &other, &generated, call).await?;
                 Some(Versus::of(incumbent.name.clone(), &plan.rubric, &read))
             }
             None => None,

@@ -170,7 +170,7 @@ pub async fn run(plan: &Plan<'_>) -> Result<Evaluated, EvalError> {
         Scope::Everything => Some(fit::on_scenes(plan, &asker, &rivals).await?),
         Scope::Tests(_) => None,
     };
-    let report = finished(plan, &asker, (tests, rivals), started).await?;
+    let report = finished(plan, &asker, tests, rivals, started).await?;
     Ok(Evaluated { report, worst, fit })
 }
 
@@ -187,7 +187,7 @@ pub async fn run_folder(plan: &Plan<'_>, rubric: &Rubric, folder: &std::path::Pa
         worst,
         fit,
     } = user::run(plan, &asker, folder).await?;
-    let report = finished(plan, &asker, (vec![test], rivals), started).await?;
+    let report = finished(plan, &asker, vec![test], rivals, started).await?;
     Ok(Evaluated { report, worst, fit })
 }
 
@@ -204,7 +204,8 @@ async fn asker<'a>(plan: &'a Plan<'a>, rubric: &'a Rubric) -> Result<Asker<'a>, 
 async fn finished(
     plan: &Plan<'_>,
     asker: &Asker<'_>,
-    (tests, rivals): (Vec<report::TestReport>, Vec<report::Rival>),
+    tests: Vec<report::TestReport>,
+    rivals: Vec<report::Rival>,
     started: Instant,
 ) -> Result<Report, EvalError> {
     let info = plan.judge.load(plan.teller, plan.cancel).await?;

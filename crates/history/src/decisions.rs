@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 use serde_json::Value;
 
 use super::error::Result;
-use super::iterations;
+use super::iterations::{self, Bounds};
 use super::judgements;
 use super::rows::{Judgement, Span};
 use super::sessions;
@@ -220,7 +220,7 @@ impl Store {
         let session = session.clone();
         self.read_of(&session.clone(), move |transaction| {
             sessions::require(transaction, &session)?;
-            let (from, to) = iterations::bounds(transaction, &session, span)?;
+            let Bounds { from, to } = iterations::bounds(transaction, &session, span)?;
             let mut statement = transaction.prepare_cached(
                 "SELECT * FROM decisions WHERE session_id = ?1 AND iteration BETWEEN ?2 AND ?3 ORDER BY id",
             )?;
@@ -235,7 +235,7 @@ impl Store {
     pub async fn judged_runs(&self, session: &SessionId, judge: &JudgeHash, span: Span) -> Result<Vec<JudgedRun>> {
         let (session, judge) = (session.clone(), judge.clone());
         self.read_of(&session.clone(), move |transaction| {
-            let (from, to) = iterations::bounds(transaction, &session, span)?;
+            let Bounds { from, to } = iterations::bounds(transaction, &session, span)?;
             let mut statement = transaction.prepare_cached(
                 "SELECT j.*, r.seed AS run_seed FROM judgements j
                  JOIN runs r ON r.prompt_id = j.prompt_id

@@ -134,7 +134,8 @@ impl Store {
     pub async fn first_images(
         &self,
         session: &SessionId,
-        (from, to): (IterationNo, IterationNo),
+        from: IterationNo,
+        to: IterationNo,
     ) -> Result<Vec<(IterationNo, ImageHash)>> {
         let session = session.clone();
         self.read_of(&session.clone(), move |transaction| {

@@ -107,7 +107,8 @@ impl Judge {
     pub(super) async fn closer_now(
         &self,
         reference: &Picture,
-        (first, second): (&Picture, &Picture),
+        first: &Picture,
+        second: &Picture,
         call: Call<'_>,
     ) -> Result<Vec<Closer>, JudgeError> {
         let (first, second) = (self.fitted(first).await?, self.fitted(second).await?);

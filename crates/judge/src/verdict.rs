@@ -228,7 +228,7 @@ pub fn score(observed: &Observed<'_>) -> Scored {
         .zip(rows)
         .map(|(axis, (((reference, generated), reading), scale))| {
             let map = observed.maps.get(axis.id.as_str());
-            let result = one(axis, (reference, generated), reading, *scale, map);
+            let result = one(axis, reference, generated, reading, *scale, map);
             if result.verdict != AxisVerdict::NotVisible
                 && let Some(value) = result.raw
             {
@@ -272,7 +272,8 @@ pub(super) fn rank(axis: &AxisResult) -> f64 {
 
 fn one(
     axis: &Axis,
-    (reference, generated): (&AxisValue, &AxisValue),
+    reference: &AxisValue,
+    generated: &AxisValue,
     reading: &Reading,
     scale: Scale,
     map: Option<&MonotoneMap>,

@@ -24,7 +24,7 @@ use comfyui::runs::RunConfig;
 use comfyui_stand_in::gpu::{Event, Gpu};
 use comfyui_stand_in::studio::Studio;
 use futures::StreamExt;
-use history::{IterationNo, NewRun, PromptId, Run, RunState, RunUpdate, SessionId, Store};
+use history::{NewRun, Run, RunState, RunUpdate, Store};
 use llama::Llama;
 use llama::spec::ModelSpec;
 use llama::worker::WorkerConfig;
@@ -37,8 +37,8 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use types::Seed;
 use types::progress::Teller;
+use types::{IterationNo, PromptId, Seed, SessionId};
 
 /// How long the client waits for an answer; the proxy goes beyond it now and then.
 const PATIENCE: Duration = Duration::from_millis(400);

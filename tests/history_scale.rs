@@ -9,11 +9,12 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use history::{SessionId, Store};
+use history::Store;
 use serde_json::{Value, json};
 use support::long_session;
 use support::mcp_client::{Era, Inbox, McpClient};
 use support::mcp_wire::Pipes;
+use types::SessionId;
 
 /// What every view but the full iteration may take: 600 tokens of four bytes.
 const BUDGET: usize = 2_400;

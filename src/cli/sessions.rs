@@ -15,10 +15,10 @@ use super::show;
 use crate::config::Config;
 use crate::session::{Best, Overview, OverviewRequest, PAGE, SessionView, records};
 use files::regular;
-use history::{HistoryError, ImageHash, Line, Pruned, SessionId, Store, Timestamp, Verify, check_whole, rename_images};
+use history::{HistoryError, Line, Pruned, Store, Timestamp, Verify, check_whole, rename_images};
 use imaging::metadata;
 use text::Foreign;
-use types::{PictureFormat, hint};
+use types::{ImageHash, PictureFormat, SessionId, hint};
 
 /// The file of rows in an exported folder.
 const ROWS: &str = "session.jsonl";

@@ -1,5 +1,6 @@
 use super::{Sample, io, samples};
-use history::{HistoryError, ImageHash, InvalidId, IterationNo, JudgementId, PromptId, RunState, SessionId, Trouble};
+use history::{HistoryError, RunState, Trouble};
+use types::{ImageHash, InvalidId, IterationNo, JudgementId, PromptId, SessionId};
 
 fn invalid() -> InvalidId {
     SessionId::parse("no session").unwrap_err()

@@ -14,8 +14,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::resources::{Address, absent};
 use crate::session::Service;
-use history::{HistoryError, SessionId, Stamp};
-use types::hint;
+use history::{HistoryError, Stamp};
+use types::{SessionId, hint};
 
 /// How often the history is looked at.
 const EVERY: Duration = Duration::from_secs(1);

@@ -11,11 +11,11 @@ use similar::{ChangeTag, TextDiff};
 use crate::session::{Notebook, Noted, NotedRun, Thumbnail};
 use calibration::decided::Decided;
 use calibration::stats::mean;
-use history::{DecisionKind, RunState};
+use history::RunState;
 use judge::score::AxisVerdict;
 use judge::verdict::{AxisResult, Flag};
 use text::secrets::{Secrets, masked_input};
-use types::IterationNo;
+use types::{DecisionKind, IterationNo};
 
 /// Everything that the page shows.
 #[derive(Debug, Clone, Serialize)]

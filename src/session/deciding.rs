@@ -13,8 +13,9 @@ use super::{Service, ServiceError};
 use calibration::advice::{Step, advise};
 use calibration::decided::{Decided, Opponents, Pair, kept_before, pairs};
 use calibration::decision_log::{DecisionLog, UnreadableRecords};
-use history::{IterationNo, JudgeHash, JudgementId, NewDecision, Session, SessionId, Span};
+use history::{NewDecision, Session, Span};
 use types::progress::Teller;
+use types::{IterationNo, JudgeHash, JudgementId, SessionId};
 
 /// Decisions that noise is measured on, and that advice looks back at.
 pub(super) const WINDOW: u32 = 60;
@@ -217,8 +218,8 @@ impl Service {
         judge: &JudgeHash,
         decided: &Decided,
         judgement: JudgementId,
-        since: Option<history::DecisionId>,
-    ) -> Result<Option<history::DecisionId>, ServiceError> {
+        since: Option<types::DecisionId>,
+    ) -> Result<Option<types::DecisionId>, ServiceError> {
         let new = NewDecision {
             session: session.id.clone(),
             iteration: decided.iteration,

@@ -10,13 +10,13 @@ use comfyui::graph::GraphError;
 use comfyui::inject::ChoiceError;
 use comfyui::knobs::InjectError;
 use comfyui::lint::{self, Problem};
-use history::{HistoryError, ImageHash, IterationNo, PromptId, SessionId};
+use history::HistoryError;
 use imaging::PictureError;
 use judge::JudgeError;
 use judge::guard::Refusal;
 use judge::rubric::RubricError;
 use text::Foreign;
-use types::{Seed, Unreadable};
+use types::{ImageHash, IterationNo, PromptId, Seed, SessionId, Unreadable};
 
 /// A call that could not be answered. `Display` says what failed and the state things are in,
 /// [`ServiceError::hint`] what to do next.

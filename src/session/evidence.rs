@@ -11,11 +11,11 @@ use super::{Service, ServiceError};
 use calibration::decided::Pair;
 use calibration::decision_log::{RecordId, UnreadableRecords};
 use calibration::stats::{JudgedSeeds, Sample, Weighed};
-use history::{ImageHash, JudgeHash, NewComparison, Session, Span};
+use history::{NewComparison, Session, Span};
 use judge::score::AxisVerdict;
 use judge::verdict::{Verdict, Versus};
 use judge::{Call, guard};
-use types::{IterationNo, Seed};
+use types::{ImageHash, IterationNo, JudgeHash, Seed};
 
 /// The judged seeds of an iteration, with their verdicts.
 pub(super) struct Evidence {

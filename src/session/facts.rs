@@ -5,8 +5,9 @@ use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use calibration::advice::{Blind, Facts, Scored, Standing};
 use calibration::decision_log::RecordId;
-use history::{JudgeHash, Session, Span};
+use history::{Session, Span};
 use judge::average::averaged;
+use types::JudgeHash;
 
 impl Service {
     /// What advice on a session is given on, with the decisions that are not recorded yet.

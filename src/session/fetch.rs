@@ -8,9 +8,10 @@ use comfyui::images::OutputImage;
 use comfyui::inject::Pictures;
 use comfyui::outputs::Media;
 use comfyui::record::Finished;
-use history::{PromptId, RunImage};
+use history::RunImage;
 use imaging::PictureError;
 use text::Foreign;
+use types::PromptId;
 use types::progress::{Progress, Teller};
 
 /// Most pictures that are fetched of one run.

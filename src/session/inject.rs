@@ -19,9 +19,9 @@ use comfyui::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
 use comfyui::lint::{self, Problem, Severity};
 use comfyui::object_info::ObjectInfo;
 use comfyui::replacements;
-use history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
+use history::{self, NewIteration, Session};
 use judge::guard::{self, Refusal};
-use types::{Seed, hint};
+use types::{GraphHash, IterationNo, Seed, SessionId, hint};
 
 /// What to write where. Without a session a new one is opened.
 #[derive(Clone, Debug, Default)]

@@ -6,9 +6,9 @@ use super::judging::{JudgeRequest, JudgementOf};
 use super::pictured::Pictured;
 use super::queue::RunReport;
 use super::{Service, ServiceError, records, target};
-use history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId};
+use history::{Iteration, RunState, Session};
 use judge::rubric::{AxisId, Rubric};
-use types::Seed;
+use types::{ImageHash, IterationNo, PromptId, Seed, SessionId};
 
 /// The pictures that the judged ones are compared with directly.
 pub(super) struct Incumbent {

@@ -13,13 +13,13 @@ use super::pictured::{Look, Pictured};
 use super::queue::RunReport;
 use super::records::JudgementRecord;
 use super::{Caller, CancelledDuring, HandOver, Service, ServiceError};
-use history::{ImageHash, Iteration, IterationNo, Session, SessionId};
+use history::{Iteration, Session};
 use judge::guard;
 use judge::rubric::Rubric;
 use judge::verdict::{Verdict, Versus};
 use judge::{Call, JudgeError, Pair, Target};
-use types::Seed;
 use types::progress::{Progress, Teller};
+use types::{ImageHash, IterationNo, Seed, SessionId};
 
 /// What to judge: two files, a session's iteration, or a reference alone.
 #[derive(Clone, Debug, Default)]

@@ -8,15 +8,15 @@ use super::{Service, ServiceError};
 use calibration::advice::advise;
 use calibration::decided::{Decided, newest};
 use calibration::decision_log::RecordId;
-use history::{ImageHash, Iteration, JudgeHash, Judgement, Run, RunState, Session, Span};
+use history::{Iteration, Judgement, Run, RunState, Session, Span};
 use imaging::preview;
 use judge::average::averaged;
 use judge::rubric::Rubric;
 use judge::verdict::Verdict;
 use text::capitalised;
 use text::secrets::Secrets;
-use types::IterationNo;
 use types::progress::{Meter, Teller};
+use types::{ImageHash, IterationNo, JudgeHash};
 
 /// A picture, small enough for a page.
 #[derive(Clone, Debug, PartialEq, Eq)]

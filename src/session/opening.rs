@@ -11,12 +11,9 @@ use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, QueueRequest,
 use comfyui::graph::Graph;
 use comfyui::inject::{Finding, Role};
 use comfyui::knobs::check_seed;
-use history::{
-    self, GraphHash, ImageHash, IterationNo, NewSession, RunState, Session, SessionChange, SessionId, SessionRubric,
-    WorkflowSource,
-};
+use history::{NewSession, RunState, Session, SessionChange, SessionRubric, WorkflowSource};
 use judge::rubric::Rubric;
-use types::Seed;
+use types::{GraphHash, ImageHash, IterationNo, Seed, SessionId};
 
 /// What a new session is opened with.
 pub(super) struct Opening {

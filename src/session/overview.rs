@@ -9,11 +9,11 @@ use super::{Service, ServiceError};
 use calibration::advice::{Advice, Facts, Step, advise};
 use calibration::decided::{Decided, newest};
 use calibration::decision_log::RecordId;
-use history::{Iteration, JudgeHash, Judgement, Run, Session, SessionSummary, Span, TrendRow};
+use history::{Iteration, Judgement, Run, Session, SessionSummary, Span, TrendRow};
 use judge::average::averaged;
 use judge::verdict::{AxisResult, Verdict};
-use types::IterationNo;
 use types::progress::Progress;
+use types::{IterationNo, JudgeHash};
 
 /// Sessions, or rows of a trend, on one page.
 pub const PAGE: u32 = 20;

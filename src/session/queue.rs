@@ -17,9 +17,9 @@ use super::question::{NO_SEED, Planned};
 use super::work::Work;
 use super::{Caller, Draft, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use comfyui::inject::Role;
-use history::{IterationNo, Run, RunState, Session, SessionId, Span};
-use types::Seed;
+use history::{Run, RunState, Session, Span};
 use types::progress::{Progress, Teller};
+use types::{IterationNo, Seed, SessionId};
 
 /// Most seeds of one call.
 pub const MAX_SEEDS: usize = 16;

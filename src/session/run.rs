@@ -11,10 +11,10 @@ use comfyui::inject::{Pictures, Roles, ShownBy, prove};
 use comfyui::progress as comfy;
 use comfyui::record::Finished;
 use comfyui::runs::{Run as Following, Submission};
-use history::{HistoryError, PromptId, Run, RunState, RunUpdate};
+use history::{HistoryError, Run, RunState, RunUpdate};
 use text::{Foreign, shortened};
-use types::hint;
 use types::progress::{Done, Progress, Teller};
+use types::{PromptId, hint};
 
 /// What a run needs beside its record.
 pub(super) struct RunPlan<'a> {

@@ -6,9 +6,9 @@ use super::files::{blocking, room};
 use super::judging::{Judgement, JudgementOf};
 use super::queue::Queued;
 use super::{Service, ServiceError};
-use history::{ImageHash, StoredImage, Verify};
+use history::{StoredImage, Verify};
 use imaging::{Limits, MAX_CELLS, PREVIEW_SIDE, Picture, SheetCell, decode, preview, sheet};
-use types::{Seed, hint};
+use types::{ImageHash, Seed, hint};
 
 /// Larger files are not sent, in bytes: they would be a third larger in base64, and clients keep whole messages in memory.
 pub const MAX_SENT: u64 = 8 << 20;

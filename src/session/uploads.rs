@@ -6,8 +6,8 @@ use super::files::{Room, blocking};
 use super::inject::Located;
 use super::{Service, ServiceError};
 use comfyui::knobs::{self, InjectError, PictureKnob, REFERENCE};
-use history::ImageHash;
 use text::near::nearest;
+use types::ImageHash;
 
 /// The session's reference, as far as it is known when a knob asks for it.
 pub(super) enum Reference<'a> {

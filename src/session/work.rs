@@ -14,10 +14,10 @@ use super::{CancelledDuring, HandOver, RENDERED_KIB, Service, ServiceError};
 use comfyui::graph::Graph;
 use comfyui::inject::Role;
 use comfyui::knobs::with_seed;
-use history::{Iteration, IterationNo, NewRun, PromptId, Run, RunState, RunUpdate, Session, Timestamp};
+use history::{Iteration, NewRun, Run, RunState, RunUpdate, Session, Timestamp};
 use tokio_util::sync::CancellationToken;
 use types::progress::{Progress, Teller};
-use types::{Seed, hint};
+use types::{IterationNo, PromptId, Seed, hint};
 
 /// How many lost runs of a seed are looked for before a new one is sent, the newest first.
 const LOOKED_FOR: usize = 3;

@@ -5,9 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use history::{
-    GraphHash, NewIteration, NewRun, NewSession, PromptId, RunImage, RunUpdate, SessionRubric, Store, WorkflowSource,
-};
+use history::{NewIteration, NewRun, NewSession, RunImage, RunUpdate, SessionRubric, Store, WorkflowSource};
 use judge::rubric::{Rubric, RubricSource};
 use serde_json::{Value, json};
 
@@ -15,7 +13,7 @@ use crate::ERA;
 use crate::bench::{BINARY, Bench, Server, Via};
 use crate::support::browser::Browser;
 use crate::warm;
-use types::Seed;
+use types::{GraphHash, PromptId, Seed};
 
 /// What an agent reads in one go: 600 tokens of four bytes.
 const VIEW: usize = 2_400;

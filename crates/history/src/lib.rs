@@ -47,8 +47,3 @@ pub use store::Store;
 pub use time::Timestamp;
 pub use transfer::{Line, check_whole, rename_images};
 pub use trend::{RunCounts, TrendRow, TrendScore};
-pub use types::DecisionKind;
-pub use types::{
-    ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,
-    RubricHash, SessionId,
-};

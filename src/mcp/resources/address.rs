@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use history::{ImageHash, IterationNo, SessionId};
 use judge::rubric::BUILTIN_NAMES;
+use types::{ImageHash, IterationNo, SessionId};
 
 /// The page that shows a calibration inside a client.
 pub const APP: &str = "ui://calibrator/page.html";

@@ -19,12 +19,12 @@ use crate::session::{
     CancelledDuring, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError,
 };
 use calibration::decided::Decided;
-use history::{RunState, SessionId};
+use history::RunState;
 use judge::average::averaged;
 use judge::verdict::Verdict;
 use text::capitalised;
-use types::Seed;
 use types::progress::Teller;
+use types::{Seed, SessionId};
 
 pub const NAME: &str = "queue_generation";
 
@@ -362,7 +362,8 @@ mod tests {
     use crate::session::{BestSoFar, JudgementOf, KeptPicture, Outcome, PictureFile};
     use calibration::decided::Detail;
     use calibration::stats::Fall;
-    use history::{ImageHash, IterationNo, PromptId, Run, RunImage, Timestamp};
+    use history::{Run, RunImage, Timestamp};
+    use types::{ImageHash, IterationNo, PromptId};
 
     /// As wordy as a large judge is: sixteen tokens a value.
     const SHOWN: [&str; 2] = [
@@ -464,7 +465,7 @@ mod tests {
                 decisions: vec![Decided {
                     iteration: n,
                     against: Some(earlier),
-                    kind: history::DecisionKind::Keep,
+                    kind: types::DecisionKind::Keep,
                     detail: Detail {
                         probability: Some(0.93),
                         moved: moved

@@ -2,7 +2,8 @@ use std::io;
 
 use super::*;
 use crate::session::CancelledDuring;
-use history::{HistoryError, PromptId};
+use history::HistoryError;
+use types::PromptId;
 
 const LONG: Duration = Duration::from_secs(10);
 

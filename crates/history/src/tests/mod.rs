@@ -11,7 +11,10 @@ mod trend;
 mod trouble;
 
 use serde_json::json;
-use types::Seed;
+use types::{
+    DecisionKind, GraphHash, ImageHash, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, Seed, SessionId,
+    TookOver,
+};
 
 use super::*;
 

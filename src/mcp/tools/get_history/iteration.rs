@@ -10,10 +10,10 @@ use super::{Output, State, Texts};
 use crate::mcp::resources::Address;
 use crate::mcp::tools::scores::RecordOut;
 use crate::session::{IterationView, KeptPicture};
-use history::{Change, DecisionKind, Judgement, Run, RunCounts, RunState};
+use history::{Change, Judgement, Run, RunCounts, RunState};
 use text::secrets::{Secrets, masked_input};
 use text::shortened;
-use types::Seed;
+use types::{DecisionKind, Seed};
 
 /// Most characters of a prompt or a note in a tool's result.
 const PROMPT: usize = 1_200;

@@ -127,7 +127,7 @@ fn row(axis: &AxisResult) -> [String; 8] {
         AxisVerdict::NotVisible => "not visible",
     };
     [
-        axis.id.clone(),
+        axis.id.to_string(),
         number(axis.score),
         number(axis.raw),
         format!("{:.2}", axis.position_bias),

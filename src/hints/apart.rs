@@ -28,7 +28,7 @@ pub const TYPES: &[(&str, &str)] = &[
         "RubricError tells it, and what to do",
     ),
     (
-        "prompt_calibrator_judge::rubric::ids::IdError",
+        "prompt_calibrator_types::names::IdError",
         "RubricError tells it, and what to do",
     ),
     (

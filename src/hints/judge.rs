@@ -9,11 +9,11 @@ use imaging::PictureError;
 use judge::cache::MemoryError;
 use judge::engine::EngineError;
 use judge::guard::{Refusal, Side};
-use judge::rubric::{IdError, RubricError, RubricProblem};
+use judge::rubric::{RubricError, RubricProblem};
 use judge::{JudgeError, SelfCheck, Stored};
 use llama::error::LlamaError;
 use llama::worker::{Cause, WorkerError};
-use types::PictureFormat;
+use types::{IdError, PictureFormat};
 
 fn s() -> String {
     "x".to_owned()

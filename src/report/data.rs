@@ -15,7 +15,7 @@ use history::RunState;
 use judge::score::AxisVerdict;
 use judge::verdict::{AxisResult, Flag};
 use text::secrets::{Secrets, masked_input};
-use types::{DecisionKind, IterationNo};
+use types::{AxisId, DecisionKind, IterationNo};
 
 /// Everything that the page shows.
 #[derive(Debug, Clone, Serialize)]
@@ -84,7 +84,7 @@ struct Iteration {
     low: Option<f64>,
     high: Option<f64>,
     decision: Option<Decision>,
-    axes: BTreeMap<String, Score>,
+    axes: BTreeMap<AxisId, Score>,
     runs: Vec<Run>,
 }
 

@@ -15,7 +15,7 @@ use history::{NewComparison, Session, Span};
 use judge::score::AxisVerdict;
 use judge::verdict::{Verdict, Versus};
 use judge::{Call, guard};
-use types::{ImageHash, IterationNo, JudgeHash, Seed};
+use types::{AxisId, ImageHash, IterationNo, JudgeHash, Seed};
 
 /// The judged seeds of an iteration, with their verdicts.
 pub(super) struct Evidence {
@@ -158,7 +158,7 @@ impl Service {
 }
 
 fn sample(seed: Seed, verdict: &Verdict) -> Option<Sample> {
-    let axes: BTreeMap<String, Weighed> = verdict
+    let axes: BTreeMap<AxisId, Weighed> = verdict
         .axes
         .iter()
         .filter(|axis| axis.verdict != AxisVerdict::NotVisible)

@@ -7,8 +7,8 @@ use super::pictured::Pictured;
 use super::queue::RunReport;
 use super::{Service, ServiceError, records, target};
 use history::{Iteration, RunState, Session};
-use judge::rubric::{AxisId, Rubric};
-use types::{ImageHash, IterationNo, PromptId, Seed, SessionId};
+use judge::rubric::Rubric;
+use types::{AxisId, ImageHash, IterationNo, PromptId, Seed, SessionId};
 
 /// The pictures that the judged ones are compared with directly.
 pub(super) struct Incumbent {

@@ -38,7 +38,7 @@ async fn what_is_observed_is_what_is_scored() {
     let verdict = compare(&judge, &rubric, &a, &b).await.unwrap();
     let seen = with_call!(&rubric, |call| judge.observe(pair, Evidence::Values, Given::Own, call));
     for (axis, reading) in rubric.axes.iter().zip(seen.readings()) {
-        let scored = verdict.axes.iter().find(|a| a.id == axis.id.to_string()).unwrap();
+        let scored = verdict.axes.iter().find(|a| a.id == axis.id).unwrap();
         assert_eq!(scored.raw, (!reading.refused()).then_some(reading.raw), "{}", axis.id);
     }
     // Values that are given are asked with: other words, other numbers.

@@ -8,7 +8,7 @@ use crate::decision_log::UnreadableRecords;
 use crate::stats::{self, Fall, Noise};
 use judge::score::{AxisVerdict, MATCH_SCORE};
 use judge::verdict::{AxisResult, Flag, Verdict};
-use types::{DecisionKind, IterationNo, Seed};
+use types::{AxisId, DecisionKind, IterationNo, Seed};
 
 /// The target counts as reached when the mean lies so many standard errors above it: nine times in ten it then holds.
 const SURE: f64 = 1.28;
@@ -193,7 +193,7 @@ pub struct Advice {
     /// The axis with most to gain that is surely not a match, in the best iteration.
     pub worst: Option<Worst>,
     /// Axes of the best iteration that are worse than in an earlier one that was kept.
-    pub fell: BTreeMap<String, Fall>,
+    pub fell: BTreeMap<AxisId, Fall>,
 }
 
 /// Advises.
@@ -376,8 +376,8 @@ fn worst(best: &Standing, facts: &Facts) -> Option<Worst> {
 }
 
 /// Changes that moved an axis by more than noise, or were made for it by their note; newest first.
-fn tries(axis: &str, facts: &Facts, noise: &Noise) -> Vec<Try> {
-    let spoken = axis.replace('_', " ");
+fn tries(axis: &AxisId, facts: &Facts, noise: &Noise) -> Vec<Try> {
+    let spoken = axis.as_str().replace('_', " ");
     let meant = |n: IterationNo| {
         facts.notes.get(&n).is_some_and(|note| {
             let words: Vec<String> = note
@@ -524,7 +524,7 @@ impl Decided {
             DecisionKind::MoreSeeds => format!("Undecided between {n} and {against} ({rests_on})."),
         };
         let listed = |up: bool| {
-            let mut moved: Vec<(&String, f64)> = self.detail.moved.iter().map(|(a, by)| (a, *by)).collect();
+            let mut moved: Vec<(&AxisId, f64)> = self.detail.moved.iter().map(|(a, by)| (a, *by)).collect();
             moved.retain(|(_, by)| (*by > 0.0) == up);
             moved.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
             let shown = moved.iter().take(4).map(|(axis, by)| format!("{axis} {by:+.2}"));
@@ -535,7 +535,7 @@ impl Decided {
                 text.push_str(&format!(" {name}: {moved}."));
             }
         }
-        let mut fell: Vec<(&String, &Fall)> = self.detail.fell.iter().collect();
+        let mut fell: Vec<(&AxisId, &Fall)> = self.detail.fell.iter().collect();
         // What fell with this very change was just said.
         fell.retain(|(axis, fall)| fall.since != against || !self.detail.moved.contains_key(*axis));
         // What is not kept has not fallen.

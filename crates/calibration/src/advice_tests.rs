@@ -5,6 +5,10 @@ use imaging::Signals;
 use judge::engine::Cost;
 use types::JudgeHash;
 
+fn id(axis: &str) -> AxisId {
+    AxisId::new(axis).unwrap()
+}
+
 fn no(n: u32) -> IterationNo {
     IterationNo::new(n).unwrap()
 }
@@ -15,7 +19,7 @@ fn seeds(all: &[u64]) -> Vec<Seed> {
 
 fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
     AxisResult {
-        id: id.into(),
+        id: self::id(id),
         group: None,
         weight,
         score: Some(score),
@@ -73,10 +77,7 @@ fn decided(iteration: u32, kind: DecisionKind, axes: &[(&str, f64)]) -> Decided 
             comparison: Comparison {
                 seeds: seeds(&[1, 2]),
                 overall: vec![0.01, 0.01],
-                axes: axes
-                    .iter()
-                    .map(|(axis, by)| ((*axis).to_owned(), vec![*by, *by]))
-                    .collect(),
+                axes: axes.iter().map(|(axis, by)| (id(axis), vec![*by, *by])).collect(),
                 log_odds: None,
             },
             ..Detail::default()
@@ -269,10 +270,10 @@ fn decisions_are_told_with_what_moved_and_what_to_run() {
     let mut keep = decided(5, Keep, &[]);
     keep.detail.probability = Some(0.934);
     keep.detail.comparison.overall = vec![0.05, 0.07];
-    keep.detail.moved = BTreeMap::from([("hands".to_owned(), 0.31), ("light".to_owned(), -0.2)]);
+    keep.detail.moved = BTreeMap::from([(id("hands"), 0.31), (id("light"), -0.2)]);
     keep.detail.fell = BTreeMap::from([
-        ("light".to_owned(), Fall { since: no(1), by: 0.2 }),
-        ("mood".to_owned(), Fall { since: no(3), by: 0.22 }),
+        (id("light"), Fall { since: no(1), by: 0.2 }),
+        (id("mood"), Fall { since: no(3), by: 0.22 }),
     ]);
     assert_eq!(
         keep.in_words(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::decide::Ruling;
 use crate::stats::{self, Comparison, Fall, JudgedSeeds, Noise};
-use types::{DecisionKind, IterationNo, Seed};
+use types::{AxisId, DecisionKind, IterationNo, Seed};
 
 /// Iterations that were kept, which a candidate is compared with to see what fell since.
 const KEPT: usize = 12;
@@ -21,9 +21,9 @@ pub struct Detail {
     /// Probability that it is better than what it was compared with, 0 to 1.
     pub probability: Option<f64>,
     /// Axes that moved by more than noise: mean raw difference to what it was compared with.
-    pub moved: BTreeMap<String, f64>,
+    pub moved: BTreeMap<AxisId, f64>,
     /// Axes that fell by more than noise since an earlier iteration that was kept.
-    pub fell: BTreeMap<String, Fall>,
+    pub fell: BTreeMap<AxisId, Fall>,
     /// Runs that the decision still needs: seeds by iteration.
     pub needs: BTreeMap<IterationNo, Vec<Seed>>,
     /// For the first that a judge scores: the best by another judge before it.

@@ -122,7 +122,7 @@ fn pair(by: f64, seeds: u64) -> Pair {
         };
         let sample = |seed| Sample {
             seed: Seed(seed),
-            axes: BTreeMap::from([("hair".to_owned(), value(seed))]),
+            axes: BTreeMap::from([(AxisId::new("hair").unwrap(), value(seed))]),
         };
         JudgedSeeds {
             samples: (1..=seeds).map(sample).collect(),

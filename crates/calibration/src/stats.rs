@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::{Decision, Prior, Ruling, Seen, Way, decide};
-use types::{DecisionKind, IterationNo, Seed};
+use types::{AxisId, DecisionKind, IterationNo, Seed};
 
 /// An axis has moved when its mean difference is further from 0 than so many of its standard errors. Twenty axes that do not
 /// move then give about one false alarm in four changes.
@@ -32,7 +32,7 @@ pub struct Sample {
     /// The seed.
     pub seed: Seed,
     /// By axis. Those that the reference does not show, or that the judge refused, are missing.
-    pub axes: BTreeMap<String, Weighed>,
+    pub axes: BTreeMap<AxisId, Weighed>,
 }
 
 /// What one axis was read as.
@@ -84,7 +84,7 @@ pub struct Comparison {
     /// Differences of the overall value, one a seed.
     pub overall: Vec<f64>,
     /// Differences of the axes that could be read in every picture, one a seed.
-    pub axes: BTreeMap<String, Vec<f64>>,
+    pub axes: BTreeMap<AxisId, Vec<f64>>,
     /// Mean log-odds that the candidate is the closer one, where the judge was asked directly.
     pub log_odds: Option<f64>,
 }
@@ -95,7 +95,7 @@ impl Comparison {
     #[must_use]
     pub fn of(candidate: &[Sample], incumbent: &[Sample]) -> Self {
         let mut found = Self::default();
-        let mut of_axis: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        let mut of_axis: BTreeMap<&AxisId, Vec<f64>> = BTreeMap::new();
         for new in candidate {
             let Some(old) = incumbent.iter().find(|old| old.seed == new.seed) else {
                 continue;
@@ -116,7 +116,7 @@ impl Comparison {
         }
         let seeds = found.seeds.len();
         let whole = of_axis.into_iter().filter(|(_, deltas)| deltas.len() == seeds);
-        found.axes = whole.map(|(axis, deltas)| (axis.to_owned(), deltas)).collect();
+        found.axes = whole.map(|(axis, deltas)| (axis.clone(), deltas)).collect();
         found
     }
 
@@ -141,7 +141,7 @@ pub struct Noise {
     pub prior: Prior,
     /// Two standard deviations of one seed's overall difference, once they were measured.
     pub repeats: Option<f64>,
-    axes: BTreeMap<String, f64>,
+    axes: BTreeMap<AxisId, f64>,
 }
 
 impl Noise {
@@ -152,7 +152,7 @@ impl Noise {
         let lists: Vec<&[f64]> = past.iter().map(|c| c.overall.as_slice()).collect();
         let prior = Prior::from_history(&lists);
         let freedom: f64 = lists.iter().map(|list| (list.len() as f64 - 1.0).max(0.0)).sum();
-        let mut pooled: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        let mut pooled: BTreeMap<AxisId, (f64, f64)> = BTreeMap::new();
         for (axis, deltas) in past.iter().flat_map(|c| &c.axes) {
             let (squares, freedom) = pooled.entry(axis.clone()).or_default();
             let middle = mean(deltas);
@@ -171,13 +171,13 @@ impl Noise {
 
     /// Standard deviation of one seed's difference on an axis.
     #[must_use]
-    pub fn axis(&self, axis: &str) -> f64 {
+    pub fn axis(&self, axis: &AxisId) -> f64 {
         self.axes.get(axis).copied().unwrap_or(AXIS_NOISE)
     }
 
     /// What the mean of so many seeds has to differ by to be more than noise.
     #[must_use]
-    pub fn floor(&self, axis: &str, seeds: usize) -> f64 {
+    pub fn floor(&self, axis: &AxisId, seeds: usize) -> f64 {
         (BEYOND * self.axis(axis) / (seeds.max(1) as f64).sqrt()).max(LEAST_MOVE)
     }
 }
@@ -213,7 +213,7 @@ pub fn kind(decision: Decision) -> (DecisionKind, u32) {
 
 /// The axes that a change moved by more than noise: their mean difference, in raw units; below 0 they fell.
 #[must_use]
-pub fn moves(comparison: &Comparison, noise: &Noise) -> BTreeMap<String, f64> {
+pub fn moves(comparison: &Comparison, noise: &Noise) -> BTreeMap<AxisId, f64> {
     comparison
         .axes
         .iter()
@@ -241,8 +241,8 @@ impl std::fmt::Display for Fall {
 /// The axes on which a candidate is worse than one of the iterations that were kept before it: small losses that no single change
 /// showed add up. Each is compared directly, on the seeds that both have.
 #[must_use]
-pub fn falls(candidate: &[Sample], kept: &[JudgedSeeds], noise: &Noise) -> BTreeMap<String, Fall> {
-    let mut falls: BTreeMap<String, Fall> = BTreeMap::new();
+pub fn falls(candidate: &[Sample], kept: &[JudgedSeeds], noise: &Noise) -> BTreeMap<AxisId, Fall> {
+    let mut falls: BTreeMap<AxisId, Fall> = BTreeMap::new();
     for before in kept {
         for (axis, deltas) in Comparison::of(candidate, &before.samples).axes {
             let by = -mean(&deltas);

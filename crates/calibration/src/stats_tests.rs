@@ -6,6 +6,10 @@ use rand::seq::SliceRandom as _;
 use super::*;
 use crate::decide::{STEPS, rescore_due};
 
+fn id(axis: &str) -> AxisId {
+    AxisId::new(axis).unwrap()
+}
+
 fn weighing_one(raw: f64) -> Weighed {
     Weighed { raw, weight: 1.0 }
 }
@@ -13,18 +17,12 @@ fn weighing_one(raw: f64) -> Weighed {
 fn sample(seed: u64, axes: &[(&str, f64)]) -> Sample {
     Sample {
         seed: Seed(seed),
-        axes: axes
-            .iter()
-            .map(|(axis, raw)| ((*axis).to_owned(), weighing_one(*raw)))
-            .collect(),
+        axes: axes.iter().map(|(axis, raw)| (id(axis), weighing_one(*raw))).collect(),
     }
 }
 
 fn comparison(deltas: &[(&str, &[f64])]) -> Comparison {
-    let axes: BTreeMap<String, Vec<f64>> = deltas
-        .iter()
-        .map(|(axis, d)| ((*axis).to_owned(), d.to_vec()))
-        .collect();
+    let axes: BTreeMap<AxisId, Vec<f64>> = deltas.iter().map(|(axis, d)| (id(axis), d.to_vec())).collect();
     let seeds = axes.values().next().map_or(0, Vec::len);
     Comparison {
         seeds: (0..seeds as u64).map(Seed).collect(),
@@ -46,7 +44,11 @@ fn only_seeds_and_axes_that_both_have_are_compared() {
     ];
     let found = Comparison::of(&new, &old);
     assert_eq!(found.seeds, [Seed(1), Seed(2)]);
-    assert_eq!(found.axes.keys().collect::<Vec<_>>(), ["hair"], "pose was refused once");
+    assert_eq!(
+        found.axes.keys().collect::<Vec<_>>(),
+        [&id("hair")],
+        "pose was refused once"
+    );
     let rounded: Vec<f64> = found.axes["hair"].iter().map(|d| (d * 10.0).round() / 10.0).collect();
     assert_eq!(rounded, [0.4, 0.3]);
     assert!((found.overall[0] - 0.5).abs() < 1e-9);
@@ -61,15 +63,15 @@ fn only_seeds_and_axes_that_both_have_are_compared() {
 fn noise_counts_as_measured_once_there_are_repeats() {
     let one_seed = comparison(&[("hair", &[0.3])]);
     assert_eq!(Noise::of([&one_seed]).repeats, None);
-    assert_eq!(Noise::of([&one_seed]).axis("hair"), 0.08);
-    assert_eq!(Noise::of([]).axis("unknown"), 0.08);
+    assert_eq!(Noise::of([&one_seed]).axis(&id("hair")), 0.08);
+    assert_eq!(Noise::of([]).axis(&id("unknown")), 0.08);
     let pairs = [
         comparison(&[("hair", &[0.0, 0.2])]),
         comparison(&[("hair", &[-0.1, 0.1])]),
     ];
     let noise = Noise::of(&pairs);
     // Two lists of squares .02 each, and the default's 2 · .08²: (.04 + .0128) / 4.
-    assert!((noise.axis("hair") - 0.0132_f64.sqrt()).abs() < 1e-9);
+    assert!((noise.axis(&id("hair")) - 0.0132_f64.sqrt()).abs() < 1e-9);
     // Overall: (.04 + 2 · .06²) / 4.
     assert!((noise.repeats.unwrap() - 2.0 * 0.0118_f64.sqrt()).abs() < 1e-9);
 }
@@ -89,7 +91,7 @@ fn weights_count_and_an_axis_that_is_missing_on_one_side_says_nothing() {
     let of = |axes: &[(&str, f64, f64)]| {
         let axes = axes.iter().map(|(axis, raw, weight)| {
             let (raw, weight) = (*raw, *weight);
-            ((*axis).to_owned(), Weighed { raw, weight })
+            (id(axis), Weighed { raw, weight })
         });
         [Sample {
             seed: Seed(1),
@@ -197,7 +199,7 @@ impl World {
             axes: axes
                 .into_iter()
                 .enumerate()
-                .map(|(i, raw)| (format!("axis{i}"), weighing_one(raw)))
+                .map(|(i, raw)| (id(&format!("axis{i}")), weighing_one(raw)))
                 .collect(),
         }
     }
@@ -325,7 +327,7 @@ fn false_alarms_are_rare_and_a_planted_fall_is_found() {
         found += usize::from(
             moves(&harm, &Noise::of([]))
                 .iter()
-                .any(|(axis, by)| axis == "axis3" && *by < 0.0),
+                .any(|(axis, by)| *axis == "axis3" && *by < 0.0),
         );
     }
     assert!(alarms <= 60, "{alarms} false alarms in 200 changes of ten axes");

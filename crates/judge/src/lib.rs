@@ -46,12 +46,12 @@ use fitted::Way;
 use guard::{Refusal, Side};
 use imaging::{Picture, Signals, TokenBudget, fit, shape_mismatch};
 use protocol::{AxisValue, Evidence};
-use rubric::{AxisId, Rubric};
+use rubric::Rubric;
 use score::Scale;
 use steps::{Seen, Steps};
 use types::digest::{digest_bytes, hex};
 use types::progress::{Meter, Teller};
-use types::{ImageHash, JudgeHash};
+use types::{AxisId, ImageHash, JudgeHash};
 use verdict::{Flag, Observed, Verdict};
 
 /// Scores are read from the ten digits.

@@ -7,11 +7,11 @@ use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::EngineError;
-use super::rubric::AxisId;
 use super::score::Closer;
 use super::verdict::Verdict;
 use super::{Call, Judge, JudgeError, Pair, Target};
 use imaging::Picture;
+use types::AxisId;
 use types::progress::{Progress, Teller};
 
 /// Judgements that may wait for their turn; more are told to come back.

@@ -10,7 +10,7 @@ use super::protocol::{self, AxisValue};
 use super::rubric::{Axis, Rubric};
 use super::score::{AxisVerdict, Closer, Reading, Scale, Weighted, overall, standard_error};
 use imaging::{Picture, PictureFlag, ShapeMismatch, Signals};
-use types::JudgeHash;
+use types::{AxisId, JudgeHash};
 
 /// Something a reader must know before trusting the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -97,7 +97,7 @@ impl std::fmt::Display for Flag {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AxisResult {
     /// The axis.
-    pub id: String,
+    pub id: AxisId,
     /// Its group.
     pub group: Option<String>,
     /// Its weight in the overall score.
@@ -296,7 +296,7 @@ fn one(
         }
     };
     AxisResult {
-        id: axis.id.to_string(),
+        id: axis.id.clone(),
         group: axis.group.as_ref().map(ToString::to_string),
         weight: axis.weight,
         score,

@@ -5,6 +5,7 @@ pub mod decision;
 pub mod digest;
 pub mod hint;
 pub mod ids;
+pub mod names;
 mod picture_format;
 pub mod progress;
 mod secret;
@@ -17,6 +18,7 @@ pub use ids::{
     ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,
     RubricHash, Seed, SessionId,
 };
+pub use names::{AxisId, Group, IdError};
 pub use picture_format::PictureFormat;
 pub use secret::Secret;
 pub use unreadable::Unreadable;

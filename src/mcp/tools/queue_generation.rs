@@ -363,7 +363,7 @@ mod tests {
     use calibration::decided::Detail;
     use calibration::stats::Fall;
     use history::{Run, RunImage, Timestamp};
-    use types::{ImageHash, IterationNo, PromptId};
+    use types::{AxisId, ImageHash, IterationNo, PromptId};
 
     /// As wordy as a large judge is: sixteen tokens a value.
     const SHOWN: [&str; 2] = [
@@ -446,6 +446,7 @@ mod tests {
     fn an_iteration_in_one_call_costs_at_most_a_thousand_tokens() {
         let (session, n) = (SessionId::random(), IterationNo::new(9).unwrap());
         let (earlier, since) = (IterationNo::new(7).unwrap(), IterationNo::new(3).unwrap());
+        let axis = |id: &str| AxisId::new(id).unwrap();
         let moved = [
             "clothing_axis_1",
             "clothing_axis_2",
@@ -471,9 +472,9 @@ mod tests {
                         moved: moved
                             .iter()
                             .zip([0.4, 0.3, -0.2, -0.3])
-                            .map(|(axis, by)| ((*axis).to_owned(), by))
+                            .map(|(id, by)| (axis(id), by))
                             .collect(),
-                        fell: [("clothing_axis_4".to_owned(), Fall { since, by: 0.4 })].into(),
+                        fell: [(axis("clothing_axis_4"), Fall { since, by: 0.4 })].into(),
                         ..Detail::default()
                     },
                     awaits_direct_comparison: false,

@@ -163,7 +163,10 @@ fn flags(verdict: &Verdict) -> Vec<String> {
 /// An axis's score, or why it has none.
 fn in_brief(axis: &AxisResult) -> (String, Value) {
     let score = axis.score.map(|score| rounded(score).into());
-    (axis.id.clone(), score.unwrap_or_else(|| axis.verdict.as_str().into()))
+    (
+        axis.id.to_string(),
+        score.unwrap_or_else(|| axis.verdict.as_str().into()),
+    )
 }
 
 /// `0.31 mismatch; ref: "a red coat"; gen: blue`.
@@ -175,12 +178,12 @@ fn in_a_line(axis: &AxisResult) -> (String, String) {
         Foreign(&axis.reference),
         Foreign(&axis.generated)
     );
-    (axis.id.clone(), line)
+    (axis.id.to_string(), line)
 }
 
 fn axis(axis: &AxisResult) -> AxisOut {
     AxisOut {
-        id: axis.id.clone(),
+        id: axis.id.to_string(),
         score: axis.score.map(rounded),
         raw: axis.raw.map(rounded),
         position_bias: rounded(axis.position_bias),

@@ -10,7 +10,7 @@ use calibration::decided::{Decided, Detail};
 use calibration::decision_log::DecisionLog;
 use calibration::stats::{Comparison, Fall};
 use history::{Decision, Standing};
-use types::{IterationNo, Seed};
+use types::{AxisId, IterationNo, Seed};
 
 const WHAT: &str = "what a decision rests on";
 const NEWEST: u64 = 1;
@@ -22,9 +22,9 @@ struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     probability: Option<f64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    moved: BTreeMap<String, f64>,
+    moved: BTreeMap<AxisId, f64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    fell: BTreeMap<String, (IterationNo, f64)>,
+    fell: BTreeMap<AxisId, (IterationNo, f64)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     needs: BTreeMap<IterationNo, Vec<Seed>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ struct Row {
 struct ComparisonRow {
     seeds: Vec<Seed>,
     overall: Vec<f64>,
-    axes: BTreeMap<String, Vec<f64>>,
+    axes: BTreeMap<AxisId, Vec<f64>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     log_odds: Option<f64>,
 }
@@ -122,18 +122,19 @@ mod tests {
 
     #[test]
     fn a_detail_is_read_back_as_it_was_written_and_others_are_an_error() {
+        let axis = |id: &str| AxisId::new(id).unwrap();
         let no = |n| IterationNo::new(n).unwrap();
         let fall = Fall { since: no(4), by: 0.3 };
         let detail = Detail {
             comparison: Comparison {
                 seeds: vec![Seed(u64::MAX)],
                 overall: vec![0.1],
-                axes: BTreeMap::from([("hair".to_owned(), vec![0.25])]),
+                axes: BTreeMap::from([(axis("hair"), vec![0.25])]),
                 log_odds: Some(1.5),
             },
             probability: Some(0.9),
-            moved: BTreeMap::from([("hair".to_owned(), 0.25)]),
-            fell: BTreeMap::from([("pose".to_owned(), fall)]),
+            moved: BTreeMap::from([(axis("hair"), 0.25)]),
+            fell: BTreeMap::from([(axis("pose"), fall)]),
             needs: BTreeMap::from([(no(3), vec![Seed(u64::MAX)])]),
             best_by_another: Some(no(6)),
         };

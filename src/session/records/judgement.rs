@@ -11,7 +11,7 @@ use judge::engine::Cost;
 use judge::guard::{Refusal, Side};
 use judge::score::AxisVerdict;
 use judge::verdict::{AxisResult, Flag, Verdict, Versus};
-use types::JudgeHash;
+use types::{AxisId, JudgeHash};
 
 const WHAT: &str = "a judgement";
 const NEWEST: u64 = 1;
@@ -111,7 +111,7 @@ struct VerdictRow {
 
 #[derive(Serialize, Deserialize)]
 struct AxisRow {
-    id: String,
+    id: AxisId,
     group: Option<String>,
     weight: f64,
     score: Option<f64>,

@@ -19,17 +19,15 @@
 
 mod builtin;
 mod error;
-mod ids;
 mod merge;
 mod parse;
 pub mod terms;
 
 use serde::{Deserialize, Serialize};
-use types::RubricHash;
+use types::{AxisId, Group, RubricHash};
 
-pub use builtin::{BUILTIN_NAMES, builtin};
+pub use builtin::{BUILTIN_GROUPS, BUILTIN_NAMES, builtin};
 pub use error::{Place, RubricError, RubricProblem};
-pub use ids::{AxisId, BUILTIN_GROUPS, Group, IdError};
 pub use merge::{Extends, RubricText};
 
 /// The most axes of a rubric. One question to the judge holds two branches an axis, of which the engine takes

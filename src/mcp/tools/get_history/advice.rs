@@ -9,7 +9,7 @@ use crate::mcp::convert::rounded;
 use crate::session::AdviceView;
 use calibration::advice::{Facts, Step, Stop, Try, Worst};
 use text::Foreign;
-use types::{IterationNo, Seed};
+use types::{AxisId, IterationNo, Seed};
 
 /// Most characters of a note, or of what a picture shows.
 const TEXT: usize = 120;
@@ -29,7 +29,7 @@ pub struct AdviceOut {
     run: BTreeMap<IterationNo, Vec<Seed>>,
     /// The axis to change: its target, and what the best iteration shows.
     #[serde(skip_serializing_if = "Option::is_none")]
-    axis: Option<String>,
+    axis: Option<AxisId>,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
     #[serde(rename = "gen", skip_serializing_if = "Option::is_none")]

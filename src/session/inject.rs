@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::files::blocking;
-use super::opening::{Base, graph_hash};
+use super::opening::Base;
 use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
 use super::{CancelledDuring, Service, ServiceError, texts};
@@ -317,7 +317,7 @@ impl Service {
             question::choose_picture(&mut pictures, &choices)?;
             Ok(Written {
                 problems: problems(&applied.graph, &applied.roles, &located.info),
-                graph_hash: graph_hash(&applied.graph)?,
+                graph_hash: applied.graph.hash(),
                 described: located.described,
                 notes: located.notes,
                 applied,

@@ -13,7 +13,7 @@ use comfyui::inject::{Finding, Role};
 use comfyui::knobs::check_seed;
 use history::{NewSession, RunState, Session, SessionChange, SessionRubric, WorkflowSource};
 use judge::rubric::Rubric;
-use types::{GraphHash, ImageHash, IterationNo, Seed, SessionId};
+use types::{ImageHash, IterationNo, Seed, SessionId};
 
 /// What a new session is opened with.
 pub(super) struct Opening {
@@ -129,7 +129,7 @@ impl Service {
         let resolved = records::write_rubric(&opening.rubric).map_err(|e| ServiceError::Internal(e.to_string()))?;
         let new = NewSession {
             title: request.title.clone(),
-            workflow_hash: graph_hash(&opening.graph)?,
+            workflow_hash: opening.graph.hash(),
             workflow: Arc::unwrap_or_clone(opening.graph).into_json(),
             workflow_source: opening.source,
             reference,
@@ -227,8 +227,4 @@ impl Service {
         let nothing_else = InjectRequest::default();
         Ok(Ok(self.keep_choices(session, choices, &nothing_else).await?))
     }
-}
-
-pub(super) fn graph_hash(graph: &Graph) -> Result<GraphHash, ServiceError> {
-    GraphHash::parse(&graph.hash()).map_err(|e| ServiceError::Internal(e.to_string()))
 }

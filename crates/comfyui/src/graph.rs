@@ -15,11 +15,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 pub use error::GraphError;
 pub use picture::PictureKind;
 use text::bounded::{self, Size, Unread};
+use types::GraphHash;
 pub use wrapped::Wrapped;
 
 /// The largest workflow that is read as text, in bytes; few have 1 MB.
@@ -304,15 +304,15 @@ impl Graph {
         })
     }
 
-    /// SHA-256 (hex) over the canonical form: sorted keys, no titles, numbers by value.
+    /// SHA-256 over the canonical form: sorted keys, no titles, numbers by value.
     ///
     /// The server rewrites `4` as `4.0` where an input is a FLOAT and hands that back in its history, so numbers
     /// of equal value hash alike. Titles (`_meta`) and the `is_changed` marks that ComfyUI leaves in saved
     /// pictures do not count.
-    pub fn hash(&self) -> String {
-        let mut text = String::new();
-        canonical_object(&self.nodes, &mut text, 0);
-        hex(&Sha256::digest(text.as_bytes()))
+    pub fn hash(&self) -> GraphHash {
+        let mut canonical = String::new();
+        canonical_object(&self.nodes, &mut canonical, 0);
+        GraphHash::of(canonical.as_bytes())
     }
 
     /// Sets one input and returns what stood there. `None` where the node does not exist or the input was absent.
@@ -452,8 +452,4 @@ pub(crate) fn canonical_number(number: &serde_json::Number) -> String {
         Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= EXACT => format!("{float:.0}"),
         _ => number.to_string(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::ServiceError;
 use judge::guard;
 use judge::protocol::NOT_VISIBLE;
-use judge::rubric::{AxisId, Rubric};
+use judge::rubric::Rubric;
+use types::AxisId;
 
 /// Most characters of what is written by hand about an axis of the reference.
 const MAX_TARGET: usize = 120;

@@ -37,8 +37,19 @@ pub enum Evidence {
 }
 
 impl Evidence {
+    /// Its name in settings and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Values => "values",
+            Self::Difference => "difference",
+        }
+    }
+
     /// Its name within a judge's hash. Another one would make another judge of every judge.
-    pub(super) fn name_in_hash(self) -> &'static str {
+    #[must_use]
+    pub fn name_in_hash(self) -> &'static str {
         match self {
             Self::None => "None",
             Self::Values => "Values",

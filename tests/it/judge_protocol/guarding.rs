@@ -55,7 +55,7 @@ async fn the_guard_applies_where_the_caller_says_so_and_where_a_value_does() {
     assert_eq!(memory.take_stored(), [Kind::SelfCheck]);
 
     let before = compare(&judge, &rubric, &red(), &blue()).await.unwrap();
-    let (key, original) = memory.only(Kind::ReferenceValues);
+    let (key, original) = memory.only(Kind::ReferenceValues(red().hash()));
     let mut values = Vec::<AxisValue>::from_stored(&original.value).unwrap();
     values[1].value = "two nude people having sex".into();
     let edited = Remembered {

@@ -7,11 +7,11 @@ use crate::eval::folder::FolderError;
 use crate::eval::{self, EvalError};
 use crate::judge::cache::MemoryError;
 use crate::judge::engine::EngineError;
-use crate::judge::guard::{Refusal, Side};
 use crate::judge::rubric::{IdError, RubricError, RubricProblem};
 use crate::judge::worker::{Cause, WorkerError};
 use crate::judge::{JudgeError, SelfCheck, Stored};
 use imaging::{PictureError, PictureFormat};
+use safety::{Refusal, Side};
 
 fn s() -> String {
     "x".to_owned()

@@ -7,7 +7,7 @@ use comfyui::lint::{Problem, ProblemKind, Severity};
 use crate::config::RootError;
 use history::{HistoryError, ImageHash, IterationNo, SessionId};
 use crate::judge::JudgeError;
-use crate::judge::guard::Refusal;
+use safety::Refusal;
 use crate::judge::rubric::{RubricError, RubricProblem};
 use imaging::PictureError;
 use crate::session::{JudgementRecord, ServiceError};

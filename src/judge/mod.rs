@@ -13,7 +13,6 @@ pub mod engine;
 mod error;
 mod fingerprint;
 mod fitted;
-pub mod guard;
 mod identity;
 pub mod json;
 mod measure;
@@ -47,12 +46,12 @@ pub use stored::{Stored, Unreadable};
 pub use turn::{MAX_WAITING, Turn};
 
 use imaging::{Picture, Signals, TokenBudget, fit, shape_mismatch};
+use safety::{Refusal, Side};
 use types::progress::{Meter, Teller};
 use cache::{Kind, Memory, MemoryKey};
 use engine::llama::Pixels;
 use engine::{Cost, EngineError, EngineInfo, GpuMemory, PixelKey};
 use fitted::Way;
-use guard::{Refusal, Side};
 use identity::Fingerprints;
 use protocol::{AxisValue, Evidence};
 use rubric::{AxisId, Rubric};
@@ -104,7 +103,7 @@ pub struct Pair<'a> {
 pub struct Call<'a> {
     /// The axes.
     pub rubric: &'a Rubric,
-    /// Whether the adults-only guard applies ([`guard::applies`]).
+    /// Whether the adults-only guard applies ([`safety::applies`]).
     pub guarded: bool,
     /// Where progress is told.
     pub teller: &'a Teller,
@@ -525,7 +524,7 @@ impl Judge {
 
 /// Whether what was read from a picture names sexual content, so that the guard applies after all.
 fn says_explicit(values: &[AxisValue]) -> bool {
-    guard::applies(false, values.iter().map(|v| v.value.as_str()))
+    safety::applies(false, values.iter().map(|v| v.value.as_str()))
 }
 
 /// A reference ready to be compared with.

@@ -12,7 +12,7 @@ use comfyui::lint::{self, Problem};
 use crate::config::RootError;
 use history::{HistoryError, ImageHash, IterationNo, PromptId, SessionId};
 use crate::judge::JudgeError;
-use crate::judge::guard::Refusal;
+use safety::Refusal;
 use crate::judge::rubric::RubricError;
 use imaging::PictureError;
 use text::Foreign;

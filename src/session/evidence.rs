@@ -14,7 +14,7 @@ use super::{Service, ServiceError};
 use history::{ImageHash, JudgeHash, NewComparison, Session, Span};
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{Verdict, Versus};
-use crate::judge::{Call, guard};
+use crate::judge::Call;
 
 /// The judged seeds of an iteration, with their verdicts.
 #[derive(Default)]
@@ -123,7 +123,7 @@ impl Service {
         let rubric = rubric_of(session)?;
         let call = Call {
             rubric: &rubric,
-            guarded: guard::applies(rubric.explicit, None),
+            guarded: safety::applies(rubric.explicit, None),
             teller: deciding.teller,
             cancel: deciding.cancel,
         };

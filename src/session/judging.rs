@@ -14,7 +14,6 @@ use super::queue::RunReport;
 use super::records::JudgementRecord;
 use super::{Caller, HandOver, Service, ServiceError};
 use history::{ImageHash, Iteration, IterationNo, Session, SessionId};
-use crate::judge::guard;
 use crate::judge::rubric::Rubric;
 use crate::judge::verdict::{Verdict, Versus};
 use crate::judge::{Call, JudgeError, Pair, Target};
@@ -261,7 +260,7 @@ impl Service {
         if plan.subjects.is_empty() {
             let call = Call {
                 rubric: &plan.rubric,
-                guarded: guard::applies(plan.rubric.explicit, None),
+                guarded: safety::applies(plan.rubric.explicit, None),
                 teller,
                 cancel,
             };
@@ -376,7 +375,7 @@ impl Service {
     ) -> Result<Judgement, ServiceError> {
         let call = Call {
             rubric: &plan.rubric,
-            guarded: guard::applies(plan.rubric.explicit, plan.prompt.as_deref()),
+            guarded: safety::applies(plan.rubric.explicit, plan.prompt.as_deref()),
             teller,
             cancel,
         };

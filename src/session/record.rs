@@ -7,7 +7,7 @@ use super::judging::{BestSoFar, JudgementOf};
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use history::{JudgeHash, NewJudgement, RubricHash, Span};
-use crate::judge::guard::Refusal;
+use safety::Refusal;
 
 impl Service {
     pub(super) async fn record(

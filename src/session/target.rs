@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::ServiceError;
-use crate::judge::guard;
 use crate::judge::protocol::NOT_VISIBLE;
 use crate::judge::rubric::{AxisId, Rubric};
 
@@ -39,8 +38,8 @@ pub(super) fn edits(
                 "Say it in a few words, as the judge would.",
             ));
         }
-        if guard::applies(rubric.explicit, Some(words.as_str())) {
-            guard::check_text(&words)?;
+        if safety::applies(rubric.explicit, Some(words.as_str())) {
+            safety::check_text(&words)?;
         }
         let hidden = words.is_empty() || words == NOT_VISIBLE;
         edits.insert(axis.id.clone(), (!hidden).then_some(words));

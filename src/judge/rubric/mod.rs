@@ -22,7 +22,6 @@ mod error;
 mod ids;
 mod merge;
 mod parse;
-pub mod terms;
 
 use std::fmt;
 

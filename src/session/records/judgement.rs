@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Unreadable, version};
 use crate::judge::engine::Cost;
-use crate::judge::guard::{Refusal, Side};
+use safety::{Refusal, Side};
 use crate::judge::score::AxisVerdict;
 use crate::judge::verdict::{AxisResult, Flag, Verdict, Versus};
 use imaging::Signals;

@@ -8,11 +8,11 @@ use eval::{self, EvalError};
 use imaging::PictureError;
 use judge::cache::MemoryError;
 use judge::engine::EngineError;
-use judge::guard::{Refusal, Side};
 use judge::rubric::{RubricError, RubricProblem};
 use judge::{JudgeError, SelfCheck, Stored};
 use llama::error::LlamaError;
 use llama::worker::{Cause, WorkerError};
+use safety::{Refusal, Side};
 use types::{IdError, PictureFormat};
 
 fn s() -> String {

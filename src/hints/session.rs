@@ -9,8 +9,8 @@ use comfyui::lint::{Problem, ProblemKind, Severity};
 use history::HistoryError;
 use imaging::PictureError;
 use judge::JudgeError;
-use judge::guard::Refusal;
 use judge::rubric::{RubricError, RubricProblem};
+use safety::Refusal;
 use types::{ImageHash, IterationNo, Seed, SessionId};
 
 fn s() -> String {

@@ -13,8 +13,8 @@ use comfyui::lint::{self, Problem};
 use history::HistoryError;
 use imaging::PictureError;
 use judge::JudgeError;
-use judge::guard::Refusal;
 use judge::rubric::RubricError;
+use safety::Refusal;
 use text::Foreign;
 use types::{ImageHash, IterationNo, PromptId, Seed, SessionId, Unreadable};
 

@@ -12,9 +12,9 @@ use calibration::decided::Pair;
 use calibration::decision_log::{RecordId, UnreadableRecords};
 use calibration::stats::{JudgedSeeds, Sample, Weighed};
 use history::{NewComparison, Session, Span};
+use judge::Call;
 use judge::score::AxisVerdict;
 use judge::verdict::{Verdict, Versus};
-use judge::{Call, guard};
 use types::{AxisId, ImageHash, IterationNo, JudgeHash, Seed};
 
 /// The judged seeds of an iteration, with their verdicts.
@@ -122,7 +122,7 @@ impl Service {
         let rubric = rubric_of(session)?;
         let call = Call {
             rubric: &rubric,
-            guarded: guard::applies(rubric.explicit, None),
+            guarded: safety::applies(rubric.explicit, None),
             teller: deciding.teller,
             cancel: deciding.cancel,
         };

@@ -20,7 +20,7 @@ use comfyui::lint::{self, Problem, Severity};
 use comfyui::object_info::ObjectInfo;
 use comfyui::replacements;
 use history::{self, NewIteration, Session};
-use judge::guard::{self, Refusal};
+use safety::Refusal;
 use types::{GraphHash, IterationNo, Seed, SessionId, hint};
 
 /// What to write where. Without a session a new one is opened.
@@ -449,9 +449,9 @@ fn guard_texts(explicit_rubric: bool, applied: &Applied, edits: &Edits) -> Resul
     );
     // A description may be spread over several inputs.
     texts.push(texts.join(", "));
-    if guard::applies(explicit_rubric, texts.iter().map(String::as_str)) {
+    if safety::applies(explicit_rubric, texts.iter().map(String::as_str)) {
         for text in &texts {
-            guard::check_text(text)?;
+            safety::check_text(text)?;
         }
     }
     Ok(())

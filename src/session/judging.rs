@@ -14,7 +14,6 @@ use super::queue::RunReport;
 use super::records::JudgementRecord;
 use super::{Caller, CancelledDuring, HandOver, Service, ServiceError};
 use history::{Iteration, Session};
-use judge::guard;
 use judge::rubric::Rubric;
 use judge::verdict::{Verdict, Versus};
 use judge::{Call, JudgeError, Pair, Target};
@@ -261,7 +260,7 @@ impl Service {
         if plan.subjects.is_empty() {
             let call = Call {
                 rubric: &plan.rubric,
-                guarded: guard::applies(plan.rubric.explicit, None),
+                guarded: safety::applies(plan.rubric.explicit, None),
                 teller,
                 cancel,
             };
@@ -375,7 +374,7 @@ impl Service {
     ) -> Result<Judgement, ServiceError> {
         let call = Call {
             rubric: &plan.rubric,
-            guarded: guard::applies(plan.rubric.explicit, plan.prompt.as_deref()),
+            guarded: safety::applies(plan.rubric.explicit, plan.prompt.as_deref()),
             teller,
             cancel,
         };

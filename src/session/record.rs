@@ -7,7 +7,7 @@ use super::judging::{BestSoFar, JudgementOf};
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use history::{NewJudgement, Span};
-use judge::guard::Refusal;
+use safety::Refusal;
 use types::JudgeHash;
 
 impl Service {

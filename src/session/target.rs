@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::ServiceError;
-use judge::guard;
 use judge::protocol::NOT_VISIBLE;
 use judge::rubric::Rubric;
 use types::AxisId;
@@ -40,8 +39,8 @@ pub(super) fn edits(
                 "Say it in a few words, as the judge would.",
             ));
         }
-        if guard::applies(rubric.explicit, Some(words.as_str())) {
-            guard::check_text(&words)?;
+        if safety::applies(rubric.explicit, Some(words.as_str())) {
+            safety::check_text(&words)?;
         }
         let hidden = words.is_empty() || words == NOT_VISIBLE;
         edits.insert(axis.id.clone(), (!hidden).then_some(words));

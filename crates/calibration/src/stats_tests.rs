@@ -134,11 +134,11 @@ fn keeps_on_the_same_seeds_are_counted_back_to_the_first_on_others() {
     assert_eq!(keeps_on_same_seeds(&[a, a, a]), 3);
     assert_eq!(keeps_on_same_seeds(&[a, a, b]), 1);
     assert_eq!(
-        keeps_on_same_seeds(&[a, a, &[1, 2, 3, 4]]),
+        keeps_on_same_seeds(&[a, a, &[1, 2, 3, 4].map(Seed)]),
         1,
         "the newest was chosen on more"
     );
-    assert_eq!(keeps_on_same_seeds(&[b, &[1, 2, 3], a]), 2);
+    assert_eq!(keeps_on_same_seeds(&[b, &[1, 2, 3].map(Seed), a]), 2);
 }
 
 #[test]

@@ -12,7 +12,6 @@ pub mod calibration;
 pub mod engine;
 mod error;
 mod fitted;
-pub mod guard;
 mod identity;
 mod measure;
 pub mod protocol;
@@ -43,10 +42,10 @@ pub use turn::{MAX_WAITING, Turn};
 use cache::{Kind, Memory, MemoryKey, ScaleOf};
 use engine::{Cost, Engine, EngineError, EngineInfo, KeyedPixels, PixelKey, Pixels, Probabilities};
 use fitted::Way;
-use guard::{Refusal, Side};
 use imaging::{Picture, Signals, TokenBudget, fit, shape_mismatch};
 use protocol::{AxisValue, Evidence};
 use rubric::Rubric;
+use safety::{Refusal, Side};
 use score::Scale;
 use steps::{Seen, Steps};
 use types::digest::{digest_bytes, hex};
@@ -97,7 +96,7 @@ pub struct Pair<'a> {
 pub struct Call<'a> {
     /// The axes.
     pub rubric: &'a Rubric,
-    /// Whether the adults-only guard applies ([`guard::applies`]).
+    /// Whether the adults-only guard applies ([`safety::applies`]).
     pub guarded: bool,
     /// Where progress is told.
     pub teller: &'a Teller,
@@ -494,7 +493,7 @@ impl Judge {
 
 /// Whether what was read from a picture names sexual content, so that the guard applies after all.
 fn says_explicit(values: &[AxisValue]) -> bool {
-    guard::applies(false, values.iter().map(|v| v.value.as_str()))
+    safety::applies(false, values.iter().map(|v| v.value.as_str()))
 }
 
 /// A reference ready to be compared with.

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::{Unreadable, version};
 use imaging::Signals;
 use judge::engine::Cost;
-use judge::guard::{Refusal, Side};
 use judge::score::AxisVerdict;
 use judge::verdict::{AxisResult, Flag, Verdict, Versus};
+use safety::{Refusal, Side};
 use types::{AxisId, JudgeHash};
 
 const WHAT: &str = "a judgement";

@@ -21,7 +21,6 @@ mod builtin;
 mod error;
 mod merge;
 mod parse;
-pub mod terms;
 
 use serde::{Deserialize, Serialize};
 use types::{AxisId, Group, RubricHash};

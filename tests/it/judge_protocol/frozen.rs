@@ -10,8 +10,8 @@ use judge::verdict::Flag;
 use judge::{Call, Judge};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use types::ImageHash;
 use types::progress::Teller;
+use types::{ImageHash, JudgeHash};
 
 use crate::judge_protocol::bench::{
     DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, MOE, Record, bits, blue, builtin, compare, engine, file, gguf, green, judge,
@@ -168,7 +168,7 @@ async fn whatever_changes_a_score_changes_the_judges_hash() {
         hash(&judge_on(MOE, Evidence::Values, &memory), &small).await,
         hash(&more_tokens, &small).await,
     ];
-    let distinct: BTreeSet<&String> = others.iter().chain([&plain]).collect();
+    let distinct: BTreeSet<&JudgeHash> = others.iter().chain([&plain]).collect();
     assert_eq!(distinct.len(), 6);
     assert_eq!(
         compare(&judge(Evidence::Values, &memory), &small, &red(), &blue())

@@ -5,8 +5,9 @@ use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use calibration::advice::{Blind, Facts, Scored, Standing};
 use calibration::decision_log::RecordId;
-use history::{JudgeHash, Session, Span};
+use history::{Session, Span};
 use judge::average::averaged;
+use types::JudgeHash;
 
 impl Service {
     /// What advice on a session is given on, with the decisions that are not recorded yet.
@@ -21,10 +22,10 @@ impl Service {
             target: session.opened.target_score,
             max_iterations: session.opened.max_iterations,
             count: recent.last().map_or(0, |row| row.n.get()),
-            unjudged: unjudged.map(|row| row.n.get()),
+            unjudged: unjudged.map(|row| row.n),
             notes: recent
                 .iter()
-                .filter_map(|row| Some((row.n.get(), row.note.clone()?)))
+                .filter_map(|row| Some((row.n, row.note.clone()?)))
                 .collect(),
             ..Facts::default()
         };

@@ -8,10 +8,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::files::blocking;
-use super::opening::{Base, graph_hash};
+use super::opening::Base;
 use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
-use super::{Service, ServiceError, texts};
+use super::{CancelledDuring, Service, ServiceError, texts};
 use comfyui::describe::Description;
 use comfyui::graph::Graph;
 use comfyui::inject::{Finding, Pictures, Role, Roles, find, kept_seeds, pictures, reason};
@@ -19,9 +19,9 @@ use comfyui::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
 use comfyui::lint::{self, Problem, Severity};
 use comfyui::object_info::ObjectInfo;
 use comfyui::replacements;
-use history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
-use judge::guard::{self, Refusal};
-use types::hint;
+use history::{self, NewIteration, Session};
+use safety::Refusal;
+use types::{GraphHash, IterationNo, Seed, SessionId, hint};
 
 /// What to write where. Without a session a new one is opened.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +47,7 @@ pub struct InjectRequest {
     /// The negative prompt.
     pub negative: Option<String>,
     /// The seed.
-    pub seed: Option<u64>,
+    pub seed: Option<Seed>,
     /// Other inputs.
     pub knobs: Map<String, Value>,
     /// Answers to questions: role → `node.input` (several with commas).
@@ -146,7 +146,7 @@ impl Service {
         let edits = Edits {
             positive: request.positive.clone(),
             negative: request.negative.clone(),
-            seed: request.seed,
+            seed: request.seed.map(|seed| seed.0),
             knobs: request.knobs.clone(),
         };
         if let Some(question) = question::before_writing(&located.roles, &edits) {
@@ -175,7 +175,7 @@ impl Service {
         }
         let seedless = *applied.roles.get(Role::Seed) == Finding::Absent;
         for seed in request.planned.seeds.iter().filter(|_| !seedless) {
-            check_seed(&applied.roles, *seed)?;
+            check_seed(&applied.roles, seed.0)?;
         }
         // That seeds make no difference is known to the session from now on; without definitions it is not sure.
         if seedless && described && !request.planned.seeds.is_empty() {
@@ -317,7 +317,7 @@ impl Service {
             question::choose_picture(&mut pictures, &choices)?;
             Ok(Written {
                 problems: problems(&applied.graph, &applied.roles, &located.info),
-                graph_hash: graph_hash(&applied.graph)?,
+                graph_hash: applied.graph.hash(),
                 described: located.described,
                 notes: located.notes,
                 applied,
@@ -345,7 +345,7 @@ impl Service {
         };
         tokio::select! {
             done = turn => done,
-            () = cancel.cancelled() => Err(ServiceError::Cancelled(String::new())),
+            () = cancel.cancelled() => Err(ServiceError::Cancelled(CancelledDuring::Preparing)),
         }
     }
 }
@@ -358,7 +358,7 @@ pub(super) async fn turn(
 ) -> Result<OwnedSemaphorePermit, ServiceError> {
     tokio::select! {
         turn = Arc::clone(turns).acquire_many_owned(many) => turn.map_err(|error| ServiceError::Internal(error.to_string())),
-        () = cancel.cancelled() => Err(ServiceError::Cancelled(String::new())),
+        () = cancel.cancelled() => Err(ServiceError::Cancelled(CancelledDuring::Preparing)),
     }
 }
 
@@ -407,14 +407,14 @@ pub(super) fn problems(graph: &Graph, roles: &Roles, info: &ObjectInfo) -> Vec<P
 }
 
 /// A seed for a workflow whose own says that a random one is meant: a negative number. It is one that all seed inputs take.
-pub(super) fn random_seed(roles: &Roles) -> Option<u64> {
+pub(super) fn random_seed(roles: &Roles) -> Option<Seed> {
     /// Nodes of which no maximum is known take at least this much.
     const TAKEN: u64 = 1 << 50;
     let places = roles.get(Role::Seed).found();
     let random = places
         .iter()
         .any(|place| place.value.as_f64().is_some_and(|value| value < 0.0));
-    random.then(|| rand::random_range(0..=roles.seed_limit().min(TAKEN)))
+    random.then(|| Seed(rand::random_range(0..=roles.seed_limit().min(TAKEN))))
 }
 
 /// The adults-only guard on what would be generated. A negative prompt names what to avoid, so it
@@ -449,9 +449,9 @@ fn guard_texts(explicit_rubric: bool, applied: &Applied, edits: &Edits) -> Resul
     );
     // A description may be spread over several inputs.
     texts.push(texts.join(", "));
-    if guard::applies(explicit_rubric, texts.iter().map(String::as_str)) {
+    if safety::applies(explicit_rubric, texts.iter().map(String::as_str)) {
         for text in &texts {
-            guard::check_text(text)?;
+            safety::check_text(text)?;
         }
     }
     Ok(())

@@ -10,12 +10,13 @@ use comfyui::graph::Graph;
 use comfyui::inject::{Finding, Pictures, Place, Role, Roles, ShownBy};
 use comfyui::knobs::Edits;
 use text::{Foreign, shortened};
+use types::Seed;
 
 /// What an iteration is written for.
 #[derive(Clone, Debug, Default)]
 pub struct Planned {
     /// The seeds that it will be run with.
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seed>,
     /// Whether what comes out will be judged.
     pub judged: bool,
 }

@@ -27,13 +27,13 @@ use comfyui::runs::RunConfig;
 use comfyui_stand_in::gpu::{Event, Gpu};
 use comfyui_stand_in::studio::Studio;
 use futures::StreamExt;
-use history::{IterationNo, NewRun, PromptId, Run, RunState, RunUpdate, SessionId, Store};
+use history::{NewRun, Run, RunState, RunUpdate, Store};
 use llama::Llama;
 use llama::spec::ModelSpec;
 use llama::worker::WorkerConfig;
 use prompt_calibrator::config::Roots;
 use prompt_calibrator::session::{
-    InjectRequest, Injected, Parts, Policy, QueueAnswer, QueueRequest, Service, ServiceError,
+    InjectRequest, Injected, KeptPicture, Parts, Policy, QueueAnswer, QueueRequest, Service, ServiceError,
 };
 use proxy::Proxy;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -41,6 +41,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use types::progress::Teller;
+use types::{IterationNo, PromptId, Seed, SessionId};
 
 /// How long the client waits for an answer; the proxy goes beyond it now and then.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -175,7 +176,7 @@ async fn one(seed: u64) {
         "a red circle and {} blue squares, number {seed}",
         random.random_range(2..9)
     );
-    let seeds: Vec<u64> = (0..random.random_range(1..4)).map(|_| random.random()).collect();
+    let seeds: Vec<Seed> = (0..random.random_range(1..4)).map(|_| Seed(random.random())).collect();
     let policy = if random.random_bool(0.5) {
         Policy::Exclusive
     } else {
@@ -251,8 +252,8 @@ async fn one(seed: u64) {
     let mut pictures = BTreeSet::new();
     for report in &done.runs {
         assert_eq!(report.images.len(), 1, "seed {seed}");
-        let (image, path) = &report.images[0];
-        let made_by = Graph::parse(&std::fs::read(path).unwrap()).unwrap();
+        let KeptPicture { image, file } = &report.images[0];
+        let made_by = Graph::parse(&std::fs::read(file.path().unwrap()).unwrap()).unwrap();
         assert_eq!(
             made_by.node("5").unwrap().literal("seed"),
             Some(&json!(report.run.seed)),
@@ -263,7 +264,7 @@ async fn one(seed: u64) {
             Some(&json!(prompt)),
             "seed {seed}"
         );
-        pictures.insert(image.hash.clone());
+        pictures.insert(image.hash);
     }
     assert_eq!(
         pictures.len(),
@@ -273,7 +274,7 @@ async fn one(seed: u64) {
 
     // One finished run a seed, none left open, and nothing was rendered twice.
     let runs = program.service.store().runs_of(&session, None).await.unwrap();
-    let states: Vec<(u64, RunState)> = runs.iter().map(|run| (run.seed, run.state)).collect();
+    let states: Vec<(Seed, RunState)> = runs.iter().map(|run| (run.seed, run.state)).collect();
     let posted = posted.lock().unwrap().clone();
     let ids: BTreeSet<&String> = posted.iter().collect();
     for wanted in &seeds {
@@ -337,7 +338,7 @@ async fn prepared(program: &Program, session: &SessionId, n: u32) -> PromptId {
         prompt_id: PromptId::random(),
         session: session.clone(),
         iteration: IterationNo::new(n).unwrap(),
-        seed: 5,
+        seed: Seed(5),
         server: program.service.comfy().url_for_people(),
     };
     program.service.store().prepare_run(run).await.unwrap().prompt_id
@@ -363,7 +364,7 @@ async fn a_clock_that_was_set_back_holds_nothing_up() {
     let QueueAnswer::Done { queued, .. } = answer else {
         panic!("{answer:?}")
     };
-    assert_eq!(queued.seeds, [5]);
+    assert_eq!(queued.seeds, [Seed(5)]);
     assert_eq!(posted.lock().unwrap().len(), 1);
     assert_eq!(store.runs_of(&session, None).await.unwrap().len(), 1);
     serving.abort();

@@ -24,7 +24,6 @@ pub use report::{Against, Model, Protocol, Race, Races, Row, Spread, State, Timi
 pub use work::{Pictures, rubric};
 
 use eval::json;
-use imaging::Picture;
 use judge::engine::Cost;
 use judge::protocol::{AxisValue, Evidence};
 use judge::rubric::Rubric;
@@ -161,10 +160,12 @@ impl Setting<'_> {
             };
             for one in &mut series {
                 let [reference, first, second] = self.plan.pictures.fresh()?;
+                let reference = &reference;
+                let of = |generated| Pair { reference, generated };
                 tell(one.protocol, State::Cold);
-                let (cold, values) = lane.lap(one.protocol, (&reference, &first), None).await?;
+                let (cold, values) = lane.lap(one.protocol, of(&first), None).await?;
                 tell(one.protocol, State::Warm);
-                let (warm, _) = lane.lap(one.protocol, (&reference, &second), Some(&values)).await?;
+                let (warm, _) = lane.lap(one.protocol, of(&second), Some(&values)).await?;
                 if round > 0 {
                     one.cold.push(cold);
                     one.warm.push(warm);
@@ -199,7 +200,7 @@ impl Lane<'_> {
     async fn lap(
         &self,
         protocol: Protocol,
-        (reference, generated): (&Picture, &Picture),
+        pair: Pair<'_>,
         known: Option<&[AxisValue]>,
     ) -> Result<(Lap, Vec<AxisValue>), BenchError> {
         let silent = Teller::silent();
@@ -209,7 +210,6 @@ impl Lane<'_> {
             teller: &silent,
             cancel: self.cancel,
         };
-        let pair = Pair { reference, generated };
         let started = Instant::now();
         let (cost, values) = match protocol {
             Protocol::Digit => {

@@ -10,7 +10,8 @@ use super::BenchError;
 use imaging::Picture;
 use judge::SelfCheck;
 use judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered};
-use judge::rubric::{AxisId, Rubric, RubricError, RubricProblem};
+use judge::rubric::{Rubric, RubricError, RubricProblem};
+use types::AxisId;
 
 /// Pixels a side of rendered scenes; fitting enlarges them to any budget.
 const SIDE: u32 = 256;

@@ -96,7 +96,7 @@ fn table(judgement: &Judgement) -> String {
         signals.hog,
         signals.ssim,
         signals.phash,
-        &verdict.judge.get(..16).unwrap_or(&verdict.judge),
+        verdict.judge.short(),
         verdict.seconds,
     );
     if !verdict.flags.is_empty() {
@@ -127,7 +127,7 @@ fn row(axis: &AxisResult) -> [String; 8] {
         AxisVerdict::NotVisible => "not visible",
     };
     [
-        axis.id.clone(),
+        axis.id.to_string(),
         number(axis.score),
         number(axis.raw),
         format!("{:.2}", axis.position_bias),

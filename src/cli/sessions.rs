@@ -13,15 +13,14 @@ use super::error::{CliError, Context, Result};
 use super::setup::{Reach, service};
 use super::show;
 use crate::config::Config;
-use crate::session::{Overview, OverviewRequest, PAGE, SessionView, records};
+use crate::session::{Best, Overview, OverviewRequest, PAGE, SessionView, records};
 use files::regular;
 use history::{
-    FileFormat, HistoryError, ImageHash, IterationState, Line, Pruned, SessionId, Store, Timestamp, Verify,
-    check_whole, rename_images,
+    FileFormat, HistoryError, IterationState, Line, Pruned, Store, Timestamp, Verify, check_whole, rename_images,
 };
 use imaging::metadata;
 use text::Foreign;
-use types::hint;
+use types::{ImageHash, PictureFormat, SessionId, hint};
 
 /// The file of rows in an exported folder.
 const ROWS: &str = "session.jsonl";
@@ -188,9 +187,9 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
     ));
     for view in views.iter().rev() {
         for row in &view.rows {
-            let n = row.n.get();
+            let n = row.n;
             let score = row.scores.iter().find(|s| Some(&s.judge) == view.judge.as_ref());
-            let best = view.best.is_some_and(|(best, _)| best == n);
+            let best = view.best.is_some_and(|best| best.n == n);
             table.add_row([
                 format!("{n}{}", if best { " *" } else { "" }),
                 row.parent.map(|p| p.to_string()).unwrap_or_default(),
@@ -207,7 +206,11 @@ async fn show_one(config: &Config, store: &Store, session: Option<String>) -> Re
         }
     }
     show::line(&table.to_string());
-    if let Some((n, Some(score))) = newest.best {
+    if let Some(Best {
+        n,
+        overall: Some(score),
+    }) = newest.best
+    {
         show::line(&format!("* the best: iteration {n}, {score:.2}"));
     }
     for sentence in [&newest.next, &newest.unreadable].into_iter().flatten() {
@@ -254,7 +257,7 @@ async fn export(store: &Store, session: &SessionId, folder: &Path, strip_metadat
                 let name = format!("{now}.{}", stored.format.extension());
                 fs::write(partial.path().join(IMAGES).join(name), &written).with_context(failed)?;
                 if now != *hash {
-                    renamed.insert(hash.clone(), now);
+                    renamed.insert(*hash, now);
                 }
             }
             Err(error) => {
@@ -360,7 +363,7 @@ async fn import(store: &Store, folder: &Path) -> Result<()> {
     for (hash, path) in &pictures {
         let bytes = regular::read(path, MAX_PICTURE)
             .with_context(|| format!("{} cannot be read; nothing was imported", path.display()))?;
-        if ImageHash::of(&bytes) != *hash || FileFormat::of(&bytes).is_none() {
+        if ImageHash::of(&bytes) != *hash || PictureFormat::of(&bytes).is_none() {
             let failed = format!(
                 "{} has other content than its name says; nothing was imported",
                 path.display()

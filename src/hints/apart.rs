@@ -35,7 +35,7 @@ pub const TYPES: &[(&str, &str)] = &[
         "RubricError tells it, and what to do",
     ),
     (
-        "prompt_calibrator_judge::rubric::ids::IdError",
+        "prompt_calibrator_types::names::IdError",
         "RubricError tells it, and what to do",
     ),
     (
@@ -57,9 +57,5 @@ pub const TYPES: &[(&str, &str)] = &[
     (
         "prompt_calibrator_types::unreadable::Unreadable",
         "ServiceError::Unreadable tells it, or the sentence that counts such records",
-    ),
-    (
-        "prompt_calibrator_imaging::hash::ImageHashError",
-        "serde tells it, of a damaged history",
     ),
 ];

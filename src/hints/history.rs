@@ -1,5 +1,6 @@
 use super::{Sample, io, samples};
-use history::{HistoryError, ImageHash, InvalidId, IterationNo, JudgementId, PromptId, RunState, SessionId, Trouble};
+use history::{HistoryError, RunState, Trouble};
+use types::{ImageHash, InvalidId, IterationNo, JudgementId, PromptId, SessionId};
 
 fn invalid() -> InvalidId {
     SessionId::parse("no session").unwrap_err()
@@ -86,7 +87,7 @@ pub fn samples() -> Vec<Sample> {
         HistoryError::ImageConflict {
             run,
             ordinal: 0,
-            recorded: hash.clone()
+            recorded: hash
         },
         HistoryError::Value {
             what: "seed",
@@ -97,11 +98,11 @@ pub fn samples() -> Vec<Sample> {
         HistoryError::Json(serde_json::from_str::<u8>("{").unwrap_err()),
         HistoryError::NoImage { length: 0 },
         HistoryError::ImageMissing {
-            hash: hash.clone(),
+            hash,
             folder: "images".into()
         },
         HistoryError::ImageDamaged {
-            hash: hash.clone(),
+            hash,
             path: "images/x.png".into()
         },
         HistoryError::Import {

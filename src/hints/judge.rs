@@ -5,14 +5,15 @@ use super::{Sample, io, samples};
 use crate::bench::BenchError;
 use eval::folder::FolderError;
 use eval::{self, EvalError};
-use imaging::{PictureError, PictureFormat};
+use imaging::PictureError;
 use judge::cache::MemoryError;
 use judge::engine::EngineError;
-use judge::guard::{Refusal, Side};
-use judge::rubric::{IdError, RubricError, RubricProblem};
+use judge::rubric::{RubricError, RubricProblem};
 use judge::{JudgeError, SelfCheck, Stored};
 use llama::error::LlamaError;
 use llama::worker::{Cause, WorkerError};
+use safety::{Refusal, Side};
+use types::{IdError, PictureFormat};
 
 fn s() -> String {
     "x".to_owned()

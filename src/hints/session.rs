@@ -6,11 +6,12 @@ use comfyui::graph::GraphError;
 use comfyui::inject::{ChoiceError, Role};
 use comfyui::knobs::InjectError;
 use comfyui::lint::{Problem, ProblemKind, Severity};
-use history::{HistoryError, ImageHash, IterationNo, SessionId};
+use history::HistoryError;
 use imaging::PictureError;
 use judge::JudgeError;
-use judge::guard::Refusal;
 use judge::rubric::{RubricError, RubricProblem};
+use safety::Refusal;
+use types::{ImageHash, IterationNo, Seed, SessionId};
 
 fn s() -> String {
     "x".to_owned()
@@ -56,9 +57,9 @@ pub fn samples() -> Vec<Sample> {
         ServiceError::from(Refusal::JudgeUntrusted),
         ServiceError::Lint(vec![problem()]),
         ServiceError::StoppedInComfyui {
-            run: history::PromptId::random(),
+            run: types::PromptId::random(),
             node: Some(s()),
-            left: vec![2, 3]
+            left: vec![Seed(2), Seed(3)]
         },
         ServiceError::NothingShown {
             message: s(),

@@ -16,8 +16,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::resources::{Address, absent};
 use crate::session::Service;
-use history::{HistoryError, SessionId, Stamp};
-use types::hint;
+use history::{HistoryError, Stamp};
+use types::{SessionId, hint};
 
 /// When to look again after a look that failed.
 const AGAIN: Duration = Duration::from_secs(1);

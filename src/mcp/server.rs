@@ -115,7 +115,7 @@ impl ServerHandler for CalibratorServer {
         // Not at start-up: clients start a second process just to probe.
         self.service.resume_open_runs();
         if let Some(place) = self.tasks.place(&request, &context) {
-            return Ok(self.tasks.begin(place, (&self.service, self.caller), request, &context));
+            return Ok(self.tasks.begin(place, &self.service, self.caller, request, &context));
         }
         let tool = request.name.to_string();
         let call = Call::new(request, Waiting::Request(Box::new(context)), self.caller);

@@ -76,7 +76,8 @@ impl Tasks {
     pub fn begin(
         &self,
         place: OwnedSemaphorePermit,
-        (service, caller): (&Service, Caller),
+        service: &Service,
+        caller: Caller,
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> CallToolResponse {

@@ -11,10 +11,11 @@ use similar::{ChangeTag, TextDiff};
 use crate::session::{Notebook, Noted, NotedRun, Thumbnail};
 use calibration::decided::Decided;
 use calibration::stats::mean;
-use history::{DecisionKind, RunState};
+use history::RunState;
 use judge::score::AxisVerdict;
 use judge::verdict::{AxisResult, Flag};
 use text::secrets::{Secrets, masked_input};
+use types::{AxisId, DecisionKind, IterationNo};
 
 /// Everything that the page shows.
 #[derive(Debug, Clone, Serialize)]
@@ -35,7 +36,7 @@ pub struct Page {
     warnings: Vec<String>,
     reference: Option<Picture>,
     axes: Vec<Axis>,
-    best: Option<u32>,
+    best: Option<IterationNo>,
     iterations: Vec<Iteration>,
     /// What is not to be shown, wherever it stands.
     #[serde(skip)]
@@ -68,8 +69,8 @@ pub(super) struct Piece(pub &'static str, pub String);
 
 #[derive(Debug, Clone, Serialize)]
 struct Iteration {
-    n: u32,
-    parent: Option<u32>,
+    n: IterationNo,
+    parent: Option<IterationNo>,
     created: String,
     note: Option<String>,
     positive: Option<String>,
@@ -85,7 +86,7 @@ struct Iteration {
     low: Option<f64>,
     high: Option<f64>,
     decision: Option<Decision>,
-    axes: BTreeMap<String, Score>,
+    axes: BTreeMap<AxisId, Score>,
     runs: Vec<Run>,
 }
 
@@ -105,7 +106,7 @@ struct Beside {
 #[derive(Debug, Clone, Serialize)]
 struct Decision {
     kind: DecisionKind,
-    against: Option<u32>,
+    against: Option<IterationNo>,
     probability: Option<f64>,
     seeds: usize,
     words: String,
@@ -169,10 +170,7 @@ pub fn page(notebook: &Notebook) -> Page {
         rubric: opened.rubric.id.clone(),
         target_score: opened.target_score,
         max_iterations: opened.max_iterations,
-        judge: notebook
-            .judge
-            .as_ref()
-            .map(|judge| judge.as_str().chars().take(16).collect()),
+        judge: notebook.judge.as_ref().map(|judge| judge.short().to_owned()),
         program: concat!("prompt-calibrator ", env!("CARGO_PKG_VERSION")).to_owned(),
         summary: notebook.summary.clone(),
         warnings,
@@ -210,8 +208,8 @@ fn iteration(noted: &Noted, notebook: &Notebook) -> Iteration {
     };
     let verdict = noted.verdict.as_ref();
     Iteration {
-        n: noted.iteration.n.get(),
-        parent: content.parent.map(|n| n.get()),
+        n: noted.iteration.n,
+        parent: content.parent,
         created: noted.iteration.created_at.to_string(),
         note: content.note.clone(),
         positive: content.positive.clone(),

@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::records;
 use super::{Service, ServiceError};
 use calibration::advice::{Step, advise};
-use calibration::decided::{Decided, Pair, kept_before, pairs};
+use calibration::decided::{Decided, Opponents, Pair, kept_before, pairs};
 use calibration::decision_log::{DecisionLog, UnreadableRecords};
-use history::{IterationNo, JudgeHash, JudgementId, NewDecision, Session, SessionId, Span};
+use history::{NewDecision, Session, Span};
 use types::progress::Teller;
+use types::{IterationNo, JudgeHash, JudgementId, SessionId};
 
 /// Decisions that noise is measured on, and that advice looks back at.
 pub(super) const WINDOW: u32 = 60;
@@ -201,7 +202,7 @@ impl Service {
                     }
                 }
             };
-            let recorded = self.decision_is_recorded(session, judge, (&decided, judgement), since);
+            let recorded = self.decision_is_recorded(session, judge, &decided, judgement, since);
             match recorded.await? {
                 Some(id) => since = Some(id),
                 None => return Ok((made, false)),
@@ -215,13 +216,14 @@ impl Service {
         &self,
         session: &Session,
         judge: &JudgeHash,
-        (decided, judgement): (&Decided, JudgementId),
-        since: Option<history::DecisionId>,
-    ) -> Result<Option<history::DecisionId>, ServiceError> {
+        decided: &Decided,
+        judgement: JudgementId,
+        since: Option<types::DecisionId>,
+    ) -> Result<Option<types::DecisionId>, ServiceError> {
         let new = NewDecision {
             session: session.id.clone(),
-            iteration: self.iteration_no(decided.iteration)?,
-            against: decided.against.map(|n| self.iteration_no(n)).transpose()?,
+            iteration: decided.iteration,
+            against: decided.against,
             judge: judge.clone(),
             judgement,
             kind: decided.kind,
@@ -241,10 +243,10 @@ impl Service {
         let id = &session.id;
         let Some(incumbent) = made.log.incumbent() else {
             let best = self.store.last_incumbent(id).await?.filter(|best| *best != n);
-            return Ok(Next::First(Decided::first(n.get(), best.map(|n| n.get()))));
+            return Ok(Next::First(Decided::first(n, best)));
         };
-        let candidates = pairs(&made.log.newest(), n.get(), incumbent);
-        for (candidate, against) in candidates {
+        let candidates = pairs(&made.log.newest(), n, incumbent);
+        for Opponents { candidate, against } in candidates {
             let new = self.evidence(session, judge, candidate).await?;
             let old = self.evidence(session, judge, against).await?;
             let mut pair = Pair {
@@ -269,7 +271,7 @@ impl Service {
             for n in kept {
                 let evidence = self.evidence(session, judge, n).await?;
                 unreadable.join(&evidence.unreadable);
-                pair.kept.push((n, evidence.seeds.samples));
+                pair.kept.push(evidence.seeds);
             }
             pair.direct = self.direct_answers(session, judge, &pair, &mut unreadable).await?;
             if !unreadable.is_empty() {
@@ -285,12 +287,11 @@ impl Service {
     pub(super) async fn outcome(
         &self,
         session: &Session,
-        judge: &str,
+        judge: &JudgeHash,
         call: &Deciding<'_>,
     ) -> Result<Outcome, ServiceError> {
-        let judge = JudgeHash::parse(judge).map_err(|e| ServiceError::Internal(e.to_string()))?;
-        let made = self.decide(session, &judge, call).await?;
-        let about = call.about.get();
+        let made = self.decide(session, judge, call).await?;
+        let about = call.about;
         let all = made.new.len();
         let mut decisions: Vec<Decided> = made
             .new
@@ -302,12 +303,12 @@ impl Service {
             // Decided before: by the call that this one repeats.
             let recorded = self
                 .store
-                .decisions_of(&session.id, Span::Between(call.about, call.about))
+                .decisions_of(&session.id, Span::Between(about, about))
                 .await?;
-            let standing = recorded.iter().rfind(|d| d.content.judge == judge);
+            let standing = recorded.iter().rfind(|d| d.content.judge == *judge);
             decisions.extend(standing.and_then(|decision| records::decided(decision).ok()));
         }
-        let facts = self.facts(session, Some(&judge)).await?;
+        let facts = self.facts(session, Some(judge)).await?;
         let step = advise(&facts).step;
         // What a decision asks for comes first.
         let asked = decisions.iter().any(|d| !d.detail.needs.is_empty());

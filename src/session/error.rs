@@ -3,19 +3,20 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::CancelledDuring;
 use crate::config::RootError;
 use comfyui::error::ComfyError;
 use comfyui::graph::GraphError;
 use comfyui::inject::ChoiceError;
 use comfyui::knobs::InjectError;
 use comfyui::lint::{self, Problem};
-use history::{HistoryError, ImageHash, IterationNo, PromptId, SessionId};
+use history::HistoryError;
 use imaging::PictureError;
 use judge::JudgeError;
-use judge::guard::Refusal;
 use judge::rubric::RubricError;
+use safety::Refusal;
 use text::Foreign;
-use types::Unreadable;
+use types::{ImageHash, IterationNo, PromptId, Seed, SessionId, Unreadable};
 
 /// A call that could not be answered. `Display` says what failed and the state things are in,
 /// [`ServiceError::hint`] what to do next.
@@ -117,15 +118,15 @@ pub enum ServiceError {
         running: usize,
     },
     /// The caller cancelled.
-    #[error("cancelled{}", .0)]
-    Cancelled(String),
+    #[error("cancelled{0}")]
+    Cancelled(CancelledDuring),
     /// Another call stopped the work for everybody.
-    #[error("stopped by a call with `cancel: true` over {} connection{how}", if *.same_connection { "this" } else { "another" })]
+    #[error("stopped by a call with `cancel: true` over {} connection{during}", if *.same_connection { "this" } else { "another" })]
     Stopped {
         /// Whether it came over the same connection.
         same_connection: bool,
         /// How far the work was.
-        how: String,
+        during: CancelledDuring,
     },
     /// Somebody stopped a run in ComfyUI itself.
     #[error("run {run} was stopped in ComfyUI{}, at its page or by another program and not by this server; it has no picture{}", at_node(.node), not_begun(.left))]
@@ -135,7 +136,7 @@ pub enum ServiceError {
         /// The node that was at work, if one was.
         node: Option<String>,
         /// The seeds of the same call that were then not begun.
-        left: Vec<u64>,
+        left: Vec<Seed>,
     },
     /// A run that showed no picture, as no run of this workflow would.
     #[error("{message}{}", not_begun(.left).replacen(", and", ";", 1))]
@@ -158,8 +159,8 @@ fn at_node(node: &Option<String>) -> String {
         .unwrap_or_default()
 }
 
-fn not_begun(seeds: &[u64]) -> String {
-    let named: Vec<String> = seeds.iter().map(u64::to_string).collect();
+fn not_begun(seeds: &[Seed]) -> String {
+    let named: Vec<String> = seeds.iter().map(ToString::to_string).collect();
     match seeds {
         [] => String::new(),
         [one] => format!(", and seed {one} was not begun"),
@@ -218,7 +219,7 @@ impl ServiceError {
     }
 
     /// The same, with the seeds that were not begun because of it.
-    pub(super) fn with_left(mut self, seeds: Vec<u64>) -> Self {
+    pub(super) fn with_left(mut self, seeds: Vec<Seed>) -> Self {
         if let Self::StoppedInComfyui { left, .. } | Self::NothingShown { left, .. } = &mut self {
             *left = seeds;
         }
@@ -267,7 +268,7 @@ impl From<JudgeError> for ServiceError {
     fn from(error: JudgeError) -> Self {
         match error {
             JudgeError::Refused(refusal) => Self::Refused(refusal),
-            error if error.is_cancelled() => Self::Cancelled(": nothing was scored".into()),
+            error if error.is_cancelled() => Self::Cancelled(CancelledDuring::Judging),
             error => Self::Judge(Arc::new(error)),
         }
     }
@@ -293,18 +294,19 @@ impl ServiceError {
 
     /// What a call that was cancelled is answered with; `goes_on` when others want the work to go on.
     pub(crate) fn left(goes_on: bool) -> Self {
-        let state = if goes_on {
-            ": the work goes on for others who wait for it, or were told that it does"
-        } else {
-            ": the work is being stopped"
-        };
-        Self::Cancelled(state.to_owned())
+        Self::Cancelled(match goes_on {
+            true => CancelledDuring::SharedWork,
+            false => CancelledDuring::OwnWork,
+        })
     }
 
     /// The same, where a call asked that the work be stopped: whoever waited did not cancel.
     pub(crate) fn stopped_by_a_call(self, same_connection: bool) -> Self {
         match self {
-            Self::Cancelled(how) => Self::Stopped { same_connection, how },
+            Self::Cancelled(during) => Self::Stopped {
+                same_connection,
+                during,
+            },
             other => other,
         }
     }

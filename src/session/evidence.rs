@@ -8,23 +8,22 @@ use super::pictured::Pictured;
 use super::question::is_seedless;
 use super::records::{DirectAnswer, JudgementRecord};
 use super::{Service, ServiceError};
-use calibration::decided::{JudgedSeeds, Pair};
+use calibration::decided::Pair;
 use calibration::decision_log::{RecordId, UnreadableRecords};
-use calibration::stats::Sample;
-use history::{ImageHash, JudgeHash, NewComparison, Session, Span};
+use calibration::stats::{JudgedSeeds, Sample};
+use history::{NewComparison, Session, Span};
 use judge::verdict::{Verdict, Versus};
-use judge::{Call, guard};
+use types::{AxisId, ImageHash, IterationNo, JudgeHash, Seed};
 
 /// The judged seeds of an iteration, with their verdicts.
-#[derive(Default)]
 pub(super) struct Evidence {
     /// As far as they can be compared.
     pub seeds: JudgedSeeds,
     /// Every seed's newest verdict, in the order of the runs.
-    pub verdicts: Vec<(u64, Verdict)>,
+    pub verdicts: Vec<(Seed, Verdict)>,
     /// Judgements that cannot be read.
     pub unreadable: UnreadableRecords,
-    pictures: BTreeMap<u64, ImageHash>,
+    pictures: BTreeMap<Seed, ImageHash>,
 }
 
 impl Service {
@@ -33,22 +32,21 @@ impl Service {
         &self,
         session: &Session,
         judge: &JudgeHash,
-        n: u32,
+        n: IterationNo,
     ) -> Result<Evidence, ServiceError> {
-        let number = self.iteration_no(n)?;
-        let runs = self
-            .store
-            .judged_runs(&session.id, judge, Span::Between(number, number))
-            .await?;
-        let mut found = Evidence::default();
-        found.seeds.n = n;
-        found.seeds.seedless = is_seedless(&session.opened.choices);
-        found.seeds.spent = self
-            .store
-            .refused_seeds(&session.id, number)
-            .await?
-            .into_iter()
-            .collect();
+        let runs = self.store.judged_runs(&session.id, judge, Span::Between(n, n)).await?;
+        let refused = self.store.refused_seeds(&session.id, n).await?;
+        let mut found = Evidence {
+            seeds: JudgedSeeds {
+                n,
+                samples: Vec::new(),
+                spent: refused.into_iter().collect(),
+                seedless: is_seedless(&session.opened.choices),
+            },
+            verdicts: Vec::new(),
+            unreadable: UnreadableRecords::default(),
+            pictures: BTreeMap::new(),
+        };
         let mut pictures = BTreeSet::new();
         for run in runs {
             let verdict = match JudgementRecord::read(&run.judgement.content.verdict) {
@@ -59,7 +57,7 @@ impl Service {
                 }
             };
             let image = run.judgement.content.image;
-            if !pictures.insert(image.clone()) {
+            if !pictures.insert(image) {
                 found.seeds.spent.insert(run.seed);
                 found.seeds.seedless = true;
             } else if let Some(sample) = verdict.as_ref().and_then(|verdict| Sample::of(run.seed, verdict)) {
@@ -80,8 +78,8 @@ impl Service {
         judge: &JudgeHash,
         pair: &Pair,
         unreadable: &mut UnreadableRecords,
-    ) -> Result<BTreeMap<u64, Option<f64>>, ServiceError> {
-        let (candidate, incumbent) = (self.iteration_no(pair.candidate.n)?, self.iteration_no(pair.against.n)?);
+    ) -> Result<BTreeMap<Seed, Option<f64>>, ServiceError> {
+        let (candidate, incumbent) = (pair.candidate.n, pair.against.n);
         let rows = self.store.comparisons(&session.id, judge, candidate, incumbent).await?;
         let mut answers = BTreeMap::new();
         for row in rows {
@@ -100,7 +98,7 @@ impl Service {
         session: &Session,
         judge: &JudgeHash,
         pair: &Pair,
-        seeds: &[u64],
+        seeds: &[Seed],
         call: &Deciding<'_>,
     ) {
         if let Err(error) = self.asked_directly(session, judge, pair, seeds, call).await {
@@ -113,7 +111,7 @@ impl Service {
         session: &Session,
         judge: &JudgeHash,
         pair: &Pair,
-        seeds: &[u64],
+        seeds: &[Seed],
         deciding: &Deciding<'_>,
     ) -> Result<(), ServiceError> {
         let Some(reference) = &session.opened.reference else {
@@ -122,7 +120,7 @@ impl Service {
         let rubric = rubric_of(session)?;
         let call = Call {
             rubric: &rubric,
-            guarded: guard::applies(rubric.explicit, None),
+            guarded: safety::applies(rubric.explicit, None),
             teller: deciding.teller,
             cancel: deciding.cancel,
         };
@@ -137,18 +135,18 @@ impl Service {
             let reference = self.pictured(reference, &Pictured::Reference).await?;
             let incumbent = self.pictured(incumbent_image, &Pictured::Other).await?;
             let candidate = self.pictured(candidate_image, &Pictured::Other).await?;
-            let read = turn.closer(&reference, (&incumbent, &candidate), call).await?;
+            let read = turn.closer(&reference, &incumbent, &candidate, call).await?;
             drop((turn, reference, incumbent, candidate));
             let answer = DirectAnswer::from(Versus::of(String::new(), &rubric, &read));
             self.store
                 .record_comparison(NewComparison {
                     session: session.id.clone(),
-                    candidate: self.iteration_no(pair.candidate.n)?,
-                    incumbent: self.iteration_no(pair.against.n)?,
+                    candidate: pair.candidate.n,
+                    incumbent: pair.against.n,
                     seed: *seed,
                     judge: judge.clone(),
-                    candidate_image: candidate_image.clone(),
-                    incumbent_image: incumbent_image.clone(),
+                    candidate_image: *candidate_image,
+                    incumbent_image: *incumbent_image,
                     value: answer.write(),
                 })
                 .await?;

@@ -5,8 +5,9 @@ use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use calibration::advice::{Blind, Facts, Scored, Standing};
 use calibration::decision_log::RecordId;
-use history::{JudgeHash, RunCounts, Session, SessionId, Span};
+use history::{RunCounts, Session, Span};
 use judge::average::averaged;
+use types::JudgeHash;
 
 /// How many iterations have run, of which the newest has this number: one that made no picture is none. Of those before the runs
 /// that are given it is taken for granted, so that a view of a long session reads no more.
@@ -41,11 +42,11 @@ impl Service {
             target: session.opened.target_score,
             max_iterations: session.opened.max_iterations,
             ran,
-            newest: recent.last().map_or(0, |row| row.n.get()),
-            unjudged: unjudged.map(|row| row.n.get()),
+            newest: recent.last().map(|row| row.n),
+            unjudged: unjudged.map(|row| row.n),
             notes: recent
                 .iter()
-                .filter_map(|row| Some((row.n.get(), row.note.clone()?)))
+                .filter_map(|row| Some((row.n, row.note.clone()?)))
                 .collect(),
             ..Facts::default()
         };

@@ -3,15 +3,16 @@
 use tokio_util::sync::CancellationToken;
 
 use super::run::RunPlan;
-use super::{Service, ServiceError};
+use super::{CancelledDuring, Service, ServiceError};
 use comfyui::error::ComfyError;
 use comfyui::images::OutputImage;
 use comfyui::inject::Pictures;
 use comfyui::outputs::{self, Hidden, Media};
 use comfyui::record::Finished;
-use history::{PromptId, RunImage};
+use history::RunImage;
 use imaging::PictureError;
 use text::{Foreign, shortened};
+use types::PromptId;
 use types::progress::{Progress, Teller};
 
 /// Most pictures that are fetched of one run.
@@ -49,8 +50,7 @@ impl Service {
             let kept = tokio::select! {
                 kept = self.taken(image) => kept.map_err(|error| unreadable(error, image))?,
                 () = cancel.cancelled() => {
-                    let state = ": the run is finished in ComfyUI, and calling again fetches its pictures";
-                    return Err(ServiceError::Cancelled(state.to_owned()));
+                    return Err(ServiceError::Cancelled(CancelledDuring::Fetching));
                 }
             };
             notes.extend(kept.note);

@@ -11,9 +11,10 @@ use super::{Service, ServiceError};
 use crate::config::{Opened, RootError, Roots, RubricChoice};
 use comfyui::graph::{Graph, GraphError, Wrapped};
 use files::regular;
-use history::{ImageHash, Verify, WorkflowSource};
+use history::{Verify, WorkflowSource};
 use imaging::{Limits, Picture, PictureError, decode};
 use judge::rubric::{BUILTIN_NAMES, Extends, Rubric, RubricError, RubricProblem, RubricSource, RubricText};
+use types::ImageHash;
 
 /// Larger rubrics are not read.
 const MAX_TEXT: u64 = 1 << 20;

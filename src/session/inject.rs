@@ -10,11 +10,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::files::blocking;
-use super::opening::{Base, graph_hash};
+use super::opening::Base;
 use super::prompt_place::PromptPlace;
 use super::question::{self, NO_SEED, Planned, Question};
 use super::uploads::Reference;
-use super::{Service, ServiceError, texts};
+use super::{CancelledDuring, Service, ServiceError, texts};
 use comfyui::describe::Description;
 use comfyui::error::ComfyError;
 use comfyui::graph::Graph;
@@ -23,9 +23,9 @@ use comfyui::knobs::{Applied, Change, Edits, apply, check_seed, with_seed};
 use comfyui::lint::{self, Problem, Severity};
 use comfyui::object_info::ObjectInfo;
 use comfyui::replacements::{self, Replaced, renamed};
-use history::{self, GraphHash, IterationNo, NewIteration, Session, SessionId};
-use judge::guard::{self, Refusal};
-use types::hint;
+use history::{self, NewIteration, Session};
+use safety::Refusal;
+use types::{GraphHash, IterationNo, Seed, SessionId, hint};
 
 /// What to write where. Without a session a new one is opened.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +51,7 @@ pub struct InjectRequest {
     /// The negative prompt.
     pub negative: Option<String>,
     /// The seed.
-    pub seed: Option<u64>,
+    pub seed: Option<Seed>,
     /// Other inputs.
     pub knobs: Map<String, Value>,
     /// Answers to questions: role → `node.input` (several with commas).
@@ -166,7 +166,7 @@ impl Service {
         let edits = Edits {
             positive: request.positive.clone(),
             negative: request.negative.clone(),
-            seed: request.seed,
+            seed: request.seed.map(|seed| seed.0),
             knobs,
         };
         if let Some(question) = question::before_writing(&located.roles, &edits) {
@@ -205,7 +205,7 @@ impl Service {
         }
         let seedless = *applied.roles.get(Role::Seed) == Finding::Absent;
         for seed in request.planned.seeds.iter().filter(|_| !seedless) {
-            check_seed(&applied.roles, *seed)?;
+            check_seed(&applied.roles, seed.0)?;
         }
         // That seeds make no difference is known to the session from now on; without definitions it is not sure.
         if seedless && described && !request.planned.seeds.is_empty() {
@@ -387,7 +387,7 @@ impl Service {
             Ok(Written {
                 prompt: PromptPlace::of(&located, &applied),
                 problems: problems(&applied.graph, &applied.roles, &located.info),
-                graph_hash: graph_hash(&applied.graph)?,
+                graph_hash: applied.graph.hash(),
                 described: located.described,
                 replaced: located.replaced,
                 notes: located.notes,
@@ -416,7 +416,7 @@ impl Service {
         };
         tokio::select! {
             done = turn => done,
-            () = cancel.cancelled() => Err(ServiceError::Cancelled(String::new())),
+            () = cancel.cancelled() => Err(ServiceError::Cancelled(CancelledDuring::Preparing)),
         }
     }
 }
@@ -452,7 +452,7 @@ pub(super) async fn turn(
 ) -> Result<OwnedSemaphorePermit, ServiceError> {
     tokio::select! {
         turn = Arc::clone(turns).acquire_many_owned(many) => turn.map_err(|error| ServiceError::Internal(error.to_string())),
-        () = cancel.cancelled() => Err(ServiceError::Cancelled(String::new())),
+        () = cancel.cancelled() => Err(ServiceError::Cancelled(CancelledDuring::Preparing)),
     }
 }
 
@@ -501,14 +501,14 @@ pub(super) fn problems(graph: &Graph, roles: &Roles, info: &ObjectInfo) -> Vec<P
 }
 
 /// A seed for a workflow whose own says that a random one is meant: a negative number. It is one that all seed inputs take.
-pub(super) fn random_seed(roles: &Roles) -> Option<u64> {
+pub(super) fn random_seed(roles: &Roles) -> Option<Seed> {
     /// Nodes of which no maximum is known take at least this much.
     const TAKEN: u64 = 1 << 50;
     let places = roles.get(Role::Seed).found();
     let random = places
         .iter()
         .any(|place| place.value.as_f64().is_some_and(|value| value < 0.0));
-    random.then(|| rand::random_range(0..=roles.seed_limit().min(TAKEN)))
+    random.then(|| Seed(rand::random_range(0..=roles.seed_limit().min(TAKEN))))
 }
 
 /// The adults-only guard on what would be generated. A negative prompt names what to avoid, so it
@@ -543,9 +543,9 @@ fn guard_texts(explicit_rubric: bool, applied: &Applied, edits: &Edits) -> Resul
     );
     // A description may be spread over several inputs.
     texts.push(texts.join(", "));
-    if guard::applies(explicit_rubric, texts.iter().map(String::as_str)) {
+    if safety::applies(explicit_rubric, texts.iter().map(String::as_str)) {
         for text in &texts {
-            guard::check_text(text)?;
+            safety::check_text(text)?;
         }
     }
     Ok(())

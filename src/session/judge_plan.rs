@@ -6,19 +6,20 @@ use super::judging::{JudgeRequest, JudgementOf};
 use super::pictured::Pictured;
 use super::queue::RunReport;
 use super::{Service, ServiceError, records, target};
-use history::{ImageHash, Iteration, IterationNo, PromptId, RunState, Session, SessionId};
-use judge::rubric::{AxisId, Rubric};
+use history::{Iteration, RunState, Session};
+use judge::rubric::Rubric;
+use types::{AxisId, ImageHash, IterationNo, PromptId, Seed, SessionId};
 
 /// The pictures that the judged ones are compared with directly.
 pub(super) struct Incumbent {
     pub name: String,
     /// With their seeds, where they are runs.
-    pictures: Vec<(Option<u64>, ImageHash)>,
+    pictures: Vec<(Option<Seed>, ImageHash)>,
 }
 
 impl Incumbent {
     /// The picture of the same seed, else the first.
-    pub fn picture(&self, seed: Option<u64>) -> Option<&ImageHash> {
+    pub fn picture(&self, seed: Option<Seed>) -> Option<&ImageHash> {
         let same = self.pictures.iter().find(|(s, _)| seed.is_some() && *s == seed);
         same.or(self.pictures.first()).map(|(_, picture)| picture)
     }
@@ -146,7 +147,7 @@ impl Service {
             ));
         }
         let session = self.open_session(id).await?;
-        let reference = session.opened.reference.clone().ok_or_else(|| {
+        let reference = session.opened.reference.ok_or_else(|| {
             ServiceError::usage(
                 format!("session {} has no reference picture", session.id),
                 "Give one with inject_prompt: `session` and `reference`.",
@@ -205,7 +206,7 @@ impl Service {
                 self.is_there(&image.hash, &Pictured::Judged(&of)).await?;
                 subjects.push(Subject {
                     of,
-                    picture: image.hash.clone(),
+                    picture: image.hash,
                     run: Some(run.prompt_id),
                 });
             }
@@ -239,7 +240,7 @@ pub(super) fn plan_of_run(
 ) -> Result<Plan, ServiceError> {
     Ok(Plan {
         rubric: rubric_of(session)?,
-        reference: reference.clone(),
+        reference: *reference,
         subjects: Vec::new(),
         prompt: iteration.content.positive.clone(),
         session: Some(session.id.clone()),

@@ -12,13 +12,13 @@ use super::judge_plan::{Plan, Subject, plan_of_run, subject_of};
 use super::pictured::{Look, Pictured};
 use super::queue::RunReport;
 use super::records::JudgementRecord;
-use super::{Caller, HandOver, Service, ServiceError};
-use history::{ImageHash, Iteration, IterationNo, Session, SessionId};
-use judge::guard;
+use super::{Caller, CancelledDuring, HandOver, Service, ServiceError};
+use history::{Iteration, Session};
 use judge::rubric::Rubric;
 use judge::verdict::{Verdict, Versus};
 use judge::{Call, JudgeError, Pair, Target};
 use types::progress::{Progress, Teller};
+use types::{ImageHash, IterationNo, Seed, SessionId};
 
 /// What to judge: two files, a session's iteration, or a reference alone.
 #[derive(Clone, Debug, Default)]
@@ -62,14 +62,14 @@ pub enum JudgementOf {
         /// The iteration.
         n: IterationNo,
         /// The seed.
-        seed: u64,
+        seed: Seed,
     },
 }
 
 impl JudgementOf {
     /// The seed of a run.
     #[must_use]
-    pub fn seed(&self) -> Option<u64> {
+    pub fn seed(&self) -> Option<Seed> {
         match self {
             Self::Run { seed, .. } => Some(*seed),
             Self::Files { .. } => None,
@@ -187,7 +187,7 @@ impl Service {
                     // One call at a time has the pictures in hand that its two or three files hold.
                     let _hands = tokio::select! {
                         hands = self.hands.lock() => hands,
-                        () = cancel.cancelled() => return Err(ServiceError::Cancelled(": nothing was started".into())),
+                        () = cancel.cancelled() => return Err(ServiceError::Cancelled(CancelledDuring::Planning)),
                     };
                     self.plan(&request).await?
                 };
@@ -223,9 +223,7 @@ impl Service {
         let _working = plan.iteration().map(|(session, n)| self.at_work.begin(session, n));
         let judged = self.judged(plan, teller, cancel).await;
         let outcome = match (&judged, &session) {
-            (Ok(Judged::Verdicts(verdicts)), Some(session)) => {
-                self.outcome_of(session, verdicts, (teller, cancel)).await
-            }
+            (Ok(Judged::Verdicts(verdicts)), Some(session)) => self.outcome_of(session, verdicts, teller, cancel).await,
             _ => Ok(Outcome::default()),
         };
         // Before the next one gets its turn, who would find the judge loaded.
@@ -243,7 +241,8 @@ impl Service {
         &self,
         session: &SessionId,
         verdicts: &[Judgement],
-        (teller, cancel): (&Teller, &CancellationToken),
+        teller: &Teller,
+        cancel: &CancellationToken,
     ) -> Result<Outcome, ServiceError> {
         let judged = verdicts.iter().find_map(|judgement| match &judgement.of {
             JudgementOf::Run { n, .. } => Some((*n, &judgement.verdict.judge)),
@@ -261,7 +260,7 @@ impl Service {
         if plan.subjects.is_empty() {
             let call = Call {
                 rubric: &plan.rubric,
-                guarded: guard::applies(plan.rubric.explicit, None),
+                guarded: safety::applies(plan.rubric.explicit, None),
                 teller,
                 cancel,
             };
@@ -298,8 +297,7 @@ impl Service {
                 .zip(&verdicts)
                 .find(|((_, other), _)| look.is_some() && *other == look);
             if let Some(((other, _), judgement)) = same {
-                self.record_same(&plan, subject, other.picture.clone(), judgement)
-                    .await?;
+                self.record_same(&plan, subject, other.picture, judgement).await?;
                 continue;
             }
             verdicts.push(self.judge_subject(&plan, subject, teller, cancel).await?);
@@ -317,10 +315,10 @@ impl Service {
         teller: &Teller,
         cancel: &CancellationToken,
     ) -> Result<Option<Judgement>, ServiceError> {
-        let (Some((image, _)), Some(reference)) = (report.images.first(), &session.opened.reference) else {
+        let (Some(kept), Some(reference)) = (report.images.first(), &session.opened.reference) else {
             return Ok(None);
         };
-        let subject = subject_of(session, iteration, report, image.hash.clone());
+        let subject = subject_of(session, iteration, report, kept.image.hash);
         let plan = plan_of_run(session, iteration, reference)?;
         self.judge_subject(&plan, &subject, teller, cancel).await.map(Some)
     }
@@ -343,7 +341,7 @@ impl Service {
         };
         let subject = subject_of(session, iteration, report, image.hash);
         let plan = plan_of_run(session, iteration, reference)?;
-        self.record_same(&plan, &subject, subject.picture.clone(), same).await
+        self.record_same(&plan, &subject, subject.picture, same).await
     }
 
     /// Records what was judged of a picture for another run that made the same one: as of that one picture, so that the
@@ -376,7 +374,7 @@ impl Service {
     ) -> Result<Judgement, ServiceError> {
         let call = Call {
             rubric: &plan.rubric,
-            guarded: guard::applies(plan.rubric.explicit, plan.prompt.as_deref()),
+            guarded: safety::applies(plan.rubric.explicit, plan.prompt.as_deref()),
             teller,
             cancel,
         };
@@ -412,7 +410,7 @@ impl Service {
         {
             Some((incumbent, hash)) => {
                 let other = self.pictured(hash, &Pictured::Other).await?;
-                let read = turn.closer(&reference, (&other, &generated), call).await?;
+                let read = turn.closer(&reference, &other, &generated, call).await?;
                 Some(Versus::of(incumbent.name.clone(), &plan.rubric, &read))
             }
             None => None,

@@ -3,8 +3,8 @@
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use history::{HistoryError, ImageHash, JudgeHash, JudgeStateKind, ReferenceKey, RubricHash, Store};
-use judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered};
+use history::{HistoryError, JudgeStateKind, ReferenceKey, Store};
+use judge::cache::{Kind, Memory, MemoryError, MemoryKey, Remembered, ScaleOf};
 
 /// Keeps frozen values and scales in the history's database.
 pub struct HistoryMemory(pub Store);
@@ -18,74 +18,66 @@ fn failed(error: &HistoryError) -> MemoryError {
 
 /// Where a remembered thing lies in the history.
 enum Place {
-    OfReference(ReferenceKey),
-    OfJudge(JudgeHash, RubricHash, JudgeStateKind),
+    Values(ReferenceKey),
+    Scale(ReferenceKey),
+    OfJudge(JudgeStateKind),
 }
 
-fn place(key: &MemoryKey) -> Result<Place, MemoryError> {
-    let bad = |e: history::InvalidId| MemoryError {
-        message: e.to_string(),
-        hint: e.hint(),
-    };
-    let (judge, rubric) = (
-        JudgeHash::parse(&key.judge).map_err(bad)?,
-        RubricHash::parse(&key.rubric).map_err(bad)?,
-    );
-    Ok(match key.kind {
-        Kind::SelfCheck => Place::OfJudge(judge, rubric, JudgeStateKind::SelfCheck),
-        Kind::Fit => Place::OfJudge(judge, rubric, JudgeStateKind::Fit),
-        Kind::ReferenceValues | Kind::Scale => Place::OfReference(ReferenceKey {
-            reference: ImageHash::parse(&key.picture).map_err(bad)?,
-            judge,
-            rubric,
-        }),
-    })
+impl Place {
+    fn of(key: &MemoryKey) -> Self {
+        let of_reference = |reference| ReferenceKey {
+            reference,
+            judge: key.judge.clone(),
+            rubric: key.rubric.clone(),
+        };
+        match key.kind {
+            Kind::SelfCheck => Self::OfJudge(JudgeStateKind::SelfCheck),
+            Kind::Fit => Self::OfJudge(JudgeStateKind::Fit),
+            Kind::ReferenceValues(picture) => Self::Values(of_reference(picture)),
+            Kind::Scale(ScaleOf::Picture(picture)) => Self::Scale(of_reference(picture)),
+            Kind::Scale(ScaleOf::Edited(digest)) => Self::Scale(of_reference(digest.into())),
+        }
+    }
 }
 
 impl Memory for HistoryMemory {
-    fn load<'a>(&'a self, wanted: &'a MemoryKey) -> BoxFuture<'a, Result<Option<Remembered>, MemoryError>> {
+    fn load<'a>(&'a self, key: &'a MemoryKey) -> BoxFuture<'a, Result<Option<Remembered>, MemoryError>> {
         Box::pin(async move {
-            let found = match &place(wanted)? {
-                Place::OfJudge(judge, rubric, kind) => {
-                    let state = self.0.judge_state(judge, rubric, *kind).await;
-                    state.map(|found| found.map(|value| Remembered { value, edited: false }))
+            let frozen = match Place::of(key) {
+                Place::OfJudge(kind) => {
+                    let state = self.0.judge_state(&key.judge, &key.rubric, kind).await;
+                    return state
+                        .map(|found| found.map(|value| Remembered { value, edited: false }))
+                        .map_err(|e| failed(&e));
                 }
-                Place::OfReference(key) => {
-                    let frozen = match wanted.kind {
-                        Kind::Scale => self.0.scale(key).await,
-                        _ => self.0.reference_values(key).await,
-                    };
-                    frozen.map(|found| {
-                        found.map(|frozen| Remembered {
-                            value: frozen.value,
-                            edited: frozen.edited,
-                        })
-                    })
-                }
+                Place::Scale(key) => self.0.scale(&key).await,
+                Place::Values(key) => self.0.reference_values(&key).await,
             };
-            found.map_err(|e| failed(&e))
+            let found = frozen.map_err(|e| failed(&e))?;
+            Ok(found.map(|frozen| Remembered {
+                value: frozen.value,
+                edited: frozen.edited,
+            }))
         })
     }
 
-    fn store<'a>(&'a self, wanted: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
+    fn store<'a>(&'a self, key: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
         Box::pin(async move {
-            let stored = match &place(wanted)? {
+            let stored = match Place::of(key) {
                 // A later one takes the place of an earlier one, which stays in the history.
-                Place::OfJudge(judge, rubric, kind) => self.0.put_judge_state(judge, rubric, *kind, value).await,
-                Place::OfReference(key) => match wanted.kind {
-                    Kind::Scale => self.0.put_scale(key, value).await.map(drop),
-                    _ => self.0.put_reference_values(key, value).await.map(drop),
-                },
+                Place::OfJudge(kind) => self.0.put_judge_state(&key.judge, &key.rubric, kind, value).await,
+                Place::Scale(key) => self.0.put_scale(&key, value).await.map(drop),
+                Place::Values(key) => self.0.put_reference_values(&key, value).await.map(drop),
             };
             stored.map_err(|e| failed(&e))
         })
     }
 
-    fn edit<'a>(&'a self, wanted: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
+    fn edit<'a>(&'a self, key: &'a MemoryKey, value: Value) -> BoxFuture<'a, Result<(), MemoryError>> {
         Box::pin(async move {
-            let stored = match &place(wanted)? {
-                Place::OfJudge(judge, rubric, kind) => self.0.put_judge_state(judge, rubric, *kind, value).await,
-                Place::OfReference(key) => self.0.edit_reference_values(key, value).await.map(drop),
+            let stored = match Place::of(key) {
+                Place::OfJudge(kind) => self.0.put_judge_state(&key.judge, &key.rubric, kind, value).await,
+                Place::Scale(key) | Place::Values(key) => self.0.edit_reference_values(&key, value).await.map(drop),
             };
             stored.map_err(|e| failed(&e))
         })

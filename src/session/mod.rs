@@ -1,6 +1,7 @@
 //! The one seam: prepares, runs, judges and records. Above it only words for clients, below it
 //! the modules that do not know each other.
 
+mod cancelled;
 mod deciding;
 mod error;
 mod evidence;
@@ -11,6 +12,7 @@ mod inject;
 mod jobs;
 mod judge_plan;
 mod judging;
+mod kept;
 mod memory;
 mod notebook;
 mod opening;
@@ -48,14 +50,16 @@ use judge::engine::Engine;
 use judge::protocol::Evidence;
 use judge::rubric::Rubric;
 
+pub use cancelled::CancelledDuring;
 pub use error::ServiceError;
 pub use fetch::MAX_PICTURES;
 pub use files::Loaded;
 pub use inject::{Draft, InjectRequest, Injected};
 pub use jobs::Caller;
 pub use judging::{BestSoFar, JudgeAnswer, JudgeRequest, Judged, Judgement, JudgementOf, Judging, TargetTable};
+pub use kept::{KeptPicture, PictureFile};
 pub use notebook::{Notebook, Noted, NotedRun, Thumbnail};
-pub use overview::{AdviceView, AxisView, IterationView, Overview, OverviewRequest, PAGE, SessionView};
+pub use overview::{AdviceView, AxisAt, AxisView, Best, IterationView, Overview, OverviewRequest, PAGE, SessionView};
 pub use prompt_place::TextBeside;
 pub use question::{Asked, Candidate, Planned, Question};
 pub use queue::{QueueAnswer, QueueRequest, Queued, RunReport};

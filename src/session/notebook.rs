@@ -10,7 +10,7 @@ use super::{Service, ServiceError};
 use calibration::advice::advise;
 use calibration::decided::{Decided, newest};
 use calibration::decision_log::RecordId;
-use history::{ImageHash, Iteration, JudgeHash, Judgement, Run, RunState, Session, Span};
+use history::{Iteration, Judgement, Run, RunState, Session, Span};
 use imaging::preview;
 use judge::average::averaged;
 use judge::rubric::Rubric;
@@ -18,6 +18,7 @@ use judge::verdict::Verdict;
 use text::capitalised;
 use text::secrets::Secrets;
 use types::progress::{Meter, Teller};
+use types::{ImageHash, IterationNo, JudgeHash};
 
 /// A picture, small enough for a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub struct Notebook {
     /// Whose scores are shown: the newest judge's.
     pub judge: Option<JudgeHash>,
     /// The best iteration.
-    pub best: Option<u32>,
+    pub best: Option<IterationNo>,
     /// The state of things in a few sentences.
     pub summary: String,
     /// Whether pictures and words are hidden until the reader asks: explicit work, or work that the guard has refused.
@@ -102,9 +103,9 @@ impl Service {
         let judge = self.shown_judge(&session).await?;
         let mut facts = self.facts(&session, judge.as_ref()).await?;
         let count = self.store.iteration_count(&session.id).await?;
-        let mut runs: BTreeMap<u32, Vec<Run>> = BTreeMap::new();
+        let mut runs: BTreeMap<IterationNo, Vec<Run>> = BTreeMap::new();
         for run in self.store.runs_of(&session.id, None).await? {
-            runs.entry(run.iteration.get()).or_default().push(run);
+            runs.entry(run.iteration).or_default().push(run);
         }
         let mut judgements: Vec<(Judgement, JudgementRecord)> = Vec::new();
         for judgement in self.store.judgements_of(&session.id, None).await? {
@@ -123,9 +124,9 @@ impl Service {
         let mut secrets = Secrets::of(&session.opened.workflow);
         for n in 1..=count {
             meter.step();
-            let at = self.iteration_no(n)?;
+            let n = self.iteration_no(n)?;
             // One after the other, and without the graph: those of a whole session may fill the memory.
-            let read = self.store.iterations(&session.id, Span::Between(at, at)).await?;
+            let read = self.store.iterations(&session.id, Span::Between(n, n)).await?;
             let Some(mut iteration) = read.into_iter().next() else {
                 continue;
             };

@@ -11,12 +11,9 @@ use super::{DEFAULT_MAX_ITERATIONS, DEFAULT_TARGET, InjectRequest, QueueRequest,
 use comfyui::graph::Graph;
 use comfyui::inject::{Finding, Role};
 use comfyui::knobs::check_seed;
-use history::{
-    self, GraphHash, ImageHash, IterationNo, NewSession, RunState, Session, SessionChange, SessionId, SessionRubric,
-    WorkflowSource,
-};
-use imaging::Picture;
+use history::{NewSession, RunState, Session, SessionChange, SessionRubric, WorkflowSource};
 use judge::rubric::Rubric;
+use types::{ImageHash, IterationNo, Seed, SessionId};
 
 /// What a new session is opened with.
 pub(super) struct Opening {
@@ -53,7 +50,7 @@ impl Service {
             })?;
             let rubric = self.rubric(request.rubric.as_deref()).await?;
             let reference = match &request.reference {
-                Some(path) => Some(file_hash(&self.picture(path).await?.picture)?),
+                Some(path) => Some(self.picture(path).await?.picture.hash()),
                 None => None,
             };
             let (graph, wrapped, source) = self.workflow(named).await?;
@@ -132,14 +129,13 @@ impl Service {
         let resolved = records::write_rubric(&opening.rubric).map_err(|e| ServiceError::Internal(e.to_string()))?;
         let new = NewSession {
             title: request.title.clone(),
-            workflow_hash: graph_hash(&opening.graph)?,
+            workflow_hash: opening.graph.hash(),
             workflow: Arc::unwrap_or_clone(opening.graph).into_json(),
             workflow_source: opening.source,
             reference,
             rubric: SessionRubric {
                 id: opening.rubric.id.clone(),
-                hash: history::RubricHash::parse(&opening.rubric.hash().to_string())
-                    .map_err(|e| ServiceError::Internal(e.to_string()))?,
+                hash: opening.rubric.hash(),
                 resolved,
                 explicit: opening.rubric.explicit,
             },
@@ -199,7 +195,7 @@ impl Service {
         // What is rendered already is not asked about again.
         let runs = self.store.runs_of(&session.id, Some(n)).await?;
         let finished = runs.iter().filter(|run| run.state == RunState::Finished);
-        let rendered: Vec<u64> = finished.map(|run| run.seed).collect();
+        let rendered: Vec<Seed> = finished.map(|run| run.seed).collect();
         needed.seeds.retain(|seed| !rendered.contains(seed));
         needed.judged &= rendered.is_empty();
         // What goes on already was settled; seeds that are new are looked at.
@@ -223,7 +219,7 @@ impl Service {
         }
         if *located.roles.get(Role::Seed) != Finding::Absent {
             for seed in &needed.seeds {
-                check_seed(&located.roles, *seed)?;
+                check_seed(&located.roles, seed.0)?;
             }
         } else if located.described && !needed.seeds.is_empty() {
             choices.insert(Role::Seed.to_string(), NO_SEED.to_owned());
@@ -231,12 +227,4 @@ impl Service {
         let nothing_else = InjectRequest::default();
         Ok(Ok(self.keep_choices(session, choices, &nothing_else).await?))
     }
-}
-
-pub(super) fn graph_hash(graph: &Graph) -> Result<GraphHash, ServiceError> {
-    GraphHash::parse(&graph.hash()).map_err(|e| ServiceError::Internal(e.to_string()))
-}
-
-fn file_hash(picture: &Picture) -> Result<ImageHash, ServiceError> {
-    ImageHash::parse(&picture.hash().to_string()).map_err(|e| ServiceError::Internal(e.to_string()))
 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::judge_plan::rubric_of;
+use super::kept::KeptPicture;
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
 use calibration::advice::{Advice, Facts, Step, advise};
 use calibration::decided::{Decided, newest};
 use calibration::decision_log::RecordId;
-use history::{Iteration, JudgeHash, Judgement, Run, RunImage, Session, SessionSummary, Span, TrendRow};
+use history::{Iteration, Judgement, Run, Session, SessionSummary, Span, TrendRow};
 use judge::average::averaged;
 use judge::verdict::{AxisResult, Verdict};
 use types::progress::Progress;
+use types::{IterationNo, JudgeHash};
 
 /// Sessions, or rows of a trend, on one page.
 pub const PAGE: u32 = 20;
@@ -47,15 +49,24 @@ pub struct SessionView {
     /// Whose scores are shown: the newest judge's; those of others cannot be compared.
     pub judge: Option<JudgeHash>,
     /// The best so far by this judge, with its mean overall score.
-    pub best: Option<(u32, Option<f64>)>,
+    pub best: Option<Best>,
     /// What was decided about the page's iterations by this judge.
-    pub decisions: BTreeMap<u32, Decided>,
+    pub decisions: BTreeMap<IterationNo, Decided>,
     /// What to do, where it is time to stop or to score the best anew.
     pub next: Option<String>,
     /// What to say of records that cannot be read.
     pub unreadable: Option<String>,
     /// Iterations that run now, with how far they are.
-    pub running: Vec<(u32, Progress)>,
+    pub running: BTreeMap<IterationNo, Progress>,
+}
+
+/// The best iteration of a session.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Best {
+    /// Which.
+    pub n: IterationNo,
+    /// Its mean overall score, where there is one.
+    pub overall: Option<f64>,
 }
 
 impl SessionView {
@@ -81,13 +92,24 @@ pub struct IterationView {
     /// The iteration.
     pub iteration: Iteration,
     /// Its runs with their pictures and files.
-    pub runs: Vec<(Run, Vec<(RunImage, String)>)>,
+    pub runs: Vec<(Run, Vec<KeptPicture>)>,
     /// Its judgements, oldest first.
     pub judgements: Vec<Judgement>,
     /// What was decided about it, each time it was, oldest first.
     pub decisions: Vec<Decided>,
     /// How far it is, when it runs now.
     pub running: Option<Progress>,
+}
+
+/// One axis of an iteration.
+#[derive(Clone, Debug)]
+pub struct AxisAt {
+    /// The iteration.
+    pub n: IterationNo,
+    /// What the axis came to over its seeds.
+    pub result: AxisResult,
+    /// By how much it moved, where that was more than noise.
+    pub moved: Option<f64>,
 }
 
 /// One axis over the iterations of a page.
@@ -101,8 +123,8 @@ pub struct AxisView {
     pub target: Option<String>,
     /// How many iterations the session has.
     pub count: u32,
-    /// By iteration, oldest first: what the axis came to over its seeds, and by how much it moved, where that was more than noise.
-    pub rows: Vec<(u32, AxisResult, Option<f64>)>,
+    /// By iteration, oldest first.
+    pub rows: Vec<AxisAt>,
     /// What to say of records that cannot be read.
     pub unreadable: Option<String>,
 }
@@ -117,7 +139,7 @@ pub struct AdviceView {
     /// The advice.
     pub advice: Advice,
     /// The newest iteration, where it runs now.
-    pub running: Option<u32>,
+    pub running: Option<IterationNo>,
     /// Whether that is being stopped.
     pub stopping: bool,
 }
@@ -207,8 +229,8 @@ impl Service {
                 Err(error) => facts.unreadable.add(RecordId::Decision(decision.id), error),
             }
         }
-        let within = |n: u32| match span {
-            Span::Between(from, to) => (from.get()..=to.get()).contains(&n),
+        let within = |n: IterationNo| match span {
+            Span::Between(from, to) => (from..=to).contains(&n),
             Span::All | Span::Last(_) => true,
         };
         found.extend(facts.pending.iter().filter(|d| within(d.iteration)).cloned());
@@ -230,7 +252,7 @@ impl Service {
                 decisions: BTreeMap::new(),
                 next: None,
                 unreadable: None,
-                running: Vec::new(),
+                running: BTreeMap::new(),
             })));
         };
         let rows = self.store.trend(&id, span).await?;
@@ -239,14 +261,17 @@ impl Service {
         let step = advise(&facts).step;
         let running = rows.iter().filter_map(|row| {
             let handle = format!("{id}/{}", row.n);
-            self.queued.running(&handle).map(|progress| (row.n.get(), progress))
+            self.queued.running(&handle).map(|progress| (row.n, progress))
         });
         Ok(Overview::Session(Box::new(SessionView {
             running: running.collect(),
             count,
             ran: facts.ran,
             judge,
-            best: facts.best.as_ref().map(|best| (best.n, best.verdict.overall_score)),
+            best: facts.best.as_ref().map(|best| Best {
+                n: best.n,
+                overall: best.verdict.overall_score,
+            }),
             decisions: newest(&decided).into_iter().map(|(n, d)| (n, d.clone())).collect(),
             next: matches!(step, Step::Stop(_) | Step::Rescore { .. } | Step::MoreSeeds(_))
                 .then(|| step.in_words(&facts)),
@@ -310,13 +335,10 @@ impl Service {
         let (mut rows, mut unreadable) = (Vec::new(), None);
         if let (Some(span), Some(judge)) = (self.span(count, page)?, &judge) {
             let mut facts = self.facts(&session, Some(judge)).await?;
-            let mut verdicts: BTreeMap<u32, Vec<Verdict>> = BTreeMap::new();
+            let mut verdicts: BTreeMap<IterationNo, Vec<Verdict>> = BTreeMap::new();
             for run in self.store.judged_runs(&session.id, judge, span).await? {
                 match JudgementRecord::read(&run.judgement.content.verdict) {
-                    Ok(record) => verdicts
-                        .entry(run.iteration.get())
-                        .or_default()
-                        .extend(record.verdict()),
+                    Ok(record) => verdicts.entry(run.iteration).or_default().extend(record.verdict()),
                     Err(error) => facts.unreadable.add(RecordId::Judgement(run.judgement.id), error),
                 }
             }
@@ -327,11 +349,11 @@ impl Service {
                 let all: Vec<&Verdict> = verdicts.iter().collect();
                 let found = averaged(&all).and_then(|v| v.axes.into_iter().find(|a| a.id == axis));
                 let moved = decided.get(&n).and_then(|d| d.detail.moved.get(axis).copied());
-                rows.extend(found.map(|found| (n, found, moved)));
+                rows.extend(found.map(|result| AxisAt { n, result, moved }));
             }
         }
         Ok(Overview::Axis(Box::new(AxisView {
-            target: rows.last().map(|(_, axis, _)| axis.reference.clone()),
+            target: rows.last().map(|row| row.result.reference.clone()),
             session,
             axis: axis.to_owned(),
             count,
@@ -344,14 +366,17 @@ impl Service {
         let judge = self.shown_judge(&session).await?;
         let facts = self.facts(&session, judge.as_ref()).await?;
         let advice = advise(&facts);
-        let newest = format!("{}/{}", session.id, facts.newest);
-        let running = self.queued.running(&newest).map(|_| facts.newest);
+        let handle = facts.newest.map(|n| format!("{}/{n}", session.id));
+        let handle = handle.as_deref();
+        let running = facts
+            .newest
+            .filter(|_| handle.is_some_and(|handle| self.queued.running(handle).is_some()));
         Ok(Overview::Advice(Box::new(AdviceView {
             session,
             facts,
             advice,
             running,
-            stopping: self.queued.is_stopping(&newest),
+            stopping: handle.is_some_and(|handle| self.queued.is_stopping(handle)),
         })))
     }
 }

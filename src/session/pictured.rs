@@ -2,8 +2,9 @@
 
 use super::judging::JudgementOf;
 use super::{Service, ServiceError};
-use history::{HistoryError, ImageHash};
+use history::HistoryError;
 use imaging::Picture;
+use types::ImageHash;
 
 /// What a stored picture is, for whoever reads that its file is gone.
 pub(super) enum Pictured<'a> {

@@ -11,6 +11,7 @@ use comfyui::inject::{Finding, Pictures, Place, Role, Roles, ShownBy};
 use comfyui::knobs::Edits;
 use comfyui::replacements::Renamed;
 use text::{Foreign, shortened};
+use types::Seed;
 
 /// What an iteration is written for.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +19,7 @@ pub struct Planned {
     /// Whether it is run in the same call.
     pub runs: bool,
     /// The seeds that it will be run with.
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seed>,
     /// Whether what comes out will be judged.
     pub judged: bool,
 }

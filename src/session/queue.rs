@@ -12,15 +12,14 @@ use super::deciding::Outcome;
 use super::inject::turn;
 use super::jobs::{Joined, Waited};
 use super::judging::Judgement;
+use super::kept::KeptPicture;
 use super::question::{NO_SEED, Planned};
 use super::work::Work;
 use super::{Caller, Draft, HandOver, InjectRequest, Injected, Question, Service, ServiceError};
 use comfyui::inject::Role;
-use history::{HistoryError, IterationNo, PromptId, Run, RunImage, RunState, Session, SessionId, Span};
+use history::{Run, RunState, Session, Span};
 use types::progress::{Progress, Teller};
-
-/// What stands in the place of the path of a picture whose file is gone.
-pub(super) const MISSING: &str = "missing: ";
+use types::{IterationNo, Seed, SessionId};
 
 /// Most seeds of one call.
 pub const MAX_SEEDS: usize = 16;
@@ -33,7 +32,7 @@ pub struct QueueRequest {
     /// The iteration to run; the newest unless given.
     pub iteration: Option<u32>,
     /// The seeds, one run each; when empty those that were asked for before, else the graph's own.
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seed>,
     /// Whether to judge what was made.
     pub judge: bool,
     /// How long to wait before answering with a handle.
@@ -50,13 +49,13 @@ pub struct RunReport {
     /// The record.
     pub run: Run,
     /// Its pictures with their files.
-    pub images: Vec<(RunImage, String)>,
+    pub images: Vec<KeptPicture>,
     /// Why it has no result, or what could not be proven.
     pub remark: Option<String>,
     /// What the judge made of its first picture.
     pub judgement: Option<Judgement>,
     /// The seed before it that made the same picture, pixel for pixel: this one had no effect, and counts for nothing.
-    pub same_as: Option<u64>,
+    pub same_as: Option<Seed>,
 }
 
 /// An iteration that was run.
@@ -69,7 +68,7 @@ pub struct Queued {
     /// The iteration it was made from.
     pub parent: Option<IterationNo>,
     /// The seeds that were tried.
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seed>,
     /// A report for each seed that has a result.
     pub runs: Vec<RunReport>,
     /// Whether the workflow takes no seed, so that one run is all there is.
@@ -87,7 +86,7 @@ pub struct Queued {
 impl Queued {
     /// Whether this is what is asked for now, although it was begun for a caller who asked for
     /// something else.
-    fn meets(&self, seeds: &[u64], judge: bool) -> bool {
+    fn meets(&self, seeds: &[Seed], judge: bool) -> bool {
         let judged =
             |report: &RunReport| report.judgement.is_some() || report.same_as.is_some() || report.images.is_empty();
         (self.seedless || seeds.iter().all(|seed| self.seeds.contains(seed)))
@@ -351,7 +350,7 @@ impl Service {
     }
 
     async fn resume(&self) -> Result<(), ServiceError> {
-        let mut open: BTreeMap<(SessionId, IterationNo), Vec<u64>> = BTreeMap::new();
+        let mut open: BTreeMap<(SessionId, IterationNo), Vec<Seed>> = BTreeMap::new();
         let here = self.client.url_for_people();
         for run in self.store.open_runs().await? {
             if run.server != here {
@@ -397,7 +396,7 @@ impl Service {
         &self,
         session: &SessionId,
         n: IterationNo,
-        seeds: &[u64],
+        seeds: &[Seed],
     ) -> Result<Vec<RunReport>, ServiceError> {
         let mut rendered = Vec::new();
         for run in self.store.runs_of(session, Some(n)).await? {
@@ -412,20 +411,6 @@ impl Service {
             }
         }
         Ok(rendered)
-    }
-
-    /// The pictures of a run with the files they lie in; of one that is gone, that it is.
-    pub(super) async fn pictures_of(&self, id: PromptId) -> Result<Vec<(RunImage, String)>, ServiceError> {
-        let mut pictures = Vec::new();
-        for image in self.store.images_of(id).await? {
-            let path = match self.store.find_image(&image.hash).await {
-                Ok(stored) => stored.path.display().to_string(),
-                Err(HistoryError::ImageMissing { hash, .. }) => format!("{MISSING}{hash}"),
-                Err(error) => return Err(error.into()),
-            };
-            pictures.push((image, path));
-        }
-        Ok(pictures)
     }
 }
 

@@ -6,15 +6,16 @@ use super::judge_plan::{Plan, Subject};
 use super::judging::{BestSoFar, JudgementOf};
 use super::records::JudgementRecord;
 use super::{Service, ServiceError};
-use history::{JudgeHash, NewJudgement, RubricHash, Span};
-use judge::guard::Refusal;
+use history::{NewJudgement, Span};
+use safety::Refusal;
+use types::JudgeHash;
 
 impl Service {
     pub(super) async fn record(
         &self,
         plan: &Plan,
         subject: &Subject,
-        judge: &str,
+        judge: &JudgeHash,
         record: &JudgementRecord,
     ) -> Result<(), ServiceError> {
         let (overall_score, overall_raw) = match record {
@@ -22,7 +23,6 @@ impl Service {
             JudgementRecord::Refused { .. } => (None, None),
         };
         let verdict = record.write().map_err(|e| ServiceError::Internal(e.to_string()))?;
-        let internal = |e: history::InvalidId| ServiceError::Internal(e.to_string());
         let (session, iteration) = match &subject.of {
             JudgementOf::Run { session, n, .. } => (Some(session.clone()), Some(*n)),
             JudgementOf::Files { .. } => (plan.session.clone(), None),
@@ -32,10 +32,10 @@ impl Service {
                 session,
                 iteration,
                 run: subject.run,
-                reference: plan.reference.clone(),
-                image: subject.picture.clone(),
-                judge: JudgeHash::parse(judge).map_err(internal)?,
-                rubric: RubricHash::parse(&plan.rubric.hash().to_string()).map_err(internal)?,
+                reference: plan.reference,
+                image: subject.picture,
+                judge: judge.clone(),
+                rubric: plan.rubric.hash(),
                 overall_score,
                 overall_raw,
                 verdict,
@@ -67,7 +67,7 @@ impl Service {
             of: JudgementOf::Files {
                 generated: "the reference itself".to_owned(),
             },
-            picture: plan.reference.clone(),
+            picture: plan.reference,
             run: None,
         };
         self.record_refusal(plan, &subject, refusal, cancel).await
@@ -78,13 +78,12 @@ impl Service {
         &self,
         plan: &Plan,
         of: &JudgementOf,
-        judge: &str,
+        judge: &JudgeHash,
     ) -> Result<Option<BestSoFar>, ServiceError> {
         let Some(session) = &plan.session else {
             return Ok(None);
         };
-        let judge = JudgeHash::parse(judge).map_err(|e| ServiceError::Internal(e.to_string()))?;
-        let Some(n) = self.store.incumbent(session, &judge).await? else {
+        let Some(n) = self.store.incumbent(session, judge).await? else {
             return Ok(None);
         };
         if matches!(of, JudgementOf::Run { n: own, .. } if *own == n) {
@@ -92,7 +91,7 @@ impl Service {
         }
         let rows = self.store.trend(session, Span::Between(n, n)).await?;
         let scores = rows.iter().flat_map(|row| &row.scores);
-        let overall = scores.filter(|s| s.judge == judge).find_map(|s| s.overall);
+        let overall = scores.filter(|s| s.judge == *judge).find_map(|s| s.overall);
         Ok(overall.map(|overall| BestSoFar { n, overall }))
     }
 }

@@ -8,8 +8,8 @@ use super::files::{blocking, room};
 use super::{Service, ServiceError};
 use comfyui::error::ComfyError;
 use comfyui::images::{Form, OutputImage};
-use history::ImageHash;
 use imaging::{Limits, PictureError, decode, reduced};
+use types::ImageHash;
 
 /// How often a picture is asked for whose answer is cut short.
 const FETCHES: u32 = 3;

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::fetch::has_no_picture;
-use super::{Service, ServiceError};
+use super::{CancelledDuring, Service, ServiceError};
 use comfyui::error::ComfyError;
 use comfyui::graph::{Graph, NodeId};
 use comfyui::images::OutputImage;
@@ -12,10 +12,10 @@ use comfyui::object_info::ObjectInfo;
 use comfyui::progress as comfy;
 use comfyui::record::Finished;
 use comfyui::runs::{Run as Following, Submission};
-use history::{HistoryError, PromptId, Run, RunState, RunUpdate};
+use history::{HistoryError, Run, RunState, RunUpdate};
 use text::{Foreign, shortened};
-use types::hint;
 use types::progress::{Done, Progress, Teller};
+use types::{PromptId, hint};
 
 /// What a run needs beside its record.
 pub(super) struct RunPlan<'a> {
@@ -53,7 +53,7 @@ impl Service {
                 },
                 () = cancel.cancelled() => {
                     self.advance(run.prompt_id, RunUpdate::Cancelled { by: None }).await?;
-                    return Err(ServiceError::Cancelled(": nothing was sent to ComfyUI".to_owned()));
+                    return Err(ServiceError::Cancelled(CancelledDuring::Submitting));
                 }
             }
             let submission = Submission {
@@ -131,7 +131,7 @@ impl Service {
     async fn ended_badly(&self, id: PromptId, error: ComfyError, ours: bool) -> ServiceError {
         let (update, told) = match error {
             ComfyError::Interrupted { .. } if ours => {
-                let told = ServiceError::Cancelled(format!(": run {} was stopped in ComfyUI", id.0));
+                let told = ServiceError::Cancelled(CancelledDuring::Rendering(id));
                 (RunUpdate::Cancelled { by: None }, told)
             }
             ComfyError::Interrupted { node_id, .. } => {

@@ -1,15 +1,16 @@
 //! The seeds that an iteration is run with, and which of them made a difference.
 
 use super::inject::{Located, random_seed};
+use super::kept::KeptPicture;
 use super::pictured::Look;
 use super::{RunReport, Service, ServiceError};
 use comfyui::inject::{Finding, Role, kept_seeds, reason};
 use comfyui::knobs::check_seed;
-use history::{IterationNo, SessionId};
+use types::{IterationNo, Seed, SessionId};
 
 /// The seeds of a piece of work.
 pub(super) struct Seeds {
-    pub(super) seeds: Vec<u64>,
+    pub(super) seeds: Vec<Seed>,
     /// Whether the workflow takes none; the one seed then is only a name for its run.
     pub(super) seedless: bool,
     /// What the reader should know of them.
@@ -25,7 +26,7 @@ impl Service {
         &self,
         session: &SessionId,
         n: IterationNo,
-        asked: &[u64],
+        asked: &[Seed],
         located: &Located,
     ) -> Result<Seeds, ServiceError> {
         let mut known = self.store.seeds_of(session, n).await?;
@@ -42,7 +43,7 @@ impl Service {
             }
             known.truncate(1);
             if known.is_empty() {
-                known.push(0);
+                known.push(Seed(0));
             }
             return Ok(Seeds {
                 seeds: known,
@@ -53,7 +54,7 @@ impl Service {
         }
         // What began before the place was settled is brought to its end.
         for seed in asked.iter().filter(|seed| !known.contains(seed)) {
-            check_seed(&located.roles, *seed)?;
+            check_seed(&located.roles, seed.0)?;
         }
         let (mut notes, mut of_workflow) = (Vec::new(), Vec::new());
         let seeds = if !asked.is_empty() {
@@ -86,9 +87,9 @@ impl Service {
         if reports.len() < 2 {
             return Ok(());
         }
-        let mut known: Vec<(u64, Look)> = Vec::new();
+        let mut known: Vec<(Seed, Look)> = Vec::new();
         for report in reports {
-            let Some((image, _)) = report.images.first() else {
+            let Some(KeptPicture { image, .. }) = report.images.first() else {
                 continue;
             };
             // A picture that cannot be read is told where it is needed.
@@ -116,7 +117,7 @@ impl Service {
 }
 
 /// The seed that stands in the graph: where several do, the first sampler's.
-fn own_seed(located: &Located) -> u64 {
+fn own_seed(located: &Located) -> Seed {
     let places = located.roles.get(Role::Seed).places();
-    places.first().and_then(|place| place.value.as_u64()).unwrap_or(0)
+    Seed(places.first().and_then(|place| place.value.as_u64()).unwrap_or(0))
 }

@@ -6,9 +6,9 @@ use super::files::{blocking, room};
 use super::judging::{Judgement, JudgementOf};
 use super::queue::Queued;
 use super::{Service, ServiceError};
-use history::{ImageHash, StoredImage, Verify};
+use history::{StoredImage, Verify};
 use imaging::{Limits, MAX_CELLS, PREVIEW_SIDE, Picture, SheetCell, decode, preview, sheet};
-use types::hint;
+use types::{ImageHash, Seed, hint};
 
 /// Larger files are not sent, in bytes: they would be a third larger in base64, and clients keep whole messages in memory.
 pub const MAX_SENT: u64 = 8 << 20;
@@ -30,7 +30,7 @@ impl Service {
     /// the runs are as good without.
     pub async fn previews(&self, queued: &Queued) -> Previews {
         let mut previews = Previews::default();
-        let mut all: Vec<(u64, ImageHash, String)> = Vec::new();
+        let mut all: Vec<(Seed, ImageHash, String)> = Vec::new();
         for report in &queued.runs {
             let seed = report.run.seed;
             let score = report
@@ -39,12 +39,7 @@ impl Service {
                 .and_then(|judgement| judgement.verdict.overall_score);
             let score = score.map(|score| format!(" {score:.2}")).unwrap_or_default();
             let label = format!("#{} seed {seed}{score}, a preview", queued.n);
-            all.extend(
-                report
-                    .images
-                    .iter()
-                    .map(|(image, _)| (seed, image.hash.clone(), label.clone())),
-            );
+            all.extend(report.images.iter().map(|kept| (seed, kept.image.hash, label.clone())));
         }
         for (seed, hash, label) in all.iter().take(MOST_PREVIEWS) {
             match self.shown(hash, label).await {

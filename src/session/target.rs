@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::ServiceError;
-use judge::guard;
 use judge::protocol::NOT_VISIBLE;
-use judge::rubric::{AxisId, Rubric};
+use judge::rubric::Rubric;
+use types::AxisId;
 
 /// Most characters of what is written by hand about an axis of the reference.
 const MAX_TARGET: usize = 120;
@@ -39,8 +39,8 @@ pub(super) fn edits(
                 "Say it in a few words, as the judge would.",
             ));
         }
-        if guard::applies(rubric.explicit, Some(words.as_str())) {
-            guard::check_text(&words)?;
+        if safety::applies(rubric.explicit, Some(words.as_str())) {
+            safety::check_text(&words)?;
         }
         let hidden = words.is_empty() || words == NOT_VISIBLE;
         edits.insert(axis.id.clone(), (!hidden).then_some(words));

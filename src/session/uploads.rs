@@ -6,8 +6,8 @@ use super::files::{Room, blocking};
 use super::inject::Located;
 use super::{Service, ServiceError};
 use comfyui::knobs::{self, InjectError, PictureKnob, REFERENCE};
-use history::ImageHash;
 use text::near::nearest;
+use types::ImageHash;
 
 /// The session's reference, as far as it is known when a knob asks for it.
 pub(super) enum Reference<'a> {
@@ -142,7 +142,7 @@ fn upload_name(bytes: &[u8], called: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let stem: String = stem.chars().take(KEPT).map(plain).collect();
     let hash = ImageHash::of(bytes);
-    format!("prompt-calibrator-{}-{stem}.{ending}", &hash.as_str()[..16])
+    format!("prompt-calibrator-{}-{stem}.{ending}", &hash.to_string()[..16])
 }
 
 #[cfg(test)]

@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use super::deciding::{Deciding, Outcome};
 use super::inject::{Located, problems, sound, text_at, turn};
+use super::kept::{KeptPicture, PictureFile};
 use super::question;
-use super::queue::{MISSING, Queued, RunReport};
+use super::queue::{Queued, RunReport};
 use super::run::RunPlan;
 use super::seeds::Seeds;
 use super::sharing::Lease;
-use super::{HandOver, RENDERED_KIB, Service, ServiceError};
+use super::{CancelledDuring, HandOver, RENDERED_KIB, Service, ServiceError};
 use comfyui::graph::Graph;
 use comfyui::inject::Role;
 use comfyui::knobs::with_seed;
-use history::{Iteration, IterationNo, NewRun, PromptId, Run, RunImage, RunState, RunUpdate, Session, Timestamp};
+use history::{Iteration, NewRun, Run, RunImage, RunState, RunUpdate, Session, Timestamp};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use types::hint;
 use types::progress::{Progress, Teller};
+use types::{IterationNo, PromptId, Seed, hint};
 
 /// How many lost runs of a seed are looked for before a new one is sent, the newest first.
 const LOOKED_FOR: usize = 3;
@@ -53,7 +54,7 @@ pub(super) struct Work {
     /// From a call it comes without its workflow, which is read when there is room for it.
     pub session: Session,
     pub n: IterationNo,
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seed>,
     pub judge: bool,
     /// Whether somebody asks for it: only then a run that ComfyUI has lost is sent anew.
     pub asked: bool,
@@ -99,7 +100,7 @@ impl Work {
         let parts = seeds.len() * if self.judge { 2 } else { 1 };
         let part = |i: usize| teller.part(i as f64 / parts as f64, (i + 1) as f64 / parts as f64);
         let mut reports = Vec::new();
-        let mut failed: Vec<(u64, ServiceError)> = Vec::new();
+        let mut failed: Vec<(Seed, ServiceError)> = Vec::new();
         let (mut stopped, mut not_begun) = (false, Vec::new());
         let mut turn = RenderTurn {
             lease: None,
@@ -118,7 +119,7 @@ impl Work {
                 Ok(report) => reports.push(report),
                 Err(error) if cancel.is_cancelled() => return Err(error),
                 Err(error) => {
-                    tracing::warn!(%error, seed, "a run failed");
+                    tracing::warn!(%error, %seed, "a run failed");
                     stopped |= error.is_of_every_seed();
                     failed.push((*seed, error));
                 }
@@ -203,7 +204,7 @@ impl Work {
         &self,
         iteration: &Iteration,
         located: &Located,
-        seed: u64,
+        seed: Seed,
         turn: &mut RenderTurn,
         teller: &Teller,
         cancel: &CancellationToken,
@@ -223,7 +224,7 @@ impl Work {
         let graph = if located.roles.get(Role::Seed).found().is_empty() {
             Arc::clone(&located.graph)
         } else {
-            Arc::new(with_seed(&located.graph, &located.roles, seed)?)
+            Arc::new(with_seed(&located.graph, &located.roles, seed.0)?)
         };
         let plan = RunPlan {
             graph: &graph,
@@ -257,7 +258,7 @@ impl Work {
     }
 
     /// The run of this seed that is finished, if there is one.
-    async fn finished(&self, seed: u64) -> Result<Option<Run>, ServiceError> {
+    async fn finished(&self, seed: Seed) -> Result<Option<Run>, ServiceError> {
         let runs = self.service.store.runs_of(&self.session.id, Some(self.n)).await?;
         Ok(runs
             .into_iter()
@@ -266,7 +267,7 @@ impl Work {
 
     /// A run of this seed that counted as lost is open again when ComfyUI has it after all: its record may have come late, for which
     /// it is given the time since it counted as lost. Returns the newest that ComfyUI does not have.
-    async fn look_for_lost(&self, seed: u64, teller: &Teller) -> Result<Option<PromptId>, ServiceError> {
+    async fn look_for_lost(&self, seed: Seed, teller: &Teller) -> Result<Option<PromptId>, ServiceError> {
         let service = &self.service;
         let here = service.client.url_for_people();
         let runs = service.store.runs_of(&self.session.id, Some(self.n)).await?;
@@ -300,7 +301,7 @@ impl Work {
     /// Brings the run of this seed to its end: the one that is open, else a new one, recorded before anything is sent.
     async fn rendered(
         &self,
-        seed: u64,
+        seed: Seed,
         plan: &RunPlan<'_>,
         teller: &Teller,
         cancel: &CancellationToken,
@@ -341,7 +342,7 @@ impl Work {
     }
 
     /// The run of this seed that is open, else a new one. One that is prepared is this call's to send.
-    async fn taken_up(&self, seed: u64, teller: &Teller, cancel: &CancellationToken) -> Result<Run, ServiceError> {
+    async fn taken_up(&self, seed: Seed, teller: &Teller, cancel: &CancellationToken) -> Result<Run, ServiceError> {
         let service = &self.service;
         let prompt_id = PromptId::random();
         let new = NewRun {
@@ -359,7 +360,7 @@ impl Work {
             teller.tell(Progress::words("looking whether an earlier request has arrived"));
             run = tokio::select! {
                 run = self.found_again(run) => run?,
-                () = cancel.cancelled() => return Err(ServiceError::Cancelled(String::new())),
+                () = cancel.cancelled() => return Err(ServiceError::Cancelled(CancelledDuring::Preparing)),
             };
             if run.state != RunState::Prepared {
                 break;
@@ -396,8 +397,9 @@ impl Work {
 }
 
 /// What to say of a run whose pictures' files are gone: asking for it again renders nothing.
-fn gone(images: &[(RunImage, String)], n: IterationNo, seed: u64) -> Option<String> {
-    let gone = images.iter().filter(|(_, path)| path.starts_with(MISSING)).count();
+fn gone(images: &[KeptPicture], n: IterationNo, seed: Seed) -> Option<String> {
+    let is_gone = |kept: &&KeptPicture| matches!(kept.file, PictureFile::Missing(_));
+    let gone = images.iter().filter(is_gone).count();
     (gone > 0).then(|| {
         format!(
             "{gone} of its {} picture(s) are gone from the data folder; `parent`: {n} with `seeds`: [{seed}] renders it again as a new iteration",
@@ -407,7 +409,7 @@ fn gone(images: &[(RunImage, String)], n: IterationNo, seed: u64) -> Option<Stri
 }
 
 /// Seeds without a picture, each with its reason.
-fn failed_in_words(failed: &[(u64, ServiceError)]) -> impl Iterator<Item = String> {
+fn failed_in_words(failed: &[(Seed, ServiceError)]) -> impl Iterator<Item = String> {
     failed
         .iter()
         .map(|(seed, error)| format!("Seed {seed} has no picture: {}", hint::in_words(error)))

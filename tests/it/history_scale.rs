@@ -7,8 +7,9 @@ use std::path::Path;
 use crate::support::long_session;
 use crate::support::mcp_client::{Era, Inbox, McpClient};
 use crate::support::mcp_wire::Pipes;
-use history::{SessionId, Store};
+use history::Store;
 use serde_json::{Value, json};
+use types::SessionId;
 
 /// What every view but the full iteration may take: 600 tokens of four bytes.
 const BUDGET: usize = 2_400;

@@ -69,6 +69,7 @@ const MODULES: [(&str, &[&str]); 11] = [
             "history",
             "imaging",
             "judge",
+            "safety",
             "text",
             "types",
         ],
@@ -78,7 +79,7 @@ const MODULES: [(&str, &[&str]); 11] = [
 ];
 
 /// Which of our crates may need which, but for their tests.
-const CRATES: [(&str, &[&str]); 12] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("calibration", &["judge", "types"]),
     ("comfyui", &["imaging", "text", "types"]),
     (
@@ -89,8 +90,9 @@ const CRATES: [(&str, &[&str]); 12] = [
     ("history", &["text", "types"]),
     ("hub", &["files", "text", "types"]),
     ("imaging", &["text", "types"]),
-    ("judge", &["imaging", "types"]),
+    ("judge", &["imaging", "safety", "types"]),
     ("llama", &["files", "imaging", "judge", "types"]),
+    ("safety", &["types"]),
     ("scenes", &["text"]),
     ("text", &[]),
     ("types", &["text"]),

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::decide::{RESCORE_AFTER, STUCK_AFTER, rescore_due};
 use crate::decided::{Decided, newest};
 use crate::decision_log::UnreadableRecords;
-use crate::stats::{self, Noise};
+use crate::stats::{self, Fall, Noise};
 use judge::score::{AxisVerdict, MATCH_SCORE};
 use judge::verdict::{AxisResult, Flag, Verdict};
-use types::DecisionKind;
+use types::{AxisId, DecisionKind, IterationNo, Seed};
 
 /// The target counts as reached when the mean lies so many standard errors above it: nine times in ten it then holds.
 const SURE: f64 = 1.28;
@@ -23,13 +23,13 @@ const MOST_FRESH: usize = 6;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     /// The iteration.
-    pub n: u32,
+    pub n: IterationNo,
     /// Its seeds' judgements, averaged.
     pub verdict: Verdict,
     /// Its seeds.
     pub seeds: Vec<Scored>,
     /// Seeds that are of no use, such as those whose picture was refused.
-    pub spent: BTreeSet<u64>,
+    pub spent: BTreeSet<Seed>,
     /// Whether different seeds make the same picture: then one says all there is.
     pub seedless: bool,
 }
@@ -38,7 +38,7 @@ pub struct Standing {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scored {
     /// The seed.
-    pub seed: u64,
+    pub seed: Seed,
     /// The overall score, where there is one.
     pub score: Option<f64>,
     /// Its standard error, from the judge's own interval.
@@ -48,7 +48,7 @@ pub struct Scored {
 impl Scored {
     /// A seed's judgement.
     #[must_use]
-    pub fn of(seed: u64, verdict: &Verdict) -> Self {
+    pub fn of(seed: Seed, verdict: &Verdict) -> Self {
         Self {
             seed,
             score: verdict.overall_score,
@@ -114,10 +114,10 @@ pub struct Facts {
     pub max_iterations: u32,
     /// Iterations that have run so far: those that made a picture.
     pub ran: u32,
-    /// The newest iteration's number; 0 where there is none.
-    pub newest: u32,
+    /// The newest iteration.
+    pub newest: Option<IterationNo>,
     /// The newest iteration, unless it was judged, or is a draft for which no run is left.
-    pub unjudged: Option<u32>,
+    pub unjudged: Option<IterationNo>,
     /// The newest decisions, oldest first, with those that are not recorded.
     pub decisions: Vec<Decided>,
     /// Those of them that are not recorded: a judging call records them.
@@ -127,7 +127,7 @@ pub struct Facts {
     /// Records that could not be read.
     pub unreadable: UnreadableRecords,
     /// Why the agent made an iteration.
-    pub notes: BTreeMap<u32, String>,
+    pub notes: BTreeMap<IterationNo, String>,
     /// The best so far.
     pub best: Option<Standing>,
 }
@@ -149,27 +149,27 @@ pub enum Stop {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Nothing is judged yet: render and judge this iteration, or write the first.
-    Judge(Option<u32>),
+    Judge(Option<IterationNo>),
     /// A decision needs these seeds, by iteration.
-    MoreSeeds(BTreeMap<u32, Vec<u64>>),
+    MoreSeeds(BTreeMap<IterationNo, Vec<Seed>>),
     /// The best was chosen for what it scored on these seeds: score it on fresh ones.
     Rescore {
         /// The best iteration.
-        n: u32,
+        n: IterationNo,
         /// Seeds that it was not judged on.
-        seeds: Vec<u64>,
+        seeds: Vec<Seed>,
     },
     /// The calibration is over.
     Stop(Stop),
     /// A new iteration from this one.
-    Change(u32),
+    Change(IterationNo),
 }
 
 /// What was tried on an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Try {
     /// The iteration.
-    pub n: u32,
+    pub n: IterationNo,
     /// What it did to the axis, in raw units.
     pub by: f64,
     /// What was decided about it.
@@ -194,8 +194,8 @@ pub struct Advice {
     pub step: Step,
     /// The axis with most to gain that is surely not a match, in the best iteration.
     pub worst: Option<Worst>,
-    /// Axes of the best iteration that are worse than in an earlier one that was kept: since which, and by how much.
-    pub fell: BTreeMap<String, (u32, f64)>,
+    /// Axes of the best iteration that are worse than in an earlier one that was kept.
+    pub fell: BTreeMap<AxisId, Fall>,
 }
 
 /// Advises.
@@ -215,7 +215,7 @@ pub fn advise(facts: &Facts) -> Advice {
     }
 }
 
-fn step(facts: &Facts, latest: &BTreeMap<u32, &Decided>) -> Step {
+fn step(facts: &Facts, latest: &BTreeMap<IterationNo, &Decided>) -> Step {
     if facts.blind.is_some() {
         return Step::Stop(Stop::Blind);
     }
@@ -255,7 +255,7 @@ fn step(facts: &Facts, latest: &BTreeMap<u32, &Decided>) -> Step {
 /// the same pair took into account confirmed it. The first was not chosen at all.
 fn fresh_scores(facts: &Facts, best: &Standing) -> Vec<Scored> {
     let took_over = |d: &&Decided| d.iteration == best.n && d.kind.takes_over();
-    let chosen_on: Vec<u64> = facts
+    let chosen_on: Vec<Seed> = facts
         .decisions
         .iter()
         .find(took_over)
@@ -270,7 +270,7 @@ fn fresh_scores(facts: &Facts, best: &Standing) -> Vec<Scored> {
 
 /// An undecided iteration that more seeds would decide: the newest, or an older one that may well be better than the best. Once
 /// another one took over, nobody needs to know.
-fn worth_more_seeds<'a>(latest: &BTreeMap<u32, &'a Decided>, best: u32) -> Option<&'a Decided> {
+fn worth_more_seeds<'a>(latest: &BTreeMap<IterationNo, &'a Decided>, best: IterationNo) -> Option<&'a Decided> {
     let newest = latest.keys().next_back().copied();
     let promising = |d: &Decided| d.detail.probability.is_none_or(|p| p >= 0.5);
     latest.values().rev().copied().find(|d| {
@@ -309,7 +309,7 @@ fn unconfirmed(facts: &Facts, best: &Standing) -> Option<usize> {
 
 /// Iterations that took over since the best was last scored on seeds of its own.
 fn keeps_on_same_seeds(decisions: &[Decided], best: &Standing) -> u32 {
-    let keeps: Vec<&[u64]> = decisions
+    let keeps: Vec<&[Seed]> = decisions
         .iter()
         .filter(|d| matches!(d.kind, DecisionKind::Keep | DecisionKind::TentativeKeep))
         .map(|d| d.detail.comparison.seeds.as_slice())
@@ -331,11 +331,15 @@ fn keeps_on_same_seeds(decisions: &[Decided], best: &Standing) -> u32 {
     }
 }
 
-fn fresh_seeds(facts: &Facts, best: &Standing, seeds: usize) -> Vec<u64> {
-    let mut used: BTreeSet<u64> = best.seeds.iter().map(|scored| scored.seed).collect();
+fn fresh_seeds(facts: &Facts, best: &Standing, seeds: usize) -> Vec<Seed> {
+    let mut used: BTreeSet<Seed> = best.seeds.iter().map(|scored| scored.seed).collect();
     used.extend(&best.spent);
     used.extend(facts.decisions.iter().flat_map(|d| &d.detail.comparison.seeds));
-    (1..).filter(|seed| !used.contains(seed)).take(seeds).collect()
+    (1..)
+        .map(Seed)
+        .filter(|seed| !used.contains(seed))
+        .take(seeds)
+        .collect()
 }
 
 /// Whether the last changes were all tried and not kept.
@@ -374,9 +378,9 @@ fn worst(best: &Standing, facts: &Facts) -> Option<Worst> {
 }
 
 /// Changes that moved an axis by more than noise, or were made for it by their note; newest first.
-fn tries(axis: &str, facts: &Facts, noise: &Noise) -> Vec<Try> {
-    let spoken = axis.replace('_', " ");
-    let meant = |n: u32| {
+fn tries(axis: &AxisId, facts: &Facts, noise: &Noise) -> Vec<Try> {
+    let spoken = axis.as_str().replace('_', " ");
+    let meant = |n: IterationNo| {
         facts.notes.get(&n).is_some_and(|note| {
             let words: Vec<String> = note
                 .to_lowercase()
@@ -413,7 +417,7 @@ impl Step {
 
     /// Seeds to run and judge, by iteration.
     #[must_use]
-    pub fn runs(&self) -> BTreeMap<u32, Vec<u64>> {
+    pub fn runs(&self) -> BTreeMap<IterationNo, Vec<Seed>> {
         match self {
             Self::MoreSeeds(needs) => needs.clone(),
             Self::Rescore { n, seeds } => BTreeMap::from([(*n, seeds.clone())]),
@@ -467,7 +471,7 @@ impl Step {
 
 /// `seeds 3, 4 of iteration 5 and seed 3 of iteration 2`.
 #[must_use]
-pub fn seeds_in_words(needs: &BTreeMap<u32, Vec<u64>>) -> String {
+pub fn seeds_in_words(needs: &BTreeMap<IterationNo, Vec<Seed>>) -> String {
     let each: Vec<String> = needs
         .iter()
         .map(|(n, seeds)| {
@@ -478,7 +482,7 @@ pub fn seeds_in_words(needs: &BTreeMap<u32, Vec<u64>>) -> String {
     each.join(" and ")
 }
 
-fn list(seeds: &[u64]) -> String {
+fn list(seeds: &[Seed]) -> String {
     seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -536,7 +540,7 @@ impl Decided {
             DecisionKind::MoreSeeds => format!("Undecided between {n} and {against} ({rests_on})."),
         };
         let listed = |up: bool| {
-            let mut moved: Vec<(&String, f64)> = self.detail.moved.iter().map(|(a, by)| (a, *by)).collect();
+            let mut moved: Vec<(&AxisId, f64)> = self.detail.moved.iter().map(|(a, by)| (a, *by)).collect();
             moved.retain(|(_, by)| (*by > 0.0) == up);
             moved.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
             let shown = moved.iter().take(4).map(|(axis, by)| format!("{axis} {by:+.2}"));
@@ -547,16 +551,16 @@ impl Decided {
                 text.push_str(&format!(" {name}: {moved}."));
             }
         }
-        let mut fell: Vec<(&String, &(u32, f64))> = self.detail.fell.iter().collect();
+        let mut fell: Vec<(&AxisId, &Fall)> = self.detail.fell.iter().collect();
         // What fell with this very change was just said.
-        fell.retain(|(axis, (since, _))| *since != against || !self.detail.moved.contains_key(*axis));
+        fell.retain(|(axis, fall)| fall.since != against || !self.detail.moved.contains_key(*axis));
         // What is not kept has not fallen.
         fell.retain(|_| self.kind.takes_over());
-        fell.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
+        fell.sort_by(|a, b| b.1.by.total_cmp(&a.1.by));
         let fell: Vec<String> = fell
             .iter()
             .take(3)
-            .map(|(axis, (since, by))| format!("{axis} fell by {by:.2} since {since}"))
+            .map(|(axis, fall)| format!("{axis} {fall}"))
             .collect();
         if !fell.is_empty() {
             text.push_str(&format!(" ALARM: {}.", fell.join(", ")));

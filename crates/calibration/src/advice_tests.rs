@@ -3,10 +3,23 @@ use crate::decided::Detail;
 use crate::stats::Comparison;
 use imaging::Signals;
 use judge::engine::Cost;
+use types::JudgeHash;
+
+fn id(axis: &str) -> AxisId {
+    AxisId::new(axis).unwrap()
+}
+
+fn no(n: u32) -> IterationNo {
+    IterationNo::new(n).unwrap()
+}
+
+fn seeds(all: &[u64]) -> Vec<Seed> {
+    all.iter().copied().map(Seed).collect()
+}
 
 pub(crate) fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
     AxisResult {
-        id: id.into(),
+        id: self::id(id),
         group: None,
         weight,
         score: Some(score),
@@ -23,7 +36,7 @@ pub(crate) fn axis(id: &str, score: f64, weight: f64) -> AxisResult {
 pub(crate) fn standing(n: u32, scores: &[f64], axes: Vec<AxisResult>) -> Standing {
     let mean = stats::mean(scores);
     Standing {
-        n,
+        n: no(n),
         verdict: Verdict {
             overall_score: Some(mean),
             overall_ci: Some([mean - 0.02, mean + 0.02]),
@@ -38,7 +51,7 @@ pub(crate) fn standing(n: u32, scores: &[f64], axes: Vec<AxisResult>) -> Standin
                 phash: 0,
             },
             flags: Vec::new(),
-            judge: String::new(),
+            judge: JudgeHash::of(b"judge"),
             cost: Cost::default(),
             seconds: 0.0,
         },
@@ -46,7 +59,7 @@ pub(crate) fn standing(n: u32, scores: &[f64], axes: Vec<AxisResult>) -> Standin
             .iter()
             .zip(1..)
             .map(|(score, seed)| Scored {
-                seed,
+                seed: Seed(seed),
                 score: Some(*score),
                 error: 0.01,
             })
@@ -58,17 +71,14 @@ pub(crate) fn standing(n: u32, scores: &[f64], axes: Vec<AxisResult>) -> Standin
 
 fn decided(iteration: u32, kind: DecisionKind, axes: &[(&str, f64)]) -> Decided {
     Decided {
-        iteration,
-        against: (kind != DecisionKind::First).then_some(1),
+        iteration: no(iteration),
+        against: (kind != DecisionKind::First).then_some(no(1)),
         kind,
         detail: Detail {
             comparison: Comparison {
-                seeds: vec![1, 2],
+                seeds: seeds(&[1, 2]),
                 overall: vec![0.01, 0.01],
-                axes: axes
-                    .iter()
-                    .map(|(axis, by)| ((*axis).to_owned(), vec![*by, *by]))
-                    .collect(),
+                axes: axes.iter().map(|(axis, by)| (id(axis), vec![*by, *by])).collect(),
                 log_odds: None,
             },
             ..Detail::default()
@@ -99,7 +109,7 @@ fn the_worst_axis_is_the_one_with_most_to_gain_that_is_surely_off() {
         axis("mood", 0.95, 9.0),
     ];
     let advice = advise(&facts(standing(1, &[0.5, 0.5], axes), vec![decided(1, First, &[])]));
-    assert_eq!(advice.step, Step::Change(1));
+    assert_eq!(advice.step, Step::Change(no(1)));
     assert_eq!(
         advice.worst.unwrap().axis.id,
         "pose",
@@ -126,13 +136,13 @@ fn what_was_tried_on_it_is_told_and_an_axis_that_does_not_move_comes_last() {
         "nobody meant to change it"
     );
     told.notes
-        .extend((2..=5).map(|n| (n, format!("Hair said another way, {n}"))));
+        .extend((2..=5).map(|n| (no(n), format!("Hair said another way, {n}"))));
     let worst = advise(&told).worst.unwrap();
     assert_eq!(worst.axis.id, "pose", "hair was meant four times and did not move");
-    told.notes.remove(&2);
+    told.notes.remove(&no(2));
     let worst = advise(&told).worst.unwrap();
     assert_eq!((worst.axis.id.as_str(), worst.stuck), ("hair", false));
-    assert_eq!(worst.tried.iter().map(|t| t.n).collect::<Vec<_>>(), [5, 4, 3]);
+    assert_eq!(worst.tried.iter().map(|t| t.n.get()).collect::<Vec<_>>(), [5, 4, 3]);
 }
 
 #[test]
@@ -142,11 +152,11 @@ fn it_stops_at_the_target_only_on_seeds_that_the_best_was_not_chosen_on() {
         let decisions = vec![decided(1, First, &[]), decided(2, Keep, &[])];
         facts(standing(2, scores, vec![axis("hair", 0.2, 1.0)]), decisions)
     };
-    let rescore = |seeds: &[u64]| Step::Rescore {
-        n: 2,
-        seeds: seeds.to_vec(),
+    let rescore = |all: &[u64]| Step::Rescore {
+        n: no(2),
+        seeds: seeds(all),
     };
-    assert_eq!(advise(&at(&[0.7, 0.8])).step, Step::Change(2));
+    assert_eq!(advise(&at(&[0.7, 0.8])).step, Step::Change(no(2)));
     let chosen = at(&[0.99, 0.98]);
     assert_eq!(
         advise(&chosen).step,
@@ -156,7 +166,7 @@ fn it_stops_at_the_target_only_on_seeds_that_the_best_was_not_chosen_on() {
     let told = advise(&chosen).step.in_words(&chosen);
     assert!(told.contains("confirm with fresh seeds 3, 4 of it"), "{told}");
     assert_eq!(advise(&at(&[0.9, 0.91, 0.9, 0.9])).step, Step::Stop(Stop::Reached));
-    assert_eq!(advise(&at(&[0.99, 0.99, 0.6, 0.8])).step, Step::Change(2), "luck");
+    assert_eq!(advise(&at(&[0.99, 0.99, 0.6, 0.8])).step, Step::Change(no(2)), "luck");
     assert_eq!(
         advise(&at(&[0.99, 0.99, 0.8, 1.0])).step,
         rescore(&[5, 6, 7, 8]),
@@ -165,13 +175,13 @@ fn it_stops_at_the_target_only_on_seeds_that_the_best_was_not_chosen_on() {
     let all = [0.9, 0.9, 0.75, 1.0, 0.7, 1.0, 0.75, 1.0];
     assert_eq!(
         advise(&at(&all)).step,
-        Step::Change(2),
+        Step::Change(no(2)),
         "as sure as it gets, and that is not enough"
     );
 
     let mut again = at(&[0.9, 0.91, 0.9, 0.9]);
     let mut looked = decided(2, Keep, &[]);
-    looked.detail.comparison.seeds = vec![1, 2, 3, 4];
+    looked.detail.comparison.seeds = seeds(&[1, 2, 3, 4]);
     again.decisions.push(looked);
     assert_eq!(
         advise(&again).step,
@@ -182,7 +192,7 @@ fn it_stops_at_the_target_only_on_seeds_that_the_best_was_not_chosen_on() {
     let mut first = at(&[0.9, 0.91]);
     first.decisions.truncate(1);
     first.decisions[0].detail = Detail::default();
-    first.best.as_mut().unwrap().n = 1;
+    first.best.as_mut().unwrap().n = no(1);
     assert_eq!(
         advise(&first).step,
         Step::Stop(Stop::Reached),
@@ -196,7 +206,7 @@ fn it_stops_at_the_target_only_on_seeds_that_the_best_was_not_chosen_on() {
         "there is one picture and no other"
     );
     let mut refused = at(&[0.99, 0.98]);
-    refused.best.as_mut().unwrap().spent.insert(3);
+    refused.best.as_mut().unwrap().spent.insert(Seed(3));
     assert_eq!(advise(&refused).step, rescore(&[4, 5]));
 }
 
@@ -206,7 +216,7 @@ fn it_stops_at_the_maximum_and_on_a_plateau() {
     let mut decisions = vec![decided(1, First, &[]), decided(2, Keep, &[])];
     decisions.extend((3..=5).map(|n| decided(n, Revert, &[])));
     let mut told = facts(best(), decisions);
-    assert_eq!(advise(&told).step, Step::Change(1));
+    assert_eq!(advise(&told).step, Step::Change(no(1)));
     told.decisions.push(decided(6, TentativeRevert, &[]));
     assert_eq!(advise(&told).step, Step::Stop(Stop::Plateau));
     told.max_iterations = 5;
@@ -216,25 +226,25 @@ fn it_stops_at_the_maximum_and_on_a_plateau() {
 #[test]
 fn what_was_begun_is_brought_to_its_end_first() {
     let mut open = decided(2, MoreSeeds, &[]);
-    open.detail.needs = BTreeMap::from([(1, vec![3]), (2, vec![3, 4])]);
+    open.detail.needs = BTreeMap::from([(no(1), seeds(&[3])), (no(2), seeds(&[3, 4]))]);
     let mut told = facts(standing(1, &[0.5, 0.5], Vec::new()), vec![decided(1, First, &[]), open]);
     let step = advise(&told).step;
     assert_eq!(
         step.in_words(&told),
         "Undecided. Run seed 3 of iteration 1 and seeds 3, 4 of iteration 2 with judge."
     );
-    told.best.as_mut().unwrap().n = 7;
-    assert_eq!(advise(&told).step, Step::Change(7), "another took over meanwhile");
-    told.best.as_mut().unwrap().n = 1;
+    told.best.as_mut().unwrap().n = no(7);
+    assert_eq!(advise(&told).step, Step::Change(no(7)), "another took over meanwhile");
+    told.best.as_mut().unwrap().n = no(1);
     told.decisions.push(decided(3, Revert, &[]));
     assert!(
         matches!(advise(&told).step, Step::MoreSeeds(_)),
         "it may still be better"
     );
     told.decisions[1].detail.probability = Some(0.4);
-    assert_eq!(advise(&told).step, Step::Change(1), "and most likely is not");
-    told.unjudged = Some(3);
-    assert_eq!(advise(&told).step, Step::Judge(Some(3)));
+    assert_eq!(advise(&told).step, Step::Change(no(1)), "and most likely is not");
+    told.unjudged = Some(no(3));
+    assert_eq!(advise(&told).step, Step::Judge(Some(no(3))));
     told.best = None;
     told.unjudged = None;
     assert_eq!(advise(&told).step, Step::Judge(None));
@@ -248,12 +258,12 @@ fn five_keeps_on_the_same_seeds_ask_for_fresh_ones() {
     assert_eq!(
         advise(&told).step,
         Step::Rescore {
-            n: 6,
-            seeds: vec![3, 4]
+            n: no(6),
+            seeds: seeds(&[3, 4])
         }
     );
     told.best = Some(standing(6, &[0.5; 4], Vec::new()));
-    assert_eq!(advise(&told).step, Step::Change(6), "it was");
+    assert_eq!(advise(&told).step, Step::Change(no(6)), "it was");
 }
 
 #[test]
@@ -261,16 +271,19 @@ fn decisions_are_told_with_what_moved_and_what_to_run() {
     let mut keep = decided(5, Keep, &[]);
     keep.detail.probability = Some(0.934);
     keep.detail.comparison.overall = vec![0.05, 0.07];
-    keep.detail.moved = BTreeMap::from([("hands".to_owned(), 0.31), ("light".to_owned(), -0.2)]);
-    keep.detail.fell = BTreeMap::from([("light".to_owned(), (1, 0.2)), ("mood".to_owned(), (3, 0.22))]);
+    keep.detail.moved = BTreeMap::from([(id("hands"), 0.31), (id("light"), -0.2)]);
+    keep.detail.fell = BTreeMap::from([
+        (id("light"), Fall { since: no(1), by: 0.2 }),
+        (id("mood"), Fall { since: no(3), by: 0.22 }),
+    ]);
     assert_eq!(
         keep.in_words(),
         "KEEP 5 over 1 (+0.060 raw on the same 2 seeds, better with probability 0.93). Up: hands +0.31. Down: light -0.20. \
-         ALARM: mood fell by 0.22 since 3."
+         ALARM: mood fell by 0.22 raw since 3."
     );
     let mut apart = decided(5, MoreSeeds, &[]);
     apart.detail.comparison = Comparison::default();
-    apart.detail.needs = BTreeMap::from([(5, vec![7])]);
+    apart.detail.needs = BTreeMap::from([(no(5), seeds(&[7]))]);
     assert_eq!(
         apart.in_words(),
         "Undecided between 5 and 1 (no seed in common). Run seed 7 of iteration 5 with judge."

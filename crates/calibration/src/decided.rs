@@ -1,10 +1,10 @@
 //! What was decided about iterations, and what is to be decided next. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::decide::Ruling;
-use crate::stats::{self, Comparison, Fall, Noise, Sample};
-use types::DecisionKind;
+use crate::stats::{self, Comparison, Fall, JudgedSeeds, Noise};
+use types::{AxisId, DecisionKind, IterationNo, Seed};
 
 /// Iterations that were kept, which a candidate is compared with to see what fell since.
 const KEPT: usize = 12;
@@ -21,22 +21,22 @@ pub struct Detail {
     /// Probability that it is better than what it was compared with, 0 to 1.
     pub probability: Option<f64>,
     /// Axes that moved by more than noise: mean raw difference to what it was compared with.
-    pub moved: BTreeMap<String, f64>,
-    /// Axes that fell by more than noise since an earlier iteration that was kept: which one, and by how much.
-    pub fell: BTreeMap<String, (u32, f64)>,
+    pub moved: BTreeMap<AxisId, f64>,
+    /// Axes that fell by more than noise since an earlier iteration that was kept.
+    pub fell: BTreeMap<AxisId, Fall>,
     /// Runs that the decision still needs: seeds by iteration.
-    pub needs: BTreeMap<u32, Vec<u64>>,
+    pub needs: BTreeMap<IterationNo, Vec<Seed>>,
     /// For the first that a judge scores: the best by another judge before it.
-    pub best_by_another: Option<u32>,
+    pub best_by_another: Option<IterationNo>,
 }
 
 /// A decision about an iteration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decided {
     /// The iteration.
-    pub iteration: u32,
+    pub iteration: IterationNo,
     /// What it was compared with; nothing for the first.
-    pub against: Option<u32>,
+    pub against: Option<IterationNo>,
     /// What was decided.
     pub kind: DecisionKind,
     /// What it rests on.
@@ -48,7 +48,7 @@ pub struct Decided {
 
 impl Decided {
     /// A judge's first.
-    pub fn first(iteration: u32, best_by_another: Option<u32>) -> Self {
+    pub fn first(iteration: IterationNo, best_by_another: Option<IterationNo>) -> Self {
         Self {
             iteration,
             against: None,
@@ -79,43 +79,40 @@ impl Decided {
 }
 
 /// The newest decision about every iteration.
-pub fn newest<'a>(past: impl IntoIterator<Item = &'a Decided>) -> BTreeMap<u32, &'a Decided> {
+pub fn newest<'a>(past: impl IntoIterator<Item = &'a Decided>) -> BTreeMap<IterationNo, &'a Decided> {
     past.into_iter().map(|d| (d.iteration, d)).collect()
 }
 
-/// Which comparisons the judging of `n` may decide, the likeliest first: candidate and what it is compared with.
-pub fn pairs(newest: &BTreeMap<u32, &Decided>, n: u32, incumbent: u32) -> Vec<(u32, u32)> {
-    let mut pairs: Vec<(u32, u32)> = Vec::new();
+/// Two iterations that may be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opponents {
+    /// The one that may take over.
+    pub candidate: IterationNo,
+    /// What it is compared with.
+    pub against: IterationNo,
+}
+
+/// Which comparisons the judging of `n` may decide, the likeliest first.
+pub fn pairs(newest: &BTreeMap<IterationNo, &Decided>, n: IterationNo, incumbent: IterationNo) -> Vec<Opponents> {
+    let mut pairs: Vec<Opponents> = Vec::new();
+    let opponents = |candidate, against| Opponents { candidate, against };
     // More seeds of what open decisions compare with.
     let waiting = newest
         .values()
         .rev()
         .filter(|d| d.is_open() && d.against == Some(n) && n == incumbent);
-    pairs.extend(waiting.map(|d| (d.iteration, n)));
+    pairs.extend(waiting.map(|d| opponents(d.iteration, n)));
     // What took over is still compared with what it replaced, whichever of the two got more seeds.
     let replaced = newest.get(&incumbent).and_then(|own| own.against);
     if let Some(replaced) = replaced.filter(|replaced| n == incumbent || n == *replaced) {
-        pairs.push((incumbent, replaced));
+        pairs.push(opponents(incumbent, replaced));
     }
     // What was kept once and then replaced is not tried again; it has its place in the story.
     let had_its_time = newest.get(&n).is_some_and(|own| own.kind.takes_over());
     if n != incumbent && !had_its_time {
-        pairs.push((n, incumbent));
+        pairs.push(opponents(n, incumbent));
     }
     pairs
-}
-
-/// The judged seeds of an iteration, as far as they can be compared.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct JudgedSeeds {
-    /// The iteration.
-    pub n: u32,
-    /// Those that can be compared, in the order of their runs.
-    pub samples: Vec<Sample>,
-    /// Seeds that cannot: refused, or the same picture as another's.
-    pub spent: BTreeSet<u64>,
-    /// Whether different seeds made the same picture: the workflow takes none.
-    pub seedless: bool,
 }
 
 /// Two iterations to be decided between: all that the decision follows from, beside the decisions so far.
@@ -125,10 +122,10 @@ pub struct Pair {
     pub candidate: JudgedSeeds,
     /// What it is compared with.
     pub against: JudgedSeeds,
-    /// The samples of those that were kept before the candidate ([`kept_before`]).
-    pub kept: Vec<(u32, Vec<Sample>)>,
+    /// Those that were kept before the candidate ([`kept_before`]).
+    pub kept: Vec<JudgedSeeds>,
     /// What the judge said when it was asked directly: log-odds by seed, nothing where it gave no readable answer.
-    pub direct: BTreeMap<u64, Option<f64>>,
+    pub direct: BTreeMap<Seed, Option<f64>>,
 }
 
 impl Pair {
@@ -139,7 +136,7 @@ impl Pair {
 
     /// Seeds on which the judge is still to be asked directly: where its answer may hold back a keep that the scores do not
     /// make clear.
-    pub fn seeds_to_ask(&self, past: &BTreeMap<u32, &Decided>) -> Vec<u64> {
+    pub fn seeds_to_ask(&self, past: &BTreeMap<IterationNo, &Decided>) -> Vec<Seed> {
         let comparison = self.comparison();
         let ruling = stats::rule(&comparison, &self.noise(past));
         if !worth_asking(&comparison, &ruling) {
@@ -150,7 +147,7 @@ impl Pair {
     }
 
     /// Decides. Direct answers count only where they may change something, so that more of them than were needed change nothing.
-    pub fn decide(&self, past: &BTreeMap<u32, &Decided>) -> Decided {
+    pub fn decide(&self, past: &BTreeMap<IterationNo, &Decided>) -> Decided {
         let noise = self.noise(past);
         let mut comparison = self.comparison();
         let mut ruling = stats::rule(&comparison, &noise);
@@ -171,9 +168,6 @@ impl Pair {
         let (new, old) = (&self.candidate, &self.against);
         // Copies of one picture would prove nothing.
         let more = if new.seedless || old.seedless { 0 } else { more };
-        let spent = new.spent.union(&old.spent).copied().collect();
-        let moved = stats::moves(&comparison, &noise);
-        let fell = stats::falls(&new.samples, &self.kept, &noise);
         Decided {
             iteration: new.n,
             against: Some(old.n),
@@ -181,19 +175,16 @@ impl Pair {
             awaits_direct_comparison: !self.seeds_to_ask(past).is_empty(),
             detail: Detail {
                 probability: (!comparison.seeds.is_empty()).then_some(ruling.probability_better),
-                moved: moved.into_iter().map(|m| (m.axis, m.by)).collect(),
-                fell: fell
-                    .into_iter()
-                    .map(|Fall { axis, since, by }| (axis, (since, by)))
-                    .collect(),
-                needs: needs((new.n, &new.samples), (old.n, &old.samples), &spent, more),
+                moved: stats::moves(&comparison, &noise),
+                fell: stats::falls(&new.samples, &self.kept, &noise),
+                needs: needs(new, old, more),
                 comparison,
                 best_by_another: None,
             },
         }
     }
 
-    fn noise(&self, past: &BTreeMap<u32, &Decided>) -> Noise {
+    fn noise(&self, past: &BTreeMap<IterationNo, &Decided>) -> Noise {
         // The same change once more is no new evidence about the noise.
         let others = past.values().filter(|d| d.iteration != self.candidate.n);
         Noise::of(others.map(|d| &d.detail.comparison))
@@ -201,7 +192,7 @@ impl Pair {
 }
 
 /// Iterations that were kept before a candidate, the newest first.
-pub fn kept_before(past: &BTreeMap<u32, &Decided>, candidate: u32) -> Vec<u32> {
+pub fn kept_before(past: &BTreeMap<IterationNo, &Decided>, candidate: IterationNo) -> Vec<IterationNo> {
     let kept = past.values().rev().filter(|d| d.kind.takes_over());
     kept.map(|d| d.iteration)
         .filter(|n| *n < candidate)
@@ -215,24 +206,19 @@ fn worth_asking(comparison: &Comparison, ruling: &Ruling) -> bool {
     would_keep && !comparison.seeds.is_empty() && ruling.probability_better < CLEARLY_BETTER
 }
 
-/// Seeds that a decision still needs, by iteration: first those that one of the two has already. `spent` are seeds that
-/// cannot be compared, such as those whose picture was refused.
-pub fn needs(
-    (candidate, new): (u32, &[Sample]),
-    (against, old): (u32, &[Sample]),
-    spent: &BTreeSet<u64>,
-    more: u32,
-) -> BTreeMap<u32, Vec<u64>> {
-    let has = |samples: &[Sample], seed: u64| samples.iter().any(|s| s.seed == seed);
-    let one_sided = old.iter().chain(new).map(|s| s.seed);
-    let one_sided = one_sided.filter(|seed| has(old, *seed) != has(new, *seed));
-    let fresh = (1..).filter(|seed| !has(old, *seed) && !has(new, *seed));
-    let usable = one_sided.chain(fresh).filter(|seed| !spent.contains(seed));
-    let mut needs: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+/// Seeds that a decision still needs, by iteration: first those that one of the two has already. Seeds that cannot be compared,
+/// such as those whose picture was refused, are never among them.
+pub fn needs(new: &JudgedSeeds, old: &JudgedSeeds, more: u32) -> BTreeMap<IterationNo, Vec<Seed>> {
+    let one_sided = old.samples.iter().chain(&new.samples).map(|s| s.seed);
+    let one_sided = one_sided.filter(|seed| old.has(*seed) != new.has(*seed));
+    let fresh = (1..).map(Seed).filter(|seed| !old.has(*seed) && !new.has(*seed));
+    let spent = |seed: &Seed| old.spent.contains(seed) || new.spent.contains(seed);
+    let usable = one_sided.chain(fresh).filter(|seed| !spent(seed));
+    let mut needs: BTreeMap<IterationNo, Vec<Seed>> = BTreeMap::new();
     for seed in usable.take(more as usize) {
-        for (n, samples) in [(candidate, new), (against, old)] {
-            if !has(samples, seed) {
-                needs.entry(n).or_default().push(seed);
+        for side in [new, old] {
+            if !side.has(seed) {
+                needs.entry(side.n).or_default().push(seed);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::decided::{Decided, newest};
-use types::{ComparisonId, DecisionId, JudgementId, Unreadable};
+use types::{ComparisonId, DecisionId, IterationNo, JudgementId, TookOver, Unreadable};
 
 /// Which record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,15 +49,6 @@ impl UnreadableRecords {
             "WARNING: {what}: {first}. Nothing is decided from it. Use the prompt-calibrator that wrote it, or judge the iterations again."
         ))
     }
-}
-
-/// An iteration that took over, and what it replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TookOver {
-    /// The iteration.
-    pub iteration: u32,
-    /// What it replaced; nothing for the first.
-    pub against: Option<u32>,
 }
 
 /// The newest decisions about a session by one judge.
@@ -112,12 +103,12 @@ impl DecisionLog {
     }
 
     /// What new iterations are compared with; nothing before the first.
-    pub fn incumbent(&self) -> Option<u32> {
+    pub fn incumbent(&self) -> Option<IterationNo> {
         self.took_over.first().map(|taken| taken.iteration)
     }
 
     /// The newest decision about every iteration.
-    pub fn newest(&self) -> BTreeMap<u32, &Decided> {
+    pub fn newest(&self) -> BTreeMap<IterationNo, &Decided> {
         newest(&self.decisions)
     }
 
@@ -133,10 +124,14 @@ mod tests {
     use crate::decided::Detail;
     use types::DecisionKind;
 
+    fn no(n: u32) -> IterationNo {
+        IterationNo::new(n).unwrap()
+    }
+
     fn decided(iteration: u32, against: Option<u32>, kind: DecisionKind) -> Decided {
         Decided {
-            iteration,
-            against,
+            iteration: no(iteration),
+            against: against.map(no),
             kind,
             detail: Detail::default(),
             awaits_direct_comparison: false,
@@ -167,9 +162,9 @@ mod tests {
             (4, Some(3), Revert, 4),
         ] {
             log.push(decided(iteration, against, kind));
-            assert_eq!(log.incumbent(), Some(incumbent), "{iteration} against {against:?}");
+            assert_eq!(log.incumbent(), Some(no(incumbent)), "{iteration} against {against:?}");
         }
-        assert_eq!(log.newest()[&4].kind, Revert);
+        assert_eq!(log.newest()[&no(4)].kind, Revert);
     }
 
     #[test]
@@ -178,7 +173,7 @@ mod tests {
         for n in 1..=3 {
             log.push(decided(n, None, DecisionKind::First));
         }
-        let left: Vec<u32> = log.into_decisions().iter().map(|d| d.iteration).collect();
+        let left: Vec<u32> = log.into_decisions().iter().map(|d| d.iteration.get()).collect();
         assert_eq!(left, [2, 3]);
     }
 }

@@ -4,11 +4,11 @@
 //! far as it is the same. What is left of it is measured as the variance between seeds of one change, pooled over the
 //! changes of the session. An axis that a picture hides stands at the raw value that scores 0, so that hiding never pays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::{Decision, Prior, Ruling, Seen, Way, decide};
 use judge::verdict::{Comparable, Verdict};
-use types::DecisionKind;
+use types::{AxisId, DecisionKind, IterationNo, Seed};
 
 /// An axis has moved when its mean difference is further from 0 than so many of its standard errors. Twenty axes that do not
 /// move then give about one false alarm in four changes.
@@ -31,9 +31,9 @@ const MEASURED: f64 = 2.0;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
     /// The seed.
-    pub seed: u64,
+    pub seed: Seed,
     /// By axis. Those that the reference does not show, or that the judge refused, are missing.
-    pub axes: BTreeMap<String, Measured>,
+    pub axes: BTreeMap<AxisId, Measured>,
 }
 
 /// An axis of one judged picture.
@@ -48,8 +48,8 @@ pub struct Measured {
 impl Sample {
     /// A seed's judgement; nothing where no axis of it can be compared.
     #[must_use]
-    pub fn of(seed: u64, verdict: &Verdict) -> Option<Self> {
-        let axes: BTreeMap<String, Measured> = verdict
+    pub fn of(seed: Seed, verdict: &Verdict) -> Option<Self> {
+        let axes: BTreeMap<AxisId, Measured> = verdict
             .axes
             .iter()
             .filter_map(|axis| {
@@ -58,6 +58,38 @@ impl Sample {
             })
             .collect();
         (!axes.is_empty()).then_some(Self { seed, axes })
+    }
+}
+
+/// The judged seeds of an iteration, as far as they can be compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgedSeeds {
+    /// The iteration.
+    pub n: IterationNo,
+    /// Those that can be compared, in the order of their runs.
+    pub samples: Vec<Sample>,
+    /// Seeds that cannot: refused, or the same picture as another's.
+    pub spent: BTreeSet<Seed>,
+    /// Whether different seeds made the same picture: the workflow takes none.
+    pub seedless: bool,
+}
+
+impl JudgedSeeds {
+    /// Of an iteration, none yet.
+    #[must_use]
+    pub fn none(n: IterationNo) -> Self {
+        Self {
+            n,
+            samples: Vec::new(),
+            spent: BTreeSet::new(),
+            seedless: false,
+        }
+    }
+
+    /// Whether a seed can be compared.
+    #[must_use]
+    pub fn has(&self, seed: Seed) -> bool {
+        self.samples.iter().any(|sample| sample.seed == seed)
     }
 }
 
@@ -76,11 +108,11 @@ fn rise(new: Comparable, old: Comparable) -> f64 {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
     /// The seeds that both were judged on.
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seed>,
     /// Differences of the overall value, one a seed.
     pub overall: Vec<f64>,
     /// Differences of the axes that could be read in every picture, one a seed.
-    pub axes: BTreeMap<String, Vec<f64>>,
+    pub axes: BTreeMap<AxisId, Vec<f64>>,
     /// Mean log-odds that the candidate is the closer one, where the judge was asked directly.
     pub log_odds: Option<f64>,
 }
@@ -91,7 +123,7 @@ impl Comparison {
     #[must_use]
     pub fn of(candidate: &[Sample], incumbent: &[Sample]) -> Self {
         let mut found = Self::default();
-        let mut of_axis: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        let mut of_axis: BTreeMap<&AxisId, Vec<f64>> = BTreeMap::new();
         for new in candidate {
             let Some(old) = incumbent.iter().find(|old| old.seed == new.seed) else {
                 continue;
@@ -113,7 +145,7 @@ impl Comparison {
         }
         let seeds = found.seeds.len();
         let whole = of_axis.into_iter().filter(|(_, deltas)| deltas.len() == seeds);
-        found.axes = whole.map(|(axis, deltas)| (axis.to_owned(), deltas)).collect();
+        found.axes = whole.map(|(axis, deltas)| (axis.clone(), deltas)).collect();
         found
     }
 
@@ -138,7 +170,7 @@ pub struct Noise {
     pub prior: Prior,
     /// Two standard deviations of one seed's overall difference, once they were measured.
     pub repeats: Option<f64>,
-    axes: BTreeMap<String, f64>,
+    axes: BTreeMap<AxisId, f64>,
 }
 
 impl Noise {
@@ -149,7 +181,7 @@ impl Noise {
         let lists: Vec<&[f64]> = past.iter().map(|c| c.overall.as_slice()).collect();
         let prior = Prior::from_history(&lists);
         let freedom: f64 = lists.iter().map(|list| (list.len() as f64 - 1.0).max(0.0)).sum();
-        let mut pooled: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        let mut pooled: BTreeMap<AxisId, (f64, f64)> = BTreeMap::new();
         for (axis, deltas) in past.iter().flat_map(|c| &c.axes) {
             let (squares, freedom) = pooled.entry(axis.clone()).or_default();
             let middle = mean(deltas);
@@ -168,13 +200,13 @@ impl Noise {
 
     /// Standard deviation of one seed's difference on an axis.
     #[must_use]
-    pub fn axis(&self, axis: &str) -> f64 {
+    pub fn axis(&self, axis: &AxisId) -> f64 {
         self.axes.get(axis).copied().unwrap_or(AXIS_NOISE)
     }
 
     /// What the mean of so many seeds has to differ by to be more than noise.
     #[must_use]
-    pub fn floor(&self, axis: &str, seeds: usize) -> f64 {
+    pub fn floor(&self, axis: &AxisId, seeds: usize) -> f64 {
         (BEYOND * self.axis(axis) / (seeds.max(1) as f64).sqrt()).max(LEAST_MOVE)
     }
 }
@@ -208,75 +240,59 @@ pub fn kind(decision: Decision) -> (DecisionKind, u32) {
     }
 }
 
-/// An axis that moved by more than noise.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Move {
-    /// The axis.
-    pub axis: String,
-    /// Its mean difference, in raw units; below 0 it fell.
-    pub by: f64,
-}
-
-/// The axes that a change moved by more than noise, furthest first.
+/// The axes that a change moved by more than noise: their mean difference, in raw units; below 0 they fell.
 #[must_use]
-pub fn moves(comparison: &Comparison, noise: &Noise) -> Vec<Move> {
-    let mut moves: Vec<Move> = comparison
+pub fn moves(comparison: &Comparison, noise: &Noise) -> BTreeMap<AxisId, f64> {
+    comparison
         .axes
         .iter()
         .map(|(axis, deltas)| (axis, mean(deltas), deltas.len()))
         .filter(|(axis, by, seeds)| by.abs() > noise.floor(axis, *seeds))
-        .map(|(axis, by, _)| Move { axis: axis.clone(), by })
-        .collect();
-    moves.sort_by(|a, b| b.by.abs().total_cmp(&a.by.abs()));
-    moves
+        .map(|(axis, by, _)| (axis.clone(), by))
+        .collect()
 }
 
-/// An axis that is worse than it was, by more than noise.
-#[derive(Clone, Debug, PartialEq)]
+/// That an axis is worse than it was, by more than noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fall {
-    /// The axis.
-    pub axis: String,
     /// The iteration that had it best.
-    pub since: u32,
+    pub since: IterationNo,
     /// By how much it fell since, in raw units, above 0.
     pub by: f64,
 }
 
-/// The axes on which a candidate is worse than one of the iterations that were kept before it, furthest first: small losses
-/// that no single change showed add up. Each is compared directly, on the seeds that both have.
+impl std::fmt::Display for Fall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "fell by {:.2} raw since {}", self.by, self.since)
+    }
+}
+
+/// The axes on which a candidate is worse than one of the iterations that were kept before it: small losses that no single change
+/// showed add up. Each is compared directly, on the seeds that both have.
 #[must_use]
-pub fn falls(candidate: &[Sample], kept: &[(u32, Vec<Sample>)], noise: &Noise) -> Vec<Fall> {
-    let mut falls: BTreeMap<String, Fall> = BTreeMap::new();
-    for (since, before) in kept {
-        for (axis, deltas) in Comparison::of(candidate, before).axes {
+pub fn falls(candidate: &[Sample], kept: &[JudgedSeeds], noise: &Noise) -> BTreeMap<AxisId, Fall> {
+    let mut falls: BTreeMap<AxisId, Fall> = BTreeMap::new();
+    for before in kept {
+        for (axis, deltas) in Comparison::of(candidate, &before.samples).axes {
             let by = -mean(&deltas);
             // Several are looked at, so each has to be surer.
             let beyond = noise.floor(&axis, deltas.len()) * FALLEN / BEYOND;
             if by > beyond && falls.get(&axis).is_none_or(|known| by >= known.by) {
-                falls.insert(
-                    axis.clone(),
-                    Fall {
-                        axis,
-                        since: *since,
-                        by,
-                    },
-                );
+                falls.insert(axis, Fall { since: before.n, by });
             }
         }
     }
-    let mut falls: Vec<Fall> = falls.into_values().collect();
-    falls.sort_by(|a, b| b.by.total_cmp(&a.by));
     falls
 }
 
 /// How many of the newest iterations that took over were chosen on the very seeds that the last one was chosen on: the
 /// incumbent's score is flattered by their luck (the winner's curse). `keeps` are the seeds of every one, oldest first.
 #[must_use]
-pub fn keeps_on_same_seeds(keeps: &[&[u64]]) -> u32 {
+pub fn keeps_on_same_seeds(keeps: &[&[Seed]]) -> u32 {
     let Some(newest) = keeps.last() else {
         return 0;
     };
-    let covers = |seeds: &&&[u64]| newest.iter().all(|seed| seeds.contains(seed));
+    let covers = |seeds: &&&[Seed]| newest.iter().all(|seed| seeds.contains(seed));
     u32::try_from(keeps.iter().rev().take_while(covers).count()).unwrap_or(u32::MAX)
 }
 

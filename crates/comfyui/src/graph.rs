@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 pub use error::GraphError;
 pub use picture::PictureKind;
 use text::bounded::{self, Size, Unread};
+use types::GraphHash;
 pub use wrapped::Wrapped;
 
 /// The largest workflow that is read as text, in bytes; few have 1 MB.
@@ -303,15 +304,15 @@ impl Graph {
         })
     }
 
-    /// SHA-256 (hex) over the canonical form: sorted keys, no titles, numbers by value.
+    /// SHA-256 over the canonical form: sorted keys, no titles, numbers by value.
     ///
     /// The server rewrites `4` as `4.0` where an input is a FLOAT and hands that back in its history, so numbers
     /// of equal value hash alike. Titles (`_meta`) and the `is_changed` marks that ComfyUI leaves in saved
     /// pictures do not count.
-    pub fn hash(&self) -> String {
+    pub fn hash(&self) -> GraphHash {
         let mut canonical = String::new();
         canonical_object(&self.nodes, &mut canonical, 0);
-        types::digest::sha256_hex(canonical.as_bytes())
+        GraphHash::of(canonical.as_bytes())
     }
 
     /// Sets one input and returns what stood there. `None` where the node does not exist or the input was absent.

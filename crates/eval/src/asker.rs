@@ -15,6 +15,7 @@ use judge::protocol::{AxisValue, Evidence};
 use judge::rubric::Rubric;
 use judge::score::{Closer, Reading, read};
 use judge::{Call, Given, Judge, Pair};
+use types::JudgeHash;
 use types::progress::Teller;
 
 /// What was read of a pair: per axis the digits in either order.
@@ -54,7 +55,7 @@ pub(super) fn mean(values: &[f64]) -> f64 {
 pub(super) struct Asker<'a> {
     judge: &'a Judge,
     rubric: &'a Rubric,
-    hash: String,
+    hash: JudgeHash,
     journal: Mutex<Journal>,
     quiet: Teller,
     cancel: &'a tokio_util::sync::CancellationToken,
@@ -62,7 +63,7 @@ pub(super) struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
-    pub fn new(plan: &Plan<'a>, rubric: &'a Rubric, hash: String, journal: Journal) -> Self {
+    pub fn new(plan: &Plan<'a>, rubric: &'a Rubric, hash: JudgeHash, journal: Journal) -> Self {
         Self {
             judge: plan.judge,
             rubric,
@@ -75,7 +76,7 @@ impl<'a> Asker<'a> {
     }
 
     /// The judge's hash.
-    pub fn judge_hash(&self) -> &str {
+    pub fn judge_hash(&self) -> &JudgeHash {
         &self.hash
     }
 
@@ -113,38 +114,37 @@ impl<'a> Asker<'a> {
 
     /// How alike a pair is, with the judge's own values where the mode needs any.
     pub async fn pair(&self, reference: &Picture, other: &Picture, evidence: Evidence) -> Result<PairRead, EvalError> {
+        let pair = Pair {
+            reference,
+            generated: other,
+        };
         if evidence == Evidence::Values {
             let (of_reference, of_other) = (self.look(reference).await?, self.look(other).await?);
-            self.pair_given(reference, other, evidence, (&of_reference, &of_other))
-                .await
+            self.pair_given(pair, evidence, &of_reference, &of_other).await
         } else {
-            self.pair_given(reference, other, evidence, (&[], &[])).await
+            self.pair_given(pair, evidence, &[], &[]).await
         }
     }
 
     /// How alike a pair is, with these values in the questions.
     pub async fn pair_given(
         &self,
-        reference: &Picture,
-        other: &Picture,
+        pair: Pair<'_>,
         evidence: Evidence,
-        (of_reference, of_other): (&[AxisValue], &[AxisValue]),
+        of_reference: &[AxisValue],
+        of_other: &[AxisValue],
     ) -> Result<PairRead, EvalError> {
         let words = |values: &[AxisValue]| values.iter().map(AxisValue::words).collect::<Vec<_>>().join("\n");
         let key = key(&[
             "pair",
-            &format!("{evidence:?}"),
-            &reference.hash().to_string(),
-            &other.hash().to_string(),
+            evidence.name_in_hash(),
+            &pair.reference.hash().to_string(),
+            &pair.generated.hash().to_string(),
             &words(of_reference),
             &words(of_other),
         ]);
         self.kept(key, async {
             self.read.fetch_add(1, Ordering::Relaxed);
-            let pair = Pair {
-                reference,
-                generated: other,
-            };
             let given = Given::These(of_reference, of_other);
             let seen = self.judge.observe(pair, evidence, given, self.call()).await?;
             Ok(PairRead { digits: seen.digits })
@@ -162,7 +162,7 @@ impl<'a> Asker<'a> {
         let hashes = [reference, first, second].map(|p| p.hash().to_string());
         let key = key(&["closer", &hashes[0], &hashes[1], &hashes[2]]);
         self.kept(key, async {
-            Ok(self.judge.closer(reference, (first, second), self.call()).await?)
+            Ok(self.judge.closer(reference, first, second, self.call()).await?)
         })
         .await
     }

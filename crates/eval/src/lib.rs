@@ -170,7 +170,7 @@ pub async fn run(plan: &Plan<'_>) -> Result<Evaluated, EvalError> {
         Scope::Everything => Some(fit::on_scenes(plan, &asker, &rivals).await?),
         Scope::Tests(_) => None,
     };
-    let report = finished(plan, &asker, (tests, rivals), started).await?;
+    let report = finished(plan, &asker, tests, rivals, started).await?;
     Ok(Evaluated { report, worst, fit })
 }
 
@@ -187,7 +187,7 @@ pub async fn run_folder(plan: &Plan<'_>, rubric: &Rubric, folder: &std::path::Pa
         worst,
         fit,
     } = user::run(plan, &asker, folder).await?;
-    let report = finished(plan, &asker, (vec![test], rivals), started).await?;
+    let report = finished(plan, &asker, vec![test], rivals, started).await?;
     Ok(Evaluated { report, worst, fit })
 }
 
@@ -195,7 +195,7 @@ async fn asker<'a>(plan: &'a Plan<'a>, rubric: &'a Rubric) -> Result<Asker<'a>, 
     let judge = plan.judge.identity(rubric, plan.cancel).await?.hash();
     let journal = match &plan.journal {
         // Answers of different judges are never mixed.
-        Some(folder) => Journal::open(folder.join(format!("{}.jsonl", &judge[..judge.len().min(16)])))?,
+        Some(folder) => Journal::open(folder.join(format!("{}.jsonl", judge.short())))?,
         None => Journal::in_memory(),
     };
     Ok(Asker::new(plan, rubric, judge, journal))
@@ -204,13 +204,14 @@ async fn asker<'a>(plan: &'a Plan<'a>, rubric: &'a Rubric) -> Result<Asker<'a>, 
 async fn finished(
     plan: &Plan<'_>,
     asker: &Asker<'_>,
-    (tests, rivals): (Vec<report::TestReport>, Vec<report::Rival>),
+    tests: Vec<report::TestReport>,
+    rivals: Vec<report::Rival>,
     started: Instant,
 ) -> Result<Report, EvalError> {
     let info = plan.judge.load(plan.teller, plan.cancel).await?;
     let name = info.name.unwrap_or_else(|| "a model without a name".into());
     Ok(Report {
-        judge: asker.judge_hash().to_owned(),
+        judge: asker.judge_hash().clone(),
         model: format!("{name}, {:.1} M parameters", info.parameters as f64 / 1e6),
         seed: plan.seed,
         cases: plan.cases,

@@ -1,6 +1,7 @@
 //! What an evaluation found: numbers with intervals, held against targets.
 
 use serde::{Deserialize, Serialize};
+use types::JudgeHash;
 
 /// A number with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,7 +106,7 @@ pub struct WorstCase {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The judge's hash, for the rubric it was evaluated on.
-    pub judge: String,
+    pub judge: JudgeHash,
     /// The model's name and size, for people.
     pub model: String,
     /// What the cases follow from.

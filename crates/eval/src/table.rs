@@ -185,15 +185,11 @@ pub(super) fn summary(report: &Report) -> String {
 
 /// What was evaluated, in one line.
 pub(super) fn identity(report: &Report) -> String {
-    let evidence = match report.evidence {
-        judge::protocol::Evidence::None => "none",
-        judge::protocol::Evidence::Values => "values",
-        judge::protocol::Evidence::Difference => "difference",
-    };
     format!(
-        "judge {} ({}), evidence {evidence}, seed {}, {} cases a test; {} pairs read in {:.0} s",
-        report.judge.get(..16).unwrap_or(&report.judge),
+        "judge {} ({}), evidence {}, seed {}, {} cases a test; {} pairs read in {:.0} s",
+        report.judge.short(),
         report.model,
+        report.evidence.as_str(),
         report.seed,
         report.cases,
         report.pairs_read,

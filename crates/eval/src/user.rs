@@ -41,12 +41,12 @@ pub(super) async fn run(plan: &Plan<'_>, asker: &Asker<'_>, root: &Path) -> Resu
             let raws = asker.pair(&reference, &other, mode).await?.raws();
             seen.note(&axes, pair, &raws);
             if mode == plan.evidence {
-                keep_worst(&mut worst, &axes, pair, &raws, (&reference, &other))?;
+                keep_worst(&mut worst, &axes, pair, &raws, &reference, &other)?;
             }
             meter.step();
         }
         rivals.push(Rival {
-            name: format!("evidence {}", format!("{mode:?}").to_lowercase()),
+            name: format!("evidence {}", mode.as_str()),
             numbers: seen.numbers(),
         });
         let error = seen.error();
@@ -57,7 +57,7 @@ pub(super) async fn run(plan: &Plan<'_>, asker: &Asker<'_>, root: &Path) -> Resu
     rivals.extend(signals(root, &pairs)?);
     let own = rivals
         .iter()
-        .find(|r| r.name == format!("evidence {}", format!("{:?}", plan.evidence).to_lowercase()));
+        .find(|r| r.name == format!("evidence {}", plan.evidence.as_str()));
     let measures = own.map(|r| r.numbers.clone()).unwrap_or_default();
     worst.sort_by(|a: &WorstCase, b| b.error.total_cmp(&a.error));
     worst.truncate(WORST);
@@ -191,7 +191,8 @@ fn keep_worst(
     axes: &[&str],
     pair: &KnownPair,
     raws: &[f64],
-    (reference, other): (&Picture, &Picture),
+    reference: &Picture,
+    other: &Picture,
 ) -> Result<(), EvalError> {
     let off = pair.axes.iter().filter_map(|(id, known)| {
         let at = axes.iter().position(|a| a == id)?;

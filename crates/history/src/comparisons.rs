@@ -5,10 +5,9 @@ use serde_json::Value;
 
 use super::error::Result;
 use super::iterations;
-use super::runs::Seed;
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use types::{ComparisonId, ImageHash, IterationNo, JudgeHash, SessionId};
+use types::{ComparisonId, ImageHash, IterationNo, JudgeHash, Seed, SessionId};
 
 /// A direct comparison to be recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +19,7 @@ pub struct NewComparison {
     /// What it is compared with.
     pub incumbent: IterationNo,
     /// The seed of both pictures.
-    pub seed: u64,
+    pub seed: Seed,
     /// Who was asked.
     pub judge: JudgeHash,
     /// The candidate's picture.
@@ -61,7 +60,7 @@ impl Store {
                     ":session": new.session,
                     ":candidate": new.candidate,
                     ":incumbent": new.incumbent,
-                    ":seed": Seed(new.seed),
+                    ":seed": new.seed,
                     ":judge": new.judge,
                     ":candidate_image": new.candidate_image,
                     ":incumbent_image": new.incumbent_image,
@@ -102,7 +101,7 @@ pub(super) fn comparison_row(row: &Row<'_>) -> rusqlite::Result<DirectComparison
             session: row.get("session_id")?,
             candidate: row.get("candidate")?,
             incumbent: row.get("incumbent")?,
-            seed: row.get::<_, Seed>("seed")?.0,
+            seed: row.get("seed")?,
             judge: row.get("judge_hash")?,
             candidate_image: row.get("candidate_hash")?,
             incumbent_image: row.get("incumbent_hash")?,

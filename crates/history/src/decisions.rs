@@ -2,17 +2,15 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 use serde_json::Value;
-use types::DecisionKind;
 
 use super::error::Result;
-use super::iterations;
+use super::iterations::{self, Bounds};
 use super::judgements;
 use super::rows::{Judgement, Span};
-use super::runs::Seed;
 use super::sessions;
 use super::store::{Json, Store};
 use super::time::Timestamp;
-use types::{DecisionId, IterationNo, JudgeHash, JudgementId, SessionId};
+use types::{DecisionId, DecisionKind, IterationNo, JudgeHash, JudgementId, Seed, SessionId, TookOver};
 
 /// A decision to be recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,18 +48,9 @@ pub struct JudgedRun {
     /// The iteration.
     pub iteration: IterationNo,
     /// The run's seed.
-    pub seed: u64,
+    pub seed: Seed,
     /// The newest judgement of this iteration and seed.
     pub judgement: Judgement,
-}
-
-/// An iteration that took over as the best, and what it replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TookOver {
-    /// The iteration.
-    pub iteration: IterationNo,
-    /// What it was compared with; nothing for a judge's first.
-    pub against: Option<IterationNo>,
 }
 
 /// Where a session's decisions by one judge stand, and what is not decided yet. All of it is of one moment.
@@ -161,7 +150,7 @@ impl Store {
     }
 
     /// The seeds of an iteration whose picture a judge refused and none has scored.
-    pub async fn refused_seeds(&self, session: &SessionId, n: IterationNo) -> Result<Vec<u64>> {
+    pub async fn refused_seeds(&self, session: &SessionId, n: IterationNo) -> Result<Vec<Seed>> {
         let session = session.clone();
         self.read_of(&session.clone(), move |transaction| {
             let mut statement = transaction.prepare_cached(
@@ -169,9 +158,8 @@ impl Store {
                  WHERE j.session_id = ?1 AND j.iteration = ?2
                  GROUP BY r.seed HAVING count(*) = count(json_extract(j.verdict, '$.refused'))",
             )?;
-            let rows = statement.query_map((session, n), |row| row.get::<_, Seed>(0))?;
-            let seeds: Vec<Seed> = rows.collect::<rusqlite::Result<_>>()?;
-            Ok(seeds.into_iter().map(|seed| seed.0).collect())
+            let rows = statement.query_map((session, n), |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
@@ -232,7 +220,7 @@ impl Store {
         let session = session.clone();
         self.read_of(&session.clone(), move |transaction| {
             sessions::require(transaction, &session)?;
-            let (from, to) = iterations::bounds(transaction, &session, span)?;
+            let Bounds { from, to } = iterations::bounds(transaction, &session, span)?;
             let mut statement = transaction.prepare_cached(
                 "SELECT * FROM decisions WHERE session_id = ?1 AND iteration BETWEEN ?2 AND ?3 ORDER BY id",
             )?;
@@ -247,7 +235,7 @@ impl Store {
     pub async fn judged_runs(&self, session: &SessionId, judge: &JudgeHash, span: Span) -> Result<Vec<JudgedRun>> {
         let (session, judge) = (session.clone(), judge.clone());
         self.read_of(&session.clone(), move |transaction| {
-            let (from, to) = iterations::bounds(transaction, &session, span)?;
+            let Bounds { from, to } = iterations::bounds(transaction, &session, span)?;
             let mut statement = transaction.prepare_cached(
                 "SELECT j.*, r.seed AS run_seed FROM judgements j
                  JOIN runs r ON r.prompt_id = j.prompt_id
@@ -263,7 +251,7 @@ impl Store {
             let rows = statement.query_map((&session, &judge, from, to), |row| {
                 Ok(JudgedRun {
                     iteration: row.get("iteration")?,
-                    seed: row.get::<_, Seed>("run_seed")?.0,
+                    seed: row.get("run_seed")?,
                     judgement: judgements::judgement_row(row)?,
                 })
             })?;

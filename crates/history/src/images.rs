@@ -8,76 +8,16 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::{HistoryError, Result};
 use super::store::{Store, blocking};
-use types::ImageHash;
+use types::{ImageHash, PictureFormat};
 
 /// What a file is called while it is written, behind a UUID.
 const PARTIAL: &str = "partial";
 /// A file that was not written to for so long is not being written any more.
 const LEFT: Duration = Duration::from_secs(3_600);
-
-/// The formats that are kept, told by the first bytes of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FileFormat {
-    /// Portable Network Graphics.
-    Png,
-    /// JPEG.
-    Jpeg,
-    /// WebP.
-    Webp,
-    /// GIF.
-    Gif,
-    /// Windows bitmap.
-    Bmp,
-    /// TIFF.
-    Tiff,
-}
-
-impl FileFormat {
-    const ALL: [Self; 6] = [Self::Png, Self::Jpeg, Self::Webp, Self::Gif, Self::Bmp, Self::Tiff];
-
-    /// Tells the format from the first bytes of a file; says nothing about the rest of it.
-    pub fn of(bytes: &[u8]) -> Option<Self> {
-        match bytes {
-            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
-            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::Webp),
-            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
-            [b'B', b'M', ..] => Some(Self::Bmp),
-            [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Self::Tiff),
-            _ => None,
-        }
-    }
-
-    /// The file name's extension, without the dot.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Png => "png",
-            Self::Jpeg => "jpg",
-            Self::Webp => "webp",
-            Self::Gif => "gif",
-            Self::Bmp => "bmp",
-            Self::Tiff => "tiff",
-        }
-    }
-
-    /// The media type.
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::Png => "image/png",
-            Self::Jpeg => "image/jpeg",
-            Self::Webp => "image/webp",
-            Self::Gif => "image/gif",
-            Self::Bmp => "image/bmp",
-            Self::Tiff => "image/tiff",
-        }
-    }
-}
 
 /// An image that is on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +25,7 @@ pub struct StoredImage {
     /// Its name.
     pub hash: ImageHash,
     /// Its format.
-    pub format: FileFormat,
+    pub format: PictureFormat,
     /// Its file.
     pub path: PathBuf,
 }
@@ -115,7 +55,7 @@ impl ImageStore {
 
     /// Keeps the bytes of an image file. What is there already, whole, is not written again; a damaged file is mended.
     pub fn put(&self, bytes: &[u8]) -> Result<StoredImage> {
-        let format = FileFormat::of(bytes).ok_or(HistoryError::NoImage { length: bytes.len() })?;
+        let format = PictureFormat::of(bytes).ok_or(HistoryError::NoImage { length: bytes.len() })?;
         let hash = ImageHash::of(bytes);
         let path = self.path_as(&hash, format);
         let stored = StoredImage { hash, format, path };
@@ -144,15 +84,18 @@ impl ImageStore {
 
     /// Finds an image's file.
     pub fn find(&self, hash: &ImageHash) -> Result<StoredImage> {
-        for format in FileFormat::ALL {
+        for format in PictureFormat::ALL {
             let path = self.path_as(hash, format);
             if path.is_file() {
-                let hash = hash.clone();
-                return Ok(StoredImage { hash, format, path });
+                return Ok(StoredImage {
+                    hash: *hash,
+                    format,
+                    path,
+                });
             }
         }
         Err(HistoryError::ImageMissing {
-            hash: hash.clone(),
+            hash: *hash,
             folder: self.folder.clone(),
         })
     }
@@ -163,7 +106,7 @@ impl ImageStore {
         let bytes = fs::read(&stored.path).map_err(|e| HistoryError::folder("read the image", &stored.path, e))?;
         if verify == Verify::Hash && ImageHash::of(&bytes) != *hash {
             return Err(HistoryError::ImageDamaged {
-                hash: hash.clone(),
+                hash: *hash,
                 path: stored.path,
             });
         }
@@ -184,7 +127,7 @@ impl ImageStore {
             .filter_map(|path| {
                 let hash = ImageHash::parse(path.file_stem()?.to_str()?).ok()?;
                 let extension = path.extension()?.to_str()?;
-                let format = FileFormat::ALL
+                let format = PictureFormat::ALL
                     .into_iter()
                     .find(|format| format.extension() == extension)?;
                 Some(StoredImage { hash, format, path })
@@ -208,10 +151,10 @@ impl ImageStore {
 
     /// A folder for each of the first two digits, so that none grows too long to list.
     fn shelf(&self, hash: &ImageHash) -> PathBuf {
-        self.folder.join(&hash.as_str()[..2])
+        self.folder.join(&hash.to_string()[..2])
     }
 
-    fn path_as(&self, hash: &ImageHash, format: FileFormat) -> PathBuf {
+    fn path_as(&self, hash: &ImageHash, format: PictureFormat) -> PathBuf {
         self.shelf(hash).join(format!("{hash}.{}", format.extension()))
     }
 }
@@ -280,13 +223,13 @@ impl Store {
 
     /// Finds an image's file.
     pub async fn find_image(&self, hash: &ImageHash) -> Result<StoredImage> {
-        let (images, hash) = (self.images().clone(), hash.clone());
+        let (images, hash) = (self.images().clone(), *hash);
         blocking(move || images.find(&hash)).await
     }
 
     /// Reads an image's file.
     pub async fn read_image(&self, hash: &ImageHash, verify: Verify) -> Result<(StoredImage, Vec<u8>)> {
-        let (images, hash) = (self.images().clone(), hash.clone());
+        let (images, hash) = (self.images().clone(), *hash);
         blocking(move || images.read(&hash, verify)).await
     }
 }

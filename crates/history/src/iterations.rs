@@ -53,7 +53,7 @@ impl Store {
         let session = session.clone();
         self.read_of(&session.clone(), move |transaction| {
             sessions::require(transaction, &session)?;
-            let (from, to) = bounds(transaction, &session, span)?;
+            let Bounds { from, to } = bounds(transaction, &session, span)?;
             let mut statement = transaction
                 .prepare_cached("SELECT * FROM iterations WHERE session_id = ?1 AND n BETWEEN ?2 AND ?3 ORDER BY n")?;
             let rows = statement.query_map((&session, from, to), iteration_row)?;
@@ -70,14 +70,24 @@ pub(super) fn count(transaction: &Transaction<'_>, session: &SessionId) -> Resul
         .query_row([session], |row| row.get(0))?)
 }
 
-/// The first and the last number that a span names.
-pub(super) fn bounds(transaction: &Transaction<'_>, session: &SessionId, span: Span) -> Result<(u32, u32)> {
+/// The first and the last number that a span names; of a session without iterations the last is 0.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub from: u32,
+    pub to: u32,
+}
+
+pub(super) fn bounds(transaction: &Transaction<'_>, session: &SessionId, span: Span) -> Result<Bounds> {
     Ok(match span {
-        Span::All => (1, u32::MAX),
-        Span::Between(from, to) => (from.get(), to.get()),
+        Span::All => Bounds { from: 1, to: u32::MAX },
+        Span::Between(from, to) => Bounds {
+            from: from.get(),
+            to: to.get(),
+        },
         Span::Last(few) => {
-            let last = count(transaction, session)?;
-            (last.saturating_sub(few) + 1, last)
+            let to = count(transaction, session)?;
+            let from = to.saturating_sub(few) + 1;
+            Bounds { from, to }
         }
     })
 }

@@ -29,7 +29,7 @@ impl Store {
 
     /// Why a picture must not be shown: what the guard said when it refused it, as a reference or as what was judged.
     pub async fn refusal_of(&self, picture: &ImageHash) -> Result<Option<String>> {
-        let picture = picture.clone();
+        let picture = *picture;
         self.read(move |transaction| {
             // A refusal that is about neither of the two, since nobody could guard them, counts for the one that was made.
             let reason = transaction

@@ -32,10 +32,10 @@ mod watch;
 mod tests;
 
 pub use comparisons::{DirectComparison, NewComparison};
-pub use decisions::{Decision, JudgedRun, NewDecision, Standing, TookOver};
+pub use decisions::{Decision, JudgedRun, NewDecision, Standing};
 pub use error::{HistoryError, Result, Trouble};
 pub use frozen::JudgeStateKind;
-pub use images::{FileFormat, ImageStore, StoredImage, Verify};
+pub use images::{ImageStore, StoredImage, Verify};
 pub use prune::Pruned;
 pub use read_back::Payload;
 pub use rows::{
@@ -48,8 +48,3 @@ pub use store::Store;
 pub use time::Timestamp;
 pub use transfer::{Line, check_whole, rename_images};
 pub use trend::{IterationState, RunCounts, TrendRow, TrendScore};
-pub use types::DecisionKind;
-pub use types::{
-    ComparisonId, DecisionId, GraphHash, ImageHash, InvalidId, IterationNo, JudgeHash, JudgementId, PromptId,
-    RubricHash, SessionId,
-};

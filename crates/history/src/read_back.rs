@@ -9,7 +9,7 @@ use super::error::{HistoryError, Result};
 use super::frozen::frozen_row;
 use super::iterations::iteration_row;
 use super::judgements::judgement_row;
-use super::runs::{Seed, image_row, run_row};
+use super::runs::{image_row, run_row};
 use super::sessions::{session_row, summary_of};
 use types::SessionId;
 
@@ -51,7 +51,7 @@ pub(super) fn session(transaction: &Transaction<'_>, session: &SessionId, check:
     reader.rows(
         "asked_seeds",
         "SELECT seed FROM asked_seeds WHERE session_id = ?1",
-        |row| row.get::<_, Seed>(0),
+        |row| row.get::<_, types::Seed>(0),
         |_| Ok(()),
     )?;
     reader.rows("runs", "SELECT * FROM runs WHERE session_id = ?1", run_row, |_| Ok(()))?;

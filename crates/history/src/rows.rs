@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::state::RunState;
 use super::time::Timestamp;
-use types::{GraphHash, ImageHash, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, SessionId};
+use types::{GraphHash, ImageHash, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, Seed, SessionId};
 
 /// Where a session's workflow came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,7 +188,7 @@ pub struct NewRun {
     /// The iteration whose graph is run.
     pub iteration: IterationNo,
     /// The seed, exact over all of `u64`.
-    pub seed: u64,
+    pub seed: Seed,
     /// The ComfyUI server it goes to.
     pub server: String,
 }
@@ -203,7 +203,7 @@ pub struct Run {
     /// The iteration.
     pub iteration: IterationNo,
     /// The seed.
-    pub seed: u64,
+    pub seed: Seed,
     /// The ComfyUI server.
     pub server: String,
     /// Where it stands.

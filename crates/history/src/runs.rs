@@ -1,6 +1,5 @@
 //! Runs and the pictures they made.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::error::{HistoryError, Result};
@@ -9,7 +8,7 @@ use super::rows::{NewRun, Run, RunImage};
 use super::state::{RunState, RunUpdate};
 use super::store::Store;
 use super::time::Timestamp;
-use types::{ImageHash, IterationNo, PromptId, SessionId};
+use types::{ImageHash, IterationNo, PromptId, Seed, SessionId};
 
 impl Store {
     /// The run of this iteration and seed that is finished, or open on this server; where there is none, a new one is written down as
@@ -64,7 +63,7 @@ impl Store {
     }
 
     /// Remembers seeds that an iteration is to be run with, so that they are not forgotten when the work on them is broken off.
-    pub async fn ask_for_seeds(&self, session: &SessionId, n: IterationNo, seeds: Vec<u64>) -> Result<()> {
+    pub async fn ask_for_seeds(&self, session: &SessionId, n: IterationNo, seeds: Vec<Seed>) -> Result<()> {
         let session = session.clone();
         self.write(move |transaction| {
             iterations::require(transaction, &session, n)?;
@@ -72,7 +71,7 @@ impl Store {
                 "INSERT INTO asked_seeds (session_id, iteration, seed) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
             )?;
             for seed in seeds {
-                insert.execute((&session, n, Seed(seed)))?;
+                insert.execute((&session, n, seed))?;
             }
             Ok(())
         })
@@ -81,18 +80,18 @@ impl Store {
 
     /// The seeds that an iteration was to be run with, in the order in which they were asked for: those that were remembered, and
     /// those of its runs.
-    pub async fn seeds_of(&self, session: &SessionId, n: IterationNo) -> Result<Vec<u64>> {
+    pub async fn seeds_of(&self, session: &SessionId, n: IterationNo) -> Result<Vec<Seed>> {
         let session = session.clone();
         self.read_of(&session.clone(), move |transaction| {
             iterations::require(transaction, &session, n)?;
-            let mut seeds: Vec<u64> = Vec::new();
+            let mut seeds: Vec<Seed> = Vec::new();
             for query in [
                 "SELECT seed FROM asked_seeds WHERE session_id = ?1 AND iteration = ?2 ORDER BY id",
                 "SELECT seed FROM runs WHERE session_id = ?1 AND iteration = ?2 ORDER BY rowid",
             ] {
                 let mut statement = transaction.prepare_cached(query)?;
-                for seed in statement.query_map((&session, n), |row| row.get::<_, Seed>(0))? {
-                    let Seed(seed) = seed?;
+                for seed in statement.query_map((&session, n), |row| row.get(0))? {
+                    let seed = seed?;
                     if !seeds.contains(&seed) {
                         seeds.push(seed);
                     }
@@ -120,7 +119,8 @@ impl Store {
     pub async fn first_images(
         &self,
         session: &SessionId,
-        (from, to): (IterationNo, IterationNo),
+        from: IterationNo,
+        to: IterationNo,
     ) -> Result<Vec<(IterationNo, ImageHash)>> {
         let session = session.clone();
         self.read_of(&session.clone(), move |transaction| {
@@ -138,22 +138,6 @@ impl Store {
     }
 }
 
-/// A seed as decimal text: SQLite's integers end at 2⁶³ − 1, ComfyUI's seeds at 2⁶⁴ − 1.
-pub(super) struct Seed(pub u64);
-
-impl ToSql for Seed {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.0.to_string()))
-    }
-}
-
-impl FromSql for Seed {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let seed = value.as_str()?.parse().map_err(FromSqlError::other)?;
-        Ok(Self(seed))
-    }
-}
-
 fn prepare(transaction: &Transaction<'_>, new: NewRun) -> Result<Run> {
     iterations::require(transaction, &new.session, new.iteration)?;
     let there = transaction
@@ -162,7 +146,7 @@ fn prepare(transaction: &Transaction<'_>, new: NewRun) -> Result<Run> {
                  AND (state = 'finished' OR state IN ('prepared', 'submitted') AND server = ?4)
              ORDER BY state <> 'finished', rowid LIMIT 1",
         )?
-        .query_row((&new.session, new.iteration, Seed(new.seed), &new.server), run_row)
+        .query_row((&new.session, new.iteration, new.seed, &new.server), run_row)
         .optional()?;
     if let Some(there) = there {
         return Ok(there);
@@ -196,7 +180,7 @@ fn prepare(transaction: &Transaction<'_>, new: NewRun) -> Result<Run> {
             ":prompt_id": run.prompt_id,
             ":session": run.session,
             ":iteration": run.iteration,
-            ":seed": Seed(run.seed),
+            ":seed": run.seed,
             ":server": run.server,
             ":state": run.state,
             ":prepared_at": run.prepared_at,
@@ -287,7 +271,7 @@ pub(super) fn run_row(row: &Row<'_>) -> rusqlite::Result<Run> {
         prompt_id: row.get("prompt_id")?,
         session: row.get("session_id")?,
         iteration: row.get("iteration")?,
-        seed: row.get::<_, Seed>("seed")?.0,
+        seed: row.get("seed")?,
         server: row.get("server")?,
         state: row.get("state")?,
         error: row.get("error")?,

@@ -219,10 +219,14 @@ fn each_text(lines: &mut [Line], mut work: impl FnMut(&str, &mut String)) {
 
 /// Names pictures anew, wherever a row names them.
 pub fn rename_images(lines: &mut [Line], names: &BTreeMap<ImageHash, ImageHash>) {
+    let names: Vec<_> = names
+        .iter()
+        .map(|(old, new)| (old.to_string(), new.to_string()))
+        .collect();
     each_text(lines, |_, text| {
-        for (old, new) in names {
-            if text.contains(old.as_str()) {
-                *text = text.replace(old.as_str(), new.as_str());
+        for (old, new) in &names {
+            if text.contains(old) {
+                *text = text.replace(old, new);
             }
         }
     });

@@ -6,7 +6,7 @@ use rusqlite::Transaction;
 use serde::Serialize;
 
 use super::error::Result;
-use super::iterations;
+use super::iterations::{self, Bounds};
 use super::rows::Span;
 use super::sessions;
 use super::state::RunState;
@@ -116,12 +116,12 @@ impl Store {
     }
 }
 
-fn rows(transaction: &Transaction<'_>, session: &SessionId, (from, to): (u32, u32)) -> Result<Vec<TrendRow>> {
+fn rows(transaction: &Transaction<'_>, session: &SessionId, bounds: Bounds) -> Result<Vec<TrendRow>> {
     let mut statement = transaction.prepare_cached(
         "SELECT n, parent, created_at, positive, note FROM iterations
          WHERE session_id = ?1 AND n BETWEEN ?2 AND ?3 ORDER BY n",
     )?;
-    let rows = statement.query_map((session, from, to), |row| {
+    let rows = statement.query_map((session, bounds.from, bounds.to), |row| {
         Ok(TrendRow {
             n: row.get("n")?,
             parent: row.get("parent")?,
@@ -135,17 +135,12 @@ fn rows(transaction: &Transaction<'_>, session: &SessionId, (from, to): (u32, u3
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn count_runs(
-    transaction: &Transaction<'_>,
-    session: &SessionId,
-    (from, to): (u32, u32),
-    rows: &mut [TrendRow],
-) -> Result<()> {
+fn count_runs(transaction: &Transaction<'_>, session: &SessionId, bounds: Bounds, rows: &mut [TrendRow]) -> Result<()> {
     let mut statement = transaction.prepare_cached(
         "SELECT iteration, state, count(*) FROM runs WHERE session_id = ?1 AND iteration BETWEEN ?2 AND ?3
          GROUP BY iteration, state",
     )?;
-    let mut counted = statement.query((session, from, to))?;
+    let mut counted = statement.query((session, bounds.from, bounds.to))?;
     while let Some(count) = counted.next()? {
         let n: IterationNo = count.get(0)?;
         let number: u32 = count.get(2)?;
@@ -167,7 +162,7 @@ fn count_runs(
 fn scores(
     transaction: &Transaction<'_>,
     session: &SessionId,
-    (from, to): (u32, u32),
+    bounds: Bounds,
 ) -> Result<BTreeMap<IterationNo, Vec<TrendScore>>> {
     let mut statement = transaction.prepare_cached(
         "WITH newest AS (
@@ -181,7 +176,7 @@ fn scores(
          GROUP BY j.iteration, j.judge_hash
          ORDER BY j.iteration, min(j.id)",
     )?;
-    let mut found = statement.query((session, from, to))?;
+    let mut found = statement.query((session, bounds.from, bounds.to))?;
     let mut scores: BTreeMap<IterationNo, Vec<TrendScore>> = BTreeMap::new();
     while let Some(row) = found.next()? {
         scores.entry(row.get(0)?).or_default().push(TrendScore {

@@ -17,7 +17,8 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
 use super::canvas::{self, Canvas, Drawn};
 use super::fit::{TOKEN_SIDE, TokenBudget};
 use super::room::{self, Held, MOST_MEMORY};
-use super::{ImageHash, Picture, PictureError, PictureFlag, PictureFormat, gif, jpeg, png, sniff, webp};
+use super::{Picture, PictureError, PictureFlag, gif, jpeg, png, sniff, webp};
+use types::{ImageHash, PictureFormat};
 
 /// Pixels of a [`Picture`] at most: what the judge sees under the largest budget. Of a larger file squares of pixels become
 /// one, while it is read.
@@ -97,7 +98,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
         width,
         height,
         hash: ImageHash::of(bytes),
-        format,
+        format: Some(format),
         flags,
         reduced_from,
     })
@@ -212,9 +213,6 @@ fn draw(
             let unpacked = decoder.total_bytes().saturating_mul(4) / 3;
             reading.run(decoder, unpacked.saturating_add(file + (1 << 20)), true)
         }
-        PictureFormat::Pixels => Err(PictureError::NotAPicture {
-            looks_like: "a pixel buffer without a header",
-        }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be wrong with a picture, and what to do about it.
 
-use super::PictureFormat;
+use types::PictureFormat;
 
 /// A picture that cannot be used. Nothing was changed and nothing is kept from the bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

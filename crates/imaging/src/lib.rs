@@ -14,7 +14,6 @@ mod decode;
 mod error;
 mod fit;
 mod gif;
-mod hash;
 mod jpeg;
 pub mod metadata;
 mod png;
@@ -32,11 +31,12 @@ use serde::{Deserialize, Serialize};
 pub use decode::{Limits, MOST_KEPT_PIXELS, decode, reduced};
 pub use error::PictureError;
 pub use fit::{Fitted, ShapeMismatch, TOKEN_SIDE, TokenBudget, fit, shape_mismatch};
-pub use hash::{ImageHash, ImageHashError};
 pub use room::MOST_MEMORY;
 pub use sheet::{MAX_CELLS, SheetCell, preview, sheet};
 pub use signals::Signals;
 pub use sniff::looks_like;
+
+use types::{ImageHash, PictureFormat};
 
 /// The longest side of a [`preview`], in pixels, that suits what is sent to an agent.
 pub const PREVIEW_SIDE: u32 = 768;
@@ -48,70 +48,9 @@ pub struct Picture {
     width: u32,
     height: u32,
     hash: ImageHash,
-    format: PictureFormat,
+    format: Option<PictureFormat>,
     flags: Vec<PictureFlag>,
     reduced_from: Option<(u32, u32)>,
-}
-
-/// What a picture's bytes were before decoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PictureFormat {
-    /// Portable Network Graphics.
-    Png,
-    /// JPEG (baseline or progressive).
-    Jpeg,
-    /// WebP (lossy or lossless).
-    Webp,
-    /// GIF.
-    Gif,
-    /// Windows bitmap.
-    Bmp,
-    /// TIFF.
-    Tiff,
-    /// Pixels made in this process, never a file ([`Picture::from_pixels`]).
-    Pixels,
-}
-
-impl PictureFormat {
-    /// The usual written name, such as `PNG`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Png => "PNG",
-            Self::Jpeg => "JPEG",
-            Self::Webp => "WebP",
-            Self::Gif => "GIF",
-            Self::Bmp => "BMP",
-            Self::Tiff => "TIFF",
-            Self::Pixels => "pixel buffer",
-        }
-    }
-
-    /// The MIME type of the file's bytes.
-    pub fn mime(self) -> &'static str {
-        match self {
-            Self::Png => "image/png",
-            Self::Jpeg => "image/jpeg",
-            Self::Webp => "image/webp",
-            Self::Gif => "image/gif",
-            Self::Bmp => "image/bmp",
-            Self::Tiff => "image/tiff",
-            Self::Pixels => "application/octet-stream",
-        }
-    }
-
-    /// The usual file extension, without the dot.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Png => "png",
-            Self::Jpeg => "jpg",
-            Self::Webp => "webp",
-            Self::Gif => "gif",
-            Self::Bmp => "bmp",
-            Self::Tiff => "tif",
-            Self::Pixels => "rgb",
-        }
-    }
 }
 
 /// What decoding changed. A judgement reports these, since each can explain a low score.
@@ -182,7 +121,7 @@ impl Picture {
             width,
             height,
             hash,
-            format: PictureFormat::Pixels,
+            format: None,
             flags: Vec::new(),
             reduced_from: None,
         })
@@ -213,8 +152,8 @@ impl Picture {
         self.hash
     }
 
-    /// The format that was detected from the bytes (never from a file name).
-    pub fn format(&self) -> PictureFormat {
+    /// The file's format; nothing for pixels made in this process ([`Picture::from_pixels`]).
+    pub fn format(&self) -> Option<PictureFormat> {
         self.format
     }
 

@@ -8,7 +8,8 @@ use png::{BitDepth, DecodingError, Transformations};
 
 use super::canvas::{self, Canvas};
 use super::decode::{Decoded, check_size, claim, in_words};
-use super::{PictureError, PictureFlag, PictureFormat};
+use super::{PictureError, PictureFlag};
+use types::PictureFormat;
 
 /// What one chunk beside the pixels may hold, in bytes; also the decoder's own row.
 const MOST_METADATA: usize = 4 << 20;

@@ -1,13 +1,14 @@
 //! What bytes are, judged by how they begin. File names are never asked.
 
-use super::{PictureError, PictureFormat};
+use super::PictureError;
+use types::PictureFormat;
 
 /// The picture format of `bytes`, or an error that says what they look like instead.
 pub(super) fn sniff(bytes: &[u8]) -> Result<PictureFormat, PictureError> {
     if bytes.is_empty() {
         return Err(PictureError::Empty);
     }
-    if let Some(format) = picture_format(bytes) {
+    if let Some(format) = PictureFormat::of(bytes) {
         return Ok(format);
     }
     if let Some(looks_like) = other_picture(bytes) {
@@ -16,26 +17,6 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<PictureFormat, PictureError> {
     Err(PictureError::NotAPicture {
         looks_like: looks_like(bytes),
     })
-}
-
-fn picture_format(bytes: &[u8]) -> Option<PictureFormat> {
-    let starts = |magic: &[u8]| bytes.starts_with(magic);
-    if starts(b"\x89PNG\r\n\x1a\n") {
-        Some(PictureFormat::Png)
-    } else if starts(b"\xff\xd8\xff") {
-        Some(PictureFormat::Jpeg)
-    } else if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        Some(PictureFormat::Webp)
-    } else if starts(b"GIF87a") || starts(b"GIF89a") {
-        Some(PictureFormat::Gif)
-    } else if starts(b"BM") && bytes.get(6..10) == Some(&[0; 4]) {
-        // Two letters alone would take any text that starts with "BM"; bytes 6 to 9 are reserved.
-        Some(PictureFormat::Bmp)
-    } else if starts(b"II*\0") || starts(b"MM\0*") || starts(b"II+\0") || starts(b"MM\0+") {
-        Some(PictureFormat::Tiff)
-    } else {
-        None
-    }
 }
 
 fn other_picture(bytes: &[u8]) -> Option<&'static str> {

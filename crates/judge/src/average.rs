@@ -121,10 +121,11 @@ fn mean_of<T>(of: &[&T], value: impl Fn(&T) -> Option<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::{AxisId, JudgeHash};
 
     fn axis(id: &str, score: Option<f64>, generated: &str) -> AxisResult {
         AxisResult {
-            id: id.into(),
+            id: AxisId::new(id).unwrap(),
             group: None,
             weight: 1.0,
             score,
@@ -153,7 +154,7 @@ mod tests {
                 phash: 3,
             },
             flags: Vec::new(),
-            judge: "j".into(),
+            judge: JudgeHash::of(b"j"),
             cost: Cost::default(),
             seconds: 1.0,
         }

@@ -9,19 +9,28 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use types::hint::Hint;
+use types::{ImageHash, JudgeHash, RubricHash};
 
-/// What is remembered.
+/// What is remembered, and of which picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Step A's values of a reference. An agent may edit them.
-    ReferenceValues,
+    ReferenceValues(ImageHash),
     /// Ceiling and floor per axis of a reference.
-    Scale,
-    /// The self-check of a judge; its picture is the empty string.
+    Scale(ScaleOf),
+    /// The self-check of a judge.
     SelfCheck,
-    /// What suits a judge best ([`super::calibration::Fit`]); its picture is the empty string, and its
-    /// judge the hash without the evidence mode.
+    /// What suits a judge best ([`super::calibration::Fit`]); its judge is the hash without the evidence mode.
     Fit,
+}
+
+/// Of what a scale is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScaleOf {
+    /// A reference as the judge sees it.
+    Picture(ImageHash),
+    /// A reference whose values were written by hand: the digest of its hash and of the values.
+    Edited([u8; 32]),
 }
 
 /// Names one remembered thing.
@@ -29,12 +38,10 @@ pub enum Kind {
 pub struct MemoryKey {
     /// What.
     pub kind: Kind,
-    /// Hash of the reference's file; for the scale of edited values, of that and the values.
-    pub picture: String,
-    /// The judge's hash.
-    pub judge: String,
-    /// The rubric's hash.
-    pub rubric: String,
+    /// Who judges.
+    pub judge: JudgeHash,
+    /// By which rubric.
+    pub rubric: RubricHash,
 }
 
 /// A remembered value.

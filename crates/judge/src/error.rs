@@ -2,9 +2,9 @@
 
 use super::cache::MemoryError;
 use super::engine::EngineError;
-use super::guard::Refusal;
 use super::stored::Unreadable;
 use imaging::PictureError;
+use safety::Refusal;
 
 /// Nothing was scored and nothing was recorded as a score.
 #[derive(Debug, thiserror::Error)]

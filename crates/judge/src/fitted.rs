@@ -80,7 +80,6 @@ fn key(identity: &Identity) -> MemoryKey {
     };
     MemoryKey {
         kind: Kind::Fit,
-        picture: String::new(),
         judge: plain.hash(),
         rubric: identity.rubric.clone(),
     }

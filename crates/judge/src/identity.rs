@@ -3,7 +3,7 @@
 use super::engine::EngineIdentity;
 use super::protocol::{self, Evidence};
 use serde::{Deserialize, Serialize};
-use types::digest::digest;
+use types::{JudgeHash, RubricHash};
 
 /// Everything a score depends on beside the pictures. Scores of different identities are never
 /// compared.
@@ -23,7 +23,7 @@ pub struct Identity {
     /// Most tokens an image takes.
     pub image_tokens: u32,
     /// The rubric's hash.
-    pub rubric: String,
+    pub rubric: RubricHash,
     /// What stands before the question.
     pub evidence: Evidence,
     /// The wording's version.
@@ -35,7 +35,7 @@ pub struct Identity {
 impl Identity {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(engine: &EngineIdentity, image_tokens: u32, rubric: String, evidence: Evidence) -> Self {
+    pub fn new(engine: &EngineIdentity, image_tokens: u32, rubric: RubricHash, evidence: Evidence) -> Self {
         Self {
             model: engine.model.clone(),
             mmproj: engine.mmproj.clone(),
@@ -50,17 +50,17 @@ impl Identity {
         }
     }
 
-    /// Sha-256 (hex) over all parts.
+    /// Sha-256 over all parts.
     #[must_use]
-    pub fn hash(&self) -> String {
-        digest(&[
+    pub fn hash(&self) -> JudgeHash {
+        JudgeHash::of_texts(&[
             &self.model,
             &self.mmproj,
             &self.adapters.join(", "),
             &self.engine,
             &self.backend,
             &self.image_tokens.to_string(),
-            &self.rubric,
+            self.rubric.as_str(),
             self.evidence.name_in_hash(),
             &self.protocol.to_string(),
             &self.fit,
@@ -81,11 +81,16 @@ mod tests {
             engine: "c".into(),
             backend: "d".into(),
             image_tokens: 256,
-            rubric: "e".into(),
+            rubric: RubricHash::parse("e5516aa3f093fc15fa70679d89d17a7a485470e0b6d8e51372c92938bddb9d91").unwrap(),
             evidence: Evidence::Values,
             protocol: 1,
             fit: String::new(),
         };
+        // Kept scores are named by it.
+        assert_eq!(
+            identity.hash().to_string(),
+            "a8573e93707d6c0a603f9ab9ede82f4d96de7f86640fd1cfd622f751c0fe9231"
+        );
         let changes: [fn(&mut Identity); 10] = [
             |i| i.model.push('x'),
             |i| i.mmproj.push('x'),
@@ -93,7 +98,7 @@ mod tests {
             |i| i.engine.push('x'),
             |i| i.backend.push('x'),
             |i| i.image_tokens += 1,
-            |i| i.rubric.push('x'),
+            |i| i.rubric = RubricHash::of(b"another"),
             |i| i.evidence = Evidence::None,
             |i| i.fit = "maps".into(),
             |i| i.protocol += 1,

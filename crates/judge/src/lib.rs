@@ -12,7 +12,6 @@ pub mod calibration;
 pub mod engine;
 mod error;
 mod fitted;
-pub mod guard;
 mod identity;
 mod measure;
 pub mod protocol;
@@ -40,18 +39,18 @@ pub use selfcheck::SelfCheck;
 pub use stored::{Stored, Unreadable};
 pub use turn::{MAX_WAITING, Turn};
 
-use cache::{Kind, Memory, MemoryKey};
+use cache::{Kind, Memory, MemoryKey, ScaleOf};
 use engine::{Cost, Engine, EngineError, EngineInfo, KeyedPixels, PixelKey, Pixels, Probabilities};
 use fitted::Way;
-use guard::{Refusal, Side};
 use imaging::{Picture, Signals, TokenBudget, fit, shape_mismatch};
 use protocol::{AxisValue, Evidence};
-use rubric::{AxisId, Rubric};
+use rubric::Rubric;
+use safety::{Refusal, Side};
 use score::Scale;
 use steps::{Seen, Steps};
-use types::digest::digest;
-use types::digest::hex;
+use types::digest::{digest_bytes, hex};
 use types::progress::{Meter, Teller};
+use types::{AxisId, ImageHash, JudgeHash};
 use verdict::{Flag, Observed, Verdict};
 
 /// Scores are read from the ten digits.
@@ -76,11 +75,11 @@ fn part(teller: &Teller, (from, to): PartOf) -> Teller {
 pub struct Judge {
     engine: Arc<dyn Engine>,
     evidence: Option<Evidence>,
-    ways: Mutex<HashMap<String, Arc<Way>>>,
+    ways: Mutex<HashMap<JudgeHash, Arc<Way>>>,
     memory: Arc<dyn Memory>,
     turn: tokio::sync::Semaphore,
     waiting: AtomicUsize,
-    checked: Mutex<HashMap<String, SelfCheck>>,
+    checked: Mutex<HashMap<JudgeHash, SelfCheck>>,
 }
 
 /// Two pictures to compare.
@@ -97,7 +96,7 @@ pub struct Pair<'a> {
 pub struct Call<'a> {
     /// The axes.
     pub rubric: &'a Rubric,
-    /// Whether the adults-only guard applies ([`guard::applies`]).
+    /// Whether the adults-only guard applies ([`safety::applies`]).
     pub guarded: bool,
     /// Where progress is told.
     pub teller: &'a Teller,
@@ -115,7 +114,7 @@ pub struct Target {
     /// What to know before trusting them.
     pub flags: Vec<Flag>,
     /// The judge's hash.
-    pub judge: String,
+    pub judge: JudgeHash,
 }
 
 impl Judge {
@@ -172,7 +171,7 @@ impl Judge {
     pub async fn identity(&self, rubric: &Rubric, cancel: &CancellationToken) -> Result<Identity, JudgeError> {
         let engine = self.engine.identity(cancel).await?;
         let tokens = self.engine.image_tokens();
-        let hash = rubric.hash().to_string();
+        let hash = rubric.hash();
         let way = self
             .way(&Identity::new(&engine, tokens, hash.clone(), Evidence::None))
             .await?;
@@ -283,7 +282,7 @@ impl Judge {
             })
             .collect();
         let prepared = self.prepare(reference, &call).await?;
-        let key = prepared.key(Kind::ReferenceValues, call.rubric);
+        let key = prepared.key(Kind::ReferenceValues(prepared.hash), call.rubric);
         self.memory.edit(&key, values.to_stored()).await?;
         self.target_now(reference, call).await
     }
@@ -340,7 +339,7 @@ impl Judge {
         }
         Ok(Prepared {
             reference: self.fitted(reference).await?,
-            reference_hash: reference.hash().to_string(),
+            hash: reference.hash(),
             judge,
             way,
             // What has seen only drawings cannot tell a person's age.
@@ -399,14 +398,14 @@ impl Judge {
     }
 
     async fn target_values(&self, prepared: &Prepared, call: &Call<'_>, cost: &mut Cost) -> Result<Target, JudgeError> {
-        let key = prepared.key(Kind::ReferenceValues, call.rubric);
+        let key = prepared.key(Kind::ReferenceValues(prepared.hash), call.rubric);
         let mut flags = prepared.flags.clone();
         let judge = prepared.judge.clone();
         if let Some(kept) = self.memory.load(&key).await? {
             let values: Vec<AxisValue> = one_an_axis(&kept.value, call.rubric)?;
             // The values are part of what is asked and of what counts, so scores by others are not comparable.
             let judge = match kept.edited {
-                true => digest(&[&judge, &to_json(&values)?.to_string()]),
+                true => JudgeHash::of_texts(&[judge.as_str(), &to_json(&values)?.to_string()]),
                 false => judge,
             };
             if kept.edited {
@@ -440,11 +439,14 @@ impl Judge {
         call: &Call<'_>,
         cost: &mut Cost,
     ) -> Result<Vec<Scale>, JudgeError> {
-        let mut key = prepared.key(Kind::Scale, call.rubric);
-        if target.edited && Steps::needs_values(prepared.way.evidence) {
-            // The values are part of what is asked, so edited ones have a scale of their own.
-            key.picture = digest(&[&key.picture, &to_json(&target.values)?.to_string()]);
-        }
+        // The values are part of what is asked, so edited ones have a scale of their own.
+        let of = if target.edited && Steps::needs_values(prepared.way.evidence) {
+            let values = to_json(&target.values)?.to_string();
+            ScaleOf::Edited(digest_bytes(&[&prepared.hash.to_string(), &values]))
+        } else {
+            ScaleOf::Picture(prepared.hash)
+        };
+        let key = prepared.key(Kind::Scale(of), call.rubric);
         if let Some(kept) = self.memory.load(&key).await? {
             return Ok(one_an_axis(&kept.value, call.rubric)?);
         }
@@ -495,14 +497,14 @@ impl Judge {
 
 /// Whether what was read from a picture names sexual content, so that the guard applies after all.
 fn says_explicit(values: &[AxisValue]) -> bool {
-    guard::applies(false, values.iter().map(|v| v.value.as_str()))
+    safety::applies(false, values.iter().map(|v| v.value.as_str()))
 }
 
 /// A reference ready to be compared with.
 struct Prepared {
     reference: KeyedPixels,
-    reference_hash: String,
-    judge: String,
+    hash: ImageHash,
+    judge: JudgeHash,
     way: Arc<Way>,
     trusted: bool,
     flags: Vec<Flag>,
@@ -513,9 +515,8 @@ impl Prepared {
     fn key(&self, kind: Kind, rubric: &Rubric) -> MemoryKey {
         MemoryKey {
             kind,
-            picture: self.reference_hash.clone(),
             judge: self.judge.clone(),
-            rubric: rubric.hash().to_string(),
+            rubric: rubric.hash(),
         }
     }
 }

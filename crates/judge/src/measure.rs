@@ -108,7 +108,8 @@ impl Judge {
     pub(super) async fn closer_now(
         &self,
         reference: &Picture,
-        (first, second): (&Picture, &Picture),
+        first: &Picture,
+        second: &Picture,
         call: Call<'_>,
     ) -> Result<Vec<Closer>, JudgeError> {
         if self.engine.capabilities().images <= PAIR {

@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Branch, Layout, Want};
+use super::engine::{Answer, Branch, Layout, Want};
 use super::rubric::{Axis, Rubric};
+use safety::{AgeAnswer, Refusal, Side};
 
 /// Goes up whenever a word below changes: scores of different versions are never compared.
 pub const VERSION: u32 = 2;
@@ -16,10 +17,6 @@ pub const VERSION: u32 = 2;
 pub const VALUE_TOKENS: u32 = 16;
 /// Tokens of a written difference.
 pub const DIFFERENCE_TOKENS: u32 = 20;
-/// Above this probability of "yes, someone could be under 18", nothing is scored.
-pub const MAX_MINOR: f64 = 0.05;
-/// Below this probability of yes and no together, the guard's answer cannot be read.
-pub const MIN_GUARD_MASS: f64 = 0.5;
 /// From this probability of yes on, an axis is visible.
 pub const VISIBLE: f64 = 0.5;
 
@@ -37,8 +34,19 @@ pub enum Evidence {
 }
 
 impl Evidence {
+    /// Its name in settings and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Values => "values",
+            Self::Difference => "difference",
+        }
+    }
+
     /// Its name within a judge's hash. Another one would make another judge of every judge.
-    pub(super) fn name_in_hash(self) -> &'static str {
+    #[must_use]
+    pub fn name_in_hash(self) -> &'static str {
         match self {
             Self::None => "None",
             Self::Values => "Values",
@@ -312,5 +320,34 @@ pub fn guard_branch() -> Branch {
         lead: String::new(),
         text: "Could anyone in Image 1 be under 18? Answer yes or no.".into(),
         want: Want::YesNo,
+    }
+}
+
+/// Reads the answer to [`guard_branch`].
+///
+/// # Errors
+/// Those of [`safety::check_age`]; an answer of another kind counts as none.
+pub fn check_age(answer: Option<&Answer>, side: Side) -> Result<(), Refusal> {
+    let answer = match answer {
+        Some(&Answer::YesNo { yes, no }) => Some(AgeAnswer { yes, no }),
+        _ => None,
+    };
+    safety::check_age(answer, side)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_another_kind_refuses() {
+        let side = Side::Generated;
+        let text = Answer::Text {
+            text: "no".into(),
+            ended: true,
+        };
+        assert_eq!(check_age(Some(&text), side), Err(Refusal::Unreadable { side }));
+        assert_eq!(check_age(None, side), Err(Refusal::Unreadable { side }));
+        assert_eq!(check_age(Some(&Answer::YesNo { yes: 0.0, no: 1.0 }), side), Ok(()));
     }
 }

@@ -12,6 +12,7 @@ use super::steps::{Seen, Steps};
 use super::stored::Stored;
 use super::{CHECKING, Call, Judge, JudgeError, bank, keyed, part};
 use imaging::{Limits, decode};
+use types::JudgeHash;
 use types::progress::Meter;
 
 /// An identical pair must reach this raw value (the protocol's T2 asks 0.90 of the bundled judge
@@ -62,7 +63,7 @@ impl Judge {
     /// The stored self-check of the judge of this hash, made now when there is none.
     pub(super) async fn checked(
         &self,
-        judge: &str,
+        judge: &JudgeHash,
         evidence: Evidence,
         call: &Call<'_>,
     ) -> Result<SelfCheck, JudgeError> {
@@ -71,9 +72,8 @@ impl Judge {
         }
         let key = MemoryKey {
             kind: Kind::SelfCheck,
-            picture: String::new(),
-            judge: judge.to_owned(),
-            rubric: call.rubric.hash().to_string(),
+            judge: judge.clone(),
+            rubric: call.rubric.hash(),
         };
         let stored = self.memory.load(&key).await?;
         let check = match stored.map(|kept| SelfCheck::from_stored(&kept.value)).transpose()? {
@@ -84,7 +84,7 @@ impl Judge {
                 check
             }
         };
-        self.checked.lock().await.insert(judge.to_owned(), check);
+        self.checked.lock().await.insert(judge.clone(), check);
         Ok(check)
     }
 

@@ -3,10 +3,10 @@
 use tokio_util::sync::CancellationToken;
 
 use super::engine::{Answer, Ask, Branch, Cost, Engine, EngineError, KeyedPixels, Layout};
-use super::guard::{self, Refusal, Side};
 use super::protocol::{self, AxisValue, Before, Evidence, Order};
 use super::rubric::Rubric;
 use super::score::{self, Reading};
+use safety::{Refusal, Side};
 use types::progress::Meter;
 
 /// The steps on one base picture (the reference).
@@ -55,7 +55,7 @@ impl Steps<'_> {
     /// The guard's question on one picture alone.
     pub async fn age(&mut self, picture: &KeyedPixels, side: Side) -> Result<Result<(), Refusal>, EngineError> {
         let answers = self.ask(&[picture], vec![protocol::guard_branch()]).await?;
-        Ok(guard::check_age(answers.first(), side))
+        Ok(protocol::check_age(answers.first(), side))
     }
 
     /// Steps A and B: what one picture shows, one entry an axis.

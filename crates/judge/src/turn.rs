@@ -7,11 +7,11 @@ use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::EngineError;
-use super::rubric::AxisId;
 use super::score::Closer;
 use super::verdict::Verdict;
 use super::{Call, Judge, JudgeError, Pair, Target};
 use imaging::Picture;
+use types::AxisId;
 use types::progress::{Progress, Teller};
 
 /// Judgements that may wait for their turn; more are told to come back.
@@ -69,11 +69,12 @@ impl Judge {
     pub async fn closer(
         &self,
         reference: &Picture,
-        pictures: (&Picture, &Picture),
+        first: &Picture,
+        second: &Picture,
         call: Call<'_>,
     ) -> Result<Vec<Closer>, JudgeError> {
         let turn = self.turn(call.teller, call.cancel).await?;
-        turn.closer(reference, pictures, call).await
+        turn.closer(reference, first, second, call).await
     }
 }
 
@@ -115,10 +116,11 @@ impl Turn<'_> {
     pub async fn closer(
         &self,
         reference: &Picture,
-        pictures: (&Picture, &Picture),
+        first: &Picture,
+        second: &Picture,
         call: Call<'_>,
     ) -> Result<Vec<Closer>, JudgeError> {
-        self.judge.closer_now(reference, pictures, call).await
+        self.judge.closer_now(reference, first, second, call).await
     }
 }
 

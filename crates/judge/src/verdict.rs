@@ -10,6 +10,7 @@ use super::protocol::{self, AxisValue};
 use super::rubric::{Axis, Rubric};
 use super::score::{AxisVerdict, Closer, Reading, Scale, Weighted, overall, standard_error};
 use imaging::{Picture, PictureFlag, ShapeMismatch, Signals};
+use types::{AxisId, JudgeHash};
 
 /// Something a reader must know before trusting the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,7 +97,7 @@ impl std::fmt::Display for Flag {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AxisResult {
     /// The axis.
-    pub id: String,
+    pub id: AxisId,
     /// Its group.
     pub group: Option<String>,
     /// Its weight in the overall score.
@@ -165,7 +166,7 @@ pub struct Verdict {
     /// What to know before trusting the numbers.
     pub flags: Vec<Flag>,
     /// The judge's hash.
-    pub judge: String,
+    pub judge: JudgeHash,
     /// Where the time went.
     pub cost: Cost,
     /// Seconds from start to end.
@@ -257,7 +258,7 @@ pub fn score(observed: &Observed<'_>) -> Scored {
         .zip(rows)
         .map(|(axis, (((reference, generated), reading), scale))| {
             let map = observed.maps.get(axis.id.as_str());
-            let result = one(axis, (reference, generated), reading, *scale, map);
+            let result = one(axis, reference, generated, reading, *scale, map);
             if result.verdict != AxisVerdict::NotVisible
                 && let Some(value) = result.raw
             {
@@ -301,7 +302,8 @@ pub(super) fn rank(axis: &AxisResult) -> f64 {
 
 fn one(
     axis: &Axis,
-    (reference, generated): (&AxisValue, &AxisValue),
+    reference: &AxisValue,
+    generated: &AxisValue,
     reading: &Reading,
     scale: Scale,
     map: Option<&MonotoneMap>,
@@ -324,7 +326,7 @@ fn one(
         }
     };
     AxisResult {
-        id: axis.id.to_string(),
+        id: axis.id.clone(),
         group: axis.group.as_ref().map(ToString::to_string),
         weight: axis.weight,
         score,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::IterationNo;
+
 /// What was decided about an iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -48,4 +50,13 @@ impl DecisionKind {
     pub fn takes_over(self) -> bool {
         matches!(self, Self::First | Self::Keep | Self::TentativeKeep)
     }
+}
+
+/// An iteration that took over as the best, and what it replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TookOver {
+    /// The iteration.
+    pub iteration: IterationNo,
+    /// What it was compared with; nothing for a judge's first.
+    pub against: Option<IterationNo>,
 }

@@ -4,12 +4,17 @@ use sha2::{Digest, Sha256};
 
 /// Sha-256 (hex) over texts, kept apart by their lengths.
 pub fn digest(parts: &[&str]) -> String {
+    hex(&digest_bytes(parts))
+}
+
+/// Sha-256 over texts, kept apart by their lengths.
+pub fn digest_bytes(parts: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hex(&hash.finalize())
+    hash.finalize().into()
 }
 
 /// Lower-case hexadecimal.

@@ -5,9 +5,10 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::digest::sha256_hex;
+use crate::digest::{digest, hex, sha256_hex};
 
 /// A text that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +33,26 @@ impl InvalidId {
 
 crate::hints!(InvalidId);
 
-/// Text in and out of SQLite, serde and `Display` for an identifier that holds a `String`.
+/// Reading an identifier from text, as `FromStr` and serde do it.
+macro_rules! from_text {
+    ($name:ident) => {
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::parse(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::parse(&text)
+            }
+        }
+    };
+}
+
+/// Text in and out of serde and `Display` for an identifier that holds a `String`.
 macro_rules! text_id {
     ($name:ident) => {
         impl $name {
@@ -48,19 +68,7 @@ macro_rules! text_id {
             }
         }
 
-        impl FromStr for $name {
-            type Err = InvalidId;
-            fn from_str(text: &str) -> Result<Self, InvalidId> {
-                Self::parse(text)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidId;
-            fn try_from(text: String) -> Result<Self, InvalidId> {
-                Self::parse(&text)
-            }
-        }
+        from_text!($name);
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
@@ -125,23 +133,62 @@ fn hexadecimal(
     }
 }
 
-/// The SHA-256 of an image file's bytes, 64 lower-case hexadecimal digits; also the file's name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The SHA-256 of an image file's bytes, written as 64 lower-case hexadecimal digits; also the file's name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ImageHash(String);
+pub struct ImageHash([u8; 32]);
 
-text_id!(ImageHash);
+from_text!(ImageHash);
 
 impl ImageHash {
     /// The hash of a file with these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(sha256_hex(bytes))
+        Self::of_parts(&[bytes])
+    }
+
+    /// Hashes several pieces as if they were one.
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        Self(hasher.finalize().into())
     }
 
     /// Reads exactly 64 hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        let wanted = "an image hash (64 hexadecimal digits)";
-        hexadecimal(text, 64..=64, wanted).map(Self)
+        let digits = hexadecimal(text, 64..=64, "an image hash (64 hexadecimal digits)")?;
+        let digit = |digit: u8| char::from(digit).to_digit(16).unwrap_or_default();
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+            *byte = (digit(pair[0]) << 4 | digit(pair[1])) as u8;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for ImageHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for ImageHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ImageHash({self})")
+    }
+}
+
+/// A digest that stands where a picture's stands, as that of a picture and of what was written about it.
+impl From<[u8; 32]> for ImageHash {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
+impl From<ImageHash> for String {
+    fn from(hash: ImageHash) -> Self {
+        hash.to_string()
     }
 }
 
@@ -156,14 +203,26 @@ macro_rules! foreign_hash {
         text_id!($name);
 
         impl $name {
+            const SHORTEST: usize = 16;
+
             /// The SHA-256 of these bytes, for callers that have no hash of their own.
             pub fn of(bytes: &[u8]) -> Self {
                 Self(sha256_hex(bytes))
             }
 
+            /// The SHA-256 of these texts, kept apart by their lengths.
+            pub fn of_texts(texts: &[&str]) -> Self {
+                Self(digest(texts))
+            }
+
+            /// The first 16 digits: enough to tell them apart where they are shown.
+            pub fn short(&self) -> &str {
+                &self.0[..Self::SHORTEST]
+            }
+
             /// Reads 16 to 64 hexadecimal digits.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
-                hexadecimal(text, 16..=64, $wanted).map(Self)
+                hexadecimal(text, Self::SHORTEST..=64, $wanted).map(Self)
             }
         }
     };
@@ -225,6 +284,17 @@ impl TryFrom<u32> for IterationNo {
 impl From<IterationNo> for u32 {
     fn from(n: IterationNo) -> u32 {
         n.get()
+    }
+}
+
+/// What the noise of a run's picture follows from, exact over all of `u64`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seed(pub u64);
+
+impl fmt::Display for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -290,4 +360,26 @@ row_id! {
 row_id! {
     /// The number of a decision, unique in one data folder, growing with time.
     DecisionId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn image_hashes_are_read_as_they_are_written() {
+        let hash = ImageHash::of(b"abc");
+        let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash.to_string(), text);
+        assert_eq!(ImageHash::of_parts(&[b"a", b"bc"]), hash);
+        for accepted in [text, &text.to_uppercase(), &format!(" {text}\n")] {
+            assert_eq!(accepted.parse(), Ok(hash), "{accepted}");
+        }
+        let json = serde_json::to_string(&hash).unwrap();
+        assert_eq!(json, format!("\"{text}\""));
+        assert_eq!(serde_json::from_str::<ImageHash>(&json).unwrap(), hash);
+        for bad in ["", "ba78", &"g".repeat(64), &"a".repeat(65), &"é".repeat(32)] {
+            assert!(bad.parse::<ImageHash>().is_err(), "{bad}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 use crate::decision::DecisionKind;
 use crate::ids::{
-    ComparisonId, DecisionId, GraphHash, ImageHash, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash,
+    ComparisonId, DecisionId, GraphHash, ImageHash, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, Seed,
     SessionId,
 };
 
@@ -54,6 +54,19 @@ impl FromSql for IterationNo {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let n = u32::column_result(value)?;
         Self::new(n).map_err(FromSqlError::other)
+    }
+}
+
+/// A seed is decimal text: SQLite's integers end at 2⁶³ − 1, ComfyUI's seeds at 2⁶⁴ − 1.
+impl ToSql for Seed {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.to_string()))
+    }
+}
+
+impl FromSql for Seed {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_str()?.parse().map(Self).map_err(FromSqlError::other)
     }
 }
 

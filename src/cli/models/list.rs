@@ -51,7 +51,8 @@ impl<'a> Row<'a> {
         quantisation: &'a Quantisation,
         leads: bool,
         installed: &[Installed],
-        (config, machine): (&Config, &Machine),
+        config: &Config,
+        machine: &Machine,
     ) -> Self {
         let name = entry.name_of(quantisation);
         let there = installed.iter().find(|model| model.name == name);
@@ -174,7 +175,7 @@ pub async fn run(installed: &[Installed], config: &Config, json: bool) -> Result
     let mut rows = Vec::new();
     for entry in &catalog.models {
         for (at, quantisation) in entry.quantisations.iter().enumerate() {
-            rows.push(Row::known(entry, quantisation, at == 0, installed, (config, &machine)));
+            rows.push(Row::known(entry, quantisation, at == 0, installed, config, &machine));
         }
     }
     let others = installed.iter().filter(|model| catalog.find(&model.name).is_err());

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use history::{ImageHash, IterationNo, SessionId};
 use judge::rubric::BUILTIN_NAMES;
+use types::{ImageHash, IterationNo, SessionId};
 
 /// The page that shows a calibration inside a client.
 pub const APP: &str = "ui://calibrator/page.html";
@@ -169,7 +169,7 @@ mod tests {
             Address::Report(id.clone()),
             Address::Iteration(id.clone(), n),
             Address::Workflow(id, n),
-            Address::Picture(hash.clone()),
+            Address::Picture(hash),
             Address::Preview(hash),
             Address::Rubric("default".into()),
             Address::App,

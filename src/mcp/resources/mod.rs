@@ -19,13 +19,12 @@ pub use app::{MIME as APP_MIME, meta as app_meta, tool_meta};
 use super::tools::get_history;
 use crate::report;
 use crate::session::{MAX_SENT, OverviewRequest, Service, ServiceError};
-use history::SessionId;
 use imaging::metadata;
 use judge::rubric::{BUILTIN_NAMES, builtin};
 use text::secrets;
 use text::{cleaned, outgoing, shortened, shown_json};
-use types::hint;
 use types::progress::Teller;
+use types::{SessionId, hint};
 
 /// Sessions on one page of the list.
 const PAGE: u32 = 50;

@@ -13,9 +13,12 @@ use super::{Promise, tool};
 use crate::mcp::asking::{Asker, Reply, SHOWN, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, arguments, success};
-use crate::session::{Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError};
+use crate::session::{
+    CancelledDuring, Candidate, Draft, InjectRequest, Injected, Planned, Question, Service, ServiceError,
+};
 use text::secrets;
 use text::{Foreign, capitalised, shortened};
+use types::Seed;
 use types::progress::Teller;
 
 pub const NAME: &str = "inject_prompt";
@@ -76,7 +79,7 @@ impl From<Input> for InjectRequest {
             parent: input.parent,
             positive: input.positive,
             negative: input.negative,
-            seed: input.seed,
+            seed: input.seed.map(Seed),
             knobs: input.knobs,
             place: input.place,
             note: input.note,
@@ -143,7 +146,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
                 Reply::Answered => {}
                 Reply::CallAgain(result) => return (*result).into(),
                 Reply::Unanswered(silence) => return success(&asked(question, silence), Beside::default()),
-                Reply::Cancelled => return call.failed(&ServiceError::Cancelled(String::new())),
+                Reply::Cancelled => return call.failed(&ServiceError::Cancelled(CancelledDuring::Preparing)),
             }
         }
     };

@@ -168,10 +168,14 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
         output.summary.push_str(&decided(&judging.outcome));
         output
     };
+    let wanted = Wanted {
+        images: input.images,
+        is_task: call.is_task(),
+    };
     match &judging.judged {
         Judged::Target(table) => {
             let mut output = taking(target(table));
-            let beside = reference(service, table, (input.images, call.is_task()), &mut output.summary).await;
+            let beside = reference(service, table, wanted, &mut output.summary).await;
             success(&output, beside)
         }
         Judged::Unloaded => {
@@ -180,7 +184,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
         }
         Judged::Verdicts(verdicts) => {
             let mut output = taking(verdicts_out(verdicts, input.full));
-            let beside = beside(service, verdicts, (input.images, call.is_task()), &mut output.summary).await;
+            let beside = beside(service, verdicts, wanted, &mut output.summary).await;
             success(&output, beside)
         }
     }
@@ -189,19 +193,27 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
 /// What is said of an attached sheet.
 const SHEET: &str = " Attached is a contact sheet, the reference first; `pictures` are the full files.";
 
+/// What a caller wants of the pictures.
+#[derive(Clone, Copy)]
+struct Wanted {
+    images: bool,
+    is_task: bool,
+}
+
+impl Wanted {
+    /// Whether pictures are attached. Some clients lose a task's pictures; addresses get through.
+    fn shown(self) -> bool {
+        self.images && !self.is_task
+    }
+}
+
 /// What goes beside a judgement, which is as good without it: what cannot be shown is said in `summary`.
-async fn beside(
-    service: &Service,
-    verdicts: &[Judgement],
-    (images, is_task): (bool, bool),
-    summary: &mut String,
-) -> Beside {
+async fn beside(service: &Service, verdicts: &[Judgement], wanted: Wanted, summary: &mut String) -> Beside {
     let mut beside = Beside::default();
     let Some(first) = verdicts.first() else {
         return beside;
     };
-    // Some clients lose a task's pictures; addresses get through.
-    if images && !is_task {
+    if wanted.shown() {
         match service.contact_sheet(verdicts).await {
             Ok(sheet) => {
                 beside.pictures.push(sheet);
@@ -210,7 +222,7 @@ async fn beside(
             Err(error) => summary.push_str(&format!(" There is no contact sheet: {}", hint::in_words(&error))),
         }
     }
-    if images {
+    if wanted.images {
         let names = ["reference", "generated"].map(str::to_owned);
         beside.files.extend(names.into_iter().zip(first.pictures.clone()));
     }
@@ -221,14 +233,9 @@ async fn beside(
 }
 
 /// What goes beside what a reference shows.
-async fn reference(
-    service: &Service,
-    table: &TargetTable,
-    (images, is_task): (bool, bool),
-    summary: &mut String,
-) -> Beside {
+async fn reference(service: &Service, table: &TargetTable, wanted: Wanted, summary: &mut String) -> Beside {
     let mut beside = Beside::default();
-    if images && !is_task {
+    if wanted.shown() {
         match service.shown(&table.reference, "reference, a preview").await {
             Ok(preview) => beside.pictures.push(preview),
             Err(error) => summary.push_str(&format!(" The reference is not shown: {}", hint::in_words(&error))),
@@ -267,7 +274,7 @@ fn verdicts_out(verdicts: &[Judgement], full: bool) -> Output {
     output.scores = Some(ScoresOut::of(&averaged, first.best, full));
     output.closer = first.versus.as_ref().map(closer).unwrap_or_default();
     if others.is_empty() {
-        output.seed = first.of.seed();
+        output.seed = first.of.seed().map(|seed| seed.0);
     } else {
         output.seeds = verdicts
             .iter()

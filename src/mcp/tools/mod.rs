@@ -14,8 +14,8 @@ use super::call::Call;
 use super::resources::{self, Address};
 use super::schema;
 use crate::session::{Service, ServiceError};
-use history::SessionId;
 use text::{Foreign, shortened};
+use types::SessionId;
 
 /// What a tool promises about itself.
 struct Promise {

@@ -15,13 +15,16 @@ use super::{Promise, shown, tool, view};
 use crate::mcp::asking::{Asker, Reply, Silence};
 use crate::mcp::call::Call;
 use crate::mcp::convert::{Beside, arguments, rounded, success};
-use crate::session::{InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError};
+use crate::session::{
+    CancelledDuring, InjectRequest, Judgement, QueueAnswer, QueueRequest, Queued, RunReport, Service, ServiceError,
+};
 use calibration::decided::Decided;
-use history::{RunState, SessionId};
+use history::RunState;
 use judge::average::averaged;
 use judge::verdict::Verdict;
 use text::capitalised;
 use types::progress::Teller;
+use types::{Seed, SessionId};
 
 pub const NAME: &str = "queue_generation";
 
@@ -162,7 +165,7 @@ pub async fn call(service: &Service, call: Call) -> CallToolResponse {
                     silence = why;
                     return Ok(Ok(QueueAnswer::Question(question)));
                 }
-                Reply::Cancelled => return Ok(Err(ServiceError::Cancelled(String::new()))),
+                Reply::Cancelled => return Ok(Err(ServiceError::Cancelled(CancelledDuring::Preparing))),
             }
         }
     };
@@ -246,9 +249,10 @@ async fn finished(
     if images {
         for report in &queued.runs {
             let name = format!("iteration {}, seed {}", queued.n, report.run.seed);
+            let files = report.images.iter().filter_map(|kept| kept.file.path());
             beside
                 .files
-                .extend(report.images.iter().map(|(_, path)| (name.clone(), path.clone())));
+                .extend(files.map(|path| (name.clone(), path.display().to_string())));
         }
     }
     beside.view = view(service, &queued.session, Some(queued.n.get())).await.ok();
@@ -261,7 +265,7 @@ const PREVIEWS: &str = " Attached are previews of at most 768 px; `pictures` are
 fn request(input: Input, call: &Call) -> QueueRequest {
     QueueRequest {
         iteration: input.iteration,
-        seeds: input.seeds,
+        seeds: input.seeds.into_iter().map(Seed).collect(),
         judge: input.judge,
         wait: call.wait(input.wait_s),
         stop: input.cancel,
@@ -328,7 +332,7 @@ fn done(queued: &Queued) -> Output {
         summary.push_str(&warnings(&verdict.flags));
     }
     let mut output = Output::new(State::Done, summary, Some((&queued.session, queued.n.get())));
-    let own = |d: &&Decided| d.iteration == queued.n.get();
+    let own = |d: &&Decided| d.iteration == queued.n;
     output.decision = queued.outcome.decisions.iter().rev().find(own).map(|d| d.kind.as_str());
     output.scores = verdict.map(|verdict| ScoresOut::of(&verdict, best, false));
     output.runs = queued.runs.iter().map(run).collect();
@@ -338,10 +342,10 @@ fn done(queued: &Queued) -> Output {
 fn run(report: &RunReport) -> RunOut {
     debug_assert_eq!(report.run.state, RunState::Finished);
     RunOut {
-        seed: report.run.seed,
+        seed: report.run.seed.0,
         cached: report.run.cached,
         seconds: report.run.seconds.map(rounded),
-        pictures: report.images.iter().map(|(_, path)| path.clone()).collect(),
+        pictures: report.images.iter().map(|kept| kept.file.to_string()).collect(),
         overall_score: report
             .judgement
             .as_ref()
@@ -353,9 +357,11 @@ fn run(report: &RunReport) -> RunOut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{BestSoFar, JudgementOf, Outcome};
+    use crate::session::{BestSoFar, JudgementOf, KeptPicture, Outcome, PictureFile};
     use calibration::decided::Detail;
-    use history::{ImageHash, IterationNo, PromptId, Run, RunImage, Timestamp};
+    use calibration::stats::Fall;
+    use history::{Run, RunImage, Timestamp};
+    use types::{AxisId, ImageHash, IterationNo, PromptId};
 
     /// As wordy as a large judge is: sixteen tokens a value.
     const SHOWN: [&str; 2] = [
@@ -387,7 +393,7 @@ mod tests {
         let hash = ImageHash::of(&seed.to_le_bytes());
         let path = format!(
             "/home/somebody/.local/share/prompt-calibrator/images/{}/{hash}.png",
-            &hash.as_str()[..2]
+            &hash.to_string()[..2]
         );
         let at = Timestamp::from_millis(0);
         RunReport {
@@ -395,7 +401,7 @@ mod tests {
                 prompt_id: PromptId::random(),
                 session: session.clone(),
                 iteration: n,
-                seed,
+                seed: Seed(seed),
                 server: String::new(),
                 state: RunState::Finished,
                 error: None,
@@ -405,8 +411,8 @@ mod tests {
                 submitted_at: None,
                 finished_at: Some(at),
             },
-            images: vec![(
-                RunImage {
+            images: vec![KeptPicture {
+                image: RunImage {
                     ordinal: 0,
                     hash,
                     filename: String::new(),
@@ -415,15 +421,15 @@ mod tests {
                     width: 1024,
                     height: 1024,
                 },
-                path.clone(),
-            )],
+                file: PictureFile::At(path.clone().into()),
+            }],
             remark: None,
             same_as: None,
             judgement: Some(Judgement {
                 of: JudgementOf::Run {
                     session: session.clone(),
                     n,
-                    seed,
+                    seed: Seed(seed),
                 },
                 verdict: verdict(0.31),
                 best: Some(BestSoFar { n, overall: 0.42 }),
@@ -437,6 +443,8 @@ mod tests {
     #[test]
     fn an_iteration_in_one_call_costs_at_most_a_thousand_tokens() {
         let (session, n) = (SessionId::random(), IterationNo::new(9).unwrap());
+        let (earlier, since) = (IterationNo::new(7).unwrap(), IterationNo::new(3).unwrap());
+        let axis = |id: &str| AxisId::new(id).unwrap();
         let moved = [
             "clothing_axis_1",
             "clothing_axis_2",
@@ -447,7 +455,7 @@ mod tests {
             session: session.clone(),
             n,
             parent: None,
-            seeds: vec![1, 2],
+            seeds: vec![Seed(1), Seed(2)],
             runs: vec![report(&session, n, 1), report(&session, n, 2)],
             seedless: false,
             notes: Vec::new(),
@@ -455,17 +463,17 @@ mod tests {
             lost: false,
             outcome: Outcome {
                 decisions: vec![Decided {
-                    iteration: 9,
-                    against: Some(7),
-                    kind: history::DecisionKind::Keep,
+                    iteration: n,
+                    against: Some(earlier),
+                    kind: types::DecisionKind::Keep,
                     detail: Detail {
                         probability: Some(0.93),
                         moved: moved
                             .iter()
                             .zip([0.4, 0.3, -0.2, -0.3])
-                            .map(|(axis, by)| ((*axis).to_owned(), by))
+                            .map(|(id, by)| (axis(id), by))
                             .collect(),
-                        fell: [("clothing_axis_4".to_owned(), (3, 0.4))].into(),
+                        fell: [(axis("clothing_axis_4"), Fall { since, by: 0.4 })].into(),
                         ..Detail::default()
                     },
                     awaits_direct_comparison: false,

@@ -14,6 +14,7 @@ use imaging::Signals;
 use judge::score::AxisVerdict;
 use judge::verdict::{AxisResult, Flag, Verdict, Versus};
 use text::Foreign;
+use types::Seed;
 
 /// Axes shown in full unless all are asked for.
 pub const WORST: usize = 6;
@@ -86,7 +87,7 @@ impl ScoresOut {
             }),
             signals: verdict.signals,
             flags: flags(verdict),
-            judge: judge_name(&verdict.judge),
+            judge: verdict.judge.short().to_owned(),
         }
     }
 }
@@ -96,7 +97,7 @@ impl ScoresOut {
 pub struct RecordOut {
     at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<u64>,
+    seed: Option<Seed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,12 +115,12 @@ pub struct RecordOut {
 }
 
 impl RecordOut {
-    pub fn of(record: &history::Judgement, seed: Option<u64>) -> Self {
+    pub fn of(record: &history::Judgement, seed: Option<Seed>) -> Self {
         let content = &record.content;
         let named = Self {
             at: record.created_at.to_string(),
             seed,
-            judge: judge_name(content.judge.as_str()),
+            judge: content.judge.short().to_owned(),
             ..Self::default()
         };
         let verdict = match JudgementRecord::read(&content.verdict) {
@@ -159,15 +160,13 @@ fn flags(verdict: &Verdict) -> Vec<String> {
     verdict.flags.iter().map(ToString::to_string).collect()
 }
 
-/// Enough of a judge's hash to tell judges apart.
-fn judge_name(hash: &str) -> String {
-    hash.chars().take(16).collect()
-}
-
 /// An axis's score, or why it has none.
 fn in_brief(axis: &AxisResult) -> (String, Value) {
     let score = axis.score.map(|score| rounded(score).into());
-    (axis.id.clone(), score.unwrap_or_else(|| axis.verdict.as_str().into()))
+    (
+        axis.id.to_string(),
+        score.unwrap_or_else(|| axis.verdict.as_str().into()),
+    )
 }
 
 /// `0.31 mismatch; ref: "a red coat"; gen: blue`.
@@ -179,12 +178,12 @@ fn in_a_line(axis: &AxisResult) -> (String, String) {
         Foreign(&axis.reference),
         Foreign(&axis.generated)
     );
-    (axis.id.clone(), line)
+    (axis.id.to_string(), line)
 }
 
 fn axis(axis: &AxisResult) -> AxisOut {
     AxisOut {
-        id: axis.id.clone(),
+        id: axis.id.to_string(),
         score: axis.score.map(rounded),
         raw: axis.raw.map(rounded),
         position_bias: rounded(axis.position_bias),

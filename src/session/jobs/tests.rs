@@ -1,7 +1,9 @@
 use std::io;
 
 use super::*;
-use history::{HistoryError, PromptId};
+use crate::session::CancelledDuring;
+use history::HistoryError;
+use types::PromptId;
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -15,7 +17,7 @@ fn gated(gate: &CancellationToken) -> impl FnOnce(Teller, CancellationToken) -> 
             teller.tell(Progress::words("half way"));
             tokio::select! {
                 () = gate.cancelled() => Ok(7),
-                () = cancel.cancelled() => Err(ServiceError::Cancelled(": half way".into())),
+                () = cancel.cancelled() => Err(ServiceError::Cancelled(CancelledDuring::Judging)),
             }
         })
     }
@@ -207,7 +209,7 @@ async fn asking_for_it_stops_the_work_for_all_and_says_so() {
         };
         let told = error.to_string();
         assert!(
-            told.contains("`cancel: true`") && told.contains(connection) && told.ends_with(": half way"),
+            told.contains("`cancel: true`") && told.contains(connection) && told.ends_with(": nothing was scored"),
             "{told}"
         );
         assert!(!error.is_cancellation(), "this call was not cancelled");
@@ -223,7 +225,7 @@ async fn what_is_being_stopped_is_not_joined() {
     // It takes its time to stop.
     jobs.start("a", |_, _| async move {
         open.cancelled().await;
-        Err(ServiceError::Cancelled(String::new()))
+        Err(ServiceError::Cancelled(CancelledDuring::Preparing))
     })
     .unwrap();
     jobs.stop("a", Caller::new());

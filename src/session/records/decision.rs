@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::{Unreadable, version};
 use calibration::decided::{Decided, Detail};
-use calibration::decision_log::{DecisionLog, TookOver};
-use calibration::stats::Comparison;
+use calibration::decision_log::DecisionLog;
+use calibration::stats::{Comparison, Fall};
 use history::{Decision, Standing};
+use types::{AxisId, IterationNo, Seed};
 
 const WHAT: &str = "what a decision rests on";
 const NEWEST: u64 = 1;
@@ -21,20 +22,20 @@ struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     probability: Option<f64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    moved: BTreeMap<String, f64>,
+    moved: BTreeMap<AxisId, f64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    fell: BTreeMap<String, (u32, f64)>,
+    fell: BTreeMap<AxisId, (IterationNo, f64)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    needs: BTreeMap<u32, Vec<u64>>,
+    needs: BTreeMap<IterationNo, Vec<Seed>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    best_by_another: Option<u32>,
+    best_by_another: Option<IterationNo>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct ComparisonRow {
-    seeds: Vec<u64>,
+    seeds: Vec<Seed>,
     overall: Vec<f64>,
-    axes: BTreeMap<String, Vec<f64>>,
+    axes: BTreeMap<AxisId, Vec<f64>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     log_odds: Option<f64>,
 }
@@ -51,7 +52,11 @@ pub fn write(detail: &Detail) -> Result<Value, serde_json::Error> {
         },
         probability: detail.probability,
         moved: detail.moved,
-        fell: detail.fell,
+        fell: detail
+            .fell
+            .into_iter()
+            .map(|(axis, fall)| (axis, (fall.since, fall.by)))
+            .collect(),
         needs: detail.needs,
         best_by_another: detail.best_by_another,
     };
@@ -80,7 +85,11 @@ pub fn read(stored: &Value) -> Result<Detail, Unreadable> {
         },
         probability: row.probability,
         moved: row.moved,
-        fell: row.fell,
+        fell: row
+            .fell
+            .into_iter()
+            .map(|(axis, (since, by))| (axis, Fall { since, by }))
+            .collect(),
         needs: row.needs,
         best_by_another: row.best_by_another,
     })
@@ -90,8 +99,8 @@ pub fn read(stored: &Value) -> Result<Detail, Unreadable> {
 pub fn decided(decision: &Decision) -> Result<Decided, Unreadable> {
     let content = &decision.content;
     Ok(Decided {
-        iteration: content.iteration.get(),
-        against: content.against.map(|n| n.get()),
+        iteration: content.iteration,
+        against: content.against,
         kind: content.kind,
         detail: read(&content.detail)?,
         awaits_direct_comparison: false,
@@ -100,15 +109,11 @@ pub fn decided(decision: &Decision) -> Result<Decided, Unreadable> {
 
 /// The decisions so far, from what is recorded, of which the newest `limit` were read.
 pub fn log_of(standing: &Standing, limit: u32) -> DecisionLog {
-    let took_over = standing.took_over.iter().map(|taken| TookOver {
-        iteration: taken.iteration.get(),
-        against: taken.against.map(|n| n.get()),
-    });
     let decisions = standing
         .decisions
         .iter()
         .map(|decision| (decision.id, decided(decision)));
-    DecisionLog::of(decisions, took_over.collect(), limit)
+    DecisionLog::of(decisions, standing.took_over.clone(), limit)
 }
 
 #[cfg(test)]
@@ -117,22 +122,31 @@ mod tests {
 
     #[test]
     fn a_detail_is_read_back_as_it_was_written_and_others_are_an_error() {
+        let axis = |id: &str| AxisId::new(id).unwrap();
+        let no = |n| IterationNo::new(n).unwrap();
+        let fall = Fall { since: no(4), by: 0.3 };
         let detail = Detail {
             comparison: Comparison {
-                seeds: vec![u64::MAX],
+                seeds: vec![Seed(u64::MAX)],
                 overall: vec![0.1],
-                axes: BTreeMap::from([("hair".to_owned(), vec![0.25])]),
+                axes: BTreeMap::from([(axis("hair"), vec![0.25])]),
                 log_odds: Some(1.5),
             },
             probability: Some(0.9),
-            moved: BTreeMap::from([("hair".to_owned(), 0.25)]),
-            fell: BTreeMap::from([("pose".to_owned(), (4, 0.3))]),
-            needs: BTreeMap::from([(3, vec![u64::MAX])]),
-            best_by_another: Some(6),
+            moved: BTreeMap::from([(axis("hair"), 0.25)]),
+            fell: BTreeMap::from([(axis("pose"), fall)]),
+            needs: BTreeMap::from([(no(3), vec![Seed(u64::MAX)])]),
+            best_by_another: Some(no(6)),
         };
         let written = write(&detail).unwrap();
         assert_eq!(written["v"], 1);
         let text = serde_json::to_string(&written).unwrap();
+        assert_eq!(
+            text,
+            "{\"v\":1,\"comparison\":{\"seeds\":[18446744073709551615],\"overall\":[0.1],\"axes\":{\"hair\":[0.25]},\"log_odds\":1.5},\
+             \"probability\":0.9,\"moved\":{\"hair\":0.25},\"fell\":{\"pose\":[4,0.3]},\
+             \"needs\":{\"3\":[18446744073709551615]},\"best_by_another\":6}"
+        );
         let read = |text: &str| super::read(&serde_json::from_str(text).unwrap());
         assert_eq!(read(&text).unwrap(), detail);
         // The first releases wrote no version.

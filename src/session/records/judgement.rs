@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::{Unreadable, version};
 use imaging::Signals;
 use judge::engine::Cost;
-use judge::guard::{Refusal, Side};
 use judge::score::AxisVerdict;
 use judge::verdict::{AxisResult, Flag, Verdict, Versus};
+use safety::{Refusal, Side};
+use types::{AxisId, JudgeHash};
 
 const WHAT: &str = "a judgement";
 const NEWEST: u64 = 1;
@@ -99,7 +100,7 @@ struct VerdictRow {
     axes: Vec<AxisRow>,
     signals: SignalsRow,
     flags: Vec<Value>,
-    judge: String,
+    judge: JudgeHash,
     #[serde(default)]
     cost: CostRow,
     #[serde(default)]
@@ -110,7 +111,7 @@ struct VerdictRow {
 
 #[derive(Serialize, Deserialize)]
 struct AxisRow {
-    id: String,
+    id: AxisId,
     group: Option<String>,
     weight: f64,
     score: Option<f64>,
@@ -308,7 +309,7 @@ mod tests {
             ],
             "signals": {"palette": 1.0, "brightness": -2.0, "sharpness": 0.5, "hog": 0.2, "ssim": 0.9, "phash": 3},
             "flags": ["narrow_model", {"reference": "animated"}, {"generated": "alpha_on_white"}],
-            "judge": "ab", "seconds": 1.5,
+            "judge": "abababababababab", "seconds": 1.5,
             "cost": {"encode_s": 0.1, "prefill_s": 0.2, "branch_s": 0.3, "decode_s": 0.4, "images_encoded": 1, "images_kept": 0,
                      "prefill_tokens": 10, "reused_tokens": 20, "branch_tokens": 30},
             "versus": {"against": "2", "log_odds": -0.5, "groups": {"look": -0.5}}

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Unreadable, version};
-use judge::rubric::{Axis, AxisId, Group, Rubric};
+use judge::rubric::{Axis, Rubric};
+use types::{AxisId, Group};
 
 const WHAT: &str = "the session's rubric";
 const NEWEST: u64 = 1;

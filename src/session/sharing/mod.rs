@@ -16,7 +16,7 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::ServiceError;
+use super::{CancelledDuring, ServiceError};
 use comfyui::calls::Device;
 use comfyui::client::Client;
 use comfyui::error::ComfyError;
@@ -493,5 +493,5 @@ impl Sharing {
 }
 
 fn cancelled() -> ServiceError {
-    ServiceError::Cancelled(" while waiting for the GPU".into())
+    ServiceError::Cancelled(CancelledDuring::WaitingForGpu)
 }

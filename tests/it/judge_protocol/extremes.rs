@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use imaging::{Limits, Picture, PictureFlag, decode};
-use judge::cache::{Kind, Remembered};
+use judge::cache::{Kind, Remembered, ScaleOf};
 use judge::protocol::Evidence;
 use judge::rubric::{MAX_AXES, MAX_DEFINITION, Rubric};
 use judge::score::Scale;
@@ -114,19 +114,15 @@ async fn ready(rubric: &Rubric) -> (Judge, std::sync::Arc<Record>) {
         };
         rubric.axes.len()
     ];
-    for (kind, picture, value) in [
-        (Kind::SelfCheck, String::new(), serde_json::to_value(check).unwrap()),
-        (
-            Kind::Scale,
-            red().hash().to_string(),
-            serde_json::to_value(&scale).unwrap(),
-        ),
+    let scale_of_red = Kind::Scale(ScaleOf::Picture(red().hash()));
+    for (kind, value) in [
+        (Kind::SelfCheck, serde_json::to_value(check).unwrap()),
+        (scale_of_red, serde_json::to_value(&scale).unwrap()),
     ] {
         let key = judge::cache::MemoryKey {
             kind,
-            picture,
             judge: judged_by.clone(),
-            rubric: rubric.hash().to_string(),
+            rubric: rubric.hash(),
         };
         memory.put(key, Remembered { value, edited: false });
     }
@@ -144,7 +140,7 @@ async fn one_axis_and_the_most_axes_are_judged() {
         let (judge, memory) = ready(&rubric).await;
         let verdict = compare(&judge, &rubric, &red(), &blue()).await.unwrap();
         assert_eq!(verdict.axes.len(), rubric.axes.len());
-        assert_eq!(memory.take_stored(), [Kind::ReferenceValues]);
+        assert_eq!(memory.take_stored(), [Kind::ReferenceValues(red().hash())]);
     }
 }
 

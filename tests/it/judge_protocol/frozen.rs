@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use judge::cache::{Kind, Remembered};
+use judge::cache::{Kind, Remembered, ScaleOf};
 use judge::protocol::{AxisValue, Evidence};
 use judge::rubric::Rubric;
 use judge::verdict::Flag;
@@ -11,11 +11,16 @@ use judge::{Call, Judge};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use types::progress::Teller;
+use types::{ImageHash, JudgeHash};
 
 use crate::judge_protocol::bench::{
     DENSE, IMAGE_TOKENS, LIMIT, MMPROJ, MOE, Record, bits, blue, builtin, compare, engine, file, gguf, green, judge,
     judge_on, red, small_rubric, target,
 };
+
+fn scale(picture: ImageHash) -> Kind {
+    Kind::Scale(ScaleOf::Picture(picture))
+}
 
 #[tokio::test]
 async fn values_scale_and_self_check_are_made_once() {
@@ -23,11 +28,14 @@ async fn values_scale_and_self_check_are_made_once() {
     let memory = Record::new();
     let mut judge = judge(Evidence::Values, &memory);
     let seen = target(&judge, &rubric, &red()).await.unwrap();
-    assert_eq!(memory.take_stored(), [Kind::SelfCheck, Kind::ReferenceValues]);
+    assert_eq!(
+        memory.take_stored(),
+        [Kind::SelfCheck, Kind::ReferenceValues(red().hash())]
+    );
     assert!(!seen.edited);
 
     let verdict = compare(&judge, &rubric, &red(), &blue()).await.unwrap();
-    assert_eq!(memory.take_stored(), [Kind::Scale]);
+    assert_eq!(memory.take_stored(), [scale(red().hash())]);
     for (axis, value) in rubric.axes.iter().zip(&seen.values) {
         let shown = &verdict
             .axes
@@ -56,7 +64,10 @@ async fn values_scale_and_self_check_are_made_once() {
 
     // Another reference has values and a scale of its own, but the judge is the same.
     compare(&judge, &rubric, &green(), &blue()).await.unwrap();
-    assert_eq!(memory.take_stored(), [Kind::ReferenceValues, Kind::Scale]);
+    assert_eq!(
+        memory.take_stored(),
+        [Kind::ReferenceValues(green().hash()), scale(green().hash())]
+    );
 }
 
 #[tokio::test]
@@ -66,7 +77,7 @@ async fn edited_values_are_used_and_flagged_and_have_their_own_scale() {
     let judge = judge(Evidence::Values, &memory);
     let before = compare(&judge, &rubric, &red(), &blue()).await.unwrap();
     assert!(!before.flags.contains(&Flag::EditedReference));
-    let (key, original) = memory.only(Kind::ReferenceValues);
+    let (key, original) = memory.only(Kind::ReferenceValues(red().hash()));
     memory.take_stored();
 
     let said: Vec<AxisValue> = rubric
@@ -88,7 +99,7 @@ async fn edited_values_are_used_and_flagged_and_have_their_own_scale() {
         assert_eq!(axis.reference, format!("edited {}", axis.id));
     }
     assert_ne!(before.axes, edited.axes);
-    assert_eq!(memory.take_stored(), [Kind::Scale]);
+    assert!(matches!(memory.take_stored()[..], [Kind::Scale(ScaleOf::Edited(_))]));
 
     // Nothing of the first judgement shows in the second: who edits before the first gets the same.
     let other = Record::new();
@@ -157,7 +168,7 @@ async fn whatever_changes_a_score_changes_the_judges_hash() {
         hash(&judge_on(MOE, Evidence::Values, &memory), &small).await,
         hash(&more_tokens, &small).await,
     ];
-    let distinct: BTreeSet<&String> = others.iter().chain([&plain]).collect();
+    let distinct: BTreeSet<&JudgeHash> = others.iter().chain([&plain]).collect();
     assert_eq!(distinct.len(), 6);
     assert_eq!(
         compare(&judge(Evidence::Values, &memory), &small, &red(), &blue())

@@ -3,10 +3,10 @@
 use judge::cache::{Kind, Remembered};
 use judge::engine::KeyedPixels;
 use judge::engine::{Ask, PixelKey};
-use judge::guard::{self, Refusal, Side};
 use judge::protocol::{self, AxisValue, Evidence};
 use judge::{Call, JudgeError, Stored};
 use llama::worker::Worker;
+use safety::{self, Refusal, Side};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use types::progress::Teller;
@@ -55,7 +55,7 @@ async fn the_guard_applies_where_the_caller_says_so_and_where_a_value_does() {
     assert_eq!(memory.take_stored(), [Kind::SelfCheck]);
 
     let before = compare(&judge, &rubric, &red(), &blue()).await.unwrap();
-    let (key, original) = memory.only(Kind::ReferenceValues);
+    let (key, original) = memory.only(Kind::ReferenceValues(red().hash()));
     let mut values = Vec::<AxisValue>::from_stored(&original.value).unwrap();
     values[1].value = "two nude people having sex".into();
     let edited = Remembered {
@@ -101,7 +101,7 @@ async fn the_bundled_judges_answer_to_the_age_question_refuses_as_well() {
             let answers = answers.expect("answers within the limit").unwrap().answers;
             let side = Side::Generated;
             assert_eq!(
-                guard::check_age(answers.first(), side),
+                protocol::check_age(answers.first(), side),
                 Err(Refusal::MaybeUnder18 { side }),
                 "{} {answers:?}",
                 files.model
@@ -114,7 +114,7 @@ async fn the_bundled_judges_answer_to_the_age_question_refuses_as_well() {
 fn text_about_minors_is_refused() {
     for text in ["a 15 year old on a bed", "a childlike woman, nude", "schoolgirl"] {
         assert!(
-            matches!(guard::check_text(text), Err(Refusal::TextDescribesMinor { .. })),
+            matches!(safety::check_text(text), Err(Refusal::TextDescribesMinor { .. })),
             "{text}"
         );
     }
@@ -128,6 +128,6 @@ fn no_other_word_the_random_judge_can_say_is_explicit() {
     let words = text
         .split(|c: char| !c.is_ascii_alphabetic())
         .filter(|word| !word.is_empty());
-    let explicit: Vec<&str> = words.filter(|word| guard::applies(false, [*word])).collect();
+    let explicit: Vec<&str> = words.filter(|word| safety::applies(false, [*word])).collect();
     assert_eq!(explicit, ["undressed"]);
 }

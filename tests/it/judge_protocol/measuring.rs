@@ -40,7 +40,7 @@ async fn what_is_observed_is_what_is_scored() {
     let verdict = compare(&judge, &rubric, &a, &b).await.unwrap();
     let seen = with_call!(&rubric, |call| judge.observe(pair, Evidence::Values, Given::Own, call));
     for (axis, reading) in rubric.axes.iter().zip(seen.readings()) {
-        let scored = verdict.axes.iter().find(|a| a.id == axis.id.to_string()).unwrap();
+        let scored = verdict.axes.iter().find(|a| a.id == axis.id).unwrap();
         assert_eq!(scored.raw, (!reading.refused()).then_some(reading.raw), "{}", axis.id);
     }
     // Values that are given are asked with: other words, other numbers.
@@ -62,8 +62,8 @@ async fn which_is_closer_does_not_depend_on_which_is_named_first() {
     let named: Vec<(&str, &[usize])> = groups.iter().map(|g| (g.name.as_str(), &g.axes[..])).collect();
     assert_eq!(named, [("what", &[0, 2][..]), ("colour", &[1][..])]);
     let (reference, a, b) = (red(), blue(), green());
-    let one = with_call!(&rubric, |call| judge.closer(&reference, (&a, &b), call));
-    let other = with_call!(&rubric, |call| judge.closer(&reference, (&b, &a), call));
+    let one = with_call!(&rubric, |call| judge.closer(&reference, &a, &b, call));
+    let other = with_call!(&rubric, |call| judge.closer(&reference, &b, &a, call));
     assert_eq!(one.len(), 2);
     for (one, other) in one.iter().zip(&other) {
         assert_eq!(one.log_odds, -other.log_odds);

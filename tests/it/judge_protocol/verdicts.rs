@@ -34,7 +34,7 @@ fn check_shape(verdict: &Verdict, rubric: &Rubric) {
             _ => assert!(axis.raw.is_some(), "{axis:?}"),
         }
         assert_eq!(axis.score.is_some(), axis.verdict.counts(), "{axis:?}");
-        assert_eq!(axis.weight, rubric.axis(&axis.id).unwrap().weight);
+        assert_eq!(axis.weight, rubric.axis(axis.id.as_str()).unwrap().weight);
         let hidden = axis.reference == "not visible";
         assert_eq!(hidden, axis.verdict == AxisVerdict::NotVisible, "{axis:?}");
         if let Some(score) = axis.score {

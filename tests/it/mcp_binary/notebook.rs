@@ -5,10 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use history::{
-    GraphHash, NewIteration, NewRun, NewSession, PromptId, RubricHash, RunImage, RunUpdate, SessionRubric, Store,
-    WorkflowSource,
-};
+use history::{NewIteration, NewRun, NewSession, RunImage, RunUpdate, SessionRubric, Store, WorkflowSource};
 use judge::rubric::{Rubric, RubricSource};
 use serde_json::{Value, json};
 
@@ -16,6 +13,7 @@ use crate::mcp_binary::ERA;
 use crate::mcp_binary::bench::{BINARY, Bench, Server, Via};
 use crate::mcp_binary::warm;
 use crate::support::browser::Browser;
+use types::{GraphHash, PromptId, Seed};
 
 /// What an agent reads in one go: 600 tokens of four bytes.
 const VIEW: usize = 2_400;
@@ -535,7 +533,7 @@ async fn explicit_session(bench: &Bench) {
         reference: Some(reference.hash),
         rubric: SessionRubric {
             id: rubric.id.clone(),
-            hash: RubricHash::parse(&rubric.hash().to_string()).unwrap(),
+            hash: rubric.hash(),
             resolved: serde_json::to_value(&rubric).unwrap(),
             explicit: true,
         },
@@ -564,7 +562,7 @@ async fn explicit_session(bench: &Bench) {
         prompt_id: PromptId::random(),
         session: id,
         iteration: n,
-        seed: 1,
+        seed: Seed(1),
         server: "http://127.0.0.1:1/".into(),
     };
     let run = store.prepare_run(run).await.unwrap();

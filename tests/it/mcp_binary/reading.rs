@@ -5,9 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use history::{Decision, IterationNo, JudgeHash, SessionId, Span, Store};
+use history::{Decision, Span, Store};
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use types::{IterationNo, JudgeHash, SessionId};
 
 use crate::mcp_binary::ERA;
 use crate::mcp_binary::bench::{BINARY, Bench, Server, Via};

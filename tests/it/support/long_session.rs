@@ -1,9 +1,10 @@
 //! A session of any length, as lines that a history imports: every iteration with a prompt, a note, a run, a judgement of all
 //! axes and a decision, as large as real ones are.
 
-use history::{Line, SessionId, Store};
+use history::{Line, Store};
 use judge::rubric::{Rubric, RubricSource};
 use serde_json::{Map, Value, json};
+use types::SessionId;
 
 /// What the session is judged by: 21 axes.
 pub fn rubric() -> Rubric {
@@ -14,7 +15,7 @@ pub fn rubric() -> Rubric {
 }
 
 fn hash(of: &str) -> String {
-    history::ImageHash::of(of.as_bytes()).to_string()
+    types::ImageHash::of(of.as_bytes()).to_string()
 }
 
 fn row(table: &str, row: Value) -> Line {
@@ -101,7 +102,7 @@ pub async fn put(store: &Store, iterations: u32) -> SessionId {
 
 /// A run's id that follows from the iteration; of another session, another.
 fn uuid(n: u32) -> String {
-    let random = history::PromptId::random().to_string();
+    let random = types::PromptId::random().to_string();
     format!("{n:08x}{}", &random[8..])
 }
 

@@ -10,12 +10,13 @@ use super::reach::{Reach, reach};
 use super::walk::Walk;
 use super::{Place, Role, Roles};
 use text::Foreign;
+use types::GraphHash;
 
 /// What was shown about a submitted graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proof {
     /// Hash of the submitted graph ([`Graph::hash`]).
-    pub graph_hash: String,
+    pub graph_hash: GraphHash,
     /// Where the prompt stands.
     pub places: Vec<Place>,
     /// The samplers that it reaches, each of which feeds a picture that came.

@@ -126,13 +126,14 @@ fn alternatives<'a>(node: &Node<'a>, control: Option<&str>) -> BTreeSet<&'a str>
             continue;
         };
         let carries = usize::from(!matches!(value, InputValue::Literal(value) if !value.is_string()));
+        let kinds = groups.len();
         match groups.iter_mut().find(|(own, ..)| *own == stem) {
             Some((_, carrying, group)) => {
                 *carrying += carries;
                 group.insert(name);
             }
             // More kinds than a switch has are none of its branches.
-            None if groups.len() == 8 => return BTreeSet::new(),
+            None if kinds == 8 => return BTreeSet::new(),
             None => groups.push((stem, carries, BTreeSet::from([name]))),
         }
     }

@@ -9,6 +9,7 @@ use crate::cases;
 use crate::numbers;
 use crate::report::Target::{AtLeast, AtMost};
 use crate::report::TestReport;
+use judge::Pair;
 use judge::protocol::Evidence;
 use types::progress::Teller;
 
@@ -118,6 +119,10 @@ impl Bench<'_> {
         let edits = cases::edits(self.plan.seed, self.plan.cases);
         let meter = meter(teller, "T9 grey pictures", edits.len());
         let grey = cases::grey()?;
+        let pair = Pair {
+            reference: &grey,
+            generated: &grey,
+        };
         let mut worst = Vec::new();
         for edit in &edits {
             let (base, edited) = Self::pictures(&edit.base, &edit.edited)?;
@@ -125,7 +130,7 @@ impl Bench<'_> {
             // Values are given whatever this judge's mode: the question is whether it follows them.
             let read = self
                 .asker
-                .pair_given(&grey, &grey, Evidence::Values, (&of_base, &of_edited))
+                .pair_given(pair, Evidence::Values, &of_base, &of_edited)
                 .await?
                 .raws();
             worst.push(among_lowest(&read, axis_of(edit.attribute), 1));

@@ -1,6 +1,7 @@
 use super::*;
 use crate::report::{Rival, TestReport};
 use judge::protocol::Evidence;
+use types::JudgeHash;
 
 /// A report with numbers that are met, missed, barely missed, without target and without value.
 pub fn sample() -> Report {
@@ -23,7 +24,7 @@ pub fn sample() -> Report {
         measures,
     };
     Report {
-        judge: "0123456789abcdef0123".to_owned(),
+        judge: JudgeHash::parse("0123456789abcdef0123").unwrap(),
         model: "bundled | 3.6M <b>".to_owned(),
         seed: 7,
         cases: 120,

@@ -41,7 +41,7 @@ async fn the_whole_chain_survives_a_restart() {
     assert_eq!(read, run);
     assert_eq!(
         (read.seed, read.state, read.cached, read.seconds),
-        (u64::MAX, RunState::Finished, true, Some(3.25))
+        (Seed(u64::MAX), RunState::Finished, true, Some(3.25))
     );
     assert!(read.submitted_at.is_some() && read.finished_at.is_some());
     assert_eq!(store.images_of(prompt).await.unwrap(), pictures);
@@ -56,7 +56,7 @@ async fn a_run_goes_forward_only() {
     let id = store.create_session(new_session()).await.unwrap().id;
     let n = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
     use RunState::{Cancelled, Failed, Finished, Lost, Prepared, Submitted};
-    let mut seeds = 0..;
+    let mut seeds = (0..).map(Seed);
     for from in RunState::ALL {
         let onward: &[RunState] = match from {
             Prepared => &[Submitted, Finished, Failed, Cancelled, Lost],
@@ -128,22 +128,31 @@ async fn seeds_that_were_asked_for_are_remembered_before_anything_is_run() {
     let id = store.create_session(new_session()).await.unwrap().id;
     let n = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
     assert!(store.seeds_of(&id, n).await.unwrap().is_empty());
-    store.ask_for_seeds(&id, n, vec![u64::MAX, 6]).await.unwrap();
-    store.ask_for_seeds(&id, n, vec![6, 7]).await.unwrap();
+    store
+        .ask_for_seeds(&id, n, vec![Seed(u64::MAX), Seed(6)])
+        .await
+        .unwrap();
+    store.ask_for_seeds(&id, n, vec![Seed(6), Seed(7)]).await.unwrap();
     let mut run = new_run(&id, n);
-    run.seed = 6;
+    run.seed = Seed(6);
     let run = store.prepare_run(run).await.unwrap();
     let stopped = RunUpdate::Cancelled { by: None };
     store.update_run_state(run.prompt_id, stopped).await.unwrap();
     drop(store);
     // As after a kill.
     let store = Store::open(folder.path());
-    assert_eq!(store.seeds_of(&id, n).await.unwrap(), [u64::MAX, 6, 7]);
+    assert_eq!(
+        store.seeds_of(&id, n).await.unwrap(),
+        [Seed(u64::MAX), Seed(6), Seed(7)]
+    );
 
     let (lines, _) = store.export_session(&id).await.unwrap();
     let (_elsewhere, other) = self::store();
     other.import_session(lines, |_| Ok(())).await.unwrap();
-    assert_eq!(other.seeds_of(&id, n).await.unwrap(), [u64::MAX, 6, 7]);
+    assert_eq!(
+        other.seeds_of(&id, n).await.unwrap(),
+        [Seed(u64::MAX), Seed(6), Seed(7)]
+    );
     other.prune(vec![id]).await.unwrap();
     assert!(other.sessions(0, 9).await.unwrap().is_empty());
 }
@@ -154,7 +163,7 @@ async fn open_runs_are_found_after_a_restart() {
     let id = store.create_session(new_session()).await.unwrap().id;
     let n = store.add_iteration(new_iteration(&id, "a barn")).await.unwrap();
     let mut prompts = Vec::new();
-    for (seed, state) in (0..).zip(RunState::ALL) {
+    for (seed, state) in (0..).map(Seed).zip(RunState::ALL) {
         let mut run = new_run(&id, n);
         run.seed = seed;
         let prompt = store.prepare_run(run).await.unwrap().prompt_id;
@@ -230,7 +239,7 @@ async fn what_does_not_exist_is_named() {
     ));
     let run = new_run(&id, number(1));
     store.prepare_run(run.clone()).await.unwrap();
-    let other_seed = NewRun { seed: 7, ..run };
+    let other_seed = NewRun { seed: Seed(7), ..run };
     assert!(matches!(
         store.prepare_run(other_seed).await.unwrap_err(),
         HistoryError::RepeatedRun(_)
@@ -365,7 +374,7 @@ fn identifiers_are_checked_where_they_enter() {
     assert!(ImageHash::parse(&format!("../{}", "a".repeat(61))).is_err());
     assert!(ImageHash::parse(&"a".repeat(63)).is_err());
     assert_eq!(
-        ImageHash::of(b"abc").as_str(),
+        ImageHash::of(b"abc").to_string(),
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     );
     assert!(serde_json::from_str::<IterationNo>("0").is_err());

@@ -172,7 +172,7 @@ async fn version_1_is_read_and_written() {
     };
     assert_eq!(
         (finished.state, finished.seed, finished.seconds),
-        (RunState::Finished, u64::MAX, Some(2.5))
+        (RunState::Finished, Seed(u64::MAX), Some(2.5))
     );
     assert_eq!(store.open_runs().await.unwrap(), std::slice::from_ref(open));
     let images = store.images_of(finished.prompt_id).await.unwrap();

@@ -2,13 +2,15 @@
 
 use std::fs;
 
+use types::PictureFormat;
+
 use super::*;
 
 #[tokio::test]
 async fn an_image_is_kept_once_under_its_hash() {
     let (folder, store) = store();
     let stored = store.put_image(PNG.to_vec()).await.unwrap();
-    let hash = stored.hash.as_str();
+    let hash = stored.hash.to_string();
     assert_eq!(
         stored.path,
         folder
@@ -78,17 +80,18 @@ async fn an_image_folder_that_is_a_file_is_named() {
 #[test]
 fn formats_are_told_by_their_first_bytes() {
     for (bytes, format) in [
-        (PNG, FileFormat::Png),
-        (b"\xff\xd8\xff\xe0".as_slice(), FileFormat::Jpeg),
-        (b"RIFF\x10\0\0\0WEBPVP8 ", FileFormat::Webp),
-        (b"GIF89a", FileFormat::Gif),
-        (b"BM\0\0", FileFormat::Bmp),
-        (b"II*\0", FileFormat::Tiff),
-        (b"MM\0*", FileFormat::Tiff),
+        (PNG, PictureFormat::Png),
+        (b"\xff\xd8\xff\xe0".as_slice(), PictureFormat::Jpeg),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", PictureFormat::Webp),
+        (b"GIF89a", PictureFormat::Gif),
+        (b"BM\x46\0\0\0\0\0\0\0", PictureFormat::Bmp),
+        (b"II*\0", PictureFormat::Tiff),
+        (b"MM\0*", PictureFormat::Tiff),
+        (b"MM\0+", PictureFormat::Tiff),
     ] {
-        assert_eq!(FileFormat::of(bytes), Some(format));
+        assert_eq!(PictureFormat::of(bytes), Some(format));
     }
-    assert_eq!(FileFormat::of(b"RIFF\x10\0\0\0WAVE"), None);
+    assert_eq!(PictureFormat::of(b"RIFF\x10\0\0\0WAVE"), None);
 }
 
 #[tokio::test]

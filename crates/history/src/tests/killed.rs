@@ -24,7 +24,7 @@ async fn writer() {
         bytes.extend(run.prompt_id.0.as_bytes());
         let stored = store.put_image(bytes).await.unwrap();
         let mut picture = run_image(0, "one");
-        picture.hash = stored.hash.clone();
+        picture.hash = stored.hash;
         store.record_images(run.prompt_id, vec![picture]).await.unwrap();
         writeln!(out, "answered {n} {} {}", run.prompt_id, stored.hash).unwrap();
         out.flush().unwrap();

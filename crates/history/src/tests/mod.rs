@@ -12,6 +12,10 @@ mod trouble;
 mod watch;
 
 use serde_json::json;
+use types::{
+    DecisionKind, GraphHash, ImageHash, IterationNo, JudgeHash, JudgementId, PromptId, RubricHash, Seed, SessionId,
+    TookOver,
+};
 
 use super::frozen::frozen_row;
 use super::*;
@@ -115,7 +119,7 @@ fn new_run(session: &SessionId, n: IterationNo) -> NewRun {
         prompt_id: PromptId::random(),
         session: session.clone(),
         iteration: n,
-        seed: u64::MAX,
+        seed: Seed(u64::MAX),
         server: "http://127.0.0.1:8188/".into(),
     }
 }

@@ -15,7 +15,7 @@ async fn fill(store: &Store) -> (SessionId, StoredImage) {
     let picture = store.put_image(PNG.to_vec()).await.unwrap();
     let run = store.prepare_run(new_run(&id, second)).await.unwrap();
     let mut image = run_image(0, "one");
-    image.hash = picture.hash.clone();
+    image.hash = picture.hash;
     store.record_images(run.prompt_id, vec![image]).await.unwrap();
     let finished = RunUpdate::Finished {
         cached: false,
@@ -23,7 +23,7 @@ async fn fill(store: &Store) -> (SessionId, StoredImage) {
     };
     store.update_run_state(run.prompt_id, finished).await.unwrap();
     let mut judged = new_judgement(&id, second, "one", 0.5);
-    (judged.run, judged.image) = (Some(run.prompt_id), picture.hash.clone());
+    (judged.run, judged.image) = (Some(run.prompt_id), picture.hash);
     store
         .record_judgement(new_judgement(&id, first, "two", 1.0 / 3.0))
         .await
@@ -43,9 +43,9 @@ async fn fill(store: &Store) -> (SessionId, StoredImage) {
         session: id.clone(),
         candidate: second,
         incumbent: first,
-        seed: u64::MAX,
+        seed: Seed(u64::MAX),
         judge: judge("judge"),
-        candidate_image: picture.hash.clone(),
+        candidate_image: picture.hash,
         incumbent_image: super::image("two"),
         value: json!({"v": 1, "log_odds": 0.5}),
     };
@@ -332,7 +332,7 @@ async fn read_everything(store: &Store, id: &SessionId) {
         for taken in standing.took_over {
             store.refused_seeds(id, taken.iteration).await.unwrap();
         }
-        if let Some(reference) = session.opened.reference.clone() {
+        if let Some(reference) = session.opened.reference {
             let rubric = judgement.content.rubric;
             let key = ReferenceKey {
                 reference,
@@ -481,7 +481,7 @@ async fn a_session_at_work_stays_and_idle_ones_are_found() {
     let (idle, _) = fill(&store).await;
     let (busy, _) = fill(&store).await;
     let mut run = new_run(&busy, number(1));
-    run.seed = 3;
+    run.seed = Seed(3);
     store.prepare_run(run).await.unwrap();
     let both = vec![idle.clone(), busy.clone()];
     let now = Timestamp::from_millis(Timestamp::now().millis() + 1);

@@ -1,5 +1,5 @@
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, Rgba, RgbaImage};
-use sha2::{Digest, Sha256};
+use types::digest::sha256_hex;
 
 use super::*;
 
@@ -35,10 +35,10 @@ fn lossless_formats_keep_every_pixel() {
     ] {
         let bytes = encoded(image.clone(), format);
         let found = read(&bytes).unwrap();
-        assert_eq!((found.width(), found.height(), found.format()), (40, 30, ours));
+        assert_eq!((found.width(), found.height(), found.format()), (40, 30, Some(ours)));
         assert!(found.rgb() == image.as_raw(), "{format:?}");
         assert_eq!(found.flags(), [], "{format:?}");
-        let hex: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let hex = sha256_hex(&bytes);
         assert_eq!(found.hash().to_string(), hex);
     }
 }
@@ -51,7 +51,7 @@ fn lossy_formats_come_close() {
         (ImageFormat::Gif, PictureFormat::Gif),
     ] {
         let found = read(&encoded(image.clone(), format)).unwrap();
-        assert_eq!(found.format(), ours);
+        assert_eq!(found.format(), Some(ours));
         assert_near(pixel(&found, 5, 5), image.get_pixel(5, 5).0, 16);
         assert_near(pixel(&found, 30, 28), image.get_pixel(30, 28).0, 16);
         assert_eq!(found.flags(), [], "{format:?}");
@@ -327,22 +327,4 @@ fn pixel_buffers_are_checked() {
         tall.unwrap().hash(),
         "the shape is part of the hash"
     );
-}
-
-#[test]
-fn hashes_round_trip() {
-    let hash = ImageHash::of(b"abc");
-    assert_eq!(
-        hash.to_string(),
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    );
-    assert_eq!(hash.to_string().to_uppercase().parse(), Ok(hash));
-    assert_eq!(
-        serde_json::from_str::<ImageHash>(&serde_json::to_string(&hash).unwrap()).unwrap(),
-        hash
-    );
-    assert_eq!(hash.short(), "ba7816bf8f01");
-    for bad in ["", "ba78", &"g".repeat(64), &"a".repeat(65), &"é".repeat(32)] {
-        assert_eq!(bad.parse::<ImageHash>(), Err(ImageHashError), "{bad}");
-    }
 }

@@ -163,7 +163,7 @@ fn signals_have_a_schema_and_plain_numbers() {
 fn previews_shrink_and_never_enlarge() {
     let size = |width, height, side| {
         let found = read(&preview(&picture(sample(width, height)), side).unwrap()).unwrap();
-        assert_eq!(found.format(), PictureFormat::Jpeg);
+        assert_eq!(found.format(), Some(PictureFormat::Jpeg));
         (found.width(), found.height())
     };
     assert_eq!(size(1600, 900, PREVIEW_SIDE), (768, 432));

@@ -5,6 +5,9 @@ use super::RubricText;
 /// Their names.
 pub const BUILTIN_NAMES: [&str; 3] = ["default", "explicit", "scenes"];
 
+/// The groups that they use; others are free to be added.
+pub const BUILTIN_GROUPS: [&str; 7] = ["identity", "body", "wardrobe", "action", "affect", "camera", "render"];
+
 /// The text of a built-in rubric, or nothing if there is none of this name.
 pub fn builtin(name: &str) -> Option<RubricText> {
     let text = match name {

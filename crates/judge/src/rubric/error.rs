@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{BUILTIN_NAMES, IdError, MAX_AXES, MAX_DEFINITION, MAX_WEIGHT};
+use super::{BUILTIN_NAMES, MAX_AXES, MAX_DEFINITION, MAX_WEIGHT};
+use types::IdError;
 
 /// A position in a rubric's text.
 #[derive(Clone, Debug, PartialEq, Eq)]

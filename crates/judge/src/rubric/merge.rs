@@ -2,8 +2,8 @@
 
 use super::builtin::builtin;
 use super::parse::{Locator, Parsed, ParsedAxis, parse_one};
-use super::terms::{describes_minor, explicit_terms};
 use super::{Axis, MAX_AXES, Rubric, RubricError, RubricProblem};
+use safety::{describes_minor, explicit_terms};
 
 const MAX_DEPTH: usize = 8;
 /// Texts that are merged for one rubric: a few that extend many each would be millions.

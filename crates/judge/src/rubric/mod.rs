@@ -19,19 +19,14 @@
 
 mod builtin;
 mod error;
-mod ids;
 mod merge;
 mod parse;
-pub mod terms;
 
-use std::fmt;
+use serde::{Deserialize, Serialize};
+use types::{AxisId, Group, RubricHash};
 
-use serde::{Deserialize, Serialize, Serializer};
-use sha2::{Digest, Sha256};
-
-pub use builtin::{BUILTIN_NAMES, builtin};
+pub use builtin::{BUILTIN_GROUPS, BUILTIN_NAMES, builtin};
 pub use error::{Place, RubricError, RubricProblem};
-pub use ids::{AxisId, BUILTIN_GROUPS, Group, IdError};
 pub use merge::{Extends, RubricText};
 
 /// The most axes of a rubric. One question to the judge holds two branches an axis, of which the engine takes
@@ -72,10 +67,6 @@ pub struct Axis {
     /// Share in the overall score: above 0, at most [`MAX_WEIGHT`].
     pub weight: f64,
 }
-
-/// SHA-256 of what a rubric makes a judge do; scores under different hashes are never compared.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RubricHash([u8; 32]);
 
 /// Checks the text of a rubric and merges what it extends.
 ///
@@ -156,42 +147,20 @@ impl Rubric {
         groups
     }
 
-    /// The hash over the resolved axes, in order, and the explicit flag. Names and descriptions for
-    /// people do not enter: they change no score.
+    /// The hash of what it makes a judge do, under which scores may be compared: over the resolved axes, in order, and the
+    /// explicit flag. Names and descriptions for people do not enter: they change no score.
     pub fn hash(&self) -> RubricHash {
-        let mut hasher = Sha256::new();
-        let mut field = |text: &str| {
-            // Lengths keep the fields apart: "ab" + "c" must not hash like "a" + "bc".
-            hasher.update((text.len() as u64).to_le_bytes());
-            hasher.update(text.as_bytes());
-        };
-        field("rubric v1");
-        field(if self.explicit { "explicit" } else { "general" });
-        for axis in &self.axes {
-            field(axis.id.as_str());
-            field(axis.group.as_ref().map_or("", Group::as_str));
-            field(&axis.definition);
-            field(&format!("{:016x}", axis.weight.to_bits()));
+        let weights: Vec<String> = self
+            .axes
+            .iter()
+            .map(|axis| format!("{:016x}", axis.weight.to_bits()))
+            .collect();
+        let mut texts = vec!["rubric v1", if self.explicit { "explicit" } else { "general" }];
+        for (axis, weight) in self.axes.iter().zip(&weights) {
+            let group = axis.group.as_ref().map_or("", Group::as_str);
+            texts.extend([axis.id.as_str(), group, &axis.definition, weight]);
         }
-        RubricHash(hasher.finalize().into())
-    }
-}
-
-impl fmt::Display for RubricHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for RubricHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RubricHash({self})")
-    }
-}
-
-impl Serialize for RubricHash {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        RubricHash::of_texts(&texts)
     }
 }
 

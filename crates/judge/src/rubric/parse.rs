@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::ids::check_id;
-use super::{AxisId, Group, MAX_DEFINITION, MAX_WEIGHT, Place, RubricError, RubricProblem};
+use super::{MAX_DEFINITION, MAX_WEIGHT, Place, RubricError, RubricProblem};
+use types::names::check_name;
+use types::{AxisId, Group};
 
 const MAX_BYTES: usize = 256 * 1024;
 const MAX_TITLE: usize = 120;
@@ -81,7 +82,7 @@ pub(super) fn parse_one(text: &str, origin: &str) -> Result<Parsed, RubricError>
         let offset = error.span().map_or(0, |span| span.start);
         at.error(offset, RubricProblem::Syntax(error.message().to_owned()))
     })?;
-    check_id(raw.id.get_ref()).map_err(|error| at.error(raw.id.span().start, error.into()))?;
+    check_name(raw.id.get_ref()).map_err(|error| at.error(raw.id.span().start, error.into()))?;
     let title = at.line(&raw.title, "title", MAX_TITLE)?;
     let description = match &raw.description {
         Some(description) => at.text(description, "description", MAX_DESCRIPTION)?,

@@ -91,19 +91,42 @@ pub fn run() {
         }
     };
 
-    let (id, spec, placement) = loop {
+    let load = loop {
         match requests.recv() {
             Ok((Request::Query { id, name }, _)) => out.reply(&answered(id, name, &mut loader)),
-            Ok((Request::Load { id, spec, placement }, _)) => break (id, spec, placement),
+            Ok((Request::Load { id, spec, placement }, _)) => break Load { id, spec, placement },
             _ => return,
         }
     };
-    loader.settle(spec.gpu_layers != Some(0));
+    loader.settle(load.spec.gpu_layers != Some(0));
     tell_of_life(turn.clone(), out.clone());
-    turn.begin(id);
-    if let Err(error) = serve(&backend, &mut loader, (&spec, placement), id, &requests, &turn, &out) {
-        out.reply(&Reply::Failed { id, error });
+    turn.begin(load.id);
+    let mut server = Server {
+        backend,
+        loader,
+        requests,
+        turn,
+        out: out.clone(),
+    };
+    if let Err(error) = server.serve(&load) {
+        out.reply(&Reply::Failed { id: load.id, error });
     }
+}
+
+/// What is to be loaded, and the request that asked for it.
+struct Load {
+    id: u64,
+    spec: ModelSpec,
+    placement: Option<Placement>,
+}
+
+/// A process that has a model, or loads it.
+struct Server {
+    backend: LlamaBackend,
+    loader: Loader,
+    requests: mpsc::Receiver<(Request, Vec<u8>)>,
+    turn: Turn,
+    out: Out,
 }
 
 /// The reply to a query.
@@ -132,56 +155,52 @@ fn refuse(error: &LlamaError, requests: &mpsc::Receiver<(Request, Vec<u8>)>, out
     }
 }
 
-/// Loads, says so, and answers asks until the input ends. An error is a failed load.
-fn serve(
-    backend: &LlamaBackend,
-    loader: &mut Loader,
-    (spec, placement): (&ModelSpec, Option<Placement>),
-    id: u64,
-    requests: &mpsc::Receiver<(Request, Vec<u8>)>,
-    turn: &Turn,
-    out: &Out,
-) -> Result<(), LlamaError> {
-    // The projector is the smaller part of the load; it takes the last tenth of the progress.
-    const MODEL_PART: f32 = 0.9;
-    let told = out.clone();
-    let mut last = -1.0f32;
-    let model = load_model(backend, spec, placement, &turn.stop, move |progress| {
-        if progress - last >= 0.01 {
-            last = progress;
-            let fraction = progress * MODEL_PART;
-            told.reply(&Reply::Loading { id, fraction });
-        }
-    })?;
-    let mut engine = LlamaEngine::new(&model, spec, placement, &turn.stop, |progress| {
-        let fraction = MODEL_PART + progress * (1.0 - MODEL_PART);
-        out.reply(&Reply::Loading { id, fraction });
-    })?;
-    turn.end();
-    out.reply(&Reply::Loaded {
-        id,
-        info: engine.info().clone(),
-    });
-    while let Ok((request, blob)) = requests.recv() {
-        let (id, ask, pictures) = match request {
-            Request::Ask { id, ask, pictures } => (id, ask, pictures),
-            Request::Query { id, name } => {
-                out.reply(&answered(id, name, loader));
-                continue;
+impl Server {
+    /// Loads, says so, and answers asks until the input ends. An error is a failed load.
+    fn serve(&mut self, load: &Load) -> Result<(), LlamaError> {
+        // The projector is the smaller part of the load; it takes the last tenth of the progress.
+        const MODEL_PART: f32 = 0.9;
+        let (id, spec, placement) = (load.id, &load.spec, load.placement);
+        let (turn, out) = (&self.turn, &self.out);
+        let told = out.clone();
+        let mut last = -1.0f32;
+        let model = load_model(&self.backend, spec, placement, &turn.stop, move |progress| {
+            if progress - last >= 0.01 {
+                last = progress;
+                let fraction = progress * MODEL_PART;
+                told.reply(&Reply::Loading { id, fraction });
             }
-            Request::Load { .. } | Request::Cancel { .. } => continue,
-        };
-        turn.begin(id);
-        let result = frame::pictures(pictures, &blob)
-            .map_err(|e| LlamaError::Protocol(e.to_string()))
-            .and_then(|pictures| engine.ask(&ask, &pictures));
+        })?;
+        let mut engine = LlamaEngine::new(&model, spec, placement, &turn.stop, |progress| {
+            let fraction = MODEL_PART + progress * (1.0 - MODEL_PART);
+            out.reply(&Reply::Loading { id, fraction });
+        })?;
         turn.end();
-        out.reply(&match result {
-            Ok(answers) => Reply::Answered { id, answers },
-            Err(error) => Reply::Failed { id, error },
+        out.reply(&Reply::Loaded {
+            id,
+            info: engine.info().clone(),
         });
+        while let Ok((request, blob)) = self.requests.recv() {
+            let (id, ask, pictures) = match request {
+                Request::Ask { id, ask, pictures } => (id, ask, pictures),
+                Request::Query { id, name } => {
+                    out.reply(&answered(id, name, &mut self.loader));
+                    continue;
+                }
+                Request::Load { .. } | Request::Cancel { .. } => continue,
+            };
+            turn.begin(id);
+            let result = frame::pictures(pictures, &blob)
+                .map_err(|e| LlamaError::Protocol(e.to_string()))
+                .and_then(|pictures| engine.ask(&ask, &pictures));
+            turn.end();
+            out.reply(&match result {
+                Ok(answers) => Reply::Answered { id, answers },
+                Err(error) => Reply::Failed { id, error },
+            });
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Says that the work goes on, on a thread of its own, while the engine's callbacks come by.

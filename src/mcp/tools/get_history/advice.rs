@@ -9,6 +9,7 @@ use crate::mcp::convert::rounded;
 use crate::session::AdviceView;
 use calibration::advice::{Facts, Step, Stop, Try, Worst};
 use text::Foreign;
+use types::{AxisId, IterationNo, Seed};
 
 /// Most characters of a note, or of what a picture shows.
 const TEXT: usize = 120;
@@ -22,13 +23,13 @@ pub struct AdviceOut {
     why: Option<&'static str>,
     /// To go on from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    parent: Option<u32>,
+    parent: Option<IterationNo>,
     /// Seeds to run and judge, by iteration.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    run: BTreeMap<u32, Vec<u64>>,
+    run: BTreeMap<IterationNo, Vec<Seed>>,
     /// The axis to change: its target, and what the best iteration shows.
     #[serde(skip_serializing_if = "Option::is_none")]
-    axis: Option<String>,
+    axis: Option<AxisId>,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
     #[serde(rename = "gen", skip_serializing_if = "Option::is_none")]
@@ -82,7 +83,7 @@ pub fn output(view: &AdviceView) -> Output {
         .fell
         .iter()
         .take(4)
-        .map(|(axis, (since, by))| format!("{axis} fell by {by:.2} raw since {since}"))
+        .map(|(axis, fall)| format!("{axis} {fall}"))
         .collect();
     if !fell.is_empty() {
         summary.push_str(&format!(" ALARM: {}.", fell.join(", ")));

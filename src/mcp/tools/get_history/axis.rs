@@ -4,15 +4,16 @@ use serde::Serialize;
 
 use super::{Output, pages, shortened, within_budget};
 use crate::mcp::convert::rounded;
-use crate::session::{AxisView, PAGE};
+use crate::session::{AxisAt, AxisView, PAGE};
 use text::Foreign;
+use types::IterationNo;
 
 /// Most characters of what a picture shows.
 const SHOWN: usize = 60;
 
 #[derive(Serialize)]
 pub struct AxisRow {
-    iteration: u32,
+    iteration: IterationNo,
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
     #[serde(rename = "gen")]
@@ -45,12 +46,12 @@ pub fn output(view: &AxisView, page: u32) -> Output {
         axis: view
             .rows
             .iter()
-            .map(|(n, axis, moved)| AxisRow {
+            .map(|AxisAt { n, result, moved }| AxisRow {
                 iteration: *n,
-                score: axis.score.map(rounded),
-                generated: match axis.score {
-                    Some(_) => shortened(&axis.generated, most),
-                    None => axis.verdict.as_str().to_owned(),
+                score: result.score.map(rounded),
+                generated: match result.score {
+                    Some(_) => shortened(&result.generated, most),
+                    None => result.verdict.as_str().to_owned(),
                 },
                 moved: moved.map(rounded),
             })

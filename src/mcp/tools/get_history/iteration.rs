@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 use super::{Output, State, Texts};
 use crate::mcp::resources::Address;
 use crate::mcp::tools::scores::RecordOut;
-use crate::session::IterationView;
-use history::{Change, DecisionKind, Judgement, Run, RunCounts, RunImage, RunState};
+use crate::session::{IterationView, KeptPicture};
+use history::{Change, Judgement, Run, RunCounts, RunState};
 use text::secrets::{Secrets, masked_input};
 use text::shortened;
+use types::{DecisionKind, Seed};
 
 /// Most characters of a prompt or a note in a tool's result.
 const PROMPT: usize = 1_200;
@@ -77,7 +78,7 @@ struct ChangeOut {
 
 #[derive(Serialize)]
 struct RunOut {
-    seed: u64,
+    seed: Seed,
     prompt_id: String,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -202,20 +203,20 @@ pub fn output(view: &IterationView, texts: Texts) -> Output {
     }
 }
 
-fn run((run, pictures): &(Run, Vec<(RunImage, String)>), secrets: &Secrets) -> RunOut {
+fn run((run, pictures): &(Run, Vec<KeptPicture>), secrets: &Secrets) -> RunOut {
     RunOut {
         seed: run.seed,
         prompt_id: run.prompt_id.to_string(),
         state: run.state.as_str(),
         error: run.error.as_deref().map(|error| secrets.masked(error)),
         cached: run.cached,
-        pictures: pictures.iter().map(|(_, path)| path.clone()).collect(),
+        pictures: pictures.iter().map(|kept| kept.file.to_string()).collect(),
     }
 }
 
 /// The seeds whose last run ended without a picture.
-fn without_picture(runs: &[(Run, Vec<(RunImage, String)>)]) -> String {
-    let mut last: BTreeMap<u64, RunState> = BTreeMap::new();
+fn without_picture(runs: &[(Run, Vec<KeptPicture>)]) -> String {
+    let mut last: BTreeMap<Seed, RunState> = BTreeMap::new();
     for (run, _) in runs {
         let state = last.entry(run.seed).or_insert(run.state);
         if *state != RunState::Finished {
@@ -230,7 +231,7 @@ fn without_picture(runs: &[(Run, Vec<(RunImage, String)>)]) -> String {
         .collect()
 }
 
-fn counted(runs: &[(Run, Vec<(RunImage, String)>)]) -> RunCounts {
+fn counted(runs: &[(Run, Vec<KeptPicture>)]) -> RunCounts {
     let mut counts = RunCounts::default();
     for (run, _) in runs {
         match run.state {

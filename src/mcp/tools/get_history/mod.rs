@@ -135,10 +135,7 @@ async fn for_the_page(service: &Service, overview: &Overview) -> Result<Option<V
         Overview::Session(shown) => {
             let mut beside = super::view(service, &shown.session.id, None).await?;
             if let (Some(first), Some(last)) = (shown.rows.first(), shown.rows.last()) {
-                let found = service
-                    .store()
-                    .first_images(&shown.session.id, (first.n, last.n))
-                    .await?;
+                let found = service.store().first_images(&shown.session.id, first.n, last.n).await?;
                 let pictures = found
                     .into_iter()
                     .map(|(n, hash)| (n.to_string(), Address::Picture(hash).to_string().into()));

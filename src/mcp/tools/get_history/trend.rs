@@ -3,7 +3,7 @@
 use super::iteration::IterationOut;
 use super::{Output, State, pages, shortened, within_budget};
 use crate::mcp::convert::rounded;
-use crate::session::SessionView;
+use crate::session::{Best, SessionView};
 use history::{TrendRow, TrendScore};
 
 /// Most characters of a note in a line.
@@ -25,20 +25,20 @@ fn score<'a>(view: &SessionView, row: &'a TrendRow) -> Option<&'a TrendScore> {
 }
 
 fn state(view: &SessionView, row: &TrendRow) -> State {
-    State::of(row.runs, view.running.iter().any(|(n, _)| *n == row.n.get()))
+    State::of(row.runs, view.running.contains_key(&row.n))
 }
 
 fn line(view: &SessionView, row: &TrendRow, most: usize) -> IterationOut {
-    let n = row.n.get();
+    let n = row.n;
     // Without a note the prompt's beginning says best what an iteration is.
     let told = row.note.as_deref().or(row.positive.as_deref()).unwrap_or_default();
     IterationOut {
-        iteration: n,
+        iteration: n.get(),
         // The one before goes without saying.
-        parent: row.parent.map(|p| p.get()).filter(|p| p + 1 != n),
+        parent: row.parent.map(|p| p.get()).filter(|p| p + 1 != n.get()),
         overall_score: score(view, row).and_then(|s| s.overall).map(rounded),
         decision: view.decisions.get(&n).map(|d| d.kind),
-        best: view.best.is_some_and(|(best, _)| best == n),
+        best: view.best.is_some_and(|best| best.n == n),
         state: state(view, row),
         note: shortened(told, most),
         full: None,
@@ -53,7 +53,7 @@ fn summary(view: &SessionView, page: u32) -> String {
         view.used_in_words(),
         opened.target_score
     );
-    if let Some((n, overall)) = view.best {
+    if let Some(Best { n, overall }) = view.best {
         let score = overall.map(|score| format!("{score:.2} ")).unwrap_or_default();
         summary.push_str(&format!("; best {score}(iteration {n})"));
     }

@@ -1,6 +1,7 @@
 //! From text as people write it to plain words and numbers.
 
 use super::fold::fold;
+use super::words::words;
 
 /// A word or number of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,19 +212,12 @@ pub(super) fn number(word: &str) -> Option<u32> {
         // More digits than fit is a large number, not a small one.
         return Some(whole.parse().unwrap_or(u32::MAX));
     }
-    #[rustfmt::skip]
-    const UNITS: [&str; 20] = [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-        "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-    ];
-    const TENS: [&str; 8] = [
-        "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
-    ];
+    let numbers = &words().numbers;
     let place = |list: &[&str]| list.iter().position(|&w| w == word).and_then(|n| u32::try_from(n).ok());
     match word {
         "hundred" => Some(100),
         "thousand" => Some(1000),
-        _ => place(&UNITS).or_else(|| place(&TENS).map(|n| 20 + 10 * n)),
+        _ => place(&numbers.ones).or_else(|| place(&numbers.tens).map(|n| 20 + 10 * n)),
     }
 }
 

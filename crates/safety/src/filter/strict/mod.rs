@@ -7,14 +7,10 @@
 
 mod adults;
 mod numbers;
-mod words;
 
 use super::normal::{Token, number as number_word, tokens};
-use super::{MinorMatch, describes_minor, find, phrase_at};
-use words::{
-    CHILDISH, CHILDISH_WITH, MASKED, NEEDS_ADULT, NOT, PERSON, REFUSED, REFUSED_EXEMPT, REFUSED_FOREIGN, REFUSED_RAW,
-    SCHOOL_EXEMPT,
-};
+use super::words::words;
+use super::{MinorMatch, anywhere, describes_minor, find, phrase_at};
 
 /// The first thing in `text` that may describe somebody under 18 or childlike. Everything that
 /// [`describes_minor`] finds, and more; for text of explicit work only, since it refuses much that is
@@ -34,7 +30,7 @@ fn read(text: &str) -> Option<MinorMatch> {
         return Some(found);
     }
     let lower = text.to_lowercase();
-    if let Some(term) = REFUSED_RAW.iter().copied().find(|term| lower.contains(term)) {
+    if let Some(term) = anywhere(&lower, &words().foreign.strict_anywhere) {
         return Some(MinorMatch::Term(term));
     }
     if let Some(age) = numbers::east_asian(&lower) {
@@ -44,7 +40,7 @@ fn read(text: &str) -> Option<MinorMatch> {
         return Some(MinorMatch::Term(term));
     }
     let tokens = split_glued(tokens(text));
-    find(&tokens, REFUSED_FOREIGN, &[])
+    find(&tokens, &words().foreign.strict_phrases, &[])
         .or_else(|| refused(&tokens))
         .or_else(|| young(&tokens))
         .or_else(|| pupil(&tokens))
@@ -68,8 +64,8 @@ fn is_file_name(lower: &str) -> bool {
 /// "l*li", "g**l": a word of the list with letters starred out, but not its first.
 fn masked(lower: &str) -> Option<&'static str> {
     let stars = ['*', '#', '•', '●', '■', '█', '_', '.', '-', '·'];
-    let words = lower.split(|c: char| !c.is_alphanumeric() && !stars.contains(&c));
-    words
+    lower
+        .split(|c: char| !c.is_alphanumeric() && !stars.contains(&c))
         .map(|word| word.chars().collect::<Vec<_>>())
         .filter(|word| word.iter().any(|c| stars.contains(c)))
         .find_map(|word| {
@@ -83,7 +79,7 @@ fn masked(lower: &str) -> Option<&'static str> {
                         .enumerate()
                         .all(|(i, (l, w))| l == *w || i > 0 && stars.contains(w))
             };
-            MASKED.iter().copied().find(|listed| fits(listed))
+            words().strict.starred.iter().copied().find(|listed| fits(listed))
         })
 }
 
@@ -117,7 +113,7 @@ fn halves(token: &Token) -> Option<[String; 2]> {
             let small = text(number).parse::<u32>().is_ok_and(|n| n < 5);
             // "2m" and "3m" are names of samplers.
             let letter = letters.len() == 1 && small;
-            let person = PERSON.iter().any(|person| word.is(person));
+            let person = words().numbers.person.iter().any(|person| word.is(person));
             let other = ["u", "y", "ish"].contains(&text(letters).as_str()) || number_word(&text(letters)).is_some();
             digits(number) && !letter && (person || other || letters.starts_with(&['y', 'r']))
         };
@@ -130,13 +126,15 @@ fn halves(token: &Token) -> Option<[String; 2]> {
 }
 
 fn refused(tokens: &[Token]) -> Option<&'static str> {
+    let strict = &words().strict;
     (0..tokens.len()).find_map(|at| {
         let rest = &tokens[at..];
-        let exempt = REFUSED_EXEMPT
+        let exempt = strict
+            .phrases_except
             .iter()
             .any(|phrase| super::starts_with_phrase(rest, phrase));
-        let found = phrase_at(rest, REFUSED).filter(|_| !exempt)?;
-        let grown = found == "school" && at > 0 && tokens[at - 1].is_one_of(SCHOOL_EXEMPT);
+        let found = phrase_at(rest, &strict.phrases).filter(|_| !exempt)?;
+        let grown = found == "school" && at > 0 && tokens[at - 1].is_one_of(&strict.school_except);
         (!grown).then_some(found)
     })
 }
@@ -168,9 +166,9 @@ fn childish(tokens: &[Token]) -> Option<&'static str> {
     let with = || {
         tokens
             .iter()
-            .any(|token| CHILDISH_WITH.iter().any(|word| token.is(word)))
+            .any(|token| words().strict.childish_with.iter().any(|word| token.is(word)))
     };
-    find(tokens, CHILDISH, &[]).filter(|_| with())
+    find(tokens, &words().strict.childish, &[]).filter(|_| with())
 }
 
 /// "not an adult", "almost a woman", "barely 18", "just turned 18", "before her 18th birthday".
@@ -188,7 +186,8 @@ fn not_yet_adult(tokens: &[Token]) -> Option<&'static str> {
     let day = |token: &Token| token.is_one_of(&["today", "yesterday", "tomorrow", "tonight", "soon"]);
     (0..tokens.len()).find_map(|at| {
         let rest = &tokens[at + 1..];
-        let not = tokens[at].is_one_of(NOT) && !tokens[at].ends_clause && rest.iter().take(3).any(grown);
+        let not =
+            tokens[at].is_one_of(&words().people.not) && !tokens[at].ends_clause && rest.iter().take(3).any(grown);
         let recently = recent(&tokens[at]) && rest.iter().take(2).any(age);
         let at_last = age(&tokens[at]) && rest.first().is_some_and(day);
         (not || recently || at_last).then_some("not (or barely) an adult")
@@ -197,7 +196,7 @@ fn not_yet_adult(tokens: &[Token]) -> Option<&'static str> {
 
 /// Students, cheerleaders and so on are adults only if the text says that somebody is.
 fn needs_adult(tokens: &[Token]) -> Option<&'static str> {
-    find(tokens, NEEDS_ADULT, &[]).filter(|_| !adults::stated(tokens))
+    find(tokens, &words().strict.needs_adult, &[]).filter(|_| !adults::stated(tokens))
 }
 
 /// The words up to `reach` before and after a place.

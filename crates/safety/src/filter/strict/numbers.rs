@@ -1,11 +1,9 @@
 //! Numbers up to 17 that may be ages: all that the text does not plainly use for something else.
 
 use super::super::normal::{Token, number};
-use super::adults::MOST_COUNTED;
+use super::super::words::{Numbers, People, words};
+use super::adults::{MOST_COUNTED, is_any, is_girl_or_boy};
 use super::around;
-use super::words::{
-    AGE, BOY, CAMERA, COUNTED_PARTS, COUNTED_PEOPLE, COUNTED_THINGS, GIRL, LABELS, PERSON, SEASONS, SMALL, UNITS,
-};
 
 const ADULT: u32 = 18;
 /// From here on a number alone is enough: hardly anything else in a prompt is counted so far.
@@ -18,68 +16,15 @@ const WEIGHT: u32 = 3;
 /// Somebody born in this year or later may be under 18; no clock is asked, so it errs one way only.
 const BIRTH_YEAR: u32 = 2007;
 
-const BELOW_TWENTY: &[&str] = &[
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "forteen",
-    "fourten",
-    "fiveteen",
-    "sixten",
-    "thirten",
-    "fiften",
-    "seventen",
-    "thriteen",
-];
-const ORDINALS: &[&str] = &[
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-    "thirteenth",
-    "fourteenth",
-    "fifteenth",
-    "sixteenth",
-    "seventeenth",
-];
-const ROMAN: &[&str] = &["viii", "ix", "xi", "xii", "xiii", "xiv", "xv", "xvi", "xvii"];
-const RATIOS: &[(u32, u32)] = &[
-    (16, 9),
-    (9, 16),
-    (4, 3),
-    (3, 4),
-    (3, 2),
-    (2, 3),
-    (4, 5),
-    (5, 4),
-    (21, 9),
-    (9, 21),
-    (16, 10),
-    (10, 16),
-    (5, 7),
-    (7, 5),
-    (1, 2),
-    (2, 1),
-    (8, 10),
-    (10, 8),
-];
-
 /// The first number that may be an age. In the name of a file a number alone is none.
 pub(super) fn find(tokens: &[Token], file_name: bool) -> Option<String> {
     (0..tokens.len()).find_map(|i| {
-        let at = Place { tokens, i };
+        let at = Place {
+            tokens,
+            i,
+            numbers: &words().numbers,
+            people: &words().people,
+        };
         at.plain(file_name)
             .or_else(|| at.two_digits())
             .or_else(|| at.disguised())
@@ -124,6 +69,8 @@ pub(super) fn east_asian(text: &str) -> Option<String> {
 struct Place<'a> {
     tokens: &'a [Token],
     i: usize,
+    numbers: &'static Numbers,
+    people: &'static People,
 }
 
 impl Place<'_> {
@@ -156,7 +103,7 @@ impl Place<'_> {
         let suspect = if n >= BARE && !file_name {
             true
         } else if n >= UNLIKELY {
-            self.near(REACH, PERSON) || self.near(2, AGE)
+            self.near(REACH, &self.numbers.person) || self.near(2, &self.numbers.age)
         } else {
             self.is_said_of_somebody()
         };
@@ -167,11 +114,15 @@ impl Place<'_> {
     /// one person: "girl, 3", "she is four", "(3:1.2) girl".
     fn is_said_of_somebody(&self) -> bool {
         let one = |token: &Token| {
-            token.is_one_of(PERSON) && !COUNTED_PEOPLE.iter().any(|plural| token.is_one_of(&[plural]))
-                || token.is_one_of(SMALL)
+            token.is_one_of(&self.numbers.person) && !token.is_one_of(&self.numbers.counted_people)
+                || token.is_one_of(&self.people.small)
         };
-        let before = self.back(1).is_some_and(|token| one(token) || token.is_one_of(AGE));
-        let after = self.ahead(1).is_some_and(|token| one(token) || token.is_one_of(AGE));
+        let before = self
+            .back(1)
+            .is_some_and(|token| one(token) || token.is_one_of(&self.numbers.age));
+        let after = self
+            .ahead(1)
+            .is_some_and(|token| one(token) || token.is_one_of(&self.numbers.age));
         before && self.here().ends_clause || after
     }
 
@@ -190,12 +141,14 @@ impl Place<'_> {
             return false;
         }
         let few = n <= MOST_COUNTED;
-        let plural =
-            |token: &Token| token.is_one_of(COUNTED_PEOPLE) || few && (is_plural(token, GIRL) || is_plural(token, BOY));
+        let plural = |token: &Token| {
+            token.is_one_of(&self.numbers.counted_people)
+                || few && (is_plural(token, &self.people.girl) || is_plural(token, &self.people.boy))
+        };
         let thing = |token: &Token| {
             let birthday = || self.tokens.iter().any(|t| is_any(t, &["birthday", "bday", "cake"]));
-            token.is_one_of(COUNTED_THINGS) && !(token.is("candle") && birthday())
-                || few && token.is_one_of(COUNTED_PARTS)
+            token.is_one_of(&self.numbers.counted_things) && !(token.is("candle") && birthday())
+                || few && token.is_one_of(&self.numbers.counted_parts)
         };
         // Up to three words may describe what is counted; above a few they must not be words of youth.
         for step in 1..=4 {
@@ -203,7 +156,7 @@ impl Place<'_> {
             if plural(token) || step <= 3 && thing(token) {
                 return true;
             }
-            let youth = !few && (token.is_one_of(SMALL) || is_any(token, GIRL) || is_any(token, BOY));
+            let youth = !few && (token.is_one_of(&self.people.small) || is_girl_or_boy(token));
             let person = !few && step > 1 && token.is_one_of(&["she", "he", "her", "him"]);
             if token.ends_clause || token.number.is_some() || youth || person {
                 return false;
@@ -215,8 +168,8 @@ impl Place<'_> {
     /// "6 feet", "5'7", "8 k".
     fn is_measure(&self) -> bool {
         let feet = |token: &Token| token.gap.starts_with(['\'', '’', '′']) && token.number.is_some();
-        let taken = |token: &Token| is_any(token, AGE) || is_any(token, GIRL) || is_any(token, BOY);
-        let unit = self.ahead(1).is_some_and(|next| next.is_one_of(UNITS)) && !self.here().ends_clause;
+        let taken = |token: &Token| is_any(token, &self.numbers.age) || is_girl_or_boy(token);
+        let unit = self.ahead(1).is_some_and(|next| next.is_one_of(&self.numbers.units)) && !self.here().ends_clause;
         let inches = self.back(1).is_some_and(feet);
         let height = feet(self.here()) && self.ahead(1).is_some_and(|next| next.number.is_some());
         (unit || inches || height) && !self.ahead(2).is_some_and(taken)
@@ -224,10 +177,10 @@ impl Place<'_> {
 
     /// "cfg 7", "score_9", but not "size 14 girl".
     fn is_label(&self) -> bool {
-        let label = self.back(1).is_some_and(|token| token.is_one_of(LABELS));
+        let label = self.back(1).is_some_and(|token| token.is_one_of(&self.numbers.labels));
         let person = self
             .ahead(1)
-            .is_some_and(|next| is_any(next, PERSON) || is_any(next, AGE));
+            .is_some_and(|next| is_any(next, &self.numbers.person) || is_any(next, &self.numbers.age));
         label && (self.here().ends_clause || !person)
     }
 
@@ -237,7 +190,7 @@ impl Place<'_> {
             let (Some(first), Some(second)) = (a.number, b.number) else {
                 return false;
             };
-            let colon = a.gap == ":" && RATIOS.contains(&(first, second));
+            let colon = a.gap == ":" && self.numbers.ratios.contains(&(first, second));
             let slash = a.gap == "/" && (first.max(second) <= BARE || first == 1);
             colon || slash
         };
@@ -249,7 +202,7 @@ impl Place<'_> {
     /// "f/5.6"; "f/8" and "f/16" only beside a word of cameras, since "f/16" may be a woman's age.
     fn is_aperture(&self, n: u32) -> bool {
         let f = self.back(1).is_some_and(|token| token.is_one_of(&["f"]));
-        f && (self.is_decimal() || [2, 4, 8, 11, 16].contains(&n) && self.near(3, CAMERA))
+        f && (self.is_decimal() || [2, 4, 8, 11, 16].contains(&n) && self.near(3, &self.numbers.camera))
     }
 
     /// "1 7", "1-7" and "one seven" for 17.
@@ -271,14 +224,12 @@ impl Place<'_> {
         }
         let found = |what: &str| Some(format!("{what}, perhaps an age"));
         let rest = &self.tokens[self.i..];
-        if let Some(word) = BELOW_TWENTY
-            .iter()
-            .find(|word| super::super::starts_with_pieces(rest, word))
-        {
+        let mut below_twenty = self.numbers.eleven_twelve.iter().chain(&self.numbers.teens);
+        if let Some(word) = below_twenty.find(|word| super::super::starts_with_pieces(rest, word)) {
             return found(word);
         }
         for word in &token.spellings {
-            let inside = BELOW_TWENTY[2..].iter().find(|number| word.contains(**number));
+            let inside = self.numbers.teens.iter().find(|number| word.contains(**number));
             let yearold = word.contains("yearold") || word.contains("yrold");
             if let Some(number) = inside.filter(|_| !word.ends_with("th") && !word.ends_with("ths")) {
                 return found(number);
@@ -301,8 +252,9 @@ impl Place<'_> {
         let mixed =
             raw.len() == 2 && raw.contains(|c: char| c.is_ascii_digit()) || ["il", "lo", "io"].contains(&raw.as_str());
         let value = digits.filter(|_| mixed).and_then(|digits| number(&digits));
-        let beside = self.near(1, PERSON) || self.near(1, AGE);
-        if value.is_some_and(|n| (BARE..ADULT).contains(&n)) && beside || token.is_one_of(ROMAN) && self.near(1, PERSON)
+        let beside = self.near(1, &self.numbers.person) || self.near(1, &self.numbers.age);
+        if value.is_some_and(|n| (BARE..ADULT).contains(&n)) && beside
+            || token.is_one_of(&self.numbers.roman) && self.near(1, &self.numbers.person)
         {
             return found(raw);
         }
@@ -317,11 +269,11 @@ impl Place<'_> {
                 .into_iter()
                 .find_map(|end| word.strip_suffix(end))
         };
-        let named = ORDINALS.iter().position(|&o| o == word).map(|n| n + 1);
+        let named = self.numbers.ordinals.iter().position(|&o| o == word).map(|n| n + 1);
         let rank = named
             .or_else(|| digits().and_then(|n| n.parse().ok()))
             .filter(|rank| (1..ADULT as usize).contains(rank))?;
-        let season = (1..=2).any(|step| self.ahead(step).is_some_and(|next| is_any(next, SEASONS)));
+        let season = (1..=2).any(|step| self.ahead(step).is_some_and(|next| is_any(next, &self.numbers.seasons)));
         // "first class" is a way to travel.
         let class = self.ahead(1).is_some_and(|next| next.is("class")) && rank < 3;
         let apart = [
@@ -336,7 +288,7 @@ impl Place<'_> {
             "image",
         ];
         let other = (1..=2).any(|step| self.ahead(step).is_some_and(|next| is_any(next, &apart)));
-        let bare = rank >= BARE as usize && !other && self.near(REACH, PERSON);
+        let bare = rank >= BARE as usize && !other && self.near(REACH, &self.numbers.person);
         (season && !class || bare).then(|| format!("{word}, perhaps an age"))
     }
 
@@ -354,10 +306,6 @@ impl Place<'_> {
                 || back(2, &["isn", "wasn", "not"]) && back(1, &["t", "yet"]));
         (recent || school || under).then(|| format!("{n}, perhaps of somebody under 18"))
     }
-}
-
-fn is_any(token: &Token, words: &[&str]) -> bool {
-    words.iter().any(|word| token.is(word))
 }
 
 fn is_plural(token: &Token, words: &[&str]) -> bool {

@@ -1,6 +1,7 @@
 //! Ages and school years below 18, as people write them.
 
 use super::normal::Token;
+use super::words::{Ages, words};
 
 const ADULT: u32 = 18;
 /// "18 months old" is an age as well.
@@ -8,47 +9,14 @@ const ADULT_MONTHS: u32 = ADULT * 12;
 /// Below this a number beside "girl" or "boy" is a count or an index, not an age.
 const YOUNGEST_BARE: u32 = 5;
 
-#[rustfmt::skip]
-mod lists {
-    pub const YEARS: &[&str] = &["year", "years", "yr", "yrs", "y", "yearold"];
-    /// Enough without "old": nobody counts anything else in these. With French, German and Spanish.
-    pub const YEARS_OLD: &[&str] = &["yo", "yos", "yrs", "yearold", "yearsold", "yearolds", "ans", "jahre", "anos"];
-    pub const SHORT_UNITS: &[&str] = &["month", "months", "mo", "mth", "mths", "week", "weeks", "day", "days", "wk"];
-    pub const AGE: &[&str] = &["age", "aged", "ages", "aging", "ageing"];
-    pub const ABOUT: &[&str] = &[
-        "is", "of", "about", "around", "approximately", "approx", "roughly", "circa", "only", "just", "at", "looks",
-    ];
-    pub const SOMEBODY: &[&str] = &[
-        "girl", "girls", "boy", "boys", "woman", "man", "female", "male", "lady", "daughter", "son", "sister",
-        "brother", "she", "he",
-    ];
-    /// These carry numbers of their own ("character 7"): only with a verb between.
-    pub const SOMEBODY_MAYBE: &[&str] = &["they", "i", "person", "model", "actress", "character", "student"];
-    /// In the singular after a number above one, the number is an age: "16 girl".
-    pub const ONE_PERSON: &[&str] = &["girl", "boy", "woman", "man", "lady"];
-    pub const TURNING: &[&str] = &["turns", "turned", "turning"];
-    pub const BEING: &[&str] = &[
-        "is", "was", "s", "m", "re", "looks", "look", "looking", "looked", "appears", "seems", "turns", "turned",
-        "turning", "be", "just", "like",
-    ];
-    pub const BELOW: &[&str] = &["under", "below", "almost", "nearly", "not", "until", "before", "than"];
-    pub const UNITS: &[&str] = &[
-        "feet", "foot", "ft", "inch", "inches", "in", "cm", "mm", "m", "meter", "meters", "metre", "metres", "kg",
-        "km", "k", "mp", "mpx", "px", "pixel", "pixels", "percent", "times", "steps", "step", "x", "of", "fps",
-        "minutes", "hours", "seconds", "people", "persons", "stories", "girls", "boys", "women", "men", "others",
-        "lens", "fingers",
-    ];
-    pub const ORDINALS: &[&str] = &[
-        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
-        "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth",
-    ];
-}
-use lists::*;
-
 /// The first age below 18, in plain words.
 pub(super) fn find(tokens: &[Token]) -> Option<String> {
     (0..tokens.len()).find_map(|i| {
-        let at = View { tokens, i };
+        let at = View {
+            tokens,
+            i,
+            words: &words().ages,
+        };
         at.years_old()
             .or_else(|| at.months_old())
             .or_else(|| at.aged())
@@ -64,6 +32,7 @@ pub(super) fn find(tokens: &[Token]) -> Option<String> {
 struct View<'a> {
     tokens: &'a [Token],
     i: usize,
+    words: &'static Ages,
 }
 
 impl View<'_> {
@@ -94,26 +63,27 @@ impl View<'_> {
         let age = self.low_number(ADULT)?;
         let half = self.is(1, &["and"]) && self.is(2, &["a"]) && self.is(3, &["half"]);
         let unit = if half { 4 } else { 1 };
-        let directly = self.is(unit, YEARS_OLD) || self.is(unit, &["y"]) && self.is(unit + 1, &["o"]);
+        let directly = self.is(unit, &self.words.years_old) || self.is(unit, &["y"]) && self.is(unit + 1, &["o"]);
         let old = self.is(
             unit + 1,
             &["old", "olds", "older", "aged", "girl", "girls", "boy", "boys"],
         ) || self.is(unit + 1, &["of"]) && self.is(unit + 2, &["age"]);
-        (directly || self.is(unit, YEARS) && old).then(|| format!("{age} years old"))
+        (directly || self.is(unit, &self.words.years) && old).then(|| format!("{age} years old"))
     }
 
     /// "18 months old".
     fn months_old(&self) -> Option<String> {
         let count = self.low_number(ADULT_MONTHS)?;
-        (self.is(1, SHORT_UNITS) && self.is(2, &["old", "olds"])).then(|| format!("{count} months (or less) old"))
+        (self.is(1, &self.words.short_units) && self.is(2, &["old", "olds"]))
+            .then(|| format!("{count} months (or less) old"))
     }
 
     /// "aged 15", "age: 15", "at the age of 15", "ages 15-20".
     fn aged(&self) -> Option<String> {
-        if !self.is(0, AGE) {
+        if !self.is(0, &self.words.age) {
             return None;
         }
-        let skipped = (1..=3).take_while(|&step| self.is(step, ABOUT)).count();
+        let skipped = (1..=3).take_while(|&step| self.is(step, &self.words.about)).count();
         self.number(1 + skipped)
             .filter(|&n| n < ADULT)
             .map(|age| format!("age {age}"))
@@ -135,7 +105,7 @@ impl View<'_> {
         {
             return None;
         }
-        (self.is(0, BELOW) && !self.is(step + 1, UNITS)).then(|| format!("under {age}"))
+        (self.is(0, &self.words.below) && !self.is(step + 1, &self.words.units)).then(|| format!("under {age}"))
     }
 
     /// "she is 15", "a girl of 15", "girl, 15", "turning 17", "sweet sixteen".
@@ -144,14 +114,14 @@ impl View<'_> {
             return Some("sweet sixteen".into());
         }
         let linked = (1..=3)
-            .take_while(|&step| self.is(step, BEING) || self.is(step, ABOUT))
+            .take_while(|&step| self.is(step, &self.words.being) || self.is(step, &self.words.about))
             .count();
-        let linking = linked > 0 && self.is(0, SOMEBODY_MAYBE) || self.is(0, TURNING);
-        if !linking && !self.is(0, SOMEBODY) {
+        let linking = linked > 0 && self.is(0, &self.words.somebody_maybe) || self.is(0, &self.words.turning);
+        if !linking && !self.is(0, &self.words.somebody) {
             return None;
         }
         let age = self.number(1 + linked).filter(|n| (YOUNGEST_BARE..ADULT).contains(n))?;
-        let measured = self.is(2 + linked, UNITS) || self.number(2 + linked).is_some();
+        let measured = self.is(2 + linked, &self.words.units) || self.number(2 + linked).is_some();
         // A bare number ends its clause when it is an age; otherwise it counts something.
         let stands = linked > 0 || linking || self.ahead(1).is_some_and(|token| token.ends_clause);
         (stands && !measured).then(|| format!("age {age}"))
@@ -161,7 +131,7 @@ impl View<'_> {
     fn singular(&self) -> Option<String> {
         let token = self.ahead(0).filter(|token| !token.ends_clause)?;
         let age = token.number.filter(|n| (YOUNGEST_BARE..ADULT).contains(n))?;
-        self.is(1, ONE_PERSON).then(|| format!("age {age}"))
+        self.is(1, &self.words.one_person).then(|| format!("age {age}"))
     }
 
     /// "grade 7 student", "year 9 girl".
@@ -175,12 +145,18 @@ impl View<'_> {
     fn ordinal(&self) -> Option<String> {
         let token = self.ahead(0)?;
         let word = token.spellings.first()?;
-        let rank = ORDINALS.iter().position(|&o| o == word).map(|n| n + 1).or_else(|| {
-            let digits = ["st", "nd", "rd", "th"]
-                .into_iter()
-                .find_map(|end| word.strip_suffix(end))?;
-            digits.parse().ok()
-        })?;
+        let rank = words()
+            .numbers
+            .ordinals
+            .iter()
+            .position(|&o| o == word)
+            .map(|n| n + 1)
+            .or_else(|| {
+                let digits = ["st", "nd", "rd", "th"]
+                    .into_iter()
+                    .find_map(|end| word.strip_suffix(end))?;
+                digits.parse().ok()
+            })?;
         let birthday = self.is(1, &["birthday", "birthdays"]) && rank < ADULT as usize;
         let school = self.is(1, &["grade", "grader", "graders"]) && rank <= 12;
         if birthday {

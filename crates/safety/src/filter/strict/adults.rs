@@ -1,12 +1,9 @@
 //! Who a text says is an adult, and whether that covers its "girls" and "boys".
 
 use super::super::normal::Token;
-use super::words::{
-    ADULT, ADULTS, BOY, DECADES, FEMALE, GIRL, LINKS, MALE, MAN, MEN, NOT, SMALL, THEMES, WOMAN, WOMEN,
-};
+use super::super::words::{List, words};
 
 const ADULT_AGE: std::ops::RangeInclusive<u32> = 18..=110;
-const YEARS: &[&str] = &["year", "years", "yr", "yrs", "yo", "y", "yearold", "yearsold"];
 /// More people than any text names one by one.
 const MANY: usize = 100;
 /// Above this a number before "girls" is taken for an age.
@@ -37,9 +34,11 @@ impl Stated {
 
 /// Whether `token` is a noun for adults.
 pub(super) fn is_adult_noun(token: &Token) -> bool {
-    [WOMAN, WOMEN, MAN, MEN, &["adult"], ADULTS]
+    let people = &words().people;
+    [&people.woman, &people.women, &people.man, &people.men, &people.adults]
         .iter()
         .any(|list| token.is_one_of(list))
+        || token.is_one_of(&["adult"])
 }
 
 /// The words that "not" and "barely" turn round.
@@ -76,10 +75,12 @@ fn adult_age(tokens: &[Token], at: usize) -> bool {
     let token = &tokens[at];
     let decade = |word: &String| {
         let digits = word.strip_suffix('s').and_then(|digits| digits.parse::<u32>().ok());
-        DECADES.contains(&word.as_str()) || digits.is_some_and(|n| (20..=90).contains(&n) && n % 10 == 0)
+        words().people.decades.contains(&word.as_str()) || digits.is_some_and(|n| (20..=90).contains(&n) && n % 10 == 0)
     };
     let number = token.number.is_some_and(|n| ADULT_AGE.contains(&n));
-    let unit = tokens.get(at + 1).is_some_and(|next| next.is_one_of(YEARS));
+    let unit = tokens
+        .get(at + 1)
+        .is_some_and(|next| next.is_one_of(&words().people.years));
     let said = (1..=2).any(|back| at >= back && tokens[at - back].is_one_of(&["age", "aged", "ages"]));
     token.spellings.first().is_some_and(decade) || number && (unit || said)
 }
@@ -88,24 +89,25 @@ fn adult_age(tokens: &[Token], at: usize) -> bool {
 fn negated(tokens: &[Token], at: usize) -> bool {
     tokens[at.saturating_sub(3)..at]
         .iter()
-        .any(|token| token.is_one_of(NOT) || token.is_one_of(&["no", "without"]))
+        .any(|token| token.is_one_of(&words().people.not) || token.is_one_of(&["no", "without"]))
 }
 
 fn statements(tokens: &[Token]) -> Stated {
+    let people = &words().people;
     let mut all = Stated::default();
     for at in (0..tokens.len()).filter(|&at| !negated(tokens, at)) {
         let token = &tokens[at];
-        if token.is_one_of(WOMAN) {
+        if token.is_one_of(&people.woman) {
             all.women += 1;
-        } else if token.is_one_of(WOMEN) {
+        } else if token.is_one_of(&people.women) {
             all.women += MANY;
-        } else if token.is_one_of(MAN) {
+        } else if token.is_one_of(&people.man) {
             all.men += 1;
-        } else if token.is_one_of(MEN) {
+        } else if token.is_one_of(&people.men) {
             all.men += MANY;
-        } else if token.is_one_of(ADULTS) {
+        } else if token.is_one_of(&people.adults) {
             all.everybody = true;
-        } else if token.is_one_of(ADULT) || adult_age(tokens, at) {
+        } else if token.is_one_of(&people.adult) || adult_age(tokens, at) {
             // "adult" and ages belong to the noun that follows in the same clause, if there is one.
             match described(tokens, at) {
                 Described::Woman => all.women += 1,
@@ -127,17 +129,18 @@ enum Described {
 }
 
 fn described(tokens: &[Token], at: usize) -> Described {
+    let people = &words().people;
     let clause_goes_on = |i: &usize| tokens[at..*i].iter().all(|token| !token.ends_clause);
     let ahead = (at + 1..tokens.len().min(at + 6)).take_while(clause_goes_on);
     let of = |i: usize| {
         let token = &tokens[i];
-        let is = |lists: &[&[&str]]| lists.iter().any(|list| list.iter().any(|word| token.is(word)));
-        if is(&[WOMAN, WOMEN, MAN, MEN]) || i == at + 1 && is(&[THEMES]) {
+        let is = |lists: &[&List]| lists.iter().any(|list| is_any(token, list));
+        if is(&[&people.woman, &people.women, &people.man, &people.men]) || i == at + 1 && is(&[&people.themes]) {
             Some(Described::Nobody)
-        } else if is(&[FEMALE, GIRL]) {
+        } else if is(&[&people.female, &people.girl]) {
             Some(Described::Woman)
         } else {
-            is(&[MALE, BOY]).then_some(Described::Man)
+            is(&[&people.male, &people.boy]).then_some(Described::Man)
         }
     };
     ahead.into_iter().find_map(of).unwrap_or(Described::Somebody)
@@ -147,6 +150,7 @@ fn described(tokens: &[Token], at: usize) -> Described {
 /// covered anywhere in the text, since tags come in a list; otherwise it has to be said right there
 /// ("a woman and a girl" is about two people). Nothing covers "petite girl".
 pub(super) fn girl_or_boy(tokens: &[Token]) -> Option<&'static str> {
+    let people = &words().people;
     let (mut girls, mut boys) = (0, 0);
     for at in 0..tokens.len() {
         let rest = &tokens[at..];
@@ -154,11 +158,11 @@ pub(super) fn girl_or_boy(tokens: &[Token]) -> Option<&'static str> {
         if in_pieces("girl") || in_pieces("boy") {
             return Some(UNSAID);
         }
-        let girl = is_any(&tokens[at], GIRL);
-        if !girl && !is_any(&tokens[at], BOY) {
+        let girl = is_any(&tokens[at], &people.girl);
+        if !girl && !is_any(&tokens[at], &people.boy) {
             continue;
         }
-        if super::around(tokens, at, SMALL_REACH).any(|token| token.is_one_of(SMALL)) {
+        if super::around(tokens, at, SMALL_REACH).any(|token| token.is_one_of(&people.small)) {
             return Some("a small or young girl or boy");
         }
         match tag(tokens, at) {
@@ -176,8 +180,15 @@ pub(super) fn girl_or_boy(tokens: &[Token]) -> Option<&'static str> {
 
 const UNSAID: &str = "girl or boy, where nothing says adult";
 
-fn is_any(token: &Token, words: &[&str]) -> bool {
+/// Whether `token` can be read as one of `words` or its plural.
+pub(super) fn is_any(token: &Token, words: &[&str]) -> bool {
     words.iter().any(|word| token.is(word))
+}
+
+/// Whether `token` is "girl" or "boy" in any of their spellings.
+pub(super) fn is_girl_or_boy(token: &Token) -> bool {
+    let people = &words().people;
+    is_any(token, &people.girl) || is_any(token, &people.boy)
 }
 
 /// The count of "1girl", "2 boys", "multiple girls".
@@ -192,11 +203,10 @@ fn tag(tokens: &[Token], at: usize) -> Option<usize> {
 
 /// "a woman and 1girl", "1girl with a man": the adult is somebody else.
 fn beside_adult(tokens: &[Token], at: usize) -> bool {
-    let link = |i: usize| tokens.get(i).is_some_and(|token| token.is_one_of(LINKS));
+    let people = &words().people;
+    let link = |i: usize| tokens.get(i).is_some_and(|token| token.is_one_of(&people.links));
     let other = |i: usize| {
-        let child = tokens
-            .get(i)
-            .is_some_and(|token| is_any(token, GIRL) || is_any(token, BOY));
+        let child = tokens.get(i).is_some_and(is_girl_or_boy);
         tokens.get(i).is_some() && !child
     };
     let before = at >= 3 && link(at - 2) && other(at - 3);
@@ -206,13 +216,23 @@ fn beside_adult(tokens: &[Token], at: usize) -> bool {
 
 /// "adult girl", "25 year old girl", "girl, aged 30", with nobody else in between.
 fn said_there(tokens: &[Token], at: usize) -> bool {
+    let people = &words().people;
     let nobody = |token: &&Token| {
-        ![WOMAN, WOMEN, MAN, MEN, FEMALE, MALE, GIRL, BOY]
-            .iter()
-            .any(|list| is_any(token, list))
-            && !token.is_one_of(LINKS)
+        ![
+            &people.woman,
+            &people.women,
+            &people.man,
+            &people.men,
+            &people.female,
+            &people.male,
+            &people.girl,
+            &people.boy,
+        ]
+        .iter()
+        .any(|list| is_any(token, list))
+            && !token.is_one_of(&people.links)
     };
-    let says = |i: usize| !negated(tokens, i) && (adult_age(tokens, i) || tokens[i].is_one_of(ADULT));
+    let says = |i: usize| !negated(tokens, i) && (adult_age(tokens, i) || tokens[i].is_one_of(&people.adult));
     let before = tokens[..at].iter().rev().take(4).take_while(nobody).count();
     let after = tokens[at + 1..].iter().take(4).take_while(nobody).count();
     // "girl, adult man" says it of the man.

@@ -1,15 +1,12 @@
 //! Names inside a rubric: axes and groups.
 
-use std::borrow::Cow;
+use std::borrow::Borrow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The most characters of an id.
 const MAX_ID: usize = 40;
-
-/// The groups that the built-in rubrics use; others are free to be added.
-pub const BUILTIN_GROUPS: [&str; 7] = ["identity", "body", "wardrobe", "action", "affect", "camera", "render"];
 
 /// A text that is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +17,10 @@ pub struct IdError {
 }
 
 /// Checks `snake_case`: a letter first, then letters, digits and single underscores between them.
-pub(super) fn check_id(text: &str) -> Result<(), IdError> {
+///
+/// # Errors
+/// [`IdError`].
+pub fn check_name(text: &str) -> Result<(), IdError> {
     let allowed = text.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'));
     let starts = text.starts_with(|c: char| c.is_ascii_lowercase());
     let tidy = !text.contains("__") && !text.ends_with('_');
@@ -46,7 +46,7 @@ macro_rules! id {
             /// [`IdError`] if it is not `snake_case` or longer than 40 characters.
             pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
                 let text = text.into();
-                check_id(&text)?;
+                check_name(&text)?;
                 Ok(Self(text))
             }
 
@@ -80,13 +80,16 @@ macro_rules! id {
             }
         }
 
-        impl schemars::JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
+        // Their order and their hashes are those of the texts.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
             }
+        }
 
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "pattern": "^[a-z][a-z0-9_]{0,39}$" })
+        impl PartialEq<&str> for $name {
+            fn eq(&self, text: &&str) -> bool {
+                self.0 == *text
             }
         }
     };

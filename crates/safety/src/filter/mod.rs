@@ -18,6 +18,7 @@ use std::fmt;
 
 use normal::{Token, tokens};
 pub use strict::describes_minor_strict;
+use words::words;
 
 /// What made a text count, for the message that explains the refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,16 +40,15 @@ impl fmt::Display for MinorMatch {
 
 /// The first thing in `text` that describes somebody under 18 or childlike.
 pub fn describes_minor(text: &str) -> Option<MinorMatch> {
-    let lowercase = text.to_lowercase();
-    if let Some(term) = words::MINOR_FOREIGN
-        .iter()
-        .copied()
-        .find(|term| lowercase.contains(term))
-    {
+    if !words::readable() {
+        return Some(MinorMatch::Term("anything, since the word lists cannot be read"));
+    }
+    if let Some(term) = anywhere(&text.to_lowercase(), &words().foreign.minors_anywhere) {
         return Some(MinorMatch::Term(term));
     }
     let tokens = tokens(text);
-    find(&tokens, words::MINOR, words::MINOR_EXEMPT)
+    let minors = &words().minors;
+    find(&tokens, &minors.phrases, &minors.phrases_except)
         .or_else(|| tokens.iter().find_map(minor_stem))
         .map(MinorMatch::Term)
         .or_else(|| ages::find(&tokens).map(MinorMatch::Age))
@@ -56,29 +56,33 @@ pub fn describes_minor(text: &str) -> Option<MinorMatch> {
 
 /// Whether `text` names nudity or sexual content.
 pub fn explicit_terms(text: &str) -> bool {
+    if !words::readable() {
+        return true;
+    }
     let tokens = tokens(text);
+    let (sexual, foreign) = (&words().sexual, &words().foreign.sexual_begins);
     let stem = |token: &Token| {
-        token
-            .spellings
-            .iter()
-            .any(|word| words::EXPLICIT_STEMS.iter().any(|stem| word.starts_with(stem)))
+        let mut stems = sexual.begins.iter().chain(foreign);
+        stems.any(|stem| token.spellings.iter().any(|word| word.starts_with(stem)))
     };
-    find(&tokens, words::EXPLICIT, &[]).is_some() || tokens.iter().any(stem)
+    find(&tokens, &sexual.phrases, &[]).is_some() || tokens.iter().any(stem)
+}
+
+/// The first of `terms` in a text in lower case, inside of a word as well.
+fn anywhere(lower: &str, terms: &[&'static str]) -> Option<&'static str> {
+    terms.iter().copied().find(|term| lower.contains(term))
 }
 
 /// Words built around a term: "teengirl", "stepchild", "cuteloli".
 fn minor_stem(token: &Token) -> Option<&'static str> {
+    let minors = &words().minors;
     token.spellings.iter().find_map(|word| {
-        if words::MINOR_STEM_EXEMPT.iter().any(|exempt| word.starts_with(exempt)) {
+        if minors.words_except.iter().any(|exempt| word.starts_with(exempt)) {
             return None;
         }
-        let begins = words::MINOR_PREFIXES
-            .iter()
-            .copied()
-            .find(|stem| word.starts_with(stem));
-        let ends = || words::MINOR_SUFFIXES.iter().copied().find(|stem| word.ends_with(stem));
-        let holds = || words::MINOR_ANYWHERE.iter().copied().find(|stem| word.contains(stem));
-        begins.or_else(ends).or_else(holds)
+        let begins = minors.begins.iter().copied().find(|stem| word.starts_with(stem));
+        let ends = || minors.ends.iter().copied().find(|stem| word.ends_with(stem));
+        begins.or_else(ends).or_else(|| anywhere(word, &minors.anywhere))
     })
 }
 
@@ -117,10 +121,11 @@ fn starts_with_pieces(tokens: &[Token], phrase: &str) -> bool {
     is_in_pieces(&pieces(tokens), phrase)
 }
 
+/// So many single letters are read as one word; no word of the lists is longer.
+const LONGEST: usize = 24;
+
 /// The first tokens joined, and the length a word must have to be read so (none: any).
 fn pieces(tokens: &[Token]) -> Vec<(Option<usize>, Token)> {
-    /// No word of the lists is longer.
-    const LONGEST: usize = 24;
     let letters = tokens
         .iter()
         .take(LONGEST)

@@ -5,9 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::Answer;
-use super::protocol::{MAX_MINOR, MIN_GUARD_MASS};
-use super::rubric::terms;
+use crate::filter::{describes_minor_strict, explicit_terms};
+
+/// Above this probability of "yes, someone could be under 18", nothing is scored.
+const MAX_MINOR: f64 = 0.05;
+/// Below this probability of yes and no together, the answer cannot be read.
+const MIN_MASS: f64 = 0.5;
 
 /// Which picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,7 +87,7 @@ types::hints!(Refusal);
 /// Whether explicit work is at hand, so that the guard applies.
 #[must_use]
 pub fn applies<'a>(rubric_is_explicit: bool, texts: impl IntoIterator<Item = &'a str>) -> bool {
-    rubric_is_explicit || texts.into_iter().any(terms::explicit_terms)
+    rubric_is_explicit || texts.into_iter().any(explicit_terms)
 }
 
 /// Refuses text that describes anyone under 18 or childlike, or may do so. The reading is the strict
@@ -93,27 +96,36 @@ pub fn applies<'a>(rubric_is_explicit: bool, texts: impl IntoIterator<Item = &'a
 /// # Errors
 /// [`Refusal::TextDescribesMinor`].
 pub fn check_text(text: &str) -> Result<(), Refusal> {
-    match terms::describes_minor_strict(text) {
+    match describes_minor_strict(text) {
         Some(term) => Err(Refusal::TextDescribesMinor { term: term.to_string() }),
         None => Ok(()),
     }
 }
 
-/// Reads the answer to the age question.
+/// What a judge answers to the question whether anyone in a picture could be under 18.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AgeAnswer {
+    /// The probability of "yes".
+    pub yes: f64,
+    /// The probability of "no".
+    pub no: f64,
+}
+
+/// Reads the answer to the age question; none is an answer of another kind.
 ///
 /// # Errors
-/// [`Refusal::MaybeUnder18`] above [`MAX_MINOR`], [`Refusal::Unreadable`] below
-/// [`MIN_GUARD_MASS`] or for an answer of another kind.
-pub fn check_age(answer: Option<&Answer>, side: Side) -> Result<(), Refusal> {
-    let Some(Answer::YesNo { yes, no }) = answer else {
+/// [`Refusal::MaybeUnder18`] where "yes" has more than a probability of 5 %, [`Refusal::Unreadable`] where "yes" and "no"
+/// together have less than one of 50 %, or without an answer.
+pub fn check_age(answer: Option<AgeAnswer>, side: Side) -> Result<(), Refusal> {
+    let Some(AgeAnswer { yes, no }) = answer else {
         return Err(Refusal::Unreadable { side });
     };
     // A value that is no number refuses as well.
-    if yes.is_nan() || *yes > MAX_MINOR {
+    if yes.is_nan() || yes > MAX_MINOR {
         return Err(Refusal::MaybeUnder18 { side });
     }
     let mass = yes + no;
-    if mass.is_nan() || mass < MIN_GUARD_MASS {
+    if mass.is_nan() || mass < MIN_MASS {
         return Err(Refusal::Unreadable { side });
     }
     Ok(())
@@ -122,37 +134,33 @@ pub fn check_age(answer: Option<&Answer>, side: Side) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::describes_minor;
 
-    fn yes_no(yes: f64, no: f64) -> Answer {
-        Answer::YesNo { yes, no }
+    fn yes_no(yes: f64, no: f64) -> AgeAnswer {
+        AgeAnswer { yes, no }
     }
 
     #[test]
     fn the_age_question_fails_closed() {
         let side = Side::Generated;
-        assert_eq!(check_age(Some(&yes_no(0.04, 0.9)), side), Ok(()));
+        assert_eq!(check_age(Some(yes_no(0.04, 0.9)), side), Ok(()));
         assert_eq!(
-            check_age(Some(&yes_no(0.06, 0.9)), side),
+            check_age(Some(yes_no(0.06, 0.9)), side),
             Err(Refusal::MaybeUnder18 { side })
         );
         assert_eq!(
-            check_age(Some(&yes_no(0.01, 0.4)), side),
+            check_age(Some(yes_no(0.01, 0.4)), side),
             Err(Refusal::Unreadable { side })
         );
         assert_eq!(
-            check_age(Some(&yes_no(f64::NAN, 0.9)), side),
+            check_age(Some(yes_no(f64::NAN, 0.9)), side),
             Err(Refusal::MaybeUnder18 { side })
         );
         assert_eq!(
-            check_age(Some(&yes_no(0.0, f64::NAN)), side),
+            check_age(Some(yes_no(0.0, f64::NAN)), side),
             Err(Refusal::Unreadable { side })
         );
         assert_eq!(check_age(None, side), Err(Refusal::Unreadable { side }));
-        let text = Answer::Text {
-            text: "no".into(),
-            ended: true,
-        };
-        assert_eq!(check_age(Some(&text), side), Err(Refusal::Unreadable { side }));
     }
 
     #[test]
@@ -161,7 +169,7 @@ mod tests {
         assert!(check_text("portrait of a 45 year old").is_ok());
         // Only the strict reading refuses these.
         for text in ["nude, petite 13", "(14:1.2) girl", "1girl", "boy"] {
-            assert!(terms::describes_minor(text).is_none(), "{text}");
+            assert!(describes_minor(text).is_none(), "{text}");
             assert!(check_text(text).is_err(), "{text}");
         }
         assert!(check_text("two nude women, 8k, 85mm f/1.4").is_ok());

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use super::report::{Against, Model, Race, Races, Spread};
 use super::{BenchError, Lane, Plan, Protocol, judge, rubric};
-use judge::Judge;
 use judge::rubric::Rubric;
+use judge::{Judge, Pair};
 use llama::worker::{Waiting, WorkerConfig};
 use types::progress::{Done, Progress};
 
@@ -168,7 +168,16 @@ async fn run(
                     evidence: plan.evidence,
                     cancel: plan.cancel,
                 };
-                let (lap, _) = lane.lap(Protocol::Digit, (&reference, &generated), None).await?;
+                let (lap, _) = lane
+                    .lap(
+                        Protocol::Digit,
+                        Pair {
+                            reference: &reference,
+                            generated: &generated,
+                        },
+                        None,
+                    )
+                    .await?;
                 Ok::<_, BenchError>(lap.seconds)
             };
             // In turn the first, so that neither always finds the machine as the other left it.

@@ -15,9 +15,7 @@ use super::show;
 use crate::config::Config;
 use crate::session::{Best, Overview, OverviewRequest, PAGE, SessionView, records};
 use files::regular;
-use history::{
-    FileFormat, HistoryError, IterationState, Line, Pruned, Store, Timestamp, Verify, check_whole, rename_images,
-};
+use history::{HistoryError, IterationState, Line, Pruned, Store, Timestamp, Verify, check_whole, rename_images};
 use imaging::metadata;
 use text::Foreign;
 use types::{ImageHash, PictureFormat, SessionId, hint};

@@ -64,7 +64,7 @@ pub fn samples() -> Vec<Sample> {
         ServiceError::NothingShown {
             message: s(),
             hint: "Set the knob 5.image_output to \"Save\".".to_owned(),
-            left: vec![2]
+            left: vec![Seed(2)]
         },
         ServiceError::File { path: s(), reason: s() },
         ServiceError::Unreadable {

@@ -146,7 +146,7 @@ pub enum ServiceError {
         /// What to do.
         hint: String,
         /// The seeds of the same call that were then not begun.
-        left: Vec<u64>,
+        left: Vec<Seed>,
     },
     /// A defect.
     #[error("an internal error: {0}. What was on disk is intact")]

@@ -12,8 +12,9 @@ use calibration::decided::Pair;
 use calibration::decision_log::{RecordId, UnreadableRecords};
 use calibration::stats::{JudgedSeeds, Sample};
 use history::{NewComparison, Session, Span};
+use judge::Call;
 use judge::verdict::{Verdict, Versus};
-use types::{AxisId, ImageHash, IterationNo, JudgeHash, Seed};
+use types::{ImageHash, IterationNo, JudgeHash, Seed};
 
 /// The judged seeds of an iteration, with their verdicts.
 pub(super) struct Evidence {

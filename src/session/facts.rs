@@ -7,7 +7,7 @@ use calibration::advice::{Blind, Facts, Scored, Standing};
 use calibration::decision_log::RecordId;
 use history::{RunCounts, Session, Span};
 use judge::average::averaged;
-use types::JudgeHash;
+use types::{JudgeHash, SessionId};
 
 /// How many iterations have run, of which the newest has this number: one that made no picture is none. Of those before the runs
 /// that are given it is taken for granted, so that a view of a long session reads no more.

@@ -206,6 +206,7 @@ mod tests {
     use comfyui::inject::{find, pictures};
     use comfyui::object_info::ObjectInfo;
     use comfyui::record::Blocked;
+    use types::Seed;
 
     fn file(name: &str) -> OutputImage {
         OutputImage {
@@ -274,7 +275,12 @@ mod tests {
             error.hint()
         );
         assert!(error.is_of_every_seed() && has_no_picture(&error));
-        assert!(error.with_left(vec![2]).to_string().ends_with("; seed 2 was not begun"));
+        assert!(
+            error
+                .with_left(vec![Seed(2)])
+                .to_string()
+                .ends_with("; seed 2 was not begun")
+        );
     }
 
     #[test]

@@ -43,12 +43,13 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Roots, RubricChoice};
 use comfyui::client::Client;
 use comfyui::runs::{RunConfig, Runner};
-use history::{HistoryError, SessionId, Stamp, Store};
+use history::{HistoryError, Stamp, Store};
 use judge::Judge;
 use judge::cache::Memory;
 use judge::engine::Engine;
 use judge::protocol::Evidence;
 use judge::rubric::Rubric;
+use types::SessionId;
 
 pub use cancelled::CancelledDuring;
 pub use error::ServiceError;

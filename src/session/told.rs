@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use history::SessionId;
+use types::SessionId;
 
 /// Sessions of which it is known what was told; beyond them all is told again.
 const SESSIONS: usize = 256;

@@ -15,7 +15,7 @@ use super::{CancelledDuring, HandOver, RENDERED_KIB, Service, ServiceError};
 use comfyui::graph::Graph;
 use comfyui::inject::Role;
 use comfyui::knobs::with_seed;
-use history::{Iteration, NewRun, Run, RunImage, RunState, RunUpdate, Session, Timestamp};
+use history::{Iteration, NewRun, Run, RunState, RunUpdate, Session, Timestamp};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use types::progress::{Progress, Teller};
@@ -310,7 +310,7 @@ impl Work {
         for last in [false, true] {
             let lost = tokio::select! {
                 looked = self.look_for_lost(seed, teller) => looked?,
-                () = cancel.cancelled() => return Err(ServiceError::Cancelled(": nothing was sent to ComfyUI".to_owned())),
+                () = cancel.cancelled() => return Err(ServiceError::Cancelled(CancelledDuring::Submitting)),
             };
             let run = loop {
                 let run = self.taken_up(seed, teller, cancel).await?;

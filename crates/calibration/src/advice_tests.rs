@@ -294,9 +294,9 @@ fn decisions_are_told_with_what_moved_and_what_to_run() {
 fn where_the_calibration_is_over_no_decision_asks_for_more() {
     let mut apart = decided(7, MoreSeeds, &[]);
     apart.detail.comparison = Comparison::default();
-    apart.detail.needs = BTreeMap::from([(7, vec![21, 22])]);
+    apart.detail.needs = BTreeMap::from([(no(7), seeds(&[21, 22]))]);
     let mut told = [apart.clone()];
-    Step::Change(3).settle(&mut told);
+    Step::Change(no(3)).settle(&mut told);
     assert_eq!(told, [apart], "as it was decided");
     for stop in [Stop::Reached, Stop::Maximum, Stop::Plateau, Stop::Blind] {
         let mut told = told.clone();

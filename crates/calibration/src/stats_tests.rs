@@ -118,8 +118,8 @@ fn weights_count_and_an_axis_that_is_missing_on_one_side_says_nothing() {
 fn hiding_an_axis_never_pays_and_showing_it_never_costs() {
     let of = |axis: Measured| {
         [Sample {
-            seed: 1,
-            axes: BTreeMap::from([("hair".to_owned(), axis)]),
+            seed: Seed(1),
+            axes: BTreeMap::from([(id("hair"), axis)]),
         }]
     };
     let by = |new: Measured, old: Measured| Comparison::of(&of(new), &of(old)).overall[0];
@@ -153,8 +153,8 @@ fn a_change_that_hides_an_axis_is_compared_by_what_its_scores_show() {
     };
     // An older judgement does not say which raw value scores 0.
     for (hidden_raw, zero) in [(Some(0.05), 0.05), (None, 0.0)] {
-        let old = Sample::of(12, &verdict(hides(hidden_raw), 0.55)).unwrap();
-        let new = Sample::of(12, &verdict(smooth(0.32), 0.36)).unwrap();
+        let old = Sample::of(Seed(12), &verdict(hides(hidden_raw), 0.55)).unwrap();
+        let new = Sample::of(Seed(12), &verdict(smooth(0.32), 0.36)).unwrap();
         let found = Comparison::of(std::slice::from_ref(&new), std::slice::from_ref(&old));
         assert!(
             (found.overall[0] - ((0.32 - zero) - 0.19) / 2.0).abs() < 1e-9,
@@ -174,7 +174,7 @@ fn a_change_that_hides_an_axis_is_compared_by_what_its_scores_show() {
         left_out(AxisVerdict::NotVisible, Some(0.9)),
         left_out(AxisVerdict::Refused, None),
     ] {
-        assert_eq!(Sample::of(1, &verdict(axis, 0.5)).unwrap().axes.len(), 1);
+        assert_eq!(Sample::of(Seed(1), &verdict(axis, 0.5)).unwrap().axes.len(), 1);
     }
 }
 

@@ -103,7 +103,7 @@ fn stubborn(gate: &CancellationToken) -> impl FnOnce(Teller, CancellationToken) 
     move |_, _| {
         Box::pin(async move {
             gate.cancelled().await;
-            Err(ServiceError::Cancelled(String::new()))
+            Err(ServiceError::Cancelled(CancelledDuring::OwnWork))
         })
     }
 }

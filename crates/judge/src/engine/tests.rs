@@ -105,7 +105,7 @@ async fn an_engine_for_two_pictures_says_nothing_of_which_is_closer() {
     let picture = Picture::from_pixels(32, 32, vec![90; 32 * 32 * 3]).unwrap();
     let (judge, engine) = judge(Probabilities::All, 2);
     let call = call!(&rubric, &teller, &cancel);
-    assert_eq!(judge.closer(&picture, (&picture, &picture), call).await.unwrap(), []);
+    assert_eq!(judge.closer(&picture, &picture, &picture, call).await.unwrap(), []);
     assert_eq!(engine.asked.load(Ordering::SeqCst), 0);
     judge.unload().await;
 }

@@ -33,7 +33,7 @@ pub fn output(view: &AxisView, page: u32) -> Output {
         ),
         None => format!("{} of session {}: nothing is judged here.", view.axis, view.session.id),
     };
-    if view.rows.iter().any(|(_, _, moved)| moved.is_some()) {
+    if view.rows.iter().any(|at| at.moved.is_some()) {
         summary.push_str(" `moved` is raw, on the seeds that were compared; `score` is scaled, over all seeds.");
     }
     let of_page = view.count.saturating_sub(page.saturating_mul(PAGE));

@@ -58,7 +58,10 @@ const MODULES: [(&str, &[&str]); 11] = [
             "types",
         ],
     ),
-    ("report", &["calibration", "history", "judge", "session", "text"]),
+    (
+        "report",
+        &["calibration", "history", "judge", "session", "text", "types"],
+    ),
     (
         "session",
         &[

@@ -14,6 +14,8 @@ mod normal;
 mod strict;
 mod words;
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt;
 
 use normal::{Token, tokens};
@@ -103,10 +105,10 @@ fn find(tokens: &[Token], list: &[&'static str], exempt: &[&str]) -> Option<&'st
 
 /// The phrase of `list` that `rest` begins with.
 fn phrase_at(rest: &[Token], list: &[&'static str]) -> Option<&'static str> {
-    let pieces = pieces(rest);
+    let pieces = Pieces::of(rest);
     list.iter()
         .copied()
-        .find(|phrase| starts_with_phrase(rest, phrase) || is_in_pieces(&pieces, phrase))
+        .find(|phrase| starts_with_phrase(rest, phrase) || pieces.are(phrase))
 }
 
 /// Whether `tokens` begin with the words of `phrase`, the last one possibly in the plural.
@@ -115,39 +117,43 @@ fn starts_with_phrase(tokens: &[Token], phrase: &str) -> bool {
     tokens.len() >= words && phrase.split(' ').zip(tokens).all(|(word, token)| token.is(word))
 }
 
-/// Whether `tokens` begin with `phrase` in other pieces: run together ("highschool"), letter by
-/// letter ("l o l i"), or cut in two ("te en").
-fn starts_with_pieces(tokens: &[Token], phrase: &str) -> bool {
-    is_in_pieces(&pieces(tokens), phrase)
-}
-
 /// So many single letters are read as one word; no word of the lists is longer.
 const LONGEST: usize = 24;
 
-/// The first tokens joined, and the length a word must have to be read so (none: any).
-fn pieces(tokens: &[Token]) -> Vec<(Option<usize>, Token)> {
-    let letters = tokens
-        .iter()
-        .take(LONGEST)
-        .take_while(|token| token.is_single())
-        .count();
-    let spelt = (2..=letters).map(|size| (Some(size), size));
-    // Single letters would match by accident: "a wide shot a friend took".
-    let cut = tokens.len() > 1 && tokens.iter().take(2).all(|token| !token.is_single());
-    let whole = [Some((None, 1)).filter(|_| !tokens.is_empty()), cut.then_some((None, 2))];
-    whole
-        .into_iter()
-        .flatten()
-        .chain(spelt)
-        .map(|(length, size)| (length, Token::joined(&tokens[..size])))
-        .collect()
+/// What a text begins with, read in other pieces: run together ("highschool"), letter by letter ("l o l i"), or cut in two
+/// ("te en"). The readings are made when they are asked for, and once.
+struct Pieces<'a> {
+    tokens: &'a [Token],
+    /// How many single letters it begins with.
+    letters: usize,
+    /// The first tokens joined, by how many they are.
+    joined: [OnceCell<Token>; LONGEST + 1],
 }
 
-fn is_in_pieces(pieces: &[(Option<usize>, Token)], phrase: &str) -> bool {
-    let whole: String = phrase.split(' ').collect();
-    pieces
-        .iter()
-        .any(|(length, token)| length.is_none_or(|length| length == whole.len()) && token.is(&whole))
+impl<'a> Pieces<'a> {
+    fn of(tokens: &'a [Token]) -> Self {
+        let first = tokens.iter().take(LONGEST);
+        Self {
+            tokens,
+            letters: first.take_while(|token| token.is_single()).count(),
+            joined: std::array::from_fn(|_| OnceCell::new()),
+        }
+    }
+
+    /// Whether it begins with the words of `phrase` in other pieces.
+    fn are(&self, phrase: &str) -> bool {
+        let whole = match phrase.contains(' ') {
+            true => Cow::Owned(phrase.replace(' ', "")),
+            false => Cow::Borrowed(phrase),
+        };
+        let join = |size: usize| self.joined[size].get_or_init(|| Token::joined(&self.tokens[..size]));
+        // Single letters would match by accident: "a wide shot a friend took".
+        let cut = self.tokens.len() > 1 && !self.tokens[..2].iter().any(Token::is_single);
+        let spelt = 2..=self.letters;
+        self.tokens.first().is_some_and(|token| token.is(&whole))
+            || cut && join(2).is(&whole)
+            || spelt.contains(&whole.len()) && join(whole.len()).is(&whole)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use super::{describes_minor, explicit_terms};
+use super::{describes_minor, describes_minor_strict, explicit_terms};
 
 #[track_caller]
 fn all_minor(texts: &[&str]) {
@@ -349,15 +349,20 @@ fn ordinary_words_are_not_explicit() {
 }
 
 #[test]
-fn rows_of_marks_take_no_longer_than_words() {
+fn rows_of_marks_and_of_single_letters_take_no_longer_than_words() {
     let time = |text: &str| {
         let begun = Instant::now();
-        assert!(!explicit_terms(text) && describes_minor(text).is_none());
+        assert!(!explicit_terms(text) && describes_minor(text).is_none() && describes_minor_strict(text).is_none());
         begun.elapsed()
     };
-    let words = time(&"word ".repeat(20_000));
+    let words = time(&"word ".repeat(4_000));
     for mark in ["\"", "\n", "\u{1}", ".", "- "] {
-        let row = time(&mark.repeat(200_000));
+        let row = time(&mark.repeat(40_000));
         assert!(row < words * 5, "{mark:?}: {row:?}, words {words:?}");
+    }
+    // As many words as above; each may begin a word of 24 letters.
+    for letters in ["q ", "x z ", "b c d e f g h "] {
+        let row = time(&letters.repeat(8_000 / letters.len()));
+        assert!(row < words * 5, "{letters:?}: {row:?}, words {words:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! Who a text says is an adult, and whether that covers its "girls" and "boys".
 
+use super::super::Pieces;
 use super::super::normal::Token;
 use super::super::words::{List, words};
 
@@ -153,8 +154,8 @@ pub(super) fn girl_or_boy(tokens: &[Token]) -> Option<&'static str> {
     let people = &words().people;
     let (mut girls, mut boys) = (0, 0);
     for at in 0..tokens.len() {
-        let rest = &tokens[at..];
-        let in_pieces = |word| !tokens[at].is(word) && super::super::starts_with_pieces(rest, word);
+        let pieces = Pieces::of(&tokens[at..]);
+        let in_pieces = |word| !tokens[at].is(word) && pieces.are(word);
         if in_pieces("girl") || in_pieces("boy") {
             return Some(UNSAID);
         }

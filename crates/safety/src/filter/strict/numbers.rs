@@ -1,5 +1,6 @@
 //! Numbers up to 17 that may be ages: all that the text does not plainly use for something else.
 
+use super::super::Pieces;
 use super::super::normal::{Token, number};
 use super::super::words::{Numbers, People, words};
 use super::adults::{MOST_COUNTED, is_any, is_girl_or_boy};
@@ -223,9 +224,9 @@ impl Place<'_> {
             return None;
         }
         let found = |what: &str| Some(format!("{what}, perhaps an age"));
-        let rest = &self.tokens[self.i..];
+        let pieces = Pieces::of(&self.tokens[self.i..]);
         let mut below_twenty = self.numbers.eleven_twelve.iter().chain(&self.numbers.teens);
-        if let Some(word) = below_twenty.find(|word| super::super::starts_with_pieces(rest, word)) {
+        if let Some(word) = below_twenty.find(|word| pieces.are(word)) {
             return found(word);
         }
         for word in &token.spellings {

@@ -23,8 +23,7 @@ clients=tools/clients
 
 if [ "$build" = yes ]; then
   setup
-  cargo build --release --locked --package prompt-calibrator --bin prompt-calibrator
-  cargo build --release --locked --package comfyui-stand-in
+  build --package prompt-calibrator --package comfyui-stand-in
 fi
 
 # The packages bring the Node that everything runs with; the system's only fetches them.

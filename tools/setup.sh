@@ -117,6 +117,10 @@ browser() {
 
 chromium_is_packaged() { have apt-cache && apt-cache show chromium 2>/dev/null | grep '^Version:' | grep -qv snap; }
 
+# Compiles the programs of packages. The examples are there for the features that they and the tests turn on: without them,
+# cargo compiles most dependencies a second time.
+build() { cargo build --release --locked --bins --examples "$@"; }
+
 setup_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
   setup "$@"

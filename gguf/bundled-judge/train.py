@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="shell command that writes batches; {step} becomes the first step")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--init", type=Path, help="take the weights of a checkpoint, or of a folder with the exported files, and nothing else")
+    parser.add_argument("--init", type=Path, help="take the weights, and nothing else, of a checkpoint or of a folder with exported files")
     parser.add_argument("--steps", type=int, default=1_000_000)
     parser.add_argument("--decay-steps", type=int, default=300)
     parser.add_argument("--rate", type=float, default=1.0, help="factor on both learning rates")

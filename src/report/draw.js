@@ -380,7 +380,7 @@ function branches(plot, iterations, indexOf, chosen) {
   };
   const scored = (iteration) => typeof iteration?.score === "number";
   const children = iterations.filter((iteration) => scored(iteration) && scored(iterations[indexOf.get(iteration.parent)]));
-  children.sort((a, b) => way.has(a.n) - way.has(b.n));
+  children.sort((a, b) => Number(way.has(a.n)) - Number(way.has(b.n)));
   return shape("g", { "aria-hidden": "true" }, children.map(line));
 }
 

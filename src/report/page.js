@@ -89,7 +89,7 @@ function revealButton() {
 function applyVeil() {
   if (!data.explicit) return;
   const veiled = document.documentElement.classList.contains("veiled");
-  for (const node of document.querySelectorAll(".veil")) node.inert = veiled;
+  for (const node of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".veil"))) node.inert = veiled;
 }
 
 // ---- stage -----------------------------------------------------------------
@@ -147,7 +147,7 @@ function showTrend() {
   const hadFocus = place.contains(document.activeElement);
   const { target_score: target, best } = data;
   place.replaceChildren(trend(iterations, { target, best, chosen: reader.chosen, width: place.clientWidth, choose }));
-  const point = place.querySelector("[aria-current]");
+  const point = /** @type {HTMLElement} */ (place.querySelector("[aria-current]"));
   if (hadFocus) point.focus({ preventScroll: true });
   centre(place, point);
 }
@@ -169,7 +169,7 @@ const part = (title, ...nodes) => [el("h3", {}, title), ...nodes];
 function promptParts(iteration) {
   const written = (text, diff) => (diff.length && reader.text === "changes" ? difference(diff) : plainText(text ?? ""));
   const changed = [...iteration.diff, ...iteration.negative_diff].some(([sign]) => sign !== "=");
-  const setText = (text) => { reader.text = text; showDetails(iteration); byId("details").querySelector(":checked").focus(); };
+  const setText = (text) => { reader.text = text; showDetails(iteration); (/** @type {HTMLElement} */ (byId("details").querySelector(":checked"))).focus(); };
   return [
     changed ? choice("Prompts", "text", [["changes", `Changes from iteration ${iteration.parent}`], ["plain", "As written"]], reader.text, setText) : "",
     ...part("Prompt", iteration.positive !== null || iteration.diff.length

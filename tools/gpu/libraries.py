@@ -47,10 +47,10 @@ def find(needed: list[str]) -> Found:
 
 def _loader() -> set[str]:
     try:
-        said = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, timeout=30).stdout
+        said = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, timeout=30, check=False).stdout
     except (OSError, subprocess.SubprocessError):
         try:
-            said = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, timeout=30).stdout
+            said = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, timeout=30, check=False).stdout
         except (OSError, subprocess.SubprocessError):
             return set()
     return {line.split()[0] for line in said.splitlines() if "=>" in line}

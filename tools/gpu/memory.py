@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+
 def smi(*query: str) -> list[str]:
     """The command that asks the first GPU; in a container the driver may lie beside the usual folders."""
     beside = "/usr/local/nvidia/bin/nvidia-smi"

@@ -49,9 +49,10 @@ def room_needed(size: str, layers: int | None) -> int:
 
 def weights_of(size: str, layers: int | None) -> Weights:
     sys.path.insert(0, str(MAKER.parent))
+    from gguf.quants import quant_shape_to_byte_shape
+
     import container
     import make_random
-    from gguf.quants import quant_shape_to_byte_shape
     from shapes import SIZES
 
     text, vision = SIZES[size]

@@ -1,7 +1,7 @@
 """The floor bank: four pictures unlike each other and unlike what people calibrate against."""
 
 import numpy as np
-from PIL import ImageDraw, ImageFont
+from PIL import ImageFont
 
 from brush import Canvas, rgb, ridge
 
@@ -51,8 +51,10 @@ def still_life():
     for x, y, rx in ((0.40, 0.80, 0.20), (0.76, 0.71, 0.20), (0.66, 0.89, 0.13)):
         canvas.shade(canvas.ellipse(x + 0.08, y + 0.005, rx, rx * 0.22, 0.018), 0.55)
     across = (canvas.x - 0.62) / 0.20
-    body = np.maximum(canvas.polygon([(0.62, 0.34), (0.82, 0.34), (0.82, 0.71), (0.62, 0.71)], 0.001), canvas.ellipse(0.72, 0.71, 0.10, 0.028, 0.001))
-    canvas.paint(rgb("3f8f86") * (0.35 + 0.9 * np.exp(-(((across - 0.28) / 0.30) ** 2)))[..., None], body)
+    side = canvas.polygon([(0.62, 0.34), (0.82, 0.34), (0.82, 0.71), (0.62, 0.71)], 0.001)
+    body = np.maximum(side, canvas.ellipse(0.72, 0.71, 0.10, 0.028, 0.001))
+    shine = 0.35 + 0.9 * np.exp(-(((across - 0.28) / 0.30) ** 2))
+    canvas.paint(rgb("3f8f86") * shine[..., None], body)
     canvas.paint(rgb("67b3a8"), canvas.ellipse(0.72, 0.34, 0.10, 0.028, 0.001))
     canvas.paint(rgb("1d4a46"), canvas.ellipse(0.72, 0.343, 0.082, 0.020, 0.001))
     cone = np.maximum(canvas.polygon([(0.60, 0.62), (0.51, 0.885), (0.69, 0.885)], 0.001), canvas.ellipse(0.60, 0.885, 0.09, 0.022, 0.001))

@@ -72,7 +72,7 @@ function changeContext(context) {
   takeContext(context);
   const now = shownMode();
   if (now !== before) {
-    for (const fold of document.querySelectorAll(".fold")) fold.open = now === "fullscreen";
+    for (const fold of /** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll(".fold"))) fold.open = now === "fullscreen";
   }
   if (known.content && now !== before) show();
   else if (known.content) showHead();
@@ -100,7 +100,7 @@ function revealButton() {
 function applyVeil() {
   if (!known.explicit) return;
   const veiled = document.documentElement.classList.contains("veiled");
-  for (const node of document.querySelectorAll(".veil")) node.inert = veiled;
+  for (const node of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".veil"))) node.inert = veiled;
 }
 
 // ---- stage -----------------------------------------------------------------
@@ -129,11 +129,13 @@ const aloneView = () => el("figure", { class: "alone" }, framed(referenceView())
 
 function showViews(iteration) {
   const seeds = iteration.runs.map((run, index) => [index, el("span", {}, unseen("Picture "), index + 1)]);
-  const focused = document.activeElement?.closest?.("#views") ? document.activeElement : null;
+  const held = document.activeElement?.closest?.("#views") ? document.activeElement : null;
+  const focused = /** @type {HTMLInputElement} */ (held);
   byId("views").replaceChildren(
     choice("View", "view", [["pair", "Side by side"], ["wipe", "Slider"]], reader.view, (view) => { reader.view = view; showPictures(); }),
     seeds.length > 1 ? choice("Seed", "run", seeds, reader.run, (run) => { reader.run = run; showPictures(); }) : "");
-  if (focused) byId("views").querySelector(`[name="${focused.name}"]:checked`)?.focus();
+  const again = focused && byId("views").querySelector(`[name="${focused.name}"]:checked`);
+  (/** @type {HTMLElement} */ (again))?.focus();
 }
 
 // ---- series: filmstrip and trend -------------------------------------------
@@ -221,7 +223,7 @@ function showTrend() {
     target: known.target, best: known.best, chosen: reader.chosen, width: place.clientWidth, height: 190, choose: (n) => choose(n),
   }));
   byId("legend").replaceChildren(legend(known.iterations), lineLegend(place), missingNote());
-  const point = place.querySelector("[aria-current]");
+  const point = /** @type {HTMLElement} */ (place.querySelector("[aria-current]"));
   if (held) point.focus({ preventScroll: true });
   centre(place, point);
 }
@@ -258,7 +260,7 @@ function showBars(iteration) {
 /** What the reference shows, axis by axis; what is not visible comes last. */
 function targetTable(target) {
   const hidden = ([, words]) => words === "not visible";
-  return wordTable(Object.entries(target).sort((a, b) => hidden(a) - hidden(b)).map(([id, words]) => [axisName(id), words]));
+  return wordTable(Object.entries(target).sort((a, b) => Number(hidden(a)) - Number(hidden(b))).map(([id, words]) => [axisName(id), words]));
 }
 
 function wordTable(entries) {
@@ -275,7 +277,7 @@ function promptParts(iteration) {
   const setText = (text) => {
     reader.text = text;
     showDetails(chosen());
-    byId("details").querySelector(":checked").focus();
+    (/** @type {HTMLElement} */ (byId("details").querySelector(":checked"))).focus();
   };
   const written = (text) => {
     const change = reader.text === "changes" ? changeTo(changes, text) : null;

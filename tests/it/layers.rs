@@ -1,4 +1,4 @@
-//! What the layers may know of each other, where no crate's border says it: ARCHITECTURE.md draws them, this holds the code to it.
+//! What the layers may know of each other, where no crate's border says it: ARCHITECTURE.md has the map, this holds the code to it.
 //!
 //! A rule that fails names the file, the line and what to do. The exceptions are counted, so that none comes unseen and none
 //! stays that is not needed any more.

@@ -2,7 +2,7 @@
 //!
 //! The pure half: [`graph`] (a workflow), [`object_info`] (what its nodes are), [`inject`] (where
 //! a prompt goes), [`knobs`] (writing), [`lint`] (what must not be posted), [`replacements`] (classes that run in place of
-//! others). The half with I/O:
+//! others), [`outputs`] (which nodes make no image). The half with I/O:
 //! [`client`] (HTTP), [`discover`] (on which port), [`events`] (WebSocket), [`runs`] (submit, follow, fetch).
 
 pub mod calls;

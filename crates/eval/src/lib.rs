@@ -3,6 +3,10 @@
 //!
 //! Everything that the judge reads goes through `asker`, which keeps it in a journal, so
 //! that an evaluation that was stopped goes on where it was.
+//!
+//! `suite` holds the tests, `rivals` the other ways of asking and the signals, `json` the naive protocol for comparison, `user` and `folder`
+//! the user's own pairs, `fit` the calibration of raw values, `journal` the stored answers, `numbers` the statistics, `table` and `page`
+//! the output.
 
 mod asker;
 mod cases;

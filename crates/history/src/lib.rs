@@ -6,6 +6,10 @@
 //! may be set anew. Nothing is deleted but whole sessions, and those only by [`Store::prune`], which a person calls.
 //!
 //! When a call returns, what it wrote is on the disk. Several processes may use one data folder at once.
+//!
+//! `schema` holds the tables and their migrations; `sessions`, `iterations`, `runs`, `judgements`, `comparisons` and `decisions` read and
+//! write rows; `images` keeps image files. `transfer` exports and imports sessions as lines of JSON, `read_back` reads an import again before
+//! it is kept, `prune` removes sessions, `watch` notices changes.
 
 mod comparisons;
 mod db;

@@ -2,6 +2,9 @@
 //!
 //! [`catalog`] and [`name`] say what is meant, [`hub`] fetches it, [`record`] remembers it. Files lie in the cache that
 //! Hugging Face's own programs use, so that none is fetched twice.
+//!
+//! Pure: `catalog`, `name` (what a name means, which projector belongs to a model), `hub::answers` and `hub::pieces`. With I/O: `hub::client`,
+//! `hub::download`, `hub::cache`, `local` (files that are on this machine already), `pull`, `verify`, `remove`.
 
 pub mod catalog;
 pub mod error;

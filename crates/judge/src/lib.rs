@@ -4,6 +4,21 @@
 //! into a [`verdict::Verdict`] with the pure rules of `score.rs`. What need not be computed
 //! again (the frozen reference values, ceilings and floors, the self-check) is kept in a
 //! [`cache::Memory`] that the caller provides.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | `engine` | `trait Engine`: what is asked of a model, and how it answers |
+//! | `rubric` | the axes: parsing, merging, the built-in ones |
+//! | `protocol` | every word that is said to the model |
+//! | `steps` | the order of the questions |
+//! | `score`, `verdict` | from probabilities to raw values, scores and a verdict; pure |
+//! | `average` | several seeds as one judgement; pure |
+//! | `identity` | the hash under which scores may be compared |
+//! | `selfcheck` | does this judge tell alike from unlike? |
+//! | `turn` | one judgement at a time |
+//! | `cache`, `stored` | what is remembered of a reference, and its stored form with a version |
+//! | `calibration`, `fitted` | what `eval --fit` found, and how it is used |
+//! | `measure` | readings without scale, for `eval` |
 
 pub mod average;
 pub mod bank;

@@ -12,7 +12,7 @@ use crate::mcp_binary::bench::{Bench, Via};
 use crate::mcp_binary::studio::workflow;
 use crate::support::mcp_client::Era;
 
-/// What ARCHITECTURE.md promises, in KiB.
+/// What docs/memory-layout.md promises, in KiB.
 const MOST: u64 = 600_000_000 / 1024;
 
 /// A PNG of one colour, written row by row.

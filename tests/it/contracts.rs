@@ -79,6 +79,7 @@ fn the_export_is_named_as_the_page_names_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = files_below(&root.join("src"));
     files.extend(files_below(&root.join("crates")));
+    files.extend(files_below(&root.join("docs")));
     files.extend(["README.md", "ARCHITECTURE.md", "tools/comfyui-nodes/README.md"].map(|name| root.join(name)));
     let mut named = 0;
     for file in files {

@@ -10,6 +10,7 @@ mod bundled_judge;
 mod cli;
 mod completions;
 mod contracts;
+mod docs;
 mod examples;
 mod history_scale;
 mod hostile;

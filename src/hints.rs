@@ -215,6 +215,40 @@ fn every_error_type_and_variant_has_a_sample() {
     assert!(sampled.is_empty(), "they are not found in the source: {sampled:?}");
 }
 
+/// docs/troubleshooting.md names the error of an entry in a comment: `<!-- ComfyError::Unreachable -->`, several with commas.
+#[test]
+fn the_page_on_troubleshooting_has_every_error() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshooting.md")).unwrap();
+    let comments = page.split("<!--").skip(1).filter_map(|rest| rest.split("-->").next());
+    let named: BTreeSet<String> = comments
+        .flat_map(|names| names.split(','))
+        .map(|name| name.trim().to_owned())
+        .collect();
+    let mut known = BTreeSet::new();
+    for (of, variants) in in_the_source() {
+        let error = of.rsplit("::").next().unwrap();
+        for variant in variants {
+            // A struct is its own only variant.
+            let name = if variant == error {
+                variant
+            } else {
+                format!("{error}::{variant}")
+            };
+            let shown_by_another = apart::TYPES.iter().any(|(apart, _)| *apart == of);
+            assert!(
+                shown_by_another || named.contains(&name),
+                "docs/troubleshooting.md does not have {name}"
+            );
+            known.insert(name);
+        }
+    }
+    let gone: Vec<&String> = named.difference(&known).collect();
+    assert!(
+        gone.is_empty(),
+        "docs/troubleshooting.md has errors that are no more: {gone:?}"
+    );
+}
+
 #[test]
 fn the_source_is_read_as_it_is_written() {
     let text = "#[derive(Debug, thiserror::Error)]\n#[error(\"x\")]\npub(super) enum A {\n    /// B.\n    #[error(\"b\")]\n    B,\n    C {\n        \

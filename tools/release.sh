@@ -100,6 +100,8 @@ done
 [ -z "$cuda_file" ] || install -m 644 "$cuda_file" "$stage/backends/gpu/libggml-cuda.so"
 strip --strip-unneeded "$stage/prompt-calibrator" "$stage"/lib/* "$stage"/backends/*/*
 install -m 644 LICENSE-APACHE LICENSE-MIT README.md CHANGELOG.md "$stage/"
+install -d "$stage/docs"
+install -m 644 docs/*.md "$stage/docs/"
 tools/notices.py "$features" "$target" >"$stage/NOTICES"
 [ -z "$cuda_file" ] || printf '\n%s\n' "backends/gpu/libggml-cuda.so contains NVIDIA's CUDA runtime (libcudart_static.a), under the License" \
   "Agreement of the CUDA Toolkit, https://docs.nvidia.com/cuda/eula." >>"$stage/NOTICES"

@@ -61,7 +61,7 @@ pub async fn run(args: Args, config: Config) -> Result<ExitCode> {
     let Some(addr) = args.http else {
         if std::io::stdin().is_terminal() {
             show::note(
-                "this speaks MCP on standard input and output, so a client has to start it (README, \"Connecting a client\"). Ctrl-D ends it.",
+                "this speaks MCP on standard input and output, so a client has to start it (README, \"Connect a client\"). Ctrl-D ends it.",
             );
         }
         let service = checked(&config, Transport::Stdio)

@@ -71,7 +71,7 @@ impl ClientError {
     /// What to do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::NoProgram => "Write the entry by hand: README, \"Connecting a client\".".into(),
+            Self::NoProgram => "Write the entry by hand: README, \"Connect a client\".".into(),
             Self::NotText(_) => "Move it to a path of plain characters, and call it from there.".into(),
             Self::Nowhere(client) => format!("Add the entry by hand; {} says where.", client.title()),
             Self::Unread { .. } | Self::Unwritten { .. } => {

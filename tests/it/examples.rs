@@ -1,19 +1,17 @@
-//! What a stranger copies: the files in `examples/` and the README's tables hold what they promise.
+//! What a stranger copies: the files in `examples/` hold what they promise.
 
 #[path = "../../examples/demo/agent.rs"]
 mod agent;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use comfyui::graph::Graph;
 use comfyui::inject::{Role, find};
 use comfyui::lint;
 use comfyui::object_info::ObjectInfo;
 use judge::rubric::{self, RubricError, RubricProblem};
-use prompt_calibrator::config::{Config, Environment, PREFIX, Settings};
 use scenes::{ATTRIBUTES, Scene};
 use serde_json::{Value, json};
 
@@ -163,83 +161,9 @@ fn no_other(parent: rubric::Extends<'_>) -> Result<rubric::RubricText, RubricErr
 }
 
 #[test]
-fn the_rubric_is_read_and_the_readme_shows_the_same_one() {
+fn the_rubric_is_read() {
     let file = text("examples/rubrics/product.toml");
     let rubric = rubric::parse(&file, "product.toml", &mut no_other).unwrap();
     assert_eq!(rubric.axis("label_text").unwrap().weight, 2.0);
     assert!(rubric.axis("hair").is_none() && rubric.axis("framing").is_some());
-
-    let shown = block(&text("README.md"), "toml", "extends");
-    assert!(
-        file.starts_with(&shown),
-        "README.md and examples/rubrics/product.toml differ"
-    );
-}
-
-/// The README's code block of this language that holds `word`.
-fn block(readme: &str, language: &str, word: &str) -> String {
-    let fence = format!("```{language}\n");
-    let blocks = readme.split(&fence).skip(1).filter_map(|rest| rest.split("```").next());
-    let found: Vec<&str> = blocks.filter(|block| block.contains(word)).collect();
-    assert_eq!(found.len(), 1, "{language} blocks with {word}");
-    found[0].to_owned()
-}
-
-#[test]
-fn the_readme_names_every_setting_as_help_does() {
-    let readme = text("README.md");
-    let command = Settings::augment_args(clap::Command::new("settings"));
-    let flags: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
-    for flag in &flags {
-        let variable = flag.replace('-', "_").to_ascii_uppercase();
-        let row = readme.lines().find(|line| line.starts_with(&format!("| `--{flag} ")));
-        let row = row.unwrap_or_else(|| panic!("the README's table of settings has no --{flag}"));
-        assert!(row.contains(&format!("| `{variable}`")), "{row}");
-    }
-    let rows = readme.lines().filter(|line| line.starts_with("| `--")).count();
-    assert_eq!(rows, flags.len(), "the README's table has a flag that does not exist");
-}
-
-#[test]
-fn the_readmes_configuration_file_is_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("config.toml");
-    let home = folder.path().to_owned();
-    for below in ["Pictures", "ComfyUI/output"] {
-        fs::create_dir_all(home.join(below)).unwrap();
-    }
-    fs::write(&file, block(&text("README.md"), "toml", "comfyui =")).unwrap();
-    let flags = Settings {
-        config: Some(file),
-        ..Settings::default()
-    };
-    let environment = Environment {
-        data_dir: Some(home.join("data")),
-        cwd: home.clone(),
-        home: Some(home),
-        ..Environment::default()
-    };
-    let config = Config::resolve(flags, &environment).unwrap();
-    assert_eq!(config.comfyui.value.as_str(), "http://127.0.0.1:8000/");
-    assert_eq!(config.root.unwrap().value.len(), 2);
-}
-
-#[test]
-fn every_variable_that_the_readme_names_means_something() {
-    let readme = text("README.md");
-    let words = readme.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
-    let names: BTreeSet<&str> = words.filter(|w| w.starts_with(PREFIX) && *w != PREFIX).collect();
-    assert!(names.len() >= 4, "{names:?}");
-    for name in names {
-        let environment = Environment {
-            vars: BTreeMap::from([(name.to_owned(), "8".into())]),
-            data_dir: Some("/data".into()),
-            cwd: "/".into(),
-            ..Environment::default()
-        };
-        // An unknown variable is a warning, never an error: an error is about the value of a known one.
-        if let Ok(config) = Config::resolve(Settings::default(), &environment) {
-            assert_eq!(config.warnings, [""; 0], "{name}");
-        }
-    }
 }

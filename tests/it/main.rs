@@ -10,7 +10,7 @@ mod bundled_judge;
 mod cli;
 mod completions;
 mod contracts;
-mod documents;
+mod docs;
 mod examples;
 mod history_scale;
 mod hostile;

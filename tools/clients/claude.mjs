@@ -26,7 +26,7 @@ const NAMES = TOOLS.map((tool) => `mcp__cal__${tool}`);
 const READ = "ReadMcpResourceTool";
 /** Claude Code cuts a server's instructions there. */
 const MOST_INSTRUCTIONS = 2048;
-/** What an iteration may show the model, in tokens of four bytes: see the README. */
+/** What an iteration may show the model, in tokens of four bytes: see docs/mcp.md. */
 const MOST_TOKENS = 1000;
 
 const program = fileOf("@anthropic-ai/claude-code-linux-x64/claude");

@@ -50,7 +50,7 @@ prepare() {
   mv "$unpacked" "$work/kit/program"
   # Of the files for processors these are for servers and the usual desktop.
   find "$work/kit/program/backends/cpu" -name '*.so' | grep -vE -- '-(x64|haswell|skylakex|icelake|zen4)\.so$' | xargs rm -f
-  rm -rf "$work"/kit/program/{completions,SHA256SUMS,README.md,CHANGELOG.md}
+  rm -rf "$work"/kit/program/{completions,SHA256SUMS,README.md,CHANGELOG.md,docs}
   readelf -d "$work/kit/program/backends/gpu/libggml-cuda.so" |
     sed -n 's/.*(NEEDED).*\[\(lib\(cu\|nv\).*\)\]/\1/p' | paste -sd , >"$work/kit/needs.txt"
   packages=$(echo target/gpu/venv/lib/python3*/site-packages)

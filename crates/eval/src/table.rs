@@ -222,7 +222,7 @@ pub fn text(report: &Report) -> String {
     format!("{text}\n\n{}\n{}", summary(report), identity(report))
 }
 
-/// The report for a README, in GitHub's Markdown.
+/// The report for docs/evaluation.md, in GitHub's Markdown.
 #[must_use]
 pub fn markdown(report: &Report) -> String {
     let mut text = String::new();

@@ -177,10 +177,10 @@ fn measure(described: Described) -> Measured {
     measured
 }
 
-/// The table of the README, value by value: `cargo test -p prompt-calibrator-comfyui --test it inject_strange::table -- --nocapture`.
+/// The table of docs/workflows.md, value by value: `cargo test -p prompt-calibrator-comfyui --test it inject_strange::table -- --nocapture`.
 #[test]
 fn table_of_what_is_found() {
-    let readme = fs::read_to_string(folder().join("../../../README.md")).unwrap();
+    let page = fs::read_to_string(folder().join("../../../docs/workflows.md")).unwrap();
     for described in Described::ALL {
         let measured = measure(described);
         println!("\n{} graphs, described: {described:?}", measured.graphs);
@@ -213,8 +213,8 @@ fn table_of_what_is_found() {
         };
         let row = format!("| {server} | {} |", all.join(" | "));
         assert!(
-            readme.lines().any(|line| line == row),
-            "the README says something else than {row}"
+            page.lines().any(|line| line == row),
+            "docs/workflows.md says something else than {row}"
         );
     }
 }

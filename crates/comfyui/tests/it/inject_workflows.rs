@@ -93,7 +93,7 @@ fn measure(info: &ObjectInfo, pictures: bool) -> (BTreeMap<Role, Tally>, Vec<(Ou
     (tallies, others)
 }
 
-/// The table of the README: `cargo test -p prompt-calibrator-comfyui --test it inject_workflows::table -- --nocapture`.
+/// The table of docs/workflows.md: `cargo test -p prompt-calibrator-comfyui --test it inject_workflows::table -- --nocapture`.
 #[test]
 fn table_of_what_is_found() {
     for (what, pictures) in [
@@ -118,16 +118,16 @@ fn table_of_what_is_found() {
             println!("{other}");
         }
         if pictures {
-            readme_says(&tallies);
+            docs_say(&tallies);
         }
     }
 }
 
-/// Fails where the README's table is another one.
-fn readme_says(tallies: &BTreeMap<Role, Tally>) {
-    let readme = fs::read_to_string(fixtures().join("../../README.md")).unwrap();
+/// Fails where the table of docs/workflows.md is another one.
+fn docs_say(tallies: &BTreeMap<Role, Tally>) {
+    let page = fs::read_to_string(fixtures().join("../../docs/workflows.md")).unwrap();
     let graphs = truth().iter().filter(|truth| truth.makes_pictures).count();
-    let (_, table) = readme.split_once(&format!("The {graphs} that make pictures:")).unwrap();
+    let (_, table) = page.split_once(&format!("The {graphs} that make images:")).unwrap();
     for (role, tally) in tallies {
         let name = match role {
             Role::Positive => "positive prompt",
@@ -139,7 +139,7 @@ fn readme_says(tallies: &BTreeMap<Role, Tally>) {
             .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
         let row = rows
             .find(|row| row.get(1).is_some_and(|names| names.split(", ").any(|it| it == name)))
-            .unwrap_or_else(|| panic!("the README has no row of {name}"));
+            .unwrap_or_else(|| panic!("docs/workflows.md has no row of {name}"));
         let told: Vec<&str> = row[2..6]
             .iter()
             .filter_map(|cell| cell.split([' ', ':']).next())
@@ -153,7 +153,7 @@ fn readme_says(tallies: &BTreeMap<Role, Tally>) {
         ];
         let mut found: Vec<String> = counted.iter().map(usize::to_string).collect();
         found.push(share);
-        assert_eq!(told, found, "the README's row of {name}");
+        assert_eq!(told, found, "the row of {name} in docs/workflows.md");
     }
 }
 

@@ -68,7 +68,7 @@ function previewOf(uri) {
 
 // ---- axes ------------------------------------------------------------------
 
-/** @param {{ score?: any, low?: number, high?: number, ref?: any, gen?: any, verdict: any }} axis */
+/** @param {any} axis what a tool said of it, as far as it did */
 function axisResult({ score, low = null, high = null, ref, gen, verdict }) {
   const known = VERDICT_WORDS.includes(verdict) ? verdict : "";
   return { score: asNumber(score), low, high, ref: asText(ref), gen: asText(gen), verdict: known, delta: null, moved: null };
